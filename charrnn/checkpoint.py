@@ -1,0 +1,319 @@
+"""A run folder on disk: written atomically, read verified, as arrays and JSON.
+
+    RUN/config.json
+    RUN/metrics.jsonl
+    RUN/step-00001000/   model.safetensors  trainer.safetensors  state.json  manifest.json
+
+The manifest, written last, holds the size and the SHA-256 of the other files and of config.json,
+and its own digest: a folder whose manifest does not hold is not a checkpoint.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+import charrnn
+from charrnn.config import CorpusRecord, ModelConfig, RunConfig, TrainConfig
+from charrnn.errors import CheckpointError, ConfigError
+
+FORMAT = 1
+RUNS_FOLDER = Path("checkpoints")
+
+_CONFIG, _MANIFEST, _STATE = "config.json", "manifest.json", "state.json"
+_FILES = ("model.safetensors", "trainer.safetensors", _STATE)
+_STEP_FOLDER = re.compile(r"step-(\d{8,})")
+_KEPT = 2  # newest checkpoints that are never pruned, beside the best
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One saved step of a run, whose manifest holds."""
+
+    run: "Run"
+    step: int
+    path: Path
+    manifest: dict[str, Any]
+
+    @cached_property
+    def state(self) -> dict[str, Any]:
+        """What training knew at this step: see `charrnn.training.Progress`."""
+        state: dict[str, Any] = json.loads(self._read(_STATE))
+        return state
+
+    @property
+    def val_loss(self) -> float | None:
+        """The loss on the held-out text at this step, in nats; None if it was not evaluated."""
+        loss: float | None = self.state["val_loss"]
+        return loss
+
+    def load(self, part: Literal["model", "trainer"]) -> dict[str, NDArray[Any]]:
+        """Return the arrays of `model` (averaged weights) or `trainer` (all the rest), verified."""
+        try:
+            return safetensors.numpy.load(self._read(f"{part}.safetensors"))
+        except safetensors.SafetensorError as error:
+            raise CheckpointError(f"{self.path / part} is damaged: {error}") from None
+
+    def _read(self, name: str) -> bytes:
+        return _read_verified(self.path / name, self.manifest["files"][name])
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder: what it is, and the checkpoints it holds."""
+
+    path: Path
+    config: RunConfig
+
+    def create(self) -> None:
+        """Make the run's folder; refuse one that holds a run already."""
+        if (self.path / _CONFIG).exists():
+            raise CheckpointError(
+                f"{self.path} already holds a run: go on with it by `charrnn resume {self.path}`, "
+                "or give another folder with --out-dir"
+            )
+        record = {
+            "format": FORMAT,
+            "charrnn": charrnn.__version__,
+            "model": dataclasses.asdict(self.config.model),
+            "training": dataclasses.asdict(self.config.training),
+            "vocabulary": list(self.config.vocabulary),
+            "corpus": dataclasses.asdict(self.config.corpus),
+        }
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            _write(self.path / _CONFIG, _json(record))
+        except OSError as error:
+            raise CheckpointError(
+                f"the run folder {self.path} cannot be made ({error.strerror}): give another one "
+                "with --out-dir"
+            ) from None
+
+    @classmethod
+    def open(cls, path: Path) -> "Run":
+        """Open the run folder at `path`; raise `CheckpointError` if it is not one."""
+        try:
+            record = json.loads((path / _CONFIG).read_bytes())
+            if record["format"] > FORMAT:
+                raise CheckpointError(
+                    f"{path} has the format number {record['format']}, and this charrnn "
+                    f"({charrnn.__version__}) reads up to {FORMAT}: install a newer charrnn"
+                )
+            config = RunConfig(
+                model=ModelConfig(**record["model"]),
+                training=TrainConfig(**record["training"]),
+                vocabulary=tuple(record["vocabulary"]),
+                corpus=CorpusRecord(**record["corpus"]),
+            )
+        except OSError as error:
+            raise CheckpointError(
+                f"{path} is not a run: its {_CONFIG} cannot be read ({error.strerror}); "
+                "`charrnn list` shows the runs there are"
+            ) from None
+        except (ValueError, KeyError, TypeError, ConfigError) as error:
+            raise CheckpointError(f"{path / _CONFIG} is damaged: {error!s}") from None
+        return cls(path, config)
+
+    @property
+    def metrics_path(self) -> Path:
+        """The file of the run's curves: see `charrnn.metrics`."""
+        return self.path / "metrics.jsonl"
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Return the checkpoints whose manifest holds, oldest first."""
+        config_entry = _entry((self.path / _CONFIG).read_bytes())
+        found = []
+        for folder in self.path.iterdir():
+            match = _STEP_FOLDER.fullmatch(folder.name)
+            manifest = _read_manifest(folder, config_entry) if match else None
+            if match and manifest:
+                found.append(Checkpoint(self, int(match[1]), folder, manifest))
+        return sorted(found, key=lambda checkpoint: checkpoint.step)
+
+    def select(self, name: str = "best") -> Checkpoint:
+        """Return the checkpoint called `best`, `last` (the newest) or `step-N`."""
+        found = self.checkpoints()
+        if not found:
+            raise CheckpointError(
+                f"{self.path} holds no complete checkpoint: it was stopped before its first save; "
+                "train it anew"
+            )
+        if name == "best":
+            return _best(found)
+        if name == "last":
+            return found[-1]
+        steps = {f"step-{each.step}": each for each in found}
+        wanted = re.sub(r"^step-0+(?=\d)", "step-", name)
+        if wanted not in steps:
+            raise CheckpointError(
+                f"{self.path} has no checkpoint {name}: choose best, last, {', '.join(steps)}"
+            )
+        return steps[wanted]
+
+    def save(
+        self,
+        step: int,
+        model: Mapping[str, NDArray[Any]],
+        trainer: Mapping[str, NDArray[Any]],
+        state: Mapping[str, Any],
+    ) -> Checkpoint:
+        """Write a checkpoint whole or not at all, then remove those no longer needed.
+
+        A checkpoint already there for the same step is replaced.
+        """
+        contents = {
+            "model.safetensors": safetensors.numpy.save(dict(model)),
+            "trainer.safetensors": safetensors.numpy.save(dict(trainer)),
+            _STATE: _json(state),
+        }
+        manifest = {
+            "format": FORMAT,
+            "files": {name: _entry(data) for name, data in contents.items()},
+            "config": _entry((self.path / _CONFIG).read_bytes()),
+        }
+        manifest["digest"] = _digest(manifest)
+        folder = self.path / f"step-{step:08d}"
+        temporary = self.path / f".saving-{os.getpid()}"
+        replaced = self.path / f".replaced-{os.getpid()}"
+        try:
+            temporary.mkdir()
+            for name, data in contents.items():
+                _write(temporary / name, data)
+            _write(temporary / _MANIFEST, _json(manifest))
+            _sync_folder(temporary)
+            if folder.exists():
+                folder.rename(replaced)
+            temporary.rename(folder)
+            _sync_folder(self.path)
+        except OSError as error:
+            raise CheckpointError(
+                f"step {step:,} could not be saved in {self.path} ({error.strerror}): make room or "
+                "mend the disk, then `charrnn resume`; the checkpoints saved before are intact"
+            ) from None
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(replaced, ignore_errors=True)
+        self._prune()
+        return Checkpoint(self, step, folder, manifest)
+
+    def _prune(self) -> None:
+        found = self.checkpoints()
+        best = _best(found)
+        for old in found[:-_KEPT]:
+            if old != best:
+                shutil.rmtree(old.path, ignore_errors=True)
+
+
+def find_run(name: str | None) -> Run:
+    """Open a run by folder, by name under `checkpoints/`, or (None) the newest one there."""
+    if name is not None:
+        paths = [Path(name), RUNS_FOLDER / name]
+        path = next((each for each in paths if (each / _CONFIG).is_file()), None)
+        if path is None:
+            raise CheckpointError(
+                f"there is no run {name}, nor {paths[1]}: `charrnn list` shows the runs there are, "
+                "`charrnn train` makes one"
+            )
+        return Run.open(path)
+    paths = run_paths()
+    if not paths:
+        raise CheckpointError(
+            f"there is no run in {RUNS_FOLDER} of this folder yet: make one with `charrnn train`"
+        )
+    return Run.open(max(paths, key=_last_change))
+
+
+def run_paths(folder: Path = RUNS_FOLDER) -> list[Path]:
+    """Return the run folders in `folder`, by name."""
+    return sorted(config.parent for config in folder.glob(f"*/{_CONFIG}"))
+
+
+def free_path(name: str, folder: Path = RUNS_FOLDER) -> Path:
+    """Return where a new run called `name` goes: `name`, else `name-2`, `name-3`, ..."""
+    path, number = folder / name, 1
+    while path.exists():
+        number += 1
+        path = folder / f"{name}-{number}"
+    return path
+
+
+def _last_change(run: Path) -> float:
+    return max(path.stat().st_mtime for path in (run, run / _CONFIG))
+
+
+def _best(checkpoints: list[Checkpoint]) -> Checkpoint:
+    """Return the one with the lowest held-out loss, else the newest."""
+    judged = [each for each in checkpoints if each.val_loss is not None]
+    return min(judged, key=lambda each: each.val_loss or 0.0) if judged else checkpoints[-1]
+
+
+def _read_manifest(folder: Path, config_entry: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the manifest if it is whole and fits the files beside it and config.json."""
+    try:
+        manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_bytes())
+        body = {key: value for key, value in manifest.items() if key != "digest"}
+        sizes = {name: (folder / name).stat().st_size for name in _FILES}
+        holds = (
+            manifest["digest"] == _digest(body)
+            and manifest["config"] == config_entry
+            and sizes == {name: entry["size"] for name, entry in manifest["files"].items()}
+        )
+        if holds:
+            _read_verified(folder / _STATE, manifest["files"][_STATE])
+    except (OSError, ValueError, KeyError, TypeError, CheckpointError):
+        return None
+    return manifest if holds else None
+
+
+def _read_verified(path: Path, entry: dict[str, Any]) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror})") from None
+    if _entry(data) != entry:
+        raise CheckpointError(
+            f"{path} is damaged: expected SHA-256 {entry['sha256']}, found "
+            f"{_entry(data)['sha256']}; use another checkpoint with --checkpoint"
+        )
+    return data
+
+
+def _entry(data: bytes) -> dict[str, Any]:
+    return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _digest(manifest: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+
+
+def _json(record: Mapping[str, Any]) -> bytes:
+    return (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file that is on the disk, not only in its cache, when this returns."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    if os.name == "nt":  # Windows cannot open a folder
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

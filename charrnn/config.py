@@ -1,0 +1,258 @@
+"""Every setting, its default, its range and its one explanation.
+
+A field's annotation carries the explanation that is also the help of its command-line flag. `None`
+means "chosen from the corpus": `resolve` fills it in, and the run records the result.
+"""
+
+import dataclasses
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+
+from charrnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from charrnn.corpus import Corpus
+
+Cell = Literal["lstm", "gru", "rnn"]
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+
+MAX_SEED = 2**63 - 1
+
+
+def parse_duration(text: str) -> float:
+    """Turn `90`, `90s`, `10m` or `1h30m` into seconds; raise `ConfigError` on anything else."""
+    match = re.fullmatch(
+        r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip().replace(" ", "")
+    )
+    seconds = 0.0
+    if match:
+        hours, minutes, rest = match.groups(default="0")
+        seconds = 3600.0 * int(hours) + 60.0 * int(minutes) + float(rest)
+    if seconds <= 0:
+        raise ConfigError(f"{text!r} is not a duration: write 90s, 10m or 1h30m, more than zero")
+    return seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The shape of the network. The default is what made char-RNNs famous."""
+
+    cell: Annotated[Cell, "Kind of recurrent unit."] = "lstm"
+    num_layers: Annotated[int, "Recurrent layers."] = 3
+    hidden_size: Annotated[int, "Units in each layer."] = 512
+    forget_bias: Annotated[float, "Initial bias of the LSTM's forget gates."] = 1.0
+
+    def __post_init__(self) -> None:
+        _check_choice("cell", self.cell, ("lstm", "gru", "rnn"))
+        _check_integer("num_layers", self.num_layers, 1, 64)
+        _check_integer("hidden_size", self.hidden_size, 1, 16_384)
+        _check_number("forget_bias", self.forget_bias, -100, 100)
+
+    @property
+    def gates(self) -> int:
+        """How many products a unit adds up: 4 in an lstm, 3 in a gru, 1 in an rnn."""
+        return {"lstm": 4, "gru": 3, "rnn": 1}[self.cell]
+
+    def parameters(self, vocabulary_size: int) -> int:
+        """Return how many numbers a network of this shape learns."""
+        hidden, rows = self.hidden_size, self.gates * self.hidden_size
+        widths = vocabulary_size + (self.num_layers - 1) * hidden
+        layers = rows * (widths + self.num_layers * (hidden + 2))
+        return layers + vocabulary_size * (hidden + 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How long to train. The first limit reached ends the run; naming one lifts the others."""
+
+    epochs: Annotated[int | None, "Passes through the training part of the text."] = None
+    max_steps: Annotated[int | None, "Training steps (batches)."] = None
+    max_time: Annotated[
+        float | None, "Training time, such as 90s, 10m or 1h30m.", parse_duration
+    ] = None
+
+    def __post_init__(self) -> None:
+        _check_integer("epochs", self.epochs, 1, 10**9, optional=True)
+        _check_integer("max_steps", self.max_steps, 1, 10**12, optional=True)
+        _check_number("max_time", self.max_time, 0.001, 10**9, optional=True)
+
+    @property
+    def named(self) -> bool:
+        """Whether any limit is set."""
+        return (self.epochs, self.max_steps, self.max_time) != (None, None, None)
+
+    @property
+    def limits(self) -> "Budget":
+        """The three limits alone, without what a subclass adds."""
+        return Budget(epochs=self.epochs, max_steps=self.max_steps, max_time=self.max_time)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(Budget):
+    """How a model is trained. Losses are in nats, times in seconds, lengths in characters."""
+
+    batch_size: Annotated[int | None, "Parallel streams the text is cut into."] = None
+    seq_length: Annotated[int | None, "Characters a gradient reaches back."] = None
+    dropout: Annotated[float | None, "Share of each layer's outputs dropped."] = None
+    learning_rate: Annotated[float, "Highest learning rate, reached after the warm-up."] = 4e-3
+    warmup_steps: Annotated[int, "Steps over which the learning rate rises."] = 100
+    weight_decay: Annotated[float, "Decay of the weight matrices (AdamW)."] = 0.02
+    clip_norm: Annotated[float, "Largest norm of the gradient."] = 1.0
+    average_decay: Annotated[float, "Decay of the averaged weights, a step."] = 0.995
+    patience: Annotated[int, "Evaluations without a gain before stopping; 0: never stop."] = 10
+    val_fraction: Annotated[float, "Share of the text held out at its end."] = 0.1
+    eval_every: Annotated[int | None, "Steps between evaluations."] = None
+    save_every: Annotated[int | None, "Steps between saves; left out: 10 minutes."] = None
+    log_every: Annotated[int, "Steps between rows of metrics.jsonl."] = 10
+    seed: Annotated[int, "Seed of everything random in the run."] = 1
+    device: Annotated[DeviceName, "Where to compute; auto: cuda if there is one, else cpu."] = (
+        "auto"
+    )
+    threads: Annotated[int | None, "Processor threads; left out: as torch chooses."] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_integer("batch_size", self.batch_size, 1, 2**20, optional=True)
+        _check_integer("seq_length", self.seq_length, 1, 2**20, optional=True)
+        _check_number("dropout", self.dropout, 0, 0.95, optional=True)
+        _check_number("learning_rate", self.learning_rate, 1e-9, 10)
+        _check_integer("warmup_steps", self.warmup_steps, 0, 10**9)
+        _check_number("weight_decay", self.weight_decay, 0, 10)
+        _check_number("clip_norm", self.clip_norm, 1e-6, 1e6)
+        _check_number("average_decay", self.average_decay, 0, 0.999999)
+        _check_integer("patience", self.patience, 0, 10**9)
+        _check_number("val_fraction", self.val_fraction, 0.001, 0.9)
+        _check_integer("eval_every", self.eval_every, 1, 10**12, optional=True)
+        _check_integer("save_every", self.save_every, 1, 10**12, optional=True)
+        _check_integer("log_every", self.log_every, 1, 10**12)
+        _check_integer("seed", self.seed, 0, MAX_SEED)
+        _check_choice("device", self.device, ("auto", "cpu", "cuda", "mps"))
+        _check_integer("threads", self.threads, 1, 4096, optional=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleConfig:
+    """How text is drawn from a model: temperature, then top-k, top-p, min-p, then the draw."""
+
+    temperature: Annotated[float, "Below 1 safer, above 1 wilder; 0: always the likeliest."] = 0.8
+    length: Annotated[int, "New characters to write."] = 2000
+    top_k: Annotated[int | None, "Draw from the k likeliest characters only."] = None
+    top_p: Annotated[
+        float | None, "Draw from the likeliest characters that together hold this probability."
+    ] = None
+    min_p: Annotated[
+        float | None, "Draw from characters at least this likely, relative to the likeliest."
+    ] = None
+    stop: Annotated[str | None, "Stop before this text."] = None
+    seed: Annotated[int | None, "Same seed, same text; left out: chosen and shown."] = None
+    num_samples: Annotated[int, "Texts to write."] = 1
+    unknown: Annotated[
+        Literal["error", "skip"], "What to do with characters the model does not know."
+    ] = "error"
+
+    def __post_init__(self) -> None:
+        _check_number("temperature", self.temperature, 0, 100)
+        _check_integer("length", self.length, 0, 10**12)
+        _check_integer("top_k", self.top_k, 1, 2**31, optional=True)
+        _check_number("top_p", self.top_p, 1e-9, 1, optional=True)
+        _check_number("min_p", self.min_p, 0, 1, optional=True)
+        _check_integer("seed", self.seed, 0, MAX_SEED, optional=True)
+        _check_integer("num_samples", self.num_samples, 1, 2**20)
+        _check_choice("unknown", self.unknown, ("error", "skip"))
+        if self.stop == "":
+            raise ConfigError("stop must be at least one character, not an empty text")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusRecord:
+    """What a run remembers of its text: enough to find it again and to know it is the same."""
+
+    name: str
+    path: str
+    sha256: str
+    characters: int
+    line_start: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """All that `config.json` holds: what a run is, fixed when it starts."""
+
+    model: ModelConfig
+    training: TrainConfig
+    vocabulary: tuple[str, ...]
+    corpus: CorpusRecord
+
+
+def resolve(config: TrainConfig, corpus: "Corpus", device: str, threads: int) -> TrainConfig:
+    """Fill in all that was left to the corpus; what was given stays as it is.
+
+    Small texts get short sequences and few streams, so that an epoch still holds enough updates,
+    and many epochs; large ones the opposite.
+    """
+    characters = len(corpus.split(config.val_fraction)[0])
+    seq_length = config.seq_length or min(
+        128 if characters >= 500_000 else 64, max(1, characters // 8)
+    )
+    batch_size = config.batch_size or _power_of_two(
+        characters // (seq_length * _UPDATES_PER_EPOCH), 1, 64 if device == "cpu" else 128
+    )
+    steps_per_epoch = max(1, (characters - 1) // (batch_size * seq_length))
+    dropout = config.dropout
+    if dropout is None:
+        dropout = 0.3 if characters < 5_000_000 else 0.1 if characters < 100_000_000 else 0.0
+    budget = config.limits
+    if not budget.named:
+        budget = Budget(epochs=_default_epochs(characters))
+    held_out = min(len(corpus.codes) - characters, 1_000_000)
+    eval_every = config.eval_every or max(
+        1, round(max(100_000, 4 * held_out) / (batch_size * seq_length))
+    )
+    if config.eval_every is None and budget.epochs:  # a short run is still looked at
+        eval_every = min(eval_every, max(1, budget.epochs * steps_per_epoch // 4))
+    return dataclasses.replace(
+        config,
+        batch_size=batch_size,
+        seq_length=seq_length,
+        dropout=dropout,
+        epochs=budget.epochs,
+        eval_every=eval_every,
+        device=cast(DeviceName, device),
+        threads=threads,
+    )
+
+
+_UPDATES_PER_EPOCH = 20  # below about this many an epoch, training on a small text crawls
+
+
+def _default_epochs(characters: int) -> int:
+    """Return passes enough to learn the text: about 1.5 million characters, at most 20 million."""
+    passes = 1_500_000 / characters if characters < 75_000 else 20.0
+    return max(1, min(60, round(min(passes, 20_000_000 / characters))))
+
+
+def _power_of_two(value: int, low: int, high: int) -> int:
+    """Return the largest power of two not above `value`, kept between `low` and `high`."""
+    return min(high, max(low, 1 << max(0, value.bit_length() - 1)))
+
+
+def _check_integer(name: str, value: Any, low: int, high: int, optional: bool = False) -> None:
+    if optional and value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ConfigError(f"{name} must be a whole number from {low:,} to {high:,}, not {value!r}")
+
+
+def _check_number(name: str, value: Any, low: float, high: float, optional: bool = False) -> None:
+    if optional and value is None:
+        return
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or not low <= value <= high:
+        raise ConfigError(f"{name} must be a number from {low:,} to {high:,}, not {value!r}")
+
+
+def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {value!r}")

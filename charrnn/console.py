@@ -1,0 +1,269 @@
+"""All that is shown on a terminal: progress, previews, tables, text and errors."""
+
+import math
+import sys
+import unicodedata
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from charrnn.config import RunConfig
+from charrnn.events import Evaluated, Event, Finished, Saved, Started, Step
+
+_PLAIN_LINE_SECONDS = 30.0  # between two lines of progress where there is no terminal
+_PREVIEW_LINES = 5
+_BIDIRECTIONAL = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+_REASONS = {
+    "epochs": "all epochs done",
+    "max_steps": "all steps done",
+    "max_time": "the time is up",
+    "patience": "the held-out loss stopped falling",
+}
+
+
+def messages() -> Console:
+    """Return the console for everything but the result: standard error."""
+    return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """Return the text as a terminal can safely show it.
+
+    Control characters and bidirectional overrides, which could drive the terminal, are shown as
+    symbols; line breaks and tabs stay.
+    """
+    return "".join(_symbol(character) for character in text)
+
+
+def nats(loss: float) -> str:
+    """Return a loss in both units, as a person reads it."""
+    return f"{loss:.4f} nats = {loss / math.log(2):.4f} bits"
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as `42s`, `5m 12s` or `2h 03m`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+
+
+def print_error(message: str) -> None:
+    """Show why charrnn could not."""
+    messages().print(Text("error: ", style="bold red") + Text(printable(message)))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table to standard output; columns of figures are set to the right."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    rows = list(rows)
+    for number, column in enumerate(columns):
+        figures = all(row[number][:1].isdigit() or row[number] == "-" for row in rows)
+        table.add_column(column, justify="right" if figures else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    Console(highlight=False).print(table)
+
+
+def print_facts(facts: Iterable[tuple[str, str]], console: Console | None = None) -> None:
+    """Print names and values, one a line, to standard output unless told otherwise."""
+    grid = Table.grid(padding=(0, 2))
+    for name, value in facts:
+        grid.add_row(Text(name, style="bold"), Text(printable(value)))
+    (console or Console(highlight=False)).print(grid)
+
+
+class TextOutput:
+    """Standard output for written text: safe on a terminal, exact in a pipe.
+
+    On a terminal the text ends with exactly one line break, however many it wrote.
+    """
+
+    def __init__(self) -> None:
+        self._terminal = sys.stdout.isatty()
+        self._breaks = 0  # line breaks not yet shown
+
+    def write(self, text: str) -> None:
+        """Show a piece of text at once."""
+        if not self._terminal:
+            sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+        elif body := text.rstrip("\n"):
+            sys.stdout.write("\n" * self._breaks + printable(body))
+            self._breaks = len(text) - len(body)
+        else:
+            self._breaks += len(text)
+        sys.stdout.flush()
+
+    def separate(self) -> None:
+        """Begin another text, below a line of dashes."""
+        self._breaks = 0
+        self.write("\n" + "-" * 40 + "\n")
+
+    def close(self) -> None:
+        """End the text."""
+        if self._terminal:
+            sys.stdout.write("\n")
+        sys.stdout.flush()
+
+
+class TrainingView:
+    """Shows the events of a training run as they come, on standard error.
+
+    On a terminal two lines at the bottom tell how far it is; elsewhere a plain line does now and
+    then.
+    """
+
+    def __init__(self) -> None:
+        self._console = messages()
+        self._live = Live(console=self._console, refresh_per_second=8, transient=True)
+        self._next_line = 0.0
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case Started():
+                self._started(event)
+            case Step():
+                self._step(event)
+            case Evaluated():
+                self._evaluated(event)
+            case Finished():
+                self._finished(event)
+            case Saved():
+                pass
+
+    def say(self, sentence: str) -> None:
+        """Show a sentence above the progress."""
+        self._console.print(Text(printable(sentence)))
+
+    def _started(self, event: Started) -> None:
+        print_facts(run_facts(event.run.config, event), self._console)
+        if event.added_characters is not None:
+            new = "".join(event.added_characters)
+            count = len(event.added_characters)
+            self.say(f"the earlier model knows all but {count} characters: added {new!r}") if (
+                count
+            ) else self.say("the earlier model knows every character of this text")
+        if event.replanned:
+            self.say(
+                f"a new budget: the learning rate is planned anew from step {event.step:,}, so "
+                "this is not the run that a larger budget would have given from the start"
+            )
+        elif event.step:
+            self.say(f"going on from step {event.step:,}")
+
+    def _step(self, event: Step) -> None:
+        total = f"/{event.horizon:,}" if event.horizon else ""
+        left = f"{duration(event.seconds_left)} left" if event.seconds_left is not None else ""
+        line = (
+            f"epoch {event.epoch:.2f}  step {event.step:,}{total}  loss {nats(event.train_loss)}  "
+            f"lr {event.learning_rate:.1e}  {event.characters_per_second:,.0f} char/s"
+        )
+        if self._console.is_terminal:
+            share = _share_done(event)
+            bar = ProgressBar(total=1.0, completed=share, width=40)
+            top = Table.grid(padding=(0, 2))
+            top.add_row(bar, Text(f"{share:.0%}"), Text(left))
+            self._live.update(Group(top, Text(line, overflow="ellipsis", no_wrap=True)))
+        elif event.seconds >= self._next_line:
+            self._next_line = event.seconds + _PLAIN_LINE_SECONDS
+            self.say(f"{line}  {left}".rstrip())
+
+    def _evaluated(self, event: Evaluated) -> None:
+        train = "" if event.train_loss is None else f"train {event.train_loss:.4f}  "
+        self._console.print(
+            Text(f"step {event.step:,}  epoch {event.epoch:.2f}  {train}")
+            + Text(f"held-out {nats(event.val_loss)}", style="bold")
+            + Text("  best so far" if event.improved else "", style="green")
+            + Text(f"  {duration(event.seconds)}")
+        )
+        lines = event.preview.strip("\n").split("\n")[:_PREVIEW_LINES]
+        for line in lines:
+            self._console.print(Text("    " + printable(line), style="dim"))
+
+    def _finished(self, event: Finished) -> None:
+        self._live.stop()
+        best = ""
+        if event.best_val_loss is not None:
+            best = f"; best held-out loss {nats(event.best_val_loss)} at step {event.best_step:,}"
+        why = "stopped" if event.reason == "stopped" else f"finished ({_REASONS[event.reason]})"
+        self.say(f"{why} at step {event.step:,} after {duration(event.seconds)}{best}")
+
+
+def run_facts(config: RunConfig, started: Started | None = None) -> list[tuple[str, str]]:
+    """Return what a run is, for people."""
+    corpus, model, training = config.corpus, config.model, config.training
+    text = f"{corpus.name}: {corpus.characters:,} characters, {len(config.vocabulary)} distinct"
+    network = f"{model.num_layers} x {model.hidden_size} {model.cell}"
+    pace = f"evaluated every {training.eval_every:,} steps"
+    if started:
+        text += (
+            f"; {started.training_characters:,} to learn from, "
+            f"{started.held_out_characters:,} held out"
+        )
+        network += f", {started.parameters:,} parameters"
+        pace = f"{started.steps_per_epoch:,} steps an epoch, {pace}"
+    batch = f"{training.batch_size} streams x {training.seq_length} characters, {pace}"
+    how = (
+        f"dropout {training.dropout:g}, learning rate {training.learning_rate:g}, "
+        f"seed {training.seed}"
+    )
+    facts = [("text", text), ("network", network), ("batch", batch), ("training", how)]
+    facts.append(("budget", _budget(config)))
+    facts.append(("computing", f"{training.device}, {training.threads} threads"))
+    if started:
+        facts.append(("run", str(started.run.path)))
+    return facts
+
+
+def _budget(config: RunConfig) -> str:
+    limits = config.training.limits
+    parts = []
+    if limits.epochs:
+        parts.append(f"{limits.epochs:,} epochs")
+    if limits.max_steps:
+        parts.append(f"{limits.max_steps:,} steps")
+    if limits.max_time:
+        parts.append(duration(limits.max_time))
+    patience = config.training.patience
+    if patience:
+        parts.append(f"or {patience} evaluations without a gain")
+    return ", ".join(parts)
+
+
+def _share_done(event: Step) -> float:
+    if event.seconds_left is not None:
+        return event.seconds / max(1e-9, event.seconds + event.seconds_left)
+    return 0.0
+
+
+def _symbol(character: str) -> str:
+    code = ord(character)
+    if character in "\n\t" or (
+        unicodedata.category(character) not in ("Cc", "Cs") and code not in _BIDIRECTIONAL
+    ):
+        return character
+    if code < 0x20:
+        return chr(0x2400 + code)  # the Unicode picture of this control character
+    return "\u2421" if code == 0x7F else "\ufffd"

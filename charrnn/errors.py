@@ -1,0 +1,56 @@
+"""Every way charrnn can fail.
+
+CharrnnError
+├── ConfigError          a value out of range: names it, and the range
+├── CorpusError          unreadable, empty, too short, not text
+│   └── VocabularyError  characters that the model does not know
+├── CheckpointError      missing, damaged, of a newer format, or not fitting what it resumes
+├── DeviceError          a device that this machine does not have
+└── DivergedError        the loss is no longer a number
+
+Each message is one sentence for the person at the terminal: what, where, what was expected and
+what to do.
+"""
+
+
+class CharrnnError(Exception):
+    """Base of all errors that charrnn raises on purpose."""
+
+
+class ConfigError(CharrnnError):
+    """A setting is out of its range, or two settings contradict each other."""
+
+
+class CorpusError(CharrnnError):
+    """A text cannot be read, or cannot be trained on."""
+
+
+class VocabularyError(CorpusError):
+    """A text holds characters that the model does not know.
+
+    `characters` holds each unknown character once, in order of first appearance.
+    """
+
+    def __init__(self, message: str, characters: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.characters = characters
+
+
+class CheckpointError(CharrnnError):
+    """A run or a checkpoint is missing, damaged, too new, or does not fit."""
+
+
+class DeviceError(CharrnnError):
+    """The device asked for cannot be used on this machine."""
+
+
+class DivergedError(CharrnnError):
+    """Training stopped because the loss or the gradient was not finite.
+
+    `step` is the step that failed (nothing of it was applied), `loss` its loss in nats.
+    """
+
+    def __init__(self, message: str, step: int, loss: float) -> None:
+        super().__init__(message)
+        self.step = step
+        self.loss = loss

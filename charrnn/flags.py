@@ -1,0 +1,102 @@
+"""Command-line flags made from config dataclasses, and the arguments that commands share."""
+
+import dataclasses
+import functools
+import inspect
+import typing
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from charrnn.config import Budget, DeviceName, ModelConfig, SampleConfig, TrainConfig
+from charrnn.errors import ConfigError
+
+_SHORT = {"temperature": "-t", "length": "-n", "seed": "-s"}
+_CHOSEN = {"batch_size", "seq_length", "dropout", "epochs", "eval_every"}
+
+RunArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RUN",
+        help="A run folder, or a name under checkpoints/; left out: the newest run.",
+        show_default=False,
+    ),
+]
+CorpusOption = Annotated[
+    str | None,
+    typer.Option("--corpus", help="Where the run's text is now.", metavar="FILE"),
+]
+CheckpointOption = Annotated[
+    str, typer.Option("--checkpoint", help="best, last or step-N.", metavar="NAME")
+]
+DeviceOption = Annotated[DeviceName, typer.Option(help="Where to compute.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def config_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn each parameter that is a config dataclass into one flag for each of its fields."""
+    parameters: list[inspect.Parameter] = []
+    configs: dict[str, Any] = {}
+    for name, parameter in inspect.signature(command).parameters.items():
+        if dataclasses.is_dataclass(parameter.annotation):
+            configs[name] = parameter.annotation
+            parameters += _flags(parameter.annotation)
+        else:
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+
+    @functools.wraps(command)
+    def run(**values: Any) -> None:
+        for name, config in configs.items():
+            fields = [field.name for field in dataclasses.fields(config)]
+            values[name] = config(**{field: values.pop(field) for field in fields})
+        command(**values)
+
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run
+
+
+def _flags(config: Any) -> list[inspect.Parameter]:
+    hints = typing.get_type_hints(config, include_extras=True)
+    parameters = []
+    for field in dataclasses.fields(config):
+        kind, explanation, *parse = typing.get_args(hints[field.name])
+        names = ["--" + field.name.replace("_", "-")]
+        if config is SampleConfig and field.name in _SHORT:
+            names.append(_SHORT[field.name])
+        option = typer.Option(
+            *names,
+            help=explanation,
+            rich_help_panel=_panel(config, field.name),
+            show_default="from the text" if field.name in _CHOSEN else field.default is not None,
+            parser=_usage_error(parse[0]) if parse else None,
+            metavar="TIME" if parse else None,
+        )
+        parameters.append(
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=field.default,
+                annotation=Annotated[kind, option],
+            )
+        )
+    return parameters
+
+
+def _panel(config: Any, field: str) -> str:
+    if field in {each.name for each in dataclasses.fields(Budget)}:
+        return "Budget"
+    return {ModelConfig: "Network", TrainConfig: "Training"}.get(config, "Writing")
+
+
+def _usage_error(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a parser whose failure is a wrong usage (exit code 2)."""
+
+    def parsed(text: str) -> Any:
+        try:
+            return parse(text)
+        except ConfigError as error:
+            raise typer.BadParameter(str(error)) from None
+
+    return parsed

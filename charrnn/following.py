@@ -1,0 +1,66 @@
+"""Following a training run on the terminal: signals become stop requests, events are shown."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import typer
+
+from charrnn.config import SampleConfig
+from charrnn.console import TrainingView
+from charrnn.events import Event, Finished
+
+
+def follow(events: Callable[[threading.Event], Iterator[Event]]) -> None:
+    """Show a training run until its end; leave by the signal that stopped it, if one did."""
+    finished: Finished | None = None
+    with TrainingView() as view, _stop_on_signals(view.say) as (stop, received):
+        for event in events(stop):
+            view.show(event)
+            if isinstance(event, Finished):
+                finished = event
+        assert finished  # the last event of every run that did not raise
+        if finished.reason == "stopped":
+            view.say(f"saved; go on with: charrnn resume {finished.run.path}")
+        else:
+            _show_sample(finished, view.say)
+    print(finished.run.path)
+    if received:
+        raise typer.Exit(128 + received[0])
+
+
+@contextlib.contextmanager
+def _stop_on_signals(
+    say: Callable[[str], None],
+) -> Iterator[tuple[threading.Event, list[int]]]:
+    """Turn the first Ctrl-C or SIGTERM into a stop request; a second one ends the process."""
+    stop, received = threading.Event(), list[int]()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def request(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        stop.set()
+        for each in before:
+            signal.signal(each, signal.SIG_DFL)
+        say("stopping after this step, saving first (once more: leave at once)")
+
+    for number in before:
+        signal.signal(number, request)
+    try:
+        yield stop, received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _show_sample(finished: Finished, say: Callable[[str], None]) -> None:
+    from charrnn.model import load
+    from charrnn.sampling import generate
+
+    temperature = SampleConfig().temperature
+    model = load(str(finished.run.path), device="cpu")
+    (text,) = generate(model, length=600, temperature=temperature, seed=1)
+    say(f"\nthe best model writes, at temperature {temperature}:\n\n{text.strip()}\n")
+    say(f"more of it: charrnn sample {finished.run.path} --temperature {temperature}")

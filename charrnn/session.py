@@ -1,0 +1,337 @@
+"""A run being trained: its weights, optimizer, carried state and progress, and how each moves.
+
+Shape suffixes: T steps, B streams, V characters of the vocabulary, H units, L layers.
+"""
+
+import copy
+import dataclasses
+import math
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from charrnn import metrics
+from charrnn.checkpoint import Checkpoint, Run
+from charrnn.config import Budget, SampleConfig
+from charrnn.corpus import Batches, Corpus
+from charrnn.errors import CheckpointError, CorpusError, DivergedError
+from charrnn.evaluation import held_out_loss
+from charrnn.events import Evaluated, Saved, Step
+from charrnn.model import Arrays, CharRNN, State, to_array
+from charrnn.optimization import learning_rate, make_optimizer, update_average
+from charrnn.randomness import keep_masks, preview_seed
+from charrnn.sampling import generate
+
+_SAVE_SECONDS = 600.0  # between saves, unless save_every says otherwise
+_PREVIEW = SampleConfig(length=240)
+_BACKWARD_SHARE = 2.0  # of the forward work: for the first estimate of a budget of time
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """How far a run is: what `state.json` holds. Losses are in nats, times in seconds.
+
+    `horizon` is the step at which the learning rate is planned to end, None while a budget of time
+    has not been measured yet. `val_loss` is that of this very step, None if it was not evaluated.
+    """
+
+    budget: Budget
+    horizon: int | None = None
+    step: int = 0
+    epoch: float = 0.0
+    seconds: float = 0.0
+    learning_rate: float = 0.0
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    val_loss: float | None = None
+    evaluated_step: int | None = None
+    best_val_loss: float | None = None
+    best_step: int | None = None
+    stale_evaluations: int = 0
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> "Progress":
+        """Return the progress that a checkpoint kept."""
+        try:
+            state = dict(checkpoint.state)
+            return cls(**{**state, "budget": Budget(**state["budget"])})
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"{checkpoint.path}/state.json is damaged: {error}") from None
+
+
+class Session:
+    """The moving parts of a run. Each method takes one of them further."""
+
+    def __init__(self, run: Run, corpus: Corpus, model: CharRNN, progress: Progress) -> None:
+        config = run.config.training
+        assert config.batch_size  # a run's config is resolved
+        assert config.seq_length
+        assert config.eval_every
+        training, self._held_out = corpus.split(config.val_fraction)
+        if len(self._held_out) < 2:
+            raise CorpusError(
+                f"the held-out part has {len(self._held_out)} characters and needs at least 2: use "
+                "a longer text, or a larger --val-fraction"
+            )
+        self.run = run
+        self.progress = progress
+        self.training_characters = len(training)
+        self.held_out_characters = len(self._held_out)
+        self.num_parameters = model.config.parameters(len(model.vocabulary))
+        self.model = model
+        self._config = config
+        self._eval_every = config.eval_every
+        self._batches = Batches(training, config.batch_size, config.seq_length, config.seed)
+        self._batch_characters = config.batch_size * config.seq_length
+        self._average = copy.deepcopy(model).requires_grad_(False)
+        self._optimizer = make_optimizer(model, config)
+        self._state = model.initial_state(config.batch_size)
+        self._started = time.perf_counter() - progress.seconds
+        self._saved_at = self._seconds()
+        self._row_characters, self._row_seconds = 0, 0.0
+        self._evaluation_seconds = 0.0
+        if progress.horizon is None:
+            self.plan()
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in one pass through the training part."""
+        return self._batches.steps_per_epoch
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Take over all that a checkpoint kept; raise `CheckpointError` where it does not fit."""
+        self._average.set_arrays(checkpoint.load("model"))
+        arrays = checkpoint.load("trainer")
+        groups: dict[str, dict[str, Any]] = {"weights": {}, "first": {}, "second": {}, "state": {}}
+        for name, array in arrays.items():
+            group, _, rest = name.partition(".")
+            groups.setdefault(group, {})[rest] = array
+        self.model.set_arrays(groups["weights"])
+        for name, parameter in self.model.named_parameters():
+            self._optimizer.state[parameter] = {
+                "step": torch.tensor(float(self.progress.step), device=parameter.device),
+                "exp_avg": _fitting(groups["first"], name, parameter),
+                "exp_avg_sq": _fitting(groups["second"], name, parameter),
+            }
+        self._state = State(
+            tuple(
+                _fitting(groups["state"], str(number), part)
+                for number, part in enumerate(self._state.parts_LBH)
+            )
+        )
+        pending = self.evaluation_due()  # then the row of this step was not settled yet
+        metrics.drop_rows_after(
+            self.run.metrics_path, self.progress.step - 1 if pending else self.progress.step
+        )
+
+    def plan(self) -> None:
+        """Set the step that the learning rate is planned to end at, from the budget."""
+        budget, progress = self.progress.budget, self.progress
+        limits = [budget.epochs * self.steps_per_epoch] if budget.epochs else []
+        limits += [budget.max_steps] if budget.max_steps else []
+        if budget.max_time and progress.evaluated_step is not None:
+            left = budget.max_time - self._seconds() - self._evaluation_seconds
+            limits.append(progress.step + max(0, int(left / self._seconds_a_step())))
+        progress.horizon = min(limits) if limits else None
+
+    def take_step(self) -> Step:
+        """Train on the next batch."""
+        progress, config, started = self.progress, self._config, self._seconds()
+        step = progress.step
+        inputs, targets = self._batches.batch(step)
+        x_TB = torch.from_numpy(inputs).to(self.model.device)
+        y_TB = torch.from_numpy(targets).to(self.model.device)
+        if self._batches.starts_epoch(step):
+            self._state = self.model.initial_state(x_TB.shape[1])
+        rate = learning_rate(step, progress.horizon, config)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        logits_TBV, state = self.model(x_TB, self._state, self._masks(step))
+        loss = cross_entropy(logits_TBV.flatten(0, 1), y_TB.flatten())
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        train_loss = loss.item()
+        if not math.isfinite(train_loss) or not math.isfinite(norm.item()):
+            raise DivergedError(
+                f"training diverged at step {step + 1:,}: the loss is {train_loss:.4g} and the "
+                f"norm of its gradient {norm.item():.4g} at learning rate {rate:.3g}; train anew "
+                "with a lower --learning-rate",
+                step + 1,
+                train_loss,
+            )
+        self._optimizer.step()
+        update_average(self._average, self.model, step, config.average_decay)
+        self._state = state.detach()
+        progress.step, progress.val_loss = step + 1, None
+        progress.epoch = round(progress.step / self.steps_per_epoch, 6)
+        progress.learning_rate = rate
+        progress.loss_sum += train_loss
+        progress.loss_count += 1
+        progress.seconds = self._seconds()
+        self._row_characters += self._batch_characters
+        self._row_seconds += progress.seconds - started
+        return Step(
+            step=progress.step,
+            epoch=progress.epoch,
+            train_loss=train_loss,
+            learning_rate=rate,
+            characters_per_second=self._row_characters / self._row_seconds,
+            seconds=progress.seconds,
+            seconds_left=self._seconds_left(),
+            horizon=progress.horizon,
+        )
+
+    def evaluate(self, stop: threading.Event) -> Evaluated | None:
+        """Judge the averaged weights and let them write; return None if asked to stop meanwhile."""
+        progress, started = self.progress, self._seconds()
+        val_loss = held_out_loss(self._average, self._held_out, stop)
+        if val_loss is None:
+            return None
+        if not math.isfinite(val_loss):
+            raise DivergedError(
+                f"training diverged before step {progress.step:,}: the held-out loss is "
+                f"{val_loss}; train anew with a lower --learning-rate",
+                progress.step,
+                val_loss,
+            )
+        improved = progress.best_val_loss is None or val_loss < progress.best_val_loss
+        if improved:
+            progress.best_val_loss, progress.best_step = val_loss, progress.step
+        progress.stale_evaluations = 0 if improved else progress.stale_evaluations + 1
+        progress.val_loss, progress.evaluated_step = val_loss, progress.step
+        seed = preview_seed(self._config.seed, progress.step)
+        (preview,) = generate(self._average, config=_PREVIEW, seed=seed)
+        progress.seconds = self._seconds()
+        self._evaluation_seconds = progress.seconds - started
+        if progress.budget.max_time:
+            self.plan()
+        return Evaluated(
+            step=progress.step,
+            epoch=progress.epoch,
+            train_loss=self._mean_loss(),
+            val_loss=val_loss,
+            improved=improved,
+            seconds=progress.seconds,
+            preview=preview,
+        )
+
+    def log(self) -> None:
+        """Write this step's row of the curves."""
+        progress = self.progress
+        row = {
+            "step": progress.step,
+            "epoch": progress.epoch,
+            "train_loss": self._mean_loss(),
+            "val_loss": progress.val_loss,
+            "learning_rate": progress.learning_rate,
+            "characters_per_second": round(self._row_characters / self._row_seconds, 1)
+            if self._row_seconds
+            else None,
+            "seconds": round(progress.seconds, 3),
+        }
+        metrics.append_row(self.run.metrics_path, row)
+        progress.loss_sum, progress.loss_count = 0.0, 0
+        self._row_characters, self._row_seconds = 0, 0.0
+
+    def save(self) -> Saved:
+        """Write a checkpoint."""
+        arrays: dict[str, Any] = {}
+        for name, parameter in self.model.named_parameters():
+            moments = self._optimizer.state.get(parameter)
+            zeros = torch.zeros_like(parameter)
+            arrays[f"weights.{name}"] = to_array(parameter)
+            arrays[f"first.{name}"] = to_array(moments["exp_avg"] if moments else zeros)
+            arrays[f"second.{name}"] = to_array(moments["exp_avg_sq"] if moments else zeros)
+        for number, part in enumerate(self._state.parts_LBH):
+            arrays[f"state.{number}"] = to_array(part)
+        checkpoint = self.run.save(
+            self.progress.step,
+            self._average.arrays(),
+            arrays,
+            dataclasses.asdict(self.progress),
+        )
+        self._saved_at = self._seconds()
+        return Saved(step=checkpoint.step, path=checkpoint.path)
+
+    def evaluation_due(self) -> bool:
+        """Whether this step is to be evaluated, and has not been."""
+        step = self.progress.step
+        if self.progress.evaluated_step == step:
+            return False
+        if step == 0:  # a budget of time is first planned from how long this takes
+            return self.progress.budget.max_time is not None
+        return step % self._eval_every == 0 or self.spent() is not None
+
+    def log_due(self) -> bool:
+        """Whether a row of the curves is due here without an evaluation."""
+        return self.progress.step % self._config.log_every == 0
+
+    def save_due(self) -> bool:
+        """Whether a save is due here without an evaluation."""
+        if self._config.save_every:
+            return self.progress.step % self._config.save_every == 0
+        return self._seconds() - self._saved_at >= _SAVE_SECONDS
+
+    def spent(self) -> str | None:
+        """Return the limit of the budget that is reached here, None while there is some left."""
+        progress, budget = self.progress, self.progress.budget
+        if budget.epochs and progress.step >= budget.epochs * self.steps_per_epoch:
+            return "epochs"
+        if budget.max_steps and progress.step >= budget.max_steps:
+            return "max_steps"
+        if budget.max_time:
+            spent = progress.seconds + self._evaluation_seconds >= budget.max_time
+            planned = progress.horizon is not None and progress.step >= progress.horizon
+            return "max_time" if progress.step and (spent or planned) else None
+        return None
+
+    def out_of_patience(self) -> bool:
+        """Whether so many evaluations in a row brought no gain that training should stop."""
+        patience = self._config.patience
+        return patience > 0 and self.progress.stale_evaluations >= patience
+
+    def _seconds(self) -> float:
+        """Return the seconds this run has been trained, earlier sittings included."""
+        return time.perf_counter() - self._started
+
+    def _masks(self, step: int) -> torch.Tensor | None:
+        if not self._config.dropout:
+            return None
+        model = self.model.config
+        shape = (model.num_layers, self._state.parts_LBH[0].shape[1], model.hidden_size)
+        masks = keep_masks(self._config.seed, step, shape, self._config.dropout)
+        return torch.from_numpy(masks).to(self.model.device)
+
+    def _mean_loss(self) -> float | None:
+        count = self.progress.loss_count
+        return self.progress.loss_sum / count if count else None
+
+    def _seconds_a_step(self) -> float:
+        """Return the measured time of a step, evaluations included, or at first an estimate."""
+        if self.progress.step:
+            return self._seconds() / self.progress.step
+        share = self._batch_characters / self.held_out_characters
+        return max(1e-6, self._evaluation_seconds * share * (1 + _BACKWARD_SHARE))
+
+    def _seconds_left(self) -> float | None:
+        progress = self.progress
+        estimates = []
+        if progress.horizon is not None:
+            estimates.append((progress.horizon - progress.step) * self._seconds_a_step())
+        if progress.budget.max_time:
+            estimates.append(progress.budget.max_time - progress.seconds)
+        return max(0.0, min(estimates)) if estimates else None
+
+
+def _fitting(arrays: Arrays, name: str, like: torch.Tensor) -> torch.Tensor:
+    if name not in arrays or arrays[name].shape != tuple(like.shape):
+        raise CheckpointError(
+            f"the checkpoint does not fit what it resumes: {name} should have the shape "
+            f"{tuple(like.shape)}"
+        )
+    return torch.from_numpy(arrays[name]).to(like.device, copy=True)

@@ -1,0 +1,159 @@
+"""Training, told as a stream of events; a pure function of corpus, resolved config and step.
+
+Nothing here prints. Asked to stop, training saves and ends at the next step, or at once during an
+evaluation, which is then repeated first when the run is resumed.
+"""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from charrnn import catalogue
+from charrnn.checkpoint import Run, find_run, free_path
+from charrnn.config import Budget, ModelConfig, RunConfig, TrainConfig, resolve
+from charrnn.corpus import Corpus, Vocabulary
+from charrnn.device import choose_device, set_threads
+from charrnn.errors import ConfigError
+from charrnn.events import Event, Finished, Started
+from charrnn.model import CharRNN, load
+from charrnn.session import Progress, Session
+
+
+def train(
+    corpus: Corpus | str | Path | None = None,
+    config: TrainConfig | None = None,
+    model: ModelConfig | None = None,
+    *,
+    out_dir: str | Path | None = None,
+    init_from: str | None = None,
+    stop: threading.Event | None = None,
+) -> Iterator[Event]:
+    """Train a new model on a text, yielding what happens, until its budget or patience is spent.
+
+    Without `corpus` the bundled text is used. `out_dir` is the run's folder, by default the name of
+    the text under `checkpoints/`. `init_from` names a run whose best model is trained further, and
+    gives the shape of the network. Once `stop` is set, training saves and ends. Raises
+    `CharrnnError`.
+    """
+    config = config or TrainConfig()
+    device, threads = choose_device(config.device), set_threads(config.threads)
+    text = corpus if isinstance(corpus, Corpus) else Corpus.open(corpus or catalogue.bundled())
+    known = load(init_from, device="cpu") if init_from else None
+    if known:
+        text = text.adapted_to(known.vocabulary)
+        if model not in (None, ModelConfig(), known.config):
+            raise ConfigError(
+                f"the run {init_from} gives the shape of the network, {known.config}: leave out "
+                "--cell, --num-layers, --hidden-size and --forget-bias, or --init-from"
+            )
+    shape = known.config if known else model or ModelConfig()
+    network = CharRNN(shape, text.vocabulary, text.line_start).initialize(config.seed)
+    if known:
+        network.adopt(known)
+    run = Run(
+        Path(out_dir) if out_dir else free_path(text.name),
+        RunConfig(
+            model=shape,
+            training=resolve(config, text, device.type, threads),
+            vocabulary=text.vocabulary.characters,
+            corpus=text.record,
+        ),
+    )
+    progress = Progress(budget=run.config.training.limits)
+    session = Session(run, text, network.to(device), progress)
+    run.create()
+    added = text.vocabulary.characters[len(known.vocabulary) :] if known else None
+    yield _started(session, added_characters=added)
+    yield from _events(session, stop or threading.Event())
+
+
+def resume(
+    run: str | None = None,
+    budget: Budget | None = None,
+    *,
+    corpus: str | Path | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    stop: threading.Event | None = None,
+) -> Iterator[Event]:
+    """Go on with a run exactly where its newest checkpoint left it; see `train`.
+
+    A `budget` that differs from the run's own takes its place and plans the learning rate anew
+    from there. `corpus` says where the run's text is now. Raises `CharrnnError`.
+    """
+    resumed = find_run(run)
+    checkpoint = resumed.select("last")
+    config = resumed.config
+    place = choose_device(device or config.training.device)
+    set_threads(threads or config.training.threads)
+    vocabulary = Vocabulary(config.vocabulary)
+    text = Corpus.reopen(config.corpus, vocabulary, corpus)
+    network = CharRNN(config.model, vocabulary, config.corpus.line_start).to(place)
+    progress = Progress.of(checkpoint)
+    replanned = budget is not None and budget.named and budget != progress.budget
+    if replanned and budget:
+        progress.budget, progress.stale_evaluations = budget, 0
+    session = Session(resumed, text, network, progress)
+    if replanned:
+        session.plan()
+    session.restore(checkpoint)
+    spent = "patience" if session.out_of_patience() else session.spent()
+    if spent and not session.evaluation_due():
+        raise ConfigError(
+            f"{resumed.path} is finished: it ended at step {progress.step:,} by its limit "
+            f"{spent}; to train it further, give a larger limit, such as --epochs "
+            f"{2 * max(1, round(progress.epoch))}"
+        )
+    yield _started(session, replanned=replanned)
+    yield from _events(session, stop or threading.Event())
+
+
+def _started(
+    session: Session,
+    *,
+    replanned: bool = False,
+    added_characters: tuple[str, ...] | None = None,
+) -> Started:
+    return Started(
+        run=session.run,
+        step=session.progress.step,
+        training_characters=session.training_characters,
+        held_out_characters=session.held_out_characters,
+        parameters=session.num_parameters,
+        steps_per_epoch=session.steps_per_epoch,
+        horizon=session.progress.horizon,
+        replanned=replanned,
+        added_characters=added_characters,
+    )
+
+
+def _events(session: Session, stop: threading.Event) -> Iterator[Event]:
+    while True:
+        if session.evaluation_due():
+            evaluated = session.evaluate(stop)
+            if evaluated:
+                session.log()
+                yield evaluated
+                yield session.save()
+        reason = "stopped" if stop.is_set() else session.spent()
+        if session.out_of_patience():
+            reason = reason or "patience"
+        if reason:
+            break
+        yield session.take_step()
+        if not session.evaluation_due():
+            if session.log_due():
+                session.log()
+            if session.save_due():
+                yield session.save()
+    if stop.is_set():
+        yield session.save()
+    progress = session.progress
+    yield Finished(
+        run=session.run,
+        step=progress.step,
+        reason=reason,
+        best_step=progress.best_step,
+        best_val_loss=progress.best_val_loss,
+        seconds=progress.seconds,
+    )

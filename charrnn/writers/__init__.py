@@ -1,0 +1,41 @@
+"""Engines that write: how likely is each next character, given those before it."""
+
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.corpus import Codes, Vocabulary
+
+if TYPE_CHECKING:
+    from charrnn.model import CharRNN
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """What `charrnn.sampling` drives. A state belongs to its writer and is never changed in place.
+
+    Shape suffixes: T characters of a prompt, B samples, V characters of the vocabulary.
+    """
+
+    vocabulary: Vocabulary
+    line_start: str
+
+    def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], Any]:
+        """Read a prompt from a blank state; return the logits (1, V) after it and the state."""
+
+    def repeat(self, state: Any, num_samples: int) -> Any:
+        """Return the state of one sample as that of `num_samples` samples."""
+
+    def step(self, state: Any, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
+        """Read one character for each sample; return the logits (B, V) and the state after it."""
+
+
+def writer_for(source: "Writer | CharRNN | str | None") -> Writer:
+    """Return a writer for a model, a run (as `charrnn.load` takes it), or a writer itself."""
+    if isinstance(source, Writer):
+        return source
+    from charrnn.model import load
+    from charrnn.writers.torch_writer import TorchWriter
+
+    return TorchWriter(load(source) if source is None or isinstance(source, str) else source)
