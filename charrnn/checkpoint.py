@@ -261,11 +261,13 @@ def _best(checkpoints: list[Checkpoint]) -> Checkpoint:
 def _read_manifest(folder: Path, config_entry: dict[str, Any]) -> dict[str, Any] | None:
     """Return the manifest if it is whole and fits the files beside it and config.json."""
     try:
-        manifest: dict[str, Any] = json.loads((folder / _MANIFEST).read_bytes())
+        data = (folder / _MANIFEST).read_bytes()
+        manifest: dict[str, Any] = json.loads(data)
         body = {key: value for key, value in manifest.items() if key != "digest"}
         sizes = {name: (folder / name).stat().st_size for name in _FILES}
         holds = (
-            manifest["digest"] == _digest(body)
+            data == _json(manifest)
+            and manifest["digest"] == _digest(body)
             and manifest["config"] == config_entry
             and sizes == {name: entry["size"] for name, entry in manifest["files"].items()}
         )

@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
 from charrnn.config import Budget, DeviceName, ModelConfig, SampleConfig, TrainConfig
 from charrnn.errors import CharrnnError
@@ -26,7 +27,31 @@ if TYPE_CHECKING:
     from charrnn.checkpoint import Run
     from charrnn.corpus import Codes
 
+
+class _Commands(TyperGroup):
+    """The commands: what one of them cannot do ends in one sentence and exit code 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # whoever read the output has had enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit from None
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+        except CharrnnError as error:
+            sentence = str(error)
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            sentence = f"{place}{error.strerror or error}"
+        from charrnn.console import print_error
+
+        print_error(sentence)
+        raise typer.Exit(1)
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -299,23 +324,8 @@ def info(run: RunArgument = None, as_json: JsonOption = False) -> None:
 
 
 def main() -> None:
-    """Run the `charrnn` command: what it cannot do ends in one sentence and exit code 1."""
-    try:
-        app(prog_name="charrnn")
-    except BrokenPipeError:  # whoever read the output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except CharrnnError as error:
-        _fail(str(error))
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        _fail(f"{place}{error.strerror or error}")
-
-
-def _fail(message: str) -> NoReturn:
-    from charrnn.console import print_error
-
-    print_error(message)
-    sys.exit(1)
+    """Run the `charrnn` command."""
+    app(prog_name="charrnn")
 
 
 def _open(name: str | None) -> "Run":

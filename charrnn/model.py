@@ -124,6 +124,7 @@ class CharRNN(nn.Module):
             if self.config.cell == "lstm":
                 weights.bias_ih_G[hidden : 2 * hidden] = self.config.forget_bias
         nn.init.normal_(self.output.weight, std=1 / math.sqrt(hidden), generator=draws)
+        nn.init.zeros_(self.output.bias)
         return self
 
     @torch.no_grad()

@@ -1,0 +1,204 @@
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from charrnn.checkpoint import Checkpoint, Run, find_run, free_path, run_paths
+from charrnn.config import CorpusRecord, ModelConfig, RunConfig, TrainConfig
+from charrnn.errors import CheckpointError
+from charrnn.events import Finished
+
+CONFIG = RunConfig(
+    model=ModelConfig(hidden_size=4),
+    training=TrainConfig(batch_size=2),
+    vocabulary=("\n", "a", "é", "🙂"),
+    corpus=CorpusRecord(name="t", path="/t.txt", sha256="0" * 64, characters=9, line_start="a"),
+)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    run = Run(tmp_path / "checkpoints" / "t", CONFIG)
+    run.create()
+    return run
+
+
+def save(run: Run, step: int, val_loss: float | None = None) -> Checkpoint:
+    arrays = {"w": np.arange(6, dtype=np.float32).reshape(2, 3) + step}
+    return run.save(step, arrays, {"m": arrays["w"] * 2}, {"step": step, "val_loss": val_loss})
+
+
+def test_what_was_saved_is_what_is_loaded(run: Run) -> None:
+    save(run, 12, 1.25)
+    loaded = Run.open(run.path).select("last")
+    assert loaded.step == 12
+    assert loaded.state == {"step": 12, "val_loss": 1.25}
+    assert np.array_equal(loaded.load("model")["w"], np.arange(6.0).reshape(2, 3) + 12)
+    assert np.array_equal(loaded.load("trainer")["m"], 2 * (np.arange(6.0).reshape(2, 3) + 12))
+
+
+def test_a_run_keeps_its_config(run: Run) -> None:
+    assert Run.open(run.path).config == CONFIG
+    record = json.loads((run.path / "config.json").read_text("utf-8"))
+    assert record["vocabulary"] == ["\n", "a", "é", "🙂"]
+    assert record["format"] == 1
+
+
+def test_a_checkpoint_is_the_documented_files_and_nothing_else(run: Run) -> None:
+    folder = save(run, 7).path
+    assert folder.name == "step-00000007"
+    names = ["manifest.json", "model.safetensors", "state.json", "trainer.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "step-00000007"]
+
+
+def test_best_and_newest_are_worked_out_from_the_folders(run: Run) -> None:
+    for step, loss in ((10, 2.0), (20, 1.5), (30, 1.7), (40, None)):
+        save(run, step, loss)
+    assert run.select("best").step == 20
+    assert run.select("last").step == 40
+    assert run.select("step-40").step == 40
+    assert run.select("step-00000040").step == 40
+
+
+def test_without_an_evaluation_the_best_is_the_newest(run: Run) -> None:
+    save(run, 10)
+    save(run, 20)
+    assert run.select("best").step == 20
+
+
+def test_two_newest_and_the_best_are_kept(run: Run) -> None:
+    for step, loss in ((10, 2.0), (20, 1.5), (30, 1.7), (40, None), (50, 1.6), (60, None)):
+        save(run, step, loss)
+    assert [each.step for each in run.checkpoints()] == [20, 50, 60]
+
+
+def test_a_checkpoint_saved_again_is_replaced(run: Run) -> None:
+    save(run, 10, None)
+    save(run, 10, 3.0)
+    assert [each.val_loss for each in run.checkpoints()] == [3.0]
+    assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "step-00000010"]
+
+
+FILES = ("model.safetensors", "trainer.safetensors", "state.json", "manifest.json")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_any_damaged_byte_is_noticed(run: Run, name: str) -> None:
+    save(run, 10)
+    path = save(run, 20).path / name
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        newest = run.select("last")
+        if newest.step == 20:  # the damage is in arrays, which are hashed when they are loaded
+            with pytest.raises(CheckpointError, match=f"{name} is damaged: expected SHA-256"):
+                newest.load("model" if name.startswith("model") else "trainer")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_folder_that_is_not_whole_is_not_a_checkpoint(run: Run, name: str) -> None:
+    save(run, 10)
+    path = save(run, 20).path / name
+    path.write_bytes(path.read_bytes()[:-1])
+    assert run.select("last").step == 10
+    path.unlink()
+    assert run.select("last").step == 10
+
+
+def test_a_changed_config_is_noticed(run: Run) -> None:
+    save(run, 10)
+    config = run.path / "config.json"
+    config.write_text(config.read_text("utf-8").replace('"seed": 1', '"seed": 2'), "utf-8")
+    with pytest.raises(CheckpointError, match="holds no complete checkpoint"):
+        Run.open(run.path).select("last")
+
+
+def test_a_failed_save_leaves_the_older_checkpoints_and_no_litter(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(run, 10)
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(CheckpointError, match=r"step 20 could not be saved .*No space left"):
+        save(run, 20)
+    assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "step-00000010"]
+    assert run.select("last").step == 10
+
+
+def test_a_folder_that_holds_a_run_is_refused_with_both_ways_on(run: Run) -> None:
+    with pytest.raises(CheckpointError, match=r"already holds a run: .*charrnn resume.*--out-dir"):
+        Run(run.path, CONFIG).create()
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CheckpointError, match="cannot be made"):
+        Run(tmp_path / "file" / "run", CONFIG).create()
+
+
+def test_a_newer_format_is_refused(run: Run) -> None:
+    config = run.path / "config.json"
+    config.write_text(config.read_text("utf-8").replace('"format": 1', '"format": 2'), "utf-8")
+    with pytest.raises(
+        CheckpointError, match=r"format number 2, .* reads up to 1: install a newer"
+    ):
+        Run.open(run.path)
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"format": 1}', "[]", "null", '{"format": "x"}'])
+def test_a_config_that_is_none_is_refused(run: Run, text: str) -> None:
+    (run.path / "config.json").write_text(text, "utf-8")
+    with pytest.raises(CheckpointError, match=r"config.json is damaged"):
+        Run.open(run.path)
+
+
+def test_a_run_is_found_by_folder_by_name_or_as_the_newest(run: Run) -> None:
+    save(run, 10)
+    other = Run(run.path.with_name("u"), dataclasses.replace(CONFIG))
+    other.create()
+    os.utime(run.path, (1, 1))
+    os.utime(run.path / "config.json", (1, 1))
+    assert find_run(str(run.path)).path == run.path
+    assert find_run("t").path == Path("checkpoints/t")
+    assert find_run(None).path == Path("checkpoints/u")
+    assert run_paths() == [Path("checkpoints/t"), Path("checkpoints/u")]
+
+
+def test_a_missing_run_is_named(run: Run) -> None:
+    with pytest.raises(CheckpointError, match="there is no run nobody, nor checkpoints/nobody"):
+        find_run("nobody")
+    with pytest.raises(CheckpointError, match="holds no complete checkpoint"):
+        run.select()
+    save(run, 10)
+    with pytest.raises(CheckpointError, match="no checkpoint step-11: choose best, last, step-10"):
+        run.select("step-11")
+
+
+def test_without_runs_the_way_to_one_is_told() -> None:
+    with pytest.raises(CheckpointError, match="make one with `charrnn train`"):
+        find_run(None)
+
+
+def test_new_runs_get_the_next_free_name(run: Run) -> None:
+    assert free_path("s") == Path("checkpoints/s")
+    assert free_path("t") == Path("checkpoints/t-2")
+    Path("checkpoints/t-2").mkdir()
+    assert free_path("t") == Path("checkpoints/t-3")
+
+
+def test_names_on_disk_are_those_of_a_finished_run(finished: Finished) -> None:
+    assert sorted(path.name for path in finished.run.path.iterdir()) == [
+        "config.json",
+        "metrics.jsonl",
+        "step-00000020",
+        "step-00000030",
+    ]

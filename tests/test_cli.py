@@ -1,0 +1,357 @@
+import dataclasses
+import inspect
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import Outcome
+
+from charrnn import checkpoint, session, training
+from charrnn import cli as cli_module
+from charrnn.config import Budget, ModelConfig, SampleConfig, TrainConfig
+from charrnn.errors import (
+    CharrnnError,
+    CheckpointError,
+    ConfigError,
+    CorpusError,
+    DeviceError,
+    DivergedError,
+    VocabularyError,
+)
+from charrnn.events import Finished
+
+Cli = Callable[..., Outcome]
+TINY = (
+    *("--hidden-size", "16", "--num-layers", "2", "--batch-size", "4", "--seq-length", "8"),
+    *("--max-steps", "20", "--eval-every", "10", "--threads", "1", "--device", "cpu"),
+)
+SIZES = TINY[4:]  # without the shape of the network
+
+
+def test_train_prints_the_runs_path_alone(cli: Cli, text_file: Path) -> None:
+    outcome = cli("train", text_file, *TINY)
+    assert outcome.code == 0
+    assert outcome.out == "checkpoints/verse\n"
+    for told in (
+        "verse: 820 characters, 38 distinct; 738 to learn from, 82 held out",
+        "2 x 16 lstm",
+        "4 streams x 8 characters, 23 steps an epoch, evaluated every 10 steps",
+        "step 20  epoch 0.87",
+        "best so far",
+        "finished (all steps done) at step 20",
+        "charrnn sample checkpoints/verse --temperature 0.8",
+    ):
+        assert told in outcome.err
+    assert cli("train", text_file, *TINY).out == "checkpoints/verse-2\n"
+
+
+def test_train_goes_to_the_folder_given_and_never_over_a_run(cli: Cli, text_file: Path) -> None:
+    assert cli("train", text_file, *TINY, "-o", "here").out == "here\n"
+    refused = cli("train", text_file, *TINY, "-o", "here")
+    assert refused.code == 1
+    assert "here already holds a run" in refused.err
+
+
+def test_resume_goes_on_and_says_what_it_plans(cli: Cli, finished: Finished) -> None:
+    outcome = cli("resume", "verse", "--max-steps", 40)
+    assert outcome.code == 0
+    assert outcome.out == "checkpoints/verse\n"
+    assert "planned anew from step 30" in outcome.err
+
+
+def test_init_from_says_what_was_added(cli: Cli, finished: Finished, tmp_path: Path) -> None:
+    (tmp_path / "more.txt").write_text("THE WHEEL, 1234567890! " * 40, "utf-8")
+    outcome = cli("train", "more.txt", "--init-from", "verse", *SIZES)
+    assert outcome.code == 0
+    assert "the earlier model knows all but" in outcome.err
+
+
+def test_a_new_text_wholly_known_says_so(cli: Cli, finished: Finished, text_file: Path) -> None:
+    outcome = cli("train", text_file, "--init-from", "verse", *SIZES)
+    assert "knows every character of this text" in outcome.err
+
+
+def test_sample_writes_text_alone_on_stdout(cli: Cli, finished: Finished) -> None:
+    outcome = cli("sample", "verse", "-n", 50, "-s", 3)
+    assert outcome.code == 0
+    assert len(outcome.out) == 50
+    assert outcome.err == ""
+    assert cli("sample", "verse", "-n", 50, "-s", 3) == outcome
+    assert cli("sample", "verse", "-n", 50, "-s", 4).out != outcome.out
+
+
+def test_without_a_seed_one_is_chosen_and_shown(cli: Cli, finished: Finished) -> None:
+    outcome = cli("sample", "-n", 50)
+    assert outcome.err.startswith("newest run: checkpoints/verse\nseed ")
+    seed = outcome.err.split()[-1]
+    assert cli("sample", "verse", "-n", 50, "-s", seed).out == outcome.out
+
+
+def test_the_prompt_is_shown_unless_left_out(cli: Cli, finished: Finished) -> None:
+    shown = cli("sample", "verse", "-n", 20, "-s", 1, "-p", "The wheel")
+    assert shown.out.startswith("The wheel")
+    assert len(shown.out) == 29
+    hidden = cli("sample", "verse", "-n", 20, "-s", 1, "-p", "The wheel", "--no-prompt")
+    assert shown.out == "The wheel" + hidden.out
+
+
+def test_a_prompt_comes_from_a_file_or_standard_input(
+    cli: Cli, finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "prompt.txt").write_text("The wheel\n", "utf-8")
+    from_file = cli("sample", "verse", "-n", 20, "-s", 1, "--prompt-file", "prompt.txt")
+    assert from_file.out.startswith("The wheel\n")
+    with (tmp_path / "prompt.txt").open() as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert cli("sample", "verse", "-n", 20, "-s", 1, "--prompt-file", "-") == from_file
+    both = cli("sample", "verse", "-p", "a", "--prompt-file", "prompt.txt")
+    assert both.code == 2
+
+
+def test_several_samples_are_separated_by_a_line_of_dashes(cli: Cli, finished: Finished) -> None:
+    options = ("sample", "verse", "-n", 30, "-s", 5, "-p", "The ")
+    several = cli(*options, "--num-samples", 3)
+    texts = several.out.split("\n" + "-" * 40 + "\n")
+    assert len(texts) == 3
+    assert all(text.startswith("The ") and len(text) == 34 for text in texts)
+    assert texts[0] == cli(*options).out
+
+
+def test_sample_as_json(cli: Cli, finished: Finished) -> None:
+    result = json.loads(
+        cli("sample", "verse", "-n", 9, "-s", 5, "-p", "The", "--num-samples", 2, "--json").out
+    )
+    assert result["run"] == "checkpoints/verse"
+    assert (result["seed"], result["prompt"], result["temperature"]) == (5, "The", 0.8)
+    assert [len(sample["text"]) for sample in result["samples"]] == [9, 9]
+
+
+def test_score_of_the_held_out_part_of_a_text_and_of_several(
+    cli: Cli, finished: Finished, text_file: Path
+) -> None:
+    own = json.loads(cli("score", "verse", "--json").out)
+    assert own["characters"] == 81
+    best = finished.best_val_loss
+    assert own["nats_per_char"] == pytest.approx(best, rel=1e-4)
+    assert own["bits_per_char"] == pytest.approx(own["nats_per_char"] / 0.6931472, rel=1e-6)
+    assert own["run"] == "checkpoints/verse"
+    text = json.loads(cli("score", "verse", text_file, "--json").out)
+    assert text["characters"] == 819
+    several = json.loads(
+        cli("score", "--run", "verse", "--run", "verse", text_file, text_file, "--json").out
+    )
+    assert len(several) == 4
+    table = cli("score", text_file, "--context", 16)
+    assert table.code == 0
+    assert "windows of 16 characters" in table.out
+    assert "819" in table.out
+
+
+def test_score_names_unknown_characters_or_skips_them(cli: Cli, finished: Finished) -> None:
+    Path("other.txt").write_text("The wheel ~ goes\n", "utf-8")
+    refused = cli("score", "verse", "other.txt")
+    assert refused.code == 1
+    assert "'~' (U+007E)" in refused.err
+    assert cli("score", "verse", "other.txt", "--unknown", "skip", "--json").code == 0
+
+
+def test_info_and_list(cli: Cli, finished: Finished) -> None:
+    facts = json.loads(cli("info", "verse", "--json").out)
+    assert facts["run"] == "checkpoints/verse"
+    assert facts["step"] == 30
+    assert facts["epoch"] == pytest.approx(30 / 23, abs=1e-6)
+    assert facts["val_loss"] == finished.best_val_loss
+    assert facts["parameters"] == 6406
+    assert facts["vocabulary_size"] == 38
+    assert facts["characters"] == 820
+    assert json.loads(cli("list", "--json").out) == [facts]
+    listed = cli("list")
+    assert "checkpoints/verse" in listed.out
+    assert "2 x 16 lstm" in listed.out
+    shown = cli("info")
+    assert "step 30, epoch 1.30" in shown.out
+    assert "step-00000020, step-00000030" in shown.out
+
+
+def test_without_runs_list_tells_how_to_make_one(cli: Cli) -> None:
+    outcome = cli("list")
+    assert (outcome.code, outcome.out) == (0, "")
+    assert "charrnn train" in outcome.err
+    assert json.loads(cli("list", "--json").out) == []
+
+
+# Each way charrnn can fail, as a user would cause it: one sentence, exit code 1, nothing made.
+FAILURES: list[tuple[type[CharrnnError], list[str], str]] = [
+    (CorpusError, ["train", "nowhere.txt"], "there is no file nowhere.txt"),
+    (CorpusError, ["train", "latin1.txt"], "latin1.txt is not UTF-8 text: byte 0xe9 at offset 3"),
+    (VocabularyError, ["sample", "verse", "-p", "~"], "these are not among them: '~' (U+007E)"),
+    (CheckpointError, ["sample", "nobody"], "there is no run nobody"),
+    (ConfigError, ["train", "--dropout", "2"], "dropout must be a number from 0 to 0.95, not 2.0"),
+    (DeviceError, ["train", "--device", "mps"], "--device mps cannot be used"),
+    (
+        DivergedError,
+        ["train", "verse.txt", *TINY, "--learning-rate", "10", "--clip-norm", "1e6"],
+        "training diverged at step",
+    ),
+]
+
+
+def test_every_error_has_a_case() -> None:
+    assert {error for error, _, _ in FAILURES} == set(subclasses(CharrnnError))
+
+
+def subclasses(kind: type[CharrnnError]) -> list[type[CharrnnError]]:
+    return [each for direct in kind.__subclasses__() for each in [direct, *subclasses(direct)]]
+
+
+@pytest.mark.parametrize(("error", "arguments", "sentence"), FAILURES)
+def test_what_cannot_be_done_is_one_sentence_and_exit_code_1(
+    error: type[CharrnnError],
+    arguments: list[str],
+    sentence: str,
+    cli: Cli,
+    finished: Finished,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("latin1.txt").write_bytes(b"caf\xe9")
+    if error is DivergedError:  # whatever the rate, this network is too small to diverge by itself
+        plain = torch.nn.functional.cross_entropy
+        monkeypatch.setattr(session, "cross_entropy", lambda *given: plain(*given) * float("inf"))
+    outcome = cli(*arguments)
+    assert outcome.code == 1
+    assert outcome.out == ""
+    last = outcome.err.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert sentence in last
+    assert "Traceback" not in outcome.err
+
+
+def test_other_failures_of_the_system_are_one_sentence_too(
+    cli: Cli, finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "metrics.jsonl")
+
+    monkeypatch.setattr(checkpoint.Run, "open", full)
+    outcome = cli("info", "verse")
+    assert outcome.code == 1
+    assert outcome.err == "error: metrics.jsonl: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--nonsense"],
+        ["train", "--max-time", "soon"],
+        ["train", "--cell", "tree"],
+        ["sample", "--unknown", "guess"],
+        ["score", "--context", "0"],
+        ["nonsense"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(arguments: list[str], cli: Cli) -> None:
+    outcome = cli(*arguments)
+    assert outcome.code == 2
+    assert outcome.out == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "configs", "others"),
+    [
+        ("train", [ModelConfig, TrainConfig], {"corpus", "out_dir", "init_from"}),
+        ("resume", [Budget], {"run", "corpus", "device", "threads"}),
+        (
+            "sample",
+            [SampleConfig],
+            {"run", "prompt", "prompt_file", "no_prompt", "checkpoint", "device", "as_json"},
+        ),
+    ],
+)
+def test_every_field_has_a_flag_and_every_flag_a_field(
+    command: str, configs: list[type], others: set[str]
+) -> None:
+    flags = set(inspect.signature(getattr(cli_module, command)).parameters)
+    fields = {field.name for config in configs for field in dataclasses.fields(config)}
+    assert flags == fields | others
+
+
+def test_flags_reach_the_configs(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, finished: Finished
+) -> None:
+    seen: dict[str, object] = {}
+
+    def watch(corpus: object, config: TrainConfig, model: ModelConfig, **_: object) -> object:
+        seen.update(corpus=corpus, config=config, model=model)
+        raise CorpusError("enough")
+
+    monkeypatch.setattr(training, "train", watch)
+    cli("train", "x.txt", "--cell", "gru", "--max-time", "1h30m", "--patience", 0, "--dropout", 0.5)
+    assert seen["corpus"] == "x.txt"
+    assert seen["model"] == ModelConfig(cell="gru")
+    assert seen["config"] == TrainConfig(max_time=5400.0, patience=0, dropout=0.5)
+
+
+def program(*arguments: object) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "charrnn", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_first_and_the_run_can_be_resumed(
+    number: signal.Signals, code: int, text_file: Path, cli: Cli
+) -> None:
+    long_run = [*TINY[:8], "--max-steps", "100000", "--patience", "0", "--log-every", "1"]
+    process = program("train", text_file, *long_run)
+    metrics = Path("checkpoints/verse/metrics.jsonl")
+    deadline = time.monotonic() + 60
+    while not (metrics.exists() and metrics.read_text("utf-8").count("\n") > 3):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert out == "checkpoints/verse\n"
+    assert "saved; go on with: charrnn resume checkpoints/verse" in err
+    step = json.loads(cli("info", "verse", "--json").out)["step"]
+    assert step >= 3
+    resumed = cli("resume", "verse", "--max-steps", step + 2)
+    assert f"planned anew from step {step:,}" in resumed.err
+    assert json.loads(cli("info", "verse", "--json").out)["step"] == step + 2
+
+
+def test_a_closed_pipe_is_not_an_error(finished: Finished) -> None:
+    with program("sample", "verse", "-n", 1_000_000, "-s", 1) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.read(20)
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+
+
+def test_on_a_terminal_text_appears_and_ends_with_one_line_break(finished: Finished) -> None:
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "charrnn", "sample", "verse", "-n", "40", "-s", "1"],
+        stdout=follower,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.wait(timeout=60) == 0
+    os.close(follower)
+    shown = os.read(leader, 10_000).decode().replace("\r\n", "\n")
+    os.close(leader)
+    assert shown.endswith("\n")
+    assert not shown.endswith("\n\n")
+    assert 30 <= len(shown) <= 41

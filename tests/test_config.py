@@ -1,0 +1,79 @@
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.config import Budget, ModelConfig, SampleConfig, TrainConfig, parse_duration, resolve
+from charrnn.corpus import Corpus
+from charrnn.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("1h", 3600), ("0.5s", 0.5)],
+)
+def test_durations_are_read_in_the_usual_forms(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "0m", "ten", "-5s", "5d", "5m1h"])
+def test_other_durations_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="is not a duration: write 90s, 10m or 1h30m"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("config", "settings", "sentence"),
+    [
+        (ModelConfig, {"hidden_size": 0}, "hidden_size must be a whole number from 1 to 16,384"),
+        (ModelConfig, {"cell": "tree"}, "cell must be one of lstm, gru, rnn, not 'tree'"),
+        (ModelConfig, {"num_layers": True}, "num_layers must be a whole number"),
+        (TrainConfig, {"dropout": 1.0}, "dropout must be a number from 0 to 0.95, not 1.0"),
+        (TrainConfig, {"learning_rate": float("nan")}, "learning_rate must be a number"),
+        (TrainConfig, {"max_steps": 0}, "max_steps must be a whole number from 1"),
+        (SampleConfig, {"temperature": -1}, "temperature must be a number from 0 to 100, not -1"),
+        (SampleConfig, {"stop": ""}, "stop must be at least one character"),
+    ],
+)
+def test_values_out_of_range_are_named_with_the_range(config, settings, sentence) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ConfigError, match=sentence):
+        config(**settings)
+
+
+def of_length(characters: int) -> Corpus:
+    return Corpus.from_text("ab" * (characters // 2))
+
+
+@given(st.integers(40, 3_000_000))
+def test_every_text_gets_sizes_that_fit_it(characters: int) -> None:
+    config = resolve(TrainConfig(), of_length(characters), "cpu", 2)
+    assert config.batch_size
+    assert config.seq_length
+    assert config.batch_size * config.seq_length < int(0.9 * characters) - 1
+    assert config.epochs
+    assert config.eval_every
+    assert config.dropout is not None
+
+
+def test_what_was_given_is_kept() -> None:
+    given_config = TrainConfig(
+        batch_size=3, seq_length=5, dropout=0.0, max_steps=7, eval_every=2, seed=9
+    )
+    resolved = resolve(given_config, of_length(5000), "cpu", 1)
+    assert resolved == dataclasses.replace(given_config, device="cpu", threads=1)
+
+
+def test_naming_one_limit_lifts_the_default_of_the_others() -> None:
+    assert resolve(TrainConfig(), of_length(50_000), "cpu", 1).limits.named
+    timed = resolve(TrainConfig(max_time=60.0), of_length(50_000), "cpu", 1)
+    assert timed.limits == Budget(max_time=60.0)
+
+
+def test_larger_texts_get_more_streams_and_fewer_epochs() -> None:
+    sizes = [resolve(TrainConfig(), of_length(n), "cpu", 1) for n in (20_000, 200_000, 2_000_000)]
+    streams = [config.batch_size or 0 for config in sizes]
+    epochs = [config.epochs or 0 for config in sizes]
+    assert streams == sorted(streams)
+    assert streams[0] < streams[-1]
+    assert epochs == sorted(epochs, reverse=True)

@@ -1,0 +1,169 @@
+import hashlib
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn import catalogue
+from charrnn.corpus import Batches, Corpus, Vocabulary, read_text
+from charrnn.errors import CorpusError, VocabularyError
+
+TEXTS = st.text(min_size=1, max_size=300)
+
+
+@given(TEXTS)
+def test_decoding_gives_back_what_was_encoded(text: str) -> None:
+    vocabulary = Vocabulary.of(text)
+    assert vocabulary.decode(vocabulary.encode(text)) == text
+    assert vocabulary.characters == tuple(sorted(set(text)))
+
+
+@given(TEXTS, TEXTS)
+def test_an_extended_vocabulary_keeps_the_codes_it_had(text: str, more: str) -> None:
+    known = Vocabulary.of(text)
+    extended = known.extended(more)
+    assert np.array_equal(extended.encode(text), known.encode(text))
+    assert extended.decode(extended.encode(more)) == more
+
+
+@given(TEXTS, TEXTS)
+def test_unknown_characters_are_named_or_skipped(text: str, more: str) -> None:
+    vocabulary = Vocabulary.of(text)
+    unknown = tuple(dict.fromkeys(each for each in more if each not in text))
+    skipped = vocabulary.decode(vocabulary.encode(more, "skip"))
+    assert skipped == "".join(each for each in more if each in text)
+    if unknown:
+        with pytest.raises(VocabularyError) as caught:
+            vocabulary.encode(more)
+        assert caught.value.characters == unknown
+
+
+def test_codes_take_the_smallest_integer_that_holds_them() -> None:
+    assert Vocabulary.of("ab").encode("ab").dtype == np.uint8
+    assert Vocabulary(map(chr, range(300))).encode("ab").dtype == np.uint16
+
+
+@pytest.mark.parametrize("characters", [[], ["ab"], [""], ["a", "a"]])
+def test_a_vocabulary_is_distinct_single_characters(characters: list[str]) -> None:
+    with pytest.raises(VocabularyError):
+        Vocabulary(characters)
+
+
+@given(
+    length=st.integers(2, 400),
+    batch_size=st.integers(1, 6),
+    seq_length=st.integers(1, 9),
+    seed=st.integers(0, 9),
+)
+def test_batches_follow_each_stream_in_order_and_leave_out_less_than_one(
+    length: int, batch_size: int, seq_length: int, seed: int
+) -> None:
+    codes = np.arange(length, dtype=np.uint16)
+    if length - 1 < batch_size * seq_length:
+        with pytest.raises(CorpusError, match="one batch of"):
+            Batches(codes, batch_size, seq_length, seed)
+        return
+    batches = Batches(codes, batch_size, seq_length, seed)
+    for epoch in range(3):
+        first = epoch * batches.steps_per_epoch
+        assert batches.starts_epoch(first)
+        rows = [batches.batch(first + step) for step in range(batches.steps_per_epoch)]
+        inputs_TB = np.concatenate([inputs for inputs, _ in rows])
+        targets_TB = np.concatenate([targets for _, targets in rows])
+        assert np.array_equal(targets_TB, inputs_TB + 1)
+        # Stream after stream, an epoch reads one unbroken stretch of the text.
+        stretch = inputs_TB.T.ravel()
+        assert np.array_equal(stretch, np.arange(len(stretch)) + stretch[0])
+        assert length - 1 - len(stretch) < batch_size * seq_length
+        assert targets_TB.max() < length
+
+
+def test_the_offset_differs_between_epochs_and_seeds() -> None:
+    codes = np.arange(1000, dtype=np.uint16)
+    batches = Batches(codes, 5, 70, seed=1)
+    offsets = {int(batches.batch(step * batches.steps_per_epoch)[0][0, 0]) for step in range(20)}
+    assert len(offsets) > 10
+    other = Batches(codes, 5, 70, seed=2)
+    assert not np.array_equal(other.batch(0)[0], batches.batch(0)[0])
+
+
+def test_the_held_out_part_is_the_last_tenth() -> None:
+    corpus = Corpus.from_text("0123456789" * 3 + "xyz")
+    training, held_out = corpus.split(0.1)
+    assert len(training) == int(0.9 * 33)
+    assert corpus.vocabulary.decode(held_out) == "9xyz"
+
+
+def test_the_line_start_is_the_commonest_that_is_not_white_space() -> None:
+    assert Corpus.from_text("b\n a\n a\nb\nc\n").line_start == "b"
+    assert Corpus.from_text("once").line_start == "o"
+    assert Corpus.from_text("\n\n \n").line_start == "\n"
+
+
+def test_a_text_file_is_read_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "accents.txt"
+    path.write_bytes("\ufeffÀ l'été,\r\n🙂\n".encode())
+    corpus = Corpus.open(path)
+    assert corpus.vocabulary.decode(corpus.codes) == "À l'été,\r\n🙂\n"
+    assert corpus.name == "accents"
+    assert corpus.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_bundled_text_is_known_by_name() -> None:
+    assert len(Corpus.open(catalogue.bundled()).codes) > 25_000
+
+
+def test_a_file_goes_before_a_text_of_the_same_name(tmp_path: Path) -> None:
+    (tmp_path / catalogue.bundled()).write_text("mine", encoding="utf-8")
+    assert len(Corpus.open(catalogue.bundled()).codes) == 4
+
+
+def test_standard_input_is_kept_for_resuming(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"piped text\n")))
+    corpus = Corpus.open("-")
+    assert corpus.name == "stdin"
+    again = Corpus.reopen(corpus.record, corpus.vocabulary)
+    assert np.array_equal(again.codes, corpus.codes)
+
+
+def test_a_text_is_found_again_by_its_path_or_where_it_is_said_to_be(text_file: Path) -> None:
+    corpus = Corpus.open(text_file)
+    assert Corpus.reopen(corpus.record, corpus.vocabulary).sha256 == corpus.sha256
+    moved = text_file.rename(text_file.with_name("moved.txt"))
+    with pytest.raises(CorpusError, match=r"is not at .*verse.txt.* --corpus FILE"):
+        Corpus.reopen(corpus.record, corpus.vocabulary)
+    assert Corpus.reopen(corpus.record, corpus.vocabulary, moved).sha256 == corpus.sha256
+
+
+def test_a_changed_text_is_refused_naming_both_hashes(text_file: Path) -> None:
+    corpus = Corpus.open(text_file)
+    text_file.write_text("another text\n", encoding="utf-8")
+    with pytest.raises(
+        CorpusError, match=f"expected SHA-256 {corpus.sha256}, found [0-9a-f]{{64}}"
+    ):
+        Corpus.reopen(corpus.record, corpus.vocabulary)
+
+
+def test_what_is_no_text_is_refused_with_the_place(tmp_path: Path) -> None:
+    bad = tmp_path / "latin1.txt"
+    bad.write_bytes(b"caf\xe9 au lait")
+    cases = {
+        bad: r"is not UTF-8 text: byte 0xe9 at offset 3",
+        tmp_path: "is a folder",
+        tmp_path / "nowhere.txt": "there is no file .*nowhere.txt",
+    }
+    for path, sentence in cases.items():
+        with pytest.raises(CorpusError, match=sentence):
+            Corpus.open(path)
+    with pytest.raises(CorpusError, match="cannot be read"):
+        read_text(tmp_path / "nowhere.txt")
+
+
+def test_an_empty_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").touch()
+    with pytest.raises(CorpusError, match=r"empty.txt is empty"):
+        Corpus.open(tmp_path / "empty.txt")

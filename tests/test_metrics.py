@@ -1,0 +1,30 @@
+from pathlib import Path
+from typing import Any
+
+from charrnn.metrics import append_row, drop_rows_after, read_rows
+
+
+def test_rows_come_back_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    rows: list[dict[str, Any]] = [
+        {"step": 1, "train_loss": 0.1 + 0.2},
+        {"step": 2, "train_loss": None},
+    ]
+    for row in rows:
+        append_row(path, row)
+    assert read_rows(path) == rows
+
+
+def test_rows_after_a_step_are_dropped_and_so_is_an_unfinished_line(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    for step in (10, 20, 30):
+        append_row(path, {"step": step})
+    with path.open("a") as file:
+        file.write('{"step": 4')
+    drop_rows_after(path, 20)
+    assert path.read_text("utf-8") == '{"step": 10}\n{"step": 20}\n'
+
+
+def test_a_run_without_rows_has_none(tmp_path: Path) -> None:
+    drop_rows_after(tmp_path / "metrics.jsonl", 5)
+    assert read_rows(tmp_path / "metrics.jsonl") == []

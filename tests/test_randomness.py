@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from charrnn.randomness import epoch_offset, keep_masks, preview_seed, sample_uniforms
+
+
+def test_the_number_of_a_sample_does_not_depend_on_how_many_are_drawn() -> None:
+    many = sample_uniforms(seed=5, position=9, num_samples=50)
+    for number in range(1, 50):
+        assert np.array_equal(sample_uniforms(5, 9, number), many[:number])
+
+
+def test_numbers_differ_between_seeds_positions_and_samples() -> None:
+    numbers = np.stack(
+        [sample_uniforms(seed, position, 4) for seed in range(20) for position in range(20)]
+    )
+    assert len(np.unique(numbers)) == numbers.size
+    assert numbers.min() >= 0
+    assert numbers.max() < 1
+    assert numbers.mean() == pytest.approx(0.5, abs=0.03)
+
+
+def test_the_numbers_are_those_of_earlier_versions() -> None:
+    """A failure means that every seed now writes another text: note it in the CHANGELOG."""
+    assert sample_uniforms(1, 0, 2).tolist() == pytest.approx(GOLDEN_UNIFORMS, abs=1e-15)
+    assert [epoch_offset(1, epoch, 999) for epoch in range(3)] == GOLDEN_OFFSETS
+    assert preview_seed(1, 100) == GOLDEN_PREVIEW
+
+
+GOLDEN_UNIFORMS = [0.3035680343067586, 0.8487087496857769]
+GOLDEN_OFFSETS = [420, 523, 688]
+GOLDEN_PREVIEW = 3327318938
+
+
+def test_masks_keep_the_mean_and_follow_seed_and_step() -> None:
+    masks_LBH = keep_masks(1, 10, (3, 64, 64), 0.25)
+    assert masks_LBH.dtype == np.float32
+    assert set(np.unique(masks_LBH)) == {np.float32(0), np.float32(1 / 0.75)}
+    assert masks_LBH.mean() == pytest.approx(1, abs=0.03)
+    assert np.array_equal(masks_LBH, keep_masks(1, 10, (3, 64, 64), 0.25))
+    assert not np.array_equal(masks_LBH, keep_masks(1, 11, (3, 64, 64), 0.25))
+    assert not np.array_equal(masks_LBH, keep_masks(2, 10, (3, 64, 64), 0.25))

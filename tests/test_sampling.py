@@ -1,0 +1,196 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from charrnn.config import ModelConfig, SampleConfig
+from charrnn.corpus import Codes, Vocabulary
+from charrnn.errors import VocabularyError
+from charrnn.model import CharRNN
+from charrnn.sampling import (
+    apply_min_p,
+    apply_temperature,
+    apply_top_k,
+    apply_top_p,
+    distribution,
+    draw,
+    generate,
+    stream,
+)
+from charrnn.writers import Writer
+
+P = np.array([[0.1, 0.4, 0.2, 0.3]])
+
+
+def test_temperature_scales_the_logits() -> None:
+    logits_BV = np.log(P)
+    np.testing.assert_allclose(apply_temperature(logits_BV, 1.0), P)
+    squared = P**2 / (P**2).sum()
+    np.testing.assert_allclose(apply_temperature(logits_BV, 0.5), squared)
+    np.testing.assert_allclose(apply_temperature(np.array([[1e4, -1e4]]), 0.01), [[1, 0]])
+
+
+def test_temperature_zero_takes_the_first_of_the_likeliest() -> None:
+    assert apply_temperature(np.array([[0.0, 3.0, 3.0]]), 0).tolist() == [[0, 1, 0]]
+
+
+def test_top_k_keeps_the_k_likeliest() -> None:
+    np.testing.assert_allclose(apply_top_k(P, 2), [[0, 4 / 7, 0, 3 / 7]])
+    np.testing.assert_allclose(apply_top_k(P, 9), P)
+    np.testing.assert_allclose(apply_top_k(np.full((1, 4), 0.25), 2), [[0.5, 0.5, 0, 0]])
+
+
+def test_top_p_keeps_the_fewest_that_reach_p() -> None:
+    np.testing.assert_allclose(apply_top_p(P, 0.7), [[0, 4 / 7, 0, 3 / 7]])
+    np.testing.assert_allclose(apply_top_p(P, 0.71), [[0, 4 / 9, 2 / 9, 3 / 9]])
+    np.testing.assert_allclose(apply_top_p(P, 0.01), [[0, 1, 0, 0]])
+    np.testing.assert_allclose(apply_top_p(P, 1.0), P)
+
+
+def test_min_p_is_relative_to_the_likeliest() -> None:
+    np.testing.assert_allclose(apply_min_p(P, 0.5), [[0, 4 / 9, 2 / 9, 3 / 9]])
+    np.testing.assert_allclose(apply_min_p(P, 0.0), P)
+
+
+def test_filters_apply_in_the_documented_order() -> None:
+    config = SampleConfig(temperature=1.0, top_k=3, top_p=0.75, min_p=0.8)
+    # top-k leaves 4, 3, 2 ninths; top-p the first two: 4, 3 sevenths; min-p drops 3 < 0.8 * 4.
+    np.testing.assert_allclose(distribution(np.log(P), config), [[0, 1, 0, 0]])
+
+
+def test_each_row_is_filtered_on_its_own() -> None:
+    rows_BV = np.concatenate([P, P[:, ::-1]])
+    np.testing.assert_allclose(apply_top_p(rows_BV, 0.01), [[0, 1, 0, 0], [0, 0, 1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("uniform", "code"), [(0.0, 1), (0.499, 1), (0.5, 2), (0.749, 2), (0.75, 3), (1 - 2**-53, 3)]
+)
+def test_the_draw_inverts_the_cumulative_distribution(uniform: float, code: int) -> None:
+    p_BV = np.array([[0.0, 0.5, 0.25, 0.25, 0.0]])
+    assert draw(p_BV, np.array([uniform])).tolist() == [code]
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=1, max_size=20).filter(lambda p: sum(p) > 1e-3),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_nothing_impossible_is_drawn(weights: list[float], uniform: float) -> None:
+    p_BV = np.array([weights]) / sum(weights)
+    assert p_BV[0, draw(p_BV, np.array([uniform]))[0]] > 0
+
+
+def small_model() -> CharRNN:
+    vocabulary = Vocabulary("\n abcdefgh")
+    return CharRNN(ModelConfig(num_layers=2, hidden_size=16), vocabulary, "c").initialize(3)
+
+
+def test_the_same_seed_writes_the_same_text() -> None:
+    model = small_model()
+    config = SampleConfig(length=60, seed=7)
+    first, again = generate(model, "abc", config), generate(model, "abc", config)
+    assert first == again
+    assert generate(model, "abc", config, seed=8) != first
+    assert len(first[0]) == 60
+
+
+def test_without_a_seed_texts_differ() -> None:
+    model = small_model()
+    assert generate(model, length=60) != generate(model, length=60)
+
+
+def test_temperature_zero_needs_no_seed() -> None:
+    model = small_model()
+    texts = generate(model, length=50, temperature=0, num_samples=3)
+    assert len(set(texts)) == 1
+    assert generate(model, length=50, temperature=0) == texts[:1]
+
+
+def test_a_sample_alone_is_the_same_as_in_a_batch() -> None:
+    model = small_model()
+    config = SampleConfig(length=80, seed=11, num_samples=7)
+    texts = generate(model, "a", config)
+    assert len(set(texts)) == 7
+    for number in range(1, 7):
+        assert generate(model, "a", config, num_samples=number) == texts[:number]
+
+
+def test_streaming_gives_the_first_sample() -> None:
+    model = small_model()
+    config = SampleConfig(length=30, seed=2)
+    assert list(stream(model, "ab", config)) == list(generate(model, "ab", config)[0])
+
+
+def test_without_a_prompt_the_text_begins_with_the_commonest_line_start() -> None:
+    (text,) = generate(small_model(), length=20, seed=1)
+    assert text[0] == "c"
+    assert len(text) == 20
+    assert generate(small_model(), length=0) == [""]
+
+
+def test_unknown_characters_in_a_prompt_are_named_or_skipped() -> None:
+    model = small_model()
+    with pytest.raises(VocabularyError, match=r"'X' \(U\+0058\), 'é' \(U\+00E9\)"):
+        generate(model, "aXbé", length=5)
+    skipped = generate(model, "aXbé", length=20, seed=1, unknown="skip")
+    assert skipped == generate(model, "ab", length=20, seed=1)
+
+
+class Reciter(Writer):
+    """A writer that is certain of what comes next: the same text over and over."""
+
+    def __init__(self, text: str) -> None:
+        self.vocabulary = Vocabulary.of(text)
+        self.line_start = text[0]
+        self._codes = self.vocabulary.encode(text)
+
+    def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], Any]:
+        return self._certain(len(codes_T), 1), len(codes_T)
+
+    def repeat(self, state: Any, num_samples: int) -> Any:
+        return state
+
+    def step(self, state: Any, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
+        return self._certain(state + 1, len(codes_B)), state + 1
+
+    def _certain(self, place: int, samples: int) -> NDArray[np.float32]:
+        logits_BV = np.full((samples, len(self.vocabulary)), -1e9, dtype=np.float32)
+        logits_BV[:, self._codes[place % len(self._codes)]] = 0
+        return logits_BV
+
+
+@pytest.mark.parametrize(
+    ("stop", "text"),
+    [
+        ("d", "ababc"),
+        ("abcd", "ab"),  # the first "ab" could have been the beginning of the stop text
+        ("ababcd", ""),
+        ("zz", "ababcdababcd"),
+        ("dab", "ababc"),
+    ],
+)
+def test_text_ends_before_the_stop_text(stop: str, text: str) -> None:
+    config = SampleConfig(length=12, stop=stop, seed=1)
+    assert generate(Reciter("ababcd"), config=config) == [text]
+    assert "".join(stream(Reciter("ababcd"), config=config)) == text
+
+
+def test_what_may_be_a_stop_text_is_held_back_no_longer_than_needed() -> None:
+    pieces = list(stream(Reciter("ababcd"), length=5, stop="abcx", seed=1))
+    assert pieces == ["ab", "abc"]
+
+
+def test_nothing_is_drawn_once_every_sample_has_stopped() -> None:
+    class Counting(Reciter):
+        steps = 0
+
+        def step(self, state: Any, codes_B: NDArray[np.int64]) -> Any:
+            self.steps += 1
+            return super().step(state, codes_B)
+
+    writer = Counting("abcdef")
+    assert generate(writer, length=1000, stop="d", num_samples=3, seed=1) == ["abc"] * 3
+    assert writer.steps == 2
