@@ -225,12 +225,13 @@ def resolve(config: TrainConfig, corpus: "Corpus", device: str, threads: int) ->
 
 
 _UPDATES_PER_EPOCH = 20  # below about this many an epoch, training on a small text crawls
+_LONGEST_TRAINING = 20_000_000  # characters read: under two hours on two processor cores
 
 
 def _default_epochs(characters: int) -> int:
-    """Return passes enough to learn the text: about 1.5 million characters, at most 20 million."""
-    passes = 1_500_000 / characters if characters < 75_000 else 20.0
-    return max(1, min(60, round(min(passes, 20_000_000 / characters))))
+    """Return as many passes as a text bears before it is learnt by heart, or time allows."""
+    passes = 12 if characters < 300_000 else 20
+    return max(1, min(passes, _LONGEST_TRAINING // characters))
 
 
 def _power_of_two(value: int, low: int, high: int) -> int:

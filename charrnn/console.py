@@ -159,12 +159,13 @@ class TrainingView:
 
     def _started(self, event: Started) -> None:
         print_facts(run_facts(event.run.config, event), self._console)
-        if event.added_characters is not None:
-            new = "".join(event.added_characters)
-            count = len(event.added_characters)
-            self.say(f"the earlier model knows all but {count} characters: added {new!r}") if (
-                count
-            ) else self.say("the earlier model knows every character of this text")
+        if event.added_characters:
+            self.say(
+                f"{len(event.added_characters)} characters are new to the earlier model, and "
+                f"added to it: {''.join(event.added_characters)!r}"
+            )
+        elif event.added_characters is not None:
+            self.say("the earlier model knows every character of this text")
         if event.replanned:
             self.say(
                 f"a new budget: the learning rate is planned anew from step {event.step:,}, so "
@@ -175,20 +176,22 @@ class TrainingView:
 
     def _step(self, event: Step) -> None:
         total = f"/{event.horizon:,}" if event.horizon else ""
-        left = f"{duration(event.seconds_left)} left" if event.seconds_left is not None else ""
+        pace = f"{event.characters_per_second:,.0f} char/s"
+        if event.seconds_left is not None:
+            pace += f"  {duration(event.seconds_left)} left"
         line = (
             f"epoch {event.epoch:.2f}  step {event.step:,}{total}  loss {nats(event.train_loss)}  "
-            f"lr {event.learning_rate:.1e}  {event.characters_per_second:,.0f} char/s"
+            f"lr {event.learning_rate:.1e}"
         )
         if self._console.is_terminal:
             share = _share_done(event)
             bar = ProgressBar(total=1.0, completed=share, width=40)
             top = Table.grid(padding=(0, 2))
-            top.add_row(bar, Text(f"{share:.0%}"), Text(left))
+            top.add_row(bar, Text(f"{share:.0%}"), Text(pace))
             self._live.update(Group(top, Text(line, overflow="ellipsis", no_wrap=True)))
         elif event.seconds >= self._next_line:
             self._next_line = event.seconds + _PLAIN_LINE_SECONDS
-            self.say(f"{line}  {left}".rstrip())
+            self.say(f"{line}  {pace}")
 
     def _evaluated(self, event: Evaluated) -> None:
         train = "" if event.train_loss is None else f"train {event.train_loss:.4f}  "

@@ -16,7 +16,7 @@ from charrnn.events import Event, Finished
 def follow(events: Callable[[threading.Event], Iterator[Event]]) -> None:
     """Show a training run until its end; leave by the signal that stopped it, if one did."""
     finished: Finished | None = None
-    with TrainingView() as view, _stop_on_signals(view.say) as (stop, received):
+    with TrainingView() as view, _stop_on_signals() as (stop, received):
         for event in events(stop):
             view.show(event)
             if isinstance(event, Finished):
@@ -32,9 +32,7 @@ def follow(events: Callable[[threading.Event], Iterator[Event]]) -> None:
 
 
 @contextlib.contextmanager
-def _stop_on_signals(
-    say: Callable[[str], None],
-) -> Iterator[tuple[threading.Event, list[int]]]:
+def _stop_on_signals() -> Iterator[tuple[threading.Event, list[int]]]:
     """Turn the first Ctrl-C or SIGTERM into a stop request; a second one ends the process."""
     stop, received = threading.Event(), list[int]()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -44,7 +42,6 @@ def _stop_on_signals(
         stop.set()
         for each in before:
             signal.signal(each, signal.SIG_DFL)
-        say("stopping after this step, saving first (once more: leave at once)")
 
     for number in before:
         signal.signal(number, request)

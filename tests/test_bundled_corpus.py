@@ -1,0 +1,139 @@
+"""The bundled play is real writing, laid out as the model is to learn it."""
+
+import re
+import string
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from charrnn import catalogue
+
+SMALLEST = 120_000  # bytes
+MOST_REPEATS = 4  # of a phrase of five words
+REFRAINS = {  # lines of songs, of the prophecy and of the oath that come again on purpose
+    "lay it low and tread it down",
+    "spade for sceptre clay for crown",
+    "ring bell under the water o",
+    "and who shall pay the ringer",
+    "hush the tide is at the stair",
+    "hush and it shall pass us",
+    "dry hand sworn wet hand paid",
+    "wall unmade by him it made",
+    "two men's sons in one bed laid",
+    "land and crown upon a spade",
+    "the wall i took i render whole or i am no man's king",
+}
+
+SPEAKER = re.compile(r"[A-Z][A-Z' -]*:")
+ACT = re.compile(r"ACT (I|II|III|IV|V)")
+SCENE = re.compile(r"SCENE ([IVX]+)\. \S.*\.")
+DIRECTION = re.compile(r"\[\S.*\S\]")
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    path = catalogue.find(catalogue.bundled())
+    assert path
+    return path.read_bytes().decode("ascii")
+
+
+@pytest.fixture(scope="module")
+def lines(text: str) -> list[str]:
+    return text.removesuffix("\n").split("\n")
+
+
+def words(line: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"[a-z']+", line.lower()))
+
+
+def is_layout(line: str) -> bool:
+    return any(form.fullmatch(line) for form in (SPEAKER, ACT, SCENE, DIRECTION))
+
+
+def test_it_is_long_enough_to_learn_from(text: str) -> None:
+    assert len(text) >= SMALLEST
+
+
+def test_it_holds_only_what_a_keyboard_has(text: str) -> None:
+    keyboard = set(string.ascii_letters + string.digits + string.punctuation + " \n")
+    assert set(text) <= keyboard
+
+
+def test_lines_are_short_and_tidy(text: str, lines: list[str]) -> None:
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")
+    assert "\n\n\n" not in text
+    assert all(line == line.strip() for line in lines)
+    assert max(map(len, lines)) <= 75
+
+
+def test_acts_and_scenes_follow_in_order(lines: list[str]) -> None:
+    numerals = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X")
+    acts = [match[1] for line in lines if (match := ACT.fullmatch(line))]
+    assert acts
+    assert acts == list(numerals[: len(acts)])
+    scene = 0
+    for line in lines:
+        if ACT.fullmatch(line):
+            scene = 0
+        elif line.startswith("SCENE"):
+            match = SCENE.fullmatch(line)
+            assert match, line
+            assert match[1] == numerals[scene], line
+            scene += 1
+
+
+def test_every_speech_has_a_speaker_and_every_speaker_a_speech(lines: list[str]) -> None:
+    blocks = "\n".join(lines).split("\n\n")
+    assert blocks[0].isupper()  # the title
+    for block in blocks[1:]:
+        first, *rest = block.split("\n")
+        if SPEAKER.fullmatch(first):
+            assert rest, block
+            assert not any(SPEAKER.fullmatch(line) or ACT.fullmatch(line) for line in rest), block
+            spoken = [line for line in rest if not DIRECTION.fullmatch(line)]
+            assert spoken, block
+        else:
+            assert is_layout(first) or first == "THE END", block
+            assert all(DIRECTION.fullmatch(line) for line in (first, *rest) if rest), block
+
+
+def test_directions_open_and_close_on_one_line(lines: list[str]) -> None:
+    for line in lines:
+        if "[" in line or "]" in line:
+            assert DIRECTION.fullmatch(line), line
+
+
+def test_many_speak_and_most_more_than_once(lines: list[str]) -> None:
+    speeches = Counter(line for line in lines if SPEAKER.fullmatch(line))
+    assert len(speeches) >= 15
+    assert sum(count > 1 for count in speeches.values()) > len(speeches) / 2
+
+
+def test_no_line_comes_twice_but_in_refrains(lines: list[str]) -> None:
+    counts = Counter(
+        words(line) for line in lines if len(words(line)) >= 6 and not SCENE.fullmatch(line)
+    )
+    repeated = {" ".join(line) for line, count in counts.items() if count > 1}
+    assert repeated <= REFRAINS
+
+
+def test_no_phrase_of_five_words_is_a_habit(lines: list[str]) -> None:
+    running = [
+        word
+        for line in lines
+        if not SPEAKER.fullmatch(line) and " ".join(words(line)) not in REFRAINS
+        for word in words(line)
+    ]
+    phrases = Counter(zip(*(running[start:] for start in range(5)), strict=False))
+    habits = [(" ".join(phrase), count) for phrase, count in phrases.items()]
+    assert [(phrase, count) for phrase, count in habits if count > MOST_REPEATS] == []
+
+
+def test_every_text_of_the_catalogue_is_there() -> None:
+    for name in catalogue.names():
+        path = catalogue.find(name)
+        assert path
+        assert Path(path).is_file()
+    assert catalogue.find("no such text") is None
