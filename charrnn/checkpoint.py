@@ -29,9 +29,9 @@ from charrnn.config import CorpusRecord, ModelConfig, RunConfig, TrainConfig
 from charrnn.errors import CheckpointError, ConfigError
 
 FORMAT = 1
-RUNS_FOLDER = Path("checkpoints")
+CONFIG_FILE = "config.json"
 
-_CONFIG, _MANIFEST, _STATE = "config.json", "manifest.json", "state.json"
+_MANIFEST, _STATE = "manifest.json", "state.json"
 _FILES = ("model.safetensors", "trainer.safetensors", _STATE)
 _STEP_FOLDER = re.compile(r"step-(\d{8,})")
 _KEPT = 2  # newest checkpoints that are never pruned, beside the best
@@ -78,7 +78,7 @@ class Run:
 
     def create(self) -> None:
         """Make the run's folder; refuse one that holds a run already."""
-        if (self.path / _CONFIG).exists():
+        if (self.path / CONFIG_FILE).exists():
             raise CheckpointError(
                 f"{self.path} already holds a run: go on with it by `charrnn resume {self.path}`, "
                 "or give another folder with --out-dir"
@@ -93,7 +93,7 @@ class Run:
         }
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            _write(self.path / _CONFIG, _json(record))
+            _write(self.path / CONFIG_FILE, _json(record))
         except OSError as error:
             raise CheckpointError(
                 f"the run folder {self.path} cannot be made ({error.strerror}): give another one "
@@ -104,7 +104,7 @@ class Run:
     def open(cls, path: Path) -> "Run":
         """Open the run folder at `path`; raise `CheckpointError` if it is not one."""
         try:
-            record = json.loads((path / _CONFIG).read_bytes())
+            record = json.loads((path / CONFIG_FILE).read_bytes())
             if record["format"] > FORMAT:
                 raise CheckpointError(
                     f"{path} has the format number {record['format']}, and this charrnn "
@@ -118,11 +118,11 @@ class Run:
             )
         except OSError as error:
             raise CheckpointError(
-                f"{path} is not a run: its {_CONFIG} cannot be read ({error.strerror}); "
+                f"{path} is not a run: its {CONFIG_FILE} cannot be read ({error.strerror}); "
                 "`charrnn list` shows the runs there are"
             ) from None
         except (ValueError, KeyError, TypeError, ConfigError) as error:
-            raise CheckpointError(f"{path / _CONFIG} is damaged: {error!s}") from None
+            raise CheckpointError(f"{path / CONFIG_FILE} is damaged: {error!s}") from None
         return cls(path, config)
 
     @property
@@ -132,7 +132,7 @@ class Run:
 
     def checkpoints(self) -> list[Checkpoint]:
         """Return the checkpoints whose manifest holds, oldest first."""
-        config_entry = _entry((self.path / _CONFIG).read_bytes())
+        config_entry = _entry((self.path / CONFIG_FILE).read_bytes())
         found = []
         for folder in self.path.iterdir():
             match = _STEP_FOLDER.fullmatch(folder.name)
@@ -180,7 +180,7 @@ class Run:
         manifest = {
             "format": FORMAT,
             "files": {name: _entry(data) for name, data in contents.items()},
-            "config": _entry((self.path / _CONFIG).read_bytes()),
+            "config": _entry((self.path / CONFIG_FILE).read_bytes()),
         }
         manifest["digest"] = _digest(manifest)
         folder = self.path / f"step-{step:08d}"
@@ -213,43 +213,6 @@ class Run:
         for old in found[:-_KEPT]:
             if old != best:
                 shutil.rmtree(old.path, ignore_errors=True)
-
-
-def find_run(name: str | None) -> Run:
-    """Open a run by folder, by name under `checkpoints/`, or (None) the newest one there."""
-    if name is not None:
-        paths = [Path(name), RUNS_FOLDER / name]
-        path = next((each for each in paths if (each / _CONFIG).is_file()), None)
-        if path is None:
-            raise CheckpointError(
-                f"there is no run {name}, nor {paths[1]}: `charrnn list` shows the runs there are, "
-                "`charrnn train` makes one"
-            )
-        return Run.open(path)
-    paths = run_paths()
-    if not paths:
-        raise CheckpointError(
-            f"there is no run in {RUNS_FOLDER} of this folder yet: make one with `charrnn train`"
-        )
-    return Run.open(max(paths, key=_last_change))
-
-
-def run_paths(folder: Path = RUNS_FOLDER) -> list[Path]:
-    """Return the run folders in `folder`, by name."""
-    return sorted(config.parent for config in folder.glob(f"*/{_CONFIG}"))
-
-
-def free_path(name: str, folder: Path = RUNS_FOLDER) -> Path:
-    """Return where a new run called `name` goes: `name`, else `name-2`, `name-3`, ..."""
-    path, number = folder / name, 1
-    while path.exists():
-        number += 1
-        path = folder / f"{name}-{number}"
-    return path
-
-
-def _last_change(run: Path) -> float:
-    return max(path.stat().st_mtime for path in (run, run / _CONFIG))
 
 
 def _best(checkpoints: list[Checkpoint]) -> Checkpoint:

@@ -114,6 +114,27 @@ class TextOutput:
         sys.stdout.flush()
 
 
+def print_samples(pieces: Iterable[tuple[int, str]], prompt: str) -> None:
+    """Print texts below one another: the first as it is written, the others when it is done.
+
+    `pieces` are (sample number, new text), as `charrnn.sampling.write` gives them; each text is
+    shown with its prompt.
+    """
+    output, later = TextOutput(), dict[int, list[str]]()
+    try:
+        output.write(prompt)
+        for number, piece in pieces:
+            if number == 0:
+                output.write(piece)
+            else:
+                later.setdefault(number, [prompt]).append(piece)
+        for _, text in sorted(later.items()):
+            output.separate()
+            output.write("".join(text))
+    finally:
+        output.close()
+
+
 class TrainingView:
     """Shows the events of a training run as they come, on standard error.
 

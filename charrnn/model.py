@@ -13,12 +13,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from charrnn.checkpoint import Checkpoint, find_run
+from charrnn.checkpoint import Checkpoint
 from charrnn.config import ModelConfig
 from charrnn.corpus import Vocabulary
 from charrnn.device import choose_device
 from charrnn.errors import CheckpointError
 from charrnn.recurrence import LayerState, LayerWeights, run_layer
+from charrnn.runs import find_run
 
 Arrays = Mapping[str, NDArray[Any]]
 

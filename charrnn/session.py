@@ -8,7 +8,6 @@ import dataclasses
 import math
 import threading
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,51 +15,20 @@ from torch.nn.functional import cross_entropy
 
 from charrnn import metrics
 from charrnn.checkpoint import Checkpoint, Run
-from charrnn.config import Budget, SampleConfig
+from charrnn.config import SampleConfig
 from charrnn.corpus import Batches, Corpus
 from charrnn.errors import CheckpointError, CorpusError, DivergedError
 from charrnn.evaluation import held_out_loss
 from charrnn.events import Evaluated, Saved, Step
 from charrnn.model import Arrays, CharRNN, State, to_array
 from charrnn.optimization import learning_rate, make_optimizer, update_average
+from charrnn.progress import Progress
 from charrnn.randomness import keep_masks, preview_seed
 from charrnn.sampling import generate
 
 _SAVE_SECONDS = 600.0  # between saves, unless save_every says otherwise
 _PREVIEW = SampleConfig(length=240)
 _BACKWARD_SHARE = 2.0  # of the forward work: for the first estimate of a budget of time
-
-
-@dataclass(kw_only=True)
-class Progress:
-    """How far a run is: what `state.json` holds. Losses are in nats, times in seconds.
-
-    `horizon` is the step at which the learning rate is planned to end, None while a budget of time
-    has not been measured yet. `val_loss` is that of this very step, None if it was not evaluated.
-    """
-
-    budget: Budget
-    horizon: int | None = None
-    step: int = 0
-    epoch: float = 0.0
-    seconds: float = 0.0
-    learning_rate: float = 0.0
-    loss_sum: float = 0.0
-    loss_count: int = 0
-    val_loss: float | None = None
-    evaluated_step: int | None = None
-    best_val_loss: float | None = None
-    best_step: int | None = None
-    stale_evaluations: int = 0
-
-    @classmethod
-    def of(cls, checkpoint: Checkpoint) -> "Progress":
-        """Return the progress that a checkpoint kept."""
-        try:
-            state = dict(checkpoint.state)
-            return cls(**{**state, "budget": Budget(**state["budget"])})
-        except (KeyError, TypeError) as error:
-            raise CheckpointError(f"{checkpoint.path}/state.json is damaged: {error}") from None
 
 
 class Session:

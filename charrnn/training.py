@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from charrnn import catalogue
-from charrnn.checkpoint import Run, find_run, free_path
+from charrnn.checkpoint import Run
 from charrnn.config import Budget, ModelConfig, RunConfig, TrainConfig, resolve
 from charrnn.corpus import Corpus, Vocabulary
 from charrnn.device import choose_device, set_threads
 from charrnn.errors import ConfigError
 from charrnn.events import Event, Finished, Started
 from charrnn.model import CharRNN, load
-from charrnn.session import Progress, Session
+from charrnn.progress import Progress
+from charrnn.runs import find_run, free_path
+from charrnn.session import Session
 
 
 def train(

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charrnn.checkpoint import Checkpoint, Run, find_run, free_path, run_paths
+from charrnn.checkpoint import Checkpoint, Run
 from charrnn.config import CorpusRecord, ModelConfig, RunConfig, TrainConfig
 from charrnn.errors import CheckpointError
 from charrnn.events import Finished
+from charrnn.runs import find_run, free_path, run_paths
 
 CONFIG = RunConfig(
     model=ModelConfig(hidden_size=4),

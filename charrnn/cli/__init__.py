@@ -5,16 +5,13 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
-from charrnn.config import Budget, DeviceName, ModelConfig, SampleConfig, TrainConfig
-from charrnn.errors import CharrnnError
-from charrnn.flags import (
+from charrnn.cli.flags import (
     CheckpointOption,
     CorpusOption,
     DeviceOption,
@@ -22,10 +19,11 @@ from charrnn.flags import (
     RunArgument,
     config_flags,
 )
+from charrnn.config import Budget, DeviceName, ModelConfig, SampleConfig, TrainConfig
+from charrnn.errors import CharrnnError
 
 if TYPE_CHECKING:
     from charrnn.checkpoint import Run
-    from charrnn.corpus import Codes
 
 
 class _Commands(TyperGroup):
@@ -90,7 +88,7 @@ def train(
     training: TrainConfig = TrainConfig(),  # noqa: B008
 ) -> None:
     """Train a model on a text."""
-    from charrnn.following import follow
+    from charrnn.cli.following import follow
     from charrnn.training import train as events
 
     follow(
@@ -116,7 +114,7 @@ def resume(
     budget: Budget = Budget(),  # noqa: B008
 ) -> None:
     """Go on with a run exactly where it stopped, or beyond its end with a larger budget."""
-    from charrnn.following import follow
+    from charrnn.cli.following import follow
     from charrnn.training import resume as events
 
     follow(
@@ -147,7 +145,7 @@ def sample(
     """Write new text with a trained model."""
     import secrets
 
-    from charrnn.console import TextOutput, messages
+    from charrnn.console import messages, print_samples
     from charrnn.model import load
     from charrnn.sampling import generate, write
     from charrnn.writers import writer_for
@@ -171,21 +169,7 @@ def sample(
         return
     pieces = write(writer, text, config)
     first = next(pieces, (0, ""))  # a character the model does not know is an error here
-    output = TextOutput()
-    later: list[list[str]] = [[] for _ in range(config.num_samples)]
-    shown = "" if no_prompt else text
-    try:
-        output.write(shown)
-        for number, piece in itertools.chain([first], pieces):
-            if number == 0:
-                output.write(piece)
-            else:
-                later[number].append(piece)
-        for texts in later[1:]:
-            output.separate()
-            output.write(shown + "".join(texts))
-    finally:
-        output.close()
+    print_samples(itertools.chain([first], pieces), "" if no_prompt else text)
 
 
 @app.command()
@@ -225,102 +209,50 @@ def score(
 
     With --json one run and one text give an object, more give a list of objects.
     """
-    from charrnn.checkpoint import find_run
-    from charrnn.console import print_table
-    from charrnn.evaluation import score_codes
-    from charrnn.model import load_checkpoint
+    from charrnn.cli.reports import names_run, print_scores, score_rows
+    from charrnn.runs import find_run
 
     names, files = list(run or []), list(run_and_files or [])
-    if not names and files and _names_run(files[0]):
+    if not names and files and names_run(files[0]):
         names = [files.pop(0)]
-    results = []
-    for opened in [find_run(name) for name in names] if names else [_open(None)]:
-        model = load_checkpoint(opened.select(checkpoint), device)
-        for name, codes in _texts(opened, files, corpus, unknown):
-            result = score_codes(model, codes, context)
-            results.append(
-                {
-                    "run": str(opened.path),
-                    "text": name,
-                    "nats_per_char": result.nats_per_char,
-                    "bits_per_char": result.bits_per_char,
-                    "characters": result.characters,
-                    "context": context,
-                }
-            )
+    runs = [find_run(name) for name in names] or [_open(None)]
+    results = [
+        row
+        for each in runs
+        for row in score_rows(each, files, checkpoint, device, context, corpus, unknown)
+    ]
     if as_json:
         _print_json(results[0] if len(results) == 1 else results)
-        return
-    how = f"windows of {context:,} characters" if context else "state carried"
-    print_table(
-        f"loss per character ({how})",
-        ("run", "text", "characters", "nats", "bits"),
-        [
-            (
-                str(each["run"]),
-                str(each["text"]),
-                f"{each['characters']:,}",
-                f"{each['nats_per_char']:.4f}",
-                f"{each['bits_per_char']:.4f}",
-            )
-            for each in results
-        ],
-    )
+    else:
+        print_scores(results, context)
 
 
 @app.command("list")
 def list_runs(as_json: JsonOption = False) -> None:
     """Show the runs under checkpoints/."""
-    from charrnn.checkpoint import RUNS_FOLDER, Run, run_paths
-    from charrnn.console import messages, nats, print_table
+    from charrnn.cli.reports import describe, intact_runs, print_runs
+    from charrnn.console import messages
+    from charrnn.runs import RUNS_FOLDER
 
-    runs = [_facts(Run.open(path)) for path in run_paths()]
+    runs = [describe(run) for run in intact_runs()]
     if as_json:
         _print_json(runs)
-        return
-    if not runs:
+    elif runs:
+        print_runs(runs)
+    else:
         messages().print(f"no runs in {RUNS_FOLDER} yet: make one with `charrnn train`")
-        return
-    print_table(
-        "",
-        ("run", "text", "network", "step", "epoch", "best held-out loss"),
-        [
-            (
-                each["run"],
-                each["corpus"],
-                f"{each['num_layers']} x {each['hidden_size']} {each['cell']}",
-                "-" if each["step"] is None else f"{each['step']:,}",
-                "-" if each["epoch"] is None else f"{each['epoch']:.2f}",
-                "-" if each["val_loss"] is None else nats(each["val_loss"]),
-            )
-            for each in runs
-        ],
-    )
 
 
 @app.command()
 def info(run: RunArgument = None, as_json: JsonOption = False) -> None:
     """Show what a run is and how far it came."""
-    from charrnn.console import duration, nats, print_facts, run_facts
+    from charrnn.cli.reports import describe, print_run
 
     opened = _open(run)
-    facts = _facts(opened)
     if as_json:
-        _print_json(facts)
-        return
-    lines = [("run", facts["run"]), *run_facts(opened.config)]
-    lines.append(("parameters", f"{facts['parameters']:,}"))
-    if facts["step"] is None:
-        lines.append(("progress", "no checkpoint yet"))
+        _print_json(describe(opened))
     else:
-        trained = duration(facts["seconds"])
-        lines.append(
-            ("progress", f"step {facts['step']:,}, epoch {facts['epoch']:.2f}, after {trained}")
-        )
-    if facts["val_loss"] is not None:
-        lines.append(("best", f"{nats(facts['val_loss'])}, held out, at step {facts['best_step']}"))
-    lines.append(("checkpoints", ", ".join(facts["checkpoints"]) or "none"))
-    print_facts(lines)
+        print_run(opened)
 
 
 def main() -> None:
@@ -329,26 +261,13 @@ def main() -> None:
 
 
 def _open(name: str | None) -> "Run":
-    from charrnn.checkpoint import find_run
     from charrnn.console import messages
+    from charrnn.runs import find_run
 
     run = find_run(name)
     if name is None:
         messages().print(f"newest run: {run.path}")
     return run
-
-
-def _names_run(name: str) -> bool:
-    from charrnn.checkpoint import find_run
-    from charrnn.errors import CheckpointError
-
-    if Path(name).is_file():
-        return False
-    try:
-        find_run(name)
-    except CheckpointError:
-        return False
-    return True
 
 
 def _prompt(prompt: str | None, prompt_file: Path | None) -> str:
@@ -357,41 +276,6 @@ def _prompt(prompt: str | None, prompt_file: Path | None) -> str:
     if prompt is not None and prompt_file is not None:
         raise typer.BadParameter("give --prompt or --prompt-file, not both")
     return read_text(prompt_file) if prompt_file else prompt or ""
-
-
-def _texts(
-    run: "Run", files: list[str], corpus: str | None, unknown: Literal["error", "skip"]
-) -> Iterator[tuple[str, "Codes"]]:
-    from charrnn.corpus import Corpus, Vocabulary, read_text
-
-    vocabulary = Vocabulary(run.config.vocabulary)
-    if not files:
-        own = Corpus.reopen(run.config.corpus, vocabulary, corpus)
-        yield "held out", own.split(run.config.training.val_fraction)[1]
-    for file in files:
-        yield file, vocabulary.encode(read_text(file), unknown)
-
-
-def _facts(run: "Run") -> dict[str, Any]:
-    """Return what `info` and `list` tell, under the keys of their JSON."""
-    config, checkpoints = run.config, run.checkpoints()
-    newest = checkpoints[-1].state if checkpoints else {}
-    return {
-        "run": str(run.path),
-        "corpus": config.corpus.name,
-        "characters": config.corpus.characters,
-        "vocabulary_size": len(config.vocabulary),
-        "cell": config.model.cell,
-        "num_layers": config.model.num_layers,
-        "hidden_size": config.model.hidden_size,
-        "parameters": config.model.parameters(len(config.vocabulary)),
-        "step": newest.get("step"),
-        "epoch": newest.get("epoch"),
-        "seconds": newest.get("seconds"),
-        "val_loss": newest.get("best_val_loss"),
-        "best_step": newest.get("best_step"),
-        "checkpoints": [each.path.name for each in checkpoints],
-    }
 
 
 def _print_json(value: Any) -> None:

@@ -1,0 +1,146 @@
+"""What `score`, `list` and `info` tell: as rows for JSON, and as tables for people."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from charrnn.checkpoint import Run
+from charrnn.console import duration, messages, nats, print_facts, print_table, printable, run_facts
+from charrnn.corpus import Codes, Corpus, Vocabulary, read_text
+from charrnn.errors import CheckpointError
+from charrnn.runs import find_run, run_paths
+
+Row = dict[str, Any]
+
+
+def names_run(name: str) -> bool:
+    """Whether an argument is meant as a run: a file of that name goes before it."""
+    if Path(name).is_file():
+        return False
+    try:
+        find_run(name)
+    except CheckpointError:
+        return False
+    return True
+
+
+def score_rows(
+    run: Run,
+    files: list[str],
+    checkpoint: str,
+    device: str,
+    context: int | None,
+    corpus: str | None,
+    unknown: Literal["error", "skip"],
+) -> Iterator[Row]:
+    """Score each file under a run, or the run's own held-out text where there is no file."""
+    from charrnn.evaluation import score_codes
+    from charrnn.model import load_checkpoint
+
+    model = load_checkpoint(run.select(checkpoint), device)
+    for name, codes in _texts(run, files, corpus, unknown):
+        result = score_codes(model, codes, context)
+        yield {
+            "run": str(run.path),
+            "text": name,
+            "nats_per_char": result.nats_per_char,
+            "bits_per_char": result.bits_per_char,
+            "characters": result.characters,
+            "context": context,
+        }
+
+
+def print_scores(rows: list[Row], context: int | None) -> None:
+    """Print scores as a table."""
+    how = f"windows of {context:,} characters" if context else "state carried"
+    print_table(
+        f"loss per character ({how})",
+        ("run", "text", "characters", "nats", "bits"),
+        [
+            (
+                row["run"],
+                row["text"],
+                f"{row['characters']:,}",
+                f"{row['nats_per_char']:.4f}",
+                f"{row['bits_per_char']:.4f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def intact_runs() -> Iterator[Run]:
+    """Open every run under checkpoints/; of one that cannot be read, say so and go on."""
+    for path in run_paths():
+        try:
+            yield Run.open(path)
+        except CheckpointError as error:
+            messages().print(printable(f"left out: {error}"))
+
+
+def describe(run: Run) -> Row:
+    """Return what `info` and `list` tell of a run, under the keys of their JSON."""
+    config, checkpoints = run.config, run.checkpoints()
+    newest = checkpoints[-1].state if checkpoints else {}
+    return {
+        "run": str(run.path),
+        "corpus": config.corpus.name,
+        "characters": config.corpus.characters,
+        "vocabulary_size": len(config.vocabulary),
+        "cell": config.model.cell,
+        "num_layers": config.model.num_layers,
+        "hidden_size": config.model.hidden_size,
+        "parameters": config.model.parameters(len(config.vocabulary)),
+        "step": newest.get("step"),
+        "epoch": newest.get("epoch"),
+        "seconds": newest.get("seconds"),
+        "val_loss": newest.get("best_val_loss"),
+        "best_step": newest.get("best_step"),
+        "checkpoints": [each.path.name for each in checkpoints],
+    }
+
+
+def print_runs(rows: list[Row]) -> None:
+    """Print runs as a table."""
+    print_table(
+        "",
+        ("run", "text", "network", "step", "epoch", "best held-out loss"),
+        [
+            (
+                row["run"],
+                row["corpus"],
+                f"{row['num_layers']} x {row['hidden_size']} {row['cell']}",
+                "-" if row["step"] is None else f"{row['step']:,}",
+                "-" if row["epoch"] is None else f"{row['epoch']:.2f}",
+                "-" if row["val_loss"] is None else nats(row["val_loss"]),
+            )
+            for row in rows
+        ],
+    )
+
+
+def print_run(run: Run) -> None:
+    """Print all that is known of one run."""
+    facts = describe(run)
+    lines = [("run", facts["run"]), *run_facts(run.config)]
+    lines.append(("parameters", f"{facts['parameters']:,}"))
+    progress = "no checkpoint yet"
+    if facts["step"] is not None:
+        trained = duration(facts["seconds"])
+        progress = f"step {facts['step']:,}, epoch {facts['epoch']:.2f}, after {trained}"
+    lines.append(("progress", progress))
+    if facts["val_loss"] is not None:
+        lines.append(("best", f"{nats(facts['val_loss'])}, held out, at step {facts['best_step']}"))
+    lines.append(("checkpoints", ", ".join(facts["checkpoints"]) or "none"))
+    print_facts(lines)
+
+
+def _texts(
+    run: Run, files: list[str], corpus: str | None, unknown: Literal["error", "skip"]
+) -> Iterator[tuple[str, Codes]]:
+    vocabulary = Vocabulary(run.config.vocabulary)
+    if not files:
+        own = Corpus.reopen(run.config.corpus, vocabulary, corpus)
+        yield "held out", own.split(run.config.training.val_fraction)[1]
+    for file in files:
+        yield file, vocabulary.encode(read_text(file), unknown)

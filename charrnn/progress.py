@@ -1,0 +1,39 @@
+"""How far a run is: all that a checkpoint keeps of training beside its arrays."""
+
+from dataclasses import dataclass
+
+from charrnn.checkpoint import Checkpoint
+from charrnn.config import Budget
+from charrnn.errors import CheckpointError
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """How far a run is: what `state.json` holds. Losses are in nats, times in seconds.
+
+    `horizon` is the step at which the learning rate is planned to end, None while a budget of time
+    has not been measured yet. `val_loss` is that of this very step, None if it was not evaluated.
+    """
+
+    budget: Budget
+    horizon: int | None = None
+    step: int = 0
+    epoch: float = 0.0
+    seconds: float = 0.0
+    learning_rate: float = 0.0
+    loss_sum: float = 0.0
+    loss_count: int = 0
+    val_loss: float | None = None
+    evaluated_step: int | None = None
+    best_val_loss: float | None = None
+    best_step: int | None = None
+    stale_evaluations: int = 0
+
+    @classmethod
+    def of(cls, checkpoint: Checkpoint) -> "Progress":
+        """Return the progress that a checkpoint kept."""
+        try:
+            state = dict(checkpoint.state)
+            return cls(**{**state, "budget": Budget(**state["budget"])})
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"{checkpoint.path}/state.json is damaged: {error}") from None
