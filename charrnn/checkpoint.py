@@ -184,8 +184,9 @@ class Run:
         }
         manifest["digest"] = _digest(manifest)
         folder = self.path / f"step-{step:08d}"
-        temporary = self.path / f".saving-{os.getpid()}"
-        replaced = self.path / f".replaced-{os.getpid()}"
+        temporary, replaced = self.path / ".saving", self.path / ".replaced"
+        for left_by_a_crash in (temporary, replaced):
+            shutil.rmtree(left_by_a_crash, ignore_errors=True)
         try:
             temporary.mkdir()
             for name, data in contents.items():

@@ -196,9 +196,7 @@ def resolve(config: TrainConfig, corpus: "Corpus", device: str, threads: int) ->
     seq_length = config.seq_length or min(
         128 if characters >= 500_000 else 64, max(1, characters // 8)
     )
-    batch_size = config.batch_size or _power_of_two(
-        characters // (seq_length * _UPDATES_PER_EPOCH), 1, 64 if device == "cpu" else 128
-    )
+    batch_size = config.batch_size or _streams(characters, seq_length, device)
     steps_per_epoch = max(1, (characters - 1) // (batch_size * seq_length))
     dropout = config.dropout
     if dropout is None:
@@ -224,7 +222,6 @@ def resolve(config: TrainConfig, corpus: "Corpus", device: str, threads: int) ->
     )
 
 
-_UPDATES_PER_EPOCH = 20  # below about this many an epoch, training on a small text crawls
 _LONGEST_TRAINING = 20_000_000  # characters read: under two hours on two processor cores
 
 
@@ -234,9 +231,15 @@ def _default_epochs(characters: int) -> int:
     return max(1, min(passes, _LONGEST_TRAINING // characters))
 
 
-def _power_of_two(value: int, low: int, high: int) -> int:
-    """Return the largest power of two not above `value`, kept between `low` and `high`."""
-    return min(high, max(low, 1 << max(0, value.bit_length() - 1)))
+def _streams(characters: int, seq_length: int, device: str) -> int:
+    """Return a power of two: so many streams that an epoch holds a hundred updates if it can.
+
+    At least 16, which a processor needs to compute at its speed, but for texts too short for them.
+    """
+    wanted = max(16, characters // (seq_length * 100))
+    possible = max(1, characters // (seq_length * 8))
+    most = min(wanted, possible, 64 if device == "cpu" else 128)
+    return 1 << (most.bit_length() - 1)
 
 
 def _check_integer(name: str, value: Any, low: int, high: int, optional: bool = False) -> None:

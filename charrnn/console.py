@@ -13,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from charrnn.config import RunConfig
+from charrnn.config import Budget, RunConfig
 from charrnn.events import Evaluated, Event, Finished, Saved, Started, Step
 
 _PLAIN_LINE_SECONDS = 30.0  # between two lines of progress where there is no terminal
@@ -179,7 +179,7 @@ class TrainingView:
         self._console.print(Text(printable(sentence)))
 
     def _started(self, event: Started) -> None:
-        print_facts(run_facts(event.run.config, event), self._console)
+        print_facts(run_facts(event.run.config, event.budget, event), self._console)
         if event.added_characters:
             self.say(
                 f"{len(event.added_characters)} characters are new to the earlier model, and "
@@ -235,8 +235,10 @@ class TrainingView:
         self.say(f"{why} at step {event.step:,} after {duration(event.seconds)}{best}")
 
 
-def run_facts(config: RunConfig, started: Started | None = None) -> list[tuple[str, str]]:
-    """Return what a run is, for people."""
+def run_facts(
+    config: RunConfig, budget: Budget, started: Started | None = None
+) -> list[tuple[str, str]]:
+    """Return what a run is, for people; `budget` is the one in force now."""
     corpus, model, training = config.corpus, config.model, config.training
     text = f"{corpus.name}: {corpus.characters:,} characters, {len(config.vocabulary)} distinct"
     network = f"{model.num_layers} x {model.hidden_size} {model.cell}"
@@ -254,23 +256,21 @@ def run_facts(config: RunConfig, started: Started | None = None) -> list[tuple[s
         f"seed {training.seed}"
     )
     facts = [("text", text), ("network", network), ("batch", batch), ("training", how)]
-    facts.append(("budget", _budget(config)))
+    facts.append(("budget", _limits(budget, config.training.patience)))
     facts.append(("computing", f"{training.device}, {training.threads} threads"))
     if started:
         facts.append(("run", str(started.run.path)))
     return facts
 
 
-def _budget(config: RunConfig) -> str:
-    limits = config.training.limits
+def _limits(budget: Budget, patience: int) -> str:
     parts = []
-    if limits.epochs:
-        parts.append(f"{limits.epochs:,} epochs")
-    if limits.max_steps:
-        parts.append(f"{limits.max_steps:,} steps")
-    if limits.max_time:
-        parts.append(duration(limits.max_time))
-    patience = config.training.patience
+    if budget.epochs:
+        parts.append(f"{budget.epochs:,} epochs")
+    if budget.max_steps:
+        parts.append(f"{budget.max_steps:,} steps")
+    if budget.max_time:
+        parts.append(duration(budget.max_time))
     if patience:
         parts.append(f"or {patience} evaluations without a gain")
     return ", ".join(parts)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from charrnn.checkpoint import Run
+from charrnn.config import Budget
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class Started:
     held_out_characters: int
     parameters: int
     steps_per_epoch: int
+    budget: Budget
     horizon: int | None
     replanned: bool = False
     added_characters: tuple[str, ...] | None = None

@@ -4,6 +4,7 @@ Shape suffixes: B samples, V characters of the vocabulary.
 """
 
 import dataclasses
+import itertools
 import secrets
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import SampleConfig
+from charrnn.corpus import Codes
 from charrnn.randomness import sample_uniforms
 from charrnn.writers import Writer, writer_for
 
@@ -78,27 +80,14 @@ def draw(p_BV: Probabilities, uniforms_B: NDArray[np.float64]) -> NDArray[np.int
 def write(writer: Writer, prompt: str, config: SampleConfig) -> Iterator[tuple[int, str]]:
     """Yield (sample number, piece of new text) as each piece is settled, without the prompt.
 
-    Without a prompt a text begins with the corpus's commonest line start. A piece that could be the
-    beginning of the stop text is held back until it is not.
+    Without a prompt a text begins with the corpus's commonest line start, as if after a line break.
+    A piece that could be the beginning of the stop text is held back until it is not.
     """
-    seed = secrets.randbits(32) if config.seed is None else config.seed
-    vocabulary, number = writer.vocabulary, config.num_samples
-    codes = vocabulary.encode(prompt, config.unknown)
-    started = len(codes) == 0
-    if started:
-        codes = vocabulary.encode(writer.line_start)
-    endings = [_Ending(config.stop) for _ in range(number)]
-    logits_1V, state = writer.read(codes)
-    logits_BV, state = np.repeat(logits_1V, number, axis=0), writer.repeat(state, number)
-    for position in range(config.length):
-        if started and position == 0:
-            codes_B = np.repeat(codes.astype(np.int64), number)
-        else:
-            if position > started:
-                logits_BV, state = writer.step(state, codes_B)
-            uniforms_B = sample_uniforms(seed, position, number)
-            codes_B = draw(distribution(logits_BV, config), uniforms_B)
-        for sample, character in enumerate(vocabulary.decode(codes_B)):
+    decode = writer.vocabulary.decode
+    endings = [_Ending(config.stop) for _ in range(config.num_samples)]
+    prompt_codes = writer.vocabulary.encode(prompt, config.unknown)
+    for codes_B in itertools.islice(_draws(writer, prompt_codes, config), config.length):
+        for sample, character in enumerate(decode(codes_B)):
             if not endings[sample].reached and (piece := endings[sample].settle(character)):
                 yield sample, piece
         if all(ending.reached for ending in endings):
@@ -106,6 +95,23 @@ def write(writer: Writer, prompt: str, config: SampleConfig) -> Iterator[tuple[i
     for sample, ending in enumerate(endings):
         if not ending.reached and ending.held:
             yield sample, ending.held
+
+
+def _draws(writer: Writer, codes: Codes, config: SampleConfig) -> Iterator[NDArray[np.int64]]:
+    """Yield the next code of every sample, without end."""
+    seed = secrets.randbits(32) if config.seed is None else config.seed
+    vocabulary, number = writer.vocabulary, config.num_samples
+    opening = len(codes) == 0
+    if opening:
+        codes = vocabulary.encode("\n" * ("\n" in vocabulary) + writer.line_start)
+        yield np.repeat(codes[-1:].astype(np.int64), number)
+    logits_1V, state = writer.read(codes)
+    logits_BV, state = np.repeat(logits_1V, number, axis=0), writer.repeat(state, number)
+    for position in itertools.count(int(opening)):
+        uniforms_B = sample_uniforms(seed, position, number)
+        codes_B = draw(distribution(logits_BV, config), uniforms_B)
+        yield codes_B
+        logits_BV, state = writer.step(state, codes_B)
 
 
 def stream(

@@ -123,6 +123,7 @@ def _started(
         held_out_characters=session.held_out_characters,
         parameters=session.num_parameters,
         steps_per_epoch=session.steps_per_epoch,
+        budget=session.progress.budget,
         horizon=session.progress.horizon,
         replanned=replanned,
         added_characters=added_characters,

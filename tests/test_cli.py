@@ -65,6 +65,8 @@ def test_resume_goes_on_and_says_what_it_plans(cli: Cli, finished: Finished) -> 
     assert outcome.code == 0
     assert outcome.out == "checkpoints/verse\n"
     assert "planned anew from step 30" in outcome.err
+    assert "40 steps" in outcome.err
+    assert "40 steps" in cli("info").out
 
 
 def test_init_from_says_what_was_added(cli: Cli, finished: Finished, tmp_path: Path) -> None:

@@ -129,6 +129,8 @@ def test_without_a_prompt_the_text_begins_with_the_commonest_line_start() -> Non
     assert text[0] == "c"
     assert len(text) == 20
     assert generate(small_model(), length=0) == [""]
+    (rest,) = generate(small_model(), "\nc", length=19, temperature=0)
+    assert generate(small_model(), length=20, temperature=0) == ["c" + rest]
 
 
 def test_unknown_characters_in_a_prompt_are_named_or_skipped() -> None:

@@ -8,6 +8,7 @@ from charrnn.checkpoint import Run
 from charrnn.console import duration, messages, nats, print_facts, print_table, printable, run_facts
 from charrnn.corpus import Codes, Corpus, Vocabulary, read_text
 from charrnn.errors import CheckpointError
+from charrnn.progress import Progress
 from charrnn.runs import find_run, run_paths
 
 Row = dict[str, Any]
@@ -122,7 +123,9 @@ def print_runs(rows: list[Row]) -> None:
 def print_run(run: Run) -> None:
     """Print all that is known of one run."""
     facts = describe(run)
-    lines = [("run", facts["run"]), *run_facts(run.config)]
+    checkpoints = run.checkpoints()
+    budget = Progress.of(checkpoints[-1]).budget if checkpoints else run.config.training.limits
+    lines = [("run", facts["run"]), *run_facts(run.config, budget)]
     lines.append(("parameters", f"{facts['parameters']:,}"))
     progress = "no checkpoint yet"
     if facts["step"] is not None:
