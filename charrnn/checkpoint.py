@@ -48,7 +48,7 @@ class Checkpoint:
 
     @cached_property
     def state(self) -> dict[str, Any]:
-        """What training knew at this step: see `charrnn.training.Progress`."""
+        """What training knew at this step: see `charrnn.progress.Progress`."""
         state: dict[str, Any] = json.loads(self._read(_STATE))
         return state
 

@@ -42,15 +42,15 @@ def test_values_out_of_range_are_named_with_the_range(config, settings, sentence
 
 
 def of_length(characters: int) -> Corpus:
-    return Corpus.from_text("ab" * (characters // 2))
+    return Corpus.from_text("a" * characters)
 
 
-@given(st.integers(40, 3_000_000))
+@given(st.integers(1, 3_000_000))
 def test_every_text_gets_sizes_that_fit_it(characters: int) -> None:
     config = resolve(TrainConfig(), of_length(characters), "cpu", 2)
     assert config.batch_size
     assert config.seq_length
-    assert config.batch_size * config.seq_length < int(0.9 * characters) - 1
+    assert config.batch_size * config.seq_length < max(2, int(0.9 * characters))
     assert config.epochs
     assert config.eval_every
     assert config.dropout is not None
@@ -70,10 +70,10 @@ def test_naming_one_limit_lifts_the_default_of_the_others() -> None:
     assert timed.limits == Budget(max_time=60.0)
 
 
-def test_larger_texts_get_more_streams_and_fewer_epochs() -> None:
+def test_larger_texts_get_more_streams_and_no_endless_training() -> None:
     sizes = [resolve(TrainConfig(), of_length(n), "cpu", 1) for n in (20_000, 200_000, 2_000_000)]
     streams = [config.batch_size or 0 for config in sizes]
     epochs = [config.epochs or 0 for config in sizes]
     assert streams == sorted(streams)
     assert streams[0] < streams[-1]
-    assert epochs == sorted(epochs, reverse=True)
+    assert epochs[-1] * int(0.9 * 2_000_000) <= 20_000_000

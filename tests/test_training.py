@@ -346,6 +346,12 @@ def test_a_text_too_short_is_refused_and_leaves_no_folder(characters: int) -> No
     assert not Path("checkpoints").exists()
 
 
+@pytest.mark.parametrize("characters", [1, 2, 3])
+def test_the_shortest_texts_are_refused_with_default_settings_too(characters: int) -> None:
+    with pytest.raises(CorpusError, match="use a longer text"):
+        list(train(Corpus.from_text("a" * characters), TrainConfig(device="cpu"), TINY_MODEL))
+
+
 def test_a_device_that_is_not_there_is_refused() -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has one")

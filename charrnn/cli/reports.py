@@ -1,5 +1,6 @@
 """What `score`, `list` and `info` tell: as rows for JSON, and as tables for people."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -104,8 +105,8 @@ def describe(run: Run) -> Row:
 def print_runs(rows: list[Row]) -> None:
     """Print runs as a table."""
     print_table(
-        "",
-        ("run", "text", "network", "step", "epoch", "best held-out loss"),
+        "runs, and their best loss per held-out character",
+        ("run", "text", "network", "step", "epoch", "nats", "bits"),
         [
             (
                 row["run"],
@@ -113,7 +114,8 @@ def print_runs(rows: list[Row]) -> None:
                 f"{row['num_layers']} x {row['hidden_size']} {row['cell']}",
                 "-" if row["step"] is None else f"{row['step']:,}",
                 "-" if row["epoch"] is None else f"{row['epoch']:.2f}",
-                "-" if row["val_loss"] is None else nats(row["val_loss"]),
+                "-" if row["val_loss"] is None else f"{row['val_loss']:.4f}",
+                "-" if row["val_loss"] is None else f"{row['val_loss'] / math.log(2):.4f}",
             )
             for row in rows
         ],
