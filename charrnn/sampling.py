@@ -71,10 +71,7 @@ def draw(p_BV: Probabilities, uniforms_B: NDArray[np.float64]) -> NDArray[np.int
     cumulative_BV = np.cumsum(p_BV, axis=1)
     thresholds_B1 = uniforms_B[:, None] * cumulative_BV[:, -1:]
     codes_B: NDArray[np.int64] = (cumulative_BV <= thresholds_B1).sum(axis=1)
-    # Rounding can lift a threshold onto the total: then the last possible character is meant.
-    last_B = p_BV.shape[1] - 1 - (p_BV[:, ::-1] > 0).argmax(axis=1)
-    drawn_B: NDArray[np.int64] = np.minimum(codes_B, last_B)
-    return drawn_B
+    return codes_B
 
 
 def write(writer: Writer, prompt: str, config: SampleConfig) -> Iterator[tuple[int, str]]:

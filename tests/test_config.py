@@ -32,6 +32,8 @@ def test_other_durations_are_refused(text: str) -> None:
         (TrainConfig, {"dropout": 1.0}, "dropout must be a number from 0 to 0.95, not 1.0"),
         (TrainConfig, {"learning_rate": float("nan")}, "learning_rate must be a number"),
         (TrainConfig, {"max_steps": 0}, "max_steps must be a whole number from 1"),
+        (ModelConfig, {"hidden_size": None}, "hidden_size must be a whole number"),
+        (TrainConfig, {"weight_decay": None}, "weight_decay must be a number from 0 to 10"),
         (SampleConfig, {"temperature": -1}, "temperature must be a number from 0 to 100, not -1"),
         (SampleConfig, {"stop": ""}, "stop must be at least one character"),
     ],

@@ -12,7 +12,7 @@ def test_the_number_of_a_sample_does_not_depend_on_how_many_are_drawn() -> None:
 
 def test_numbers_differ_between_seeds_positions_and_samples() -> None:
     numbers = np.stack(
-        [sample_uniforms(seed, position, 4) for seed in range(20) for position in range(20)]
+        [sample_uniforms(seed, position, 12) for seed in range(20) for position in range(20)]
     )
     assert len(np.unique(numbers)) == numbers.size
     assert numbers.min() >= 0
