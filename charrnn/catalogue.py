@@ -18,6 +18,11 @@ def bundled() -> str:
     return names()[0]
 
 
+def bundled_path() -> Path:
+    """Return the file of the text that comes with charrnn."""
+    return _folder() / str(_entries()[bundled()]["file"])
+
+
 def find(name: str) -> Path | None:
     """Return the file of the text called `name`, or None if there is none of that name."""
     entry = _entries().get(name)

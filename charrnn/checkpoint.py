@@ -34,6 +34,7 @@ CONFIG_FILE = "config.json"
 _MANIFEST, _STATE = "manifest.json", "state.json"
 _FILES = ("model.safetensors", "trainer.safetensors", _STATE)
 _STEP_FOLDER = re.compile(r"step-(\d{8,})")
+_REPLACED = ".replaced-"
 _KEPT = 2  # newest checkpoints that are never pruned, beside the best
 
 
@@ -81,7 +82,7 @@ class Run:
         if (self.path / CONFIG_FILE).exists():
             raise CheckpointError(
                 f"{self.path} already holds a run: go on with it by `charrnn resume {self.path}`, "
-                "or give another folder with --out-dir"
+                "give another folder with --out-dir, or remove this one"
             )
         record = {
             "format": FORMAT,
@@ -144,6 +145,11 @@ class Run:
     def select(self, name: str = "best") -> Checkpoint:
         """Return the checkpoint called `best`, `last` (the newest) or `step-N`."""
         found = self.checkpoints()
+        if not found and any(self.path.glob("step-*")):
+            raise CheckpointError(
+                f"no checkpoint in {self.path} is whole and fits its {CONFIG_FILE}: one or the "
+                "other was changed or damaged; bring back the files as they were"
+            )
         if not found:
             raise CheckpointError(
                 f"{self.path} holds no complete checkpoint: it was stopped before its first save; "
@@ -184,9 +190,8 @@ class Run:
         }
         manifest["digest"] = _digest(manifest)
         folder = self.path / f"step-{step:08d}"
-        temporary, replaced = self.path / ".saving", self.path / ".replaced"
-        for left_by_a_crash in (temporary, replaced):
-            shutil.rmtree(left_by_a_crash, ignore_errors=True)
+        temporary, replaced = self.path / ".saving", self.path / f"{_REPLACED}{folder.name}"
+        self._clear_away()
         try:
             temporary.mkdir()
             for name, data in contents.items():
@@ -203,10 +208,19 @@ class Run:
                 "mend the disk, then `charrnn resume`; the checkpoints saved before are intact"
             ) from None
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-            shutil.rmtree(replaced, ignore_errors=True)
+            self._clear_away()
         self._prune()
         return Checkpoint(self, step, folder, manifest)
+
+    def _clear_away(self) -> None:
+        """Remove what a save leaves when it fails; what it was about to replace comes back."""
+        shutil.rmtree(self.path / ".saving", ignore_errors=True)
+        for replaced in self.path.glob(f"{_REPLACED}*"):
+            folder = self.path / replaced.name.removeprefix(_REPLACED)
+            if folder.exists():
+                shutil.rmtree(replaced, ignore_errors=True)
+            else:
+                replaced.rename(folder)
 
     def _prune(self) -> None:
         found = self.checkpoints()
@@ -250,7 +264,7 @@ def _read_verified(path: Path, entry: dict[str, Any]) -> bytes:
     if _entry(data) != entry:
         raise CheckpointError(
             f"{path} is damaged: expected SHA-256 {entry['sha256']}, found "
-            f"{_entry(data)['sha256']}; use another checkpoint with --checkpoint"
+            f"{_entry(data)['sha256']}; remove its folder, so that an older checkpoint is used"
         )
     return data
 
@@ -264,7 +278,8 @@ def _digest(manifest: Mapping[str, Any]) -> str:
 
 
 def _json(record: Mapping[str, Any]) -> bytes:
-    return (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()
+    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", "surrogatepass")  # a file name can be any bytes
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -1,6 +1,7 @@
 """All that is shown on a terminal: progress, previews, tables, text and errors."""
 
 import math
+import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -27,9 +28,31 @@ _REASONS = {
 }
 
 
+class _Messages(Console):
+    """Standard error. When nobody reads it any more it falls silent, and work goes on."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+class _Results(Console):
+    """Standard output. When nobody reads it any more the command ends (`BrokenPipeError`)."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def messages() -> Console:
     """Return the console for everything but the result: standard error."""
-    return Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return _Messages(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def print_result(text: str) -> None:
+    """Print a line to standard output as it is, names that are not UTF-8 included."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape") + b"\n")
+    sys.stdout.flush()
 
 
 def printable(text: str) -> str:
@@ -70,7 +93,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
         table.add_column(column, justify="right" if figures else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    Console(highlight=False).print(table)
+    _Results(highlight=False).print(table)
 
 
 def print_facts(facts: Iterable[tuple[str, str]], console: Console | None = None) -> None:
@@ -78,7 +101,7 @@ def print_facts(facts: Iterable[tuple[str, str]], console: Console | None = None
     grid = Table.grid(padding=(0, 2))
     for name, value in facts:
         grid.add_row(Text(name, style="bold"), Text(printable(value)))
-    (console or Console(highlight=False)).print(grid)
+    (console or _Results(highlight=False)).print(grid)
 
 
 class TextOutput:
@@ -114,21 +137,21 @@ class TextOutput:
         sys.stdout.flush()
 
 
-def print_samples(pieces: Iterable[tuple[int, str]], prompt: str) -> None:
+def print_samples(pieces: Iterable[tuple[int, str]], prompt: str, num_samples: int) -> None:
     """Print texts below one another: the first as it is written, the others when it is done.
 
     `pieces` are (sample number, new text), as `charrnn.sampling.write` gives them; each text is
     shown with its prompt.
     """
-    output, later = TextOutput(), dict[int, list[str]]()
+    output, later = TextOutput(), {number: [prompt] for number in range(1, num_samples)}
     try:
         output.write(prompt)
         for number, piece in pieces:
             if number == 0:
                 output.write(piece)
             else:
-                later.setdefault(number, [prompt]).append(piece)
-        for _, text in sorted(later.items()):
+                later[number].append(piece)
+        for text in later.values():
             output.separate()
             output.write("".join(text))
     finally:

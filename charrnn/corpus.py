@@ -100,11 +100,12 @@ class Corpus:
         """
         if str(source) == "-":
             data = sys.stdin.buffer.read()
+            text = _decode(data, "standard input")
             name, path = "stdin", _keep(data)
         else:
             path = _locate(source)
             name, data = path.stem, _read(path)
-        text = _decode(data, "standard input" if str(source) == "-" else str(path))
+            text = _decode(data, str(path))
         return cls.from_text(
             text,
             name=name,
@@ -134,23 +135,26 @@ class Corpus:
     def reopen(
         cls, record: CorpusRecord, vocabulary: Vocabulary, source: str | Path | None = None
     ) -> "Corpus":
-        """Find the text of a run again: at `source`, its recorded path, or in the cache."""
-        places = [Path(source)] if source else [Path(record.path), _cached(record.sha256)]
-        found = next((place for place in places if place.is_file()), None)
-        if found is None:
-            looked = " and ".join(str(place) for place in places)
+        """Find the text of a run again: at `source`; or its path, the cache or the catalogue."""
+        listed = catalogue.find(record.name)
+        places = [Path(record.path), _cached(record.sha256), *([listed] if listed else [])]
+        if source is not None:
+            places = [Path(source)]
+        found = [cls.open(place) for place in places if place.is_file()]
+        for corpus in found:
+            if corpus.sha256 == record.sha256:
+                return corpus.adapted_to(vocabulary)
+        if found:
             raise CorpusError(
-                f"the text {record.name!r} of this run is not at {looked}: "
-                "say where it is now with --corpus FILE"
-            )
-        corpus = cls.open(found).adapted_to(vocabulary)
-        if corpus.sha256 != record.sha256:
-            raise CorpusError(
-                f"{found} is not the text this run was trained on: expected SHA-256 "
-                f"{record.sha256}, found {corpus.sha256}; give the unchanged text with "
+                f"{found[0].path} is not the text this run was trained on: expected SHA-256 "
+                f"{record.sha256}, found {found[0].sha256}; give the unchanged text with "
                 "--corpus FILE"
             )
-        return corpus
+        looked = " and ".join(str(place) for place in places)
+        raise CorpusError(
+            f"the text {record.name!r} of this run is not at {looked}: "
+            "say where it is now with --corpus FILE"
+        )
 
     def split(self, val_fraction: float) -> tuple[Codes, Codes]:
         """Return the training part and the held-out part: the last `val_fraction` of the text."""
@@ -245,15 +249,14 @@ def _unknown_characters(characters: str, known: int) -> VocabularyError:
 
 def _locate(source: str | Path) -> Path:
     path = Path(source)
-    if not path.exists():
-        listed = catalogue.find(str(source))
-        if listed is None:
-            names = ", ".join(catalogue.names())
-            raise CorpusError(
-                f"there is no file {path}, and no text of that name in the catalogue ({names}): "
-                "give the path of a UTF-8 text file"
-            )
+    if not path.is_file() and (listed := catalogue.find(str(source))):
         return listed
+    if not path.exists():
+        names = ", ".join(catalogue.names())
+        raise CorpusError(
+            f"there is no file {path}, and no text of that name in the catalogue ({names}): "
+            "give the path of a UTF-8 text file"
+        )
     return path
 
 

@@ -17,7 +17,7 @@ from charrnn.errors import CorpusError
 from charrnn.model import CharRNN, State, load
 
 _CHUNK = 16_384  # characters of all streams read between two looks at the stop request
-_LARGEST_EVALUATION = 1_000_000  # characters of the held-out part that training looks at
+LARGEST_EVALUATION = 1_000_000  # characters of the held-out part that training looks at
 _STREAMS = 64  # streams of a periodic evaluation: beyond, a processor gains no speed
 _SHORTEST_STREAM = 1000  # characters
 _WARM_UP = 200  # characters a stream reads before its own, in the place of a carried state
@@ -67,7 +67,7 @@ def character_nats(model: CharRNN, codes: Codes, context: int | None = None) -> 
     parts = []
     if whole:
         starts_B = np.arange(whole) * context
-        for some_B in np.array_split(starts_B, math.ceil(whole * context / _CHUNK)):
+        for some_B in np.array_split(starts_B, min(whole, math.ceil(whole * context / _CHUNK))):
             window_TB = codes[some_B + np.arange(context + 1)[:, None]]
             nats_TB, _ = _losses(model, window_TB, model.initial_state(len(some_B)))
             parts.append(nats_TB.T.ravel())
@@ -83,7 +83,7 @@ def held_out_loss(model: CharRNN, codes: Codes, stop: threading.Event) -> float 
     but the first reads the 200 characters before its own first, uncounted, so that the result is
     within a thousandth of that of one carried pass.
     """
-    codes = codes[: _LARGEST_EVALUATION + 1]
+    codes = codes[: LARGEST_EVALUATION + 1]
     length = len(codes) - 1
     streams = max(1, min(_STREAMS, length // _SHORTEST_STREAM))
     own, rows = math.ceil(length / streams), math.ceil(_CHUNK / streams)

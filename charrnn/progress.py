@@ -12,7 +12,8 @@ class Progress:
     """How far a run is: what `state.json` holds. Losses are in nats, times in seconds.
 
     `horizon` is the step at which the learning rate is planned to end, None while a budget of time
-    has not been measured yet. `val_loss` is that of this very step, None if it was not evaluated.
+    has not been measured yet. `evaluation_seconds` is how long the last evaluation
+    took. `val_loss` is that of this very step, None if it was not evaluated.
     """
 
     budget: Budget
@@ -21,6 +22,7 @@ class Progress:
     epoch: float = 0.0
     seconds: float = 0.0
     learning_rate: float = 0.0
+    evaluation_seconds: float = 0.0
     loss_sum: float = 0.0
     loss_count: int = 0
     val_loss: float | None = None

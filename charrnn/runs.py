@@ -19,7 +19,7 @@ def find_run(name: str | None) -> Run:
                 "`charrnn train` makes one"
             )
         return Run.open(path)
-    paths = run_paths()
+    paths = [path for path in run_paths() if any(path.glob("step-*"))]
     if not paths:
         raise CheckpointError(
             f"there is no run in {RUNS_FOLDER} of this folder yet: make one with `charrnn train`"

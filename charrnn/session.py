@@ -18,7 +18,7 @@ from charrnn.checkpoint import Checkpoint, Run
 from charrnn.config import SampleConfig
 from charrnn.corpus import Batches, Corpus
 from charrnn.errors import CheckpointError, CorpusError, DivergedError
-from charrnn.evaluation import held_out_loss
+from charrnn.evaluation import LARGEST_EVALUATION, held_out_loss
 from charrnn.events import Evaluated, Saved, Step
 from charrnn.model import Arrays, CharRNN, State, to_array
 from charrnn.optimization import learning_rate, make_optimizer, update_average
@@ -60,8 +60,9 @@ class Session:
         self._state = model.initial_state(config.batch_size)
         self._started = time.perf_counter() - progress.seconds
         self._saved_at = self._seconds()
+        self.saved = False
         self._row_characters, self._row_seconds = 0, 0.0
-        self._evaluation_seconds = 0.0
+        self._estimated_seconds_a_step = 0.0
         if progress.horizon is None:
             self.plan()
 
@@ -91,6 +92,7 @@ class Session:
                 for number, part in enumerate(self._state.parts_LBH)
             )
         )
+        self.saved = True
         pending = self.evaluation_due()  # then the row of this step was not settled yet
         metrics.drop_rows_after(
             self.run.metrics_path, self.progress.step - 1 if pending else self.progress.step
@@ -102,12 +104,13 @@ class Session:
         limits = [budget.epochs * self.steps_per_epoch] if budget.epochs else []
         limits += [budget.max_steps] if budget.max_steps else []
         if budget.max_time and progress.evaluated_step is not None:
-            left = budget.max_time - self._seconds() - self._evaluation_seconds
+            left = budget.max_time - self._seconds() - progress.evaluation_seconds
             limits.append(progress.step + max(0, int(left / self._seconds_a_step())))
         progress.horizon = min(limits) if limits else None
 
     def take_step(self) -> Step:
         """Train on the next batch."""
+        self.saved = False
         progress, config, started = self.progress, self._config, self._seconds()
         step = progress.step
         inputs, targets = self._batches.batch(step)
@@ -160,6 +163,9 @@ class Session:
         val_loss = held_out_loss(self._average, self._held_out, stop)
         if val_loss is None:
             return None
+        read = min(self.held_out_characters, LARGEST_EVALUATION)
+        work = (1 + _BACKWARD_SHARE) * self._batch_characters / read
+        self._estimated_seconds_a_step = work * (self._seconds() - started)
         if not math.isfinite(val_loss):
             raise DivergedError(
                 f"training diverged before step {progress.step:,}: the held-out loss is "
@@ -172,10 +178,11 @@ class Session:
             progress.best_val_loss, progress.best_step = val_loss, progress.step
         progress.stale_evaluations = 0 if improved else progress.stale_evaluations + 1
         progress.val_loss, progress.evaluated_step = val_loss, progress.step
+        self.saved = False
         seed = preview_seed(self._config.seed, progress.step)
         (preview,) = generate(self._average, config=_PREVIEW, seed=seed)
         progress.seconds = self._seconds()
-        self._evaluation_seconds = progress.seconds - started
+        progress.evaluation_seconds = progress.seconds - started
         if progress.budget.max_time:
             self.plan()
         return Evaluated(
@@ -224,6 +231,7 @@ class Session:
             dataclasses.asdict(self.progress),
         )
         self._saved_at = self._seconds()
+        self.saved = True
         return Saved(step=checkpoint.step, path=checkpoint.path)
 
     def evaluation_due(self) -> bool:
@@ -253,15 +261,19 @@ class Session:
         if budget.max_steps and progress.step >= budget.max_steps:
             return "max_steps"
         if budget.max_time:
-            spent = progress.seconds + self._evaluation_seconds >= budget.max_time
+            spent = progress.seconds + progress.evaluation_seconds >= budget.max_time
             planned = progress.horizon is not None and progress.step >= progress.horizon
             return "max_time" if progress.step and (spent or planned) else None
         return None
 
-    def out_of_patience(self) -> bool:
-        """Whether so many evaluations in a row brought no gain that training should stop."""
+    def finished(self) -> str | None:
+        """Return why training ends here: a limit, `patience`, or None while it goes on."""
+        if self.evaluation_due():
+            return None
         patience = self._config.patience
-        return patience > 0 and self.progress.stale_evaluations >= patience
+        if patience and self.progress.stale_evaluations >= patience:
+            return "patience"
+        return self.spent()
 
     def _seconds(self) -> float:
         """Return the seconds this run has been trained, earlier sittings included."""
@@ -283,8 +295,7 @@ class Session:
         """Return the measured time of a step, evaluations included, or at first an estimate."""
         if self.progress.step:
             return self._seconds() / self.progress.step
-        share = self._batch_characters / self.held_out_characters
-        return max(1e-6, self._evaluation_seconds * share * (1 + _BACKWARD_SHARE))
+        return max(1e-6, self._estimated_seconds_a_step)
 
     def _seconds_left(self) -> float | None:
         progress = self.progress

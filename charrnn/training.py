@@ -39,7 +39,11 @@ def train(
     """
     config = config or TrainConfig()
     device, threads = choose_device(config.device), set_threads(config.threads)
-    text = corpus if isinstance(corpus, Corpus) else Corpus.open(corpus or catalogue.bundled())
+    text = (
+        corpus
+        if isinstance(corpus, Corpus)
+        else Corpus.open(catalogue.bundled_path() if corpus is None else corpus)
+    )
     known = load(init_from, device="cpu") if init_from else None
     if known:
         text = text.adapted_to(known.vocabulary)
@@ -53,7 +57,7 @@ def train(
     if known:
         network.adopt(known)
     run = Run(
-        Path(out_dir) if out_dir else free_path(text.name),
+        Path(out_dir) if out_dir is not None else free_path(text.name),
         RunConfig(
             model=shape,
             training=resolve(config, text, device.type, threads),
@@ -99,8 +103,8 @@ def resume(
     if replanned:
         session.plan()
     session.restore(checkpoint)
-    spent = "patience" if session.out_of_patience() else session.spent()
-    if spent and not session.evaluation_due():
+    spent = session.finished()
+    if spent:
         raise ConfigError(
             f"{resumed.path} is finished: it ended at step {progress.step:,} by its limit "
             f"{spent}; to train it further, give a larger limit, such as --epochs "
@@ -138,9 +142,7 @@ def _events(session: Session, stop: threading.Event) -> Iterator[Event]:
                 session.log()
                 yield evaluated
                 yield session.save()
-        reason = "stopped" if stop.is_set() else session.spent()
-        if session.out_of_patience():
-            reason = reason or "patience"
+        reason = session.finished() or ("stopped" if stop.is_set() else None)
         if reason:
             break
         yield session.take_step()
@@ -149,7 +151,7 @@ def _events(session: Session, stop: threading.Event) -> Iterator[Event]:
                 session.log()
             if session.save_due():
                 yield session.save()
-    if stop.is_set():
+    if not session.saved:
         yield session.save()
     progress = session.progress
     yield Finished(

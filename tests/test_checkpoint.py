@@ -116,7 +116,7 @@ def test_a_changed_config_is_noticed(run: Run) -> None:
     save(run, 10)
     config = run.path / "config.json"
     config.write_text(config.read_text("utf-8").replace('"seed": 1', '"seed": 2'), "utf-8")
-    with pytest.raises(CheckpointError, match="holds no complete checkpoint"):
+    with pytest.raises(CheckpointError, match=r"no checkpoint in .* is whole and fits its config"):
         Run.open(run.path).select("last")
 
 
@@ -133,6 +133,38 @@ def test_a_failed_save_leaves_the_older_checkpoints_and_no_litter(
         save(run, 20)
     assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "step-00000010"]
     assert run.select("last").step == 10
+
+
+def test_a_failed_replacement_brings_back_what_was_there(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(run, 10, 1.0)
+    plain = Path.rename
+
+    def failing(path: Path, target: Path) -> Path:
+        if path.name == ".saving":
+            raise OSError(5, "Input/output error")
+        return plain(path, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(CheckpointError, match=r"step 10 could not be saved .*Input/output error"):
+        save(run, 10, 2.0)
+    assert run.select("last").val_loss == 1.0
+
+
+def test_what_a_crash_left_half_replaced_comes_back_at_the_next_save(run: Run) -> None:
+    folder = save(run, 10, 1.0).path
+    folder.rename(run.path / ".replaced-step-00000010")
+    (run.path / ".saving").mkdir()
+    save(run, 20)
+    assert [each.step for each in run.checkpoints()] == [10, 20]
+    assert not (run.path / ".saving").exists()
+
+
+def test_the_newest_run_is_one_that_was_saved(run: Run) -> None:
+    save(run, 10)
+    Run(run.path.with_name("unsaved"), CONFIG).create()
+    assert find_run(None).path == Path("checkpoints/t")
 
 
 def test_a_folder_that_holds_a_run_is_refused_with_both_ways_on(run: Run) -> None:
@@ -166,6 +198,7 @@ def test_a_run_is_found_by_folder_by_name_or_as_the_newest(run: Run) -> None:
     save(run, 10)
     other = Run(run.path.with_name("u"), dataclasses.replace(CONFIG))
     other.create()
+    save(other, 10)
     os.utime(run.path, (1, 1))
     os.utime(run.path / "config.json", (1, 1))
     assert find_run(str(run.path)).path == run.path

@@ -127,6 +127,11 @@ def test_several_samples_are_separated_by_a_line_of_dashes(cli: Cli, finished: F
     assert texts[0] == cli(*options).out
 
 
+def test_a_sample_that_ends_at_once_is_still_one_of_them(cli: Cli, finished: Finished) -> None:
+    outcome = cli("sample", "verse", "-n", 0, "--num-samples", 3, "-p", "The", "-s", 1)
+    assert outcome.out.split("\n" + "-" * 40 + "\n") == ["The", "The", "The"]
+
+
 def test_sample_as_json(cli: Cli, finished: Finished) -> None:
     result = json.loads(
         cli("sample", "verse", "-n", 9, "-s", 5, "-p", "The", "--num-samples", 2, "--json").out
@@ -190,7 +195,7 @@ def test_without_runs_list_tells_how_to_make_one(cli: Cli) -> None:
     assert json.loads(cli("list", "--json").out) == []
 
 
-# Each way charrnn can fail, as a user would cause it: one sentence, exit code 1, nothing made.
+# Each way charrnn can fail, as a user would cause it: one sentence, exit code 1.
 FAILURES: list[tuple[type[CharrnnError], list[str], str]] = [
     (CorpusError, ["train", "nowhere.txt"], "there is no file nowhere.txt"),
     (CorpusError, ["train", "latin1.txt"], "latin1.txt is not UTF-8 text: byte 0xe9 at offset 3"),
@@ -224,6 +229,7 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_code_1(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     Path("latin1.txt").write_bytes(b"caf\xe9")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     if error is DivergedError:  # whatever the rate, this network is too small to diverge by itself
         plain = torch.nn.functional.cross_entropy
         monkeypatch.setattr(session, "cross_entropy", lambda *given: plain(*given) * float("inf"))
@@ -331,6 +337,37 @@ def test_a_signal_saves_first_and_the_run_can_be_resumed(
     resumed = cli("resume", "verse", "--max-steps", step + 2)
     assert f"planned anew from step {step:,}" in resumed.err
     assert json.loads(cli("info", "verse", "--json").out)["step"] == step + 2
+
+
+def test_training_goes_on_when_nobody_reads_its_messages(text_file: Path, cli: Cli) -> None:
+    with program("train", text_file, *TINY) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stderr.close()
+        assert process.stdout.read() == "checkpoints/verse\n"
+    assert process.returncode == 0
+    assert json.loads(cli("info", "verse", "--json").out)["step"] == 20
+
+
+def test_a_file_name_can_be_any_bytes(cli: Cli, text_file: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.txt")
+    text_file.rename(name)
+    outcome = cli("train", name, *TINY)
+    assert outcome.code == 0
+    assert cli("resume", "--max-steps", 21).code == 0
+    assert cli("info", "--json").code == 0
+
+
+def test_not_enough_memory_is_one_sentence(
+    cli: Cli, text_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+    monkeypatch.setattr(torch.nn.functional, "linear", exhausted)
+    outcome = cli("train", text_file, *TINY)
+    assert outcome.code == 1
+    assert outcome.err.splitlines()[-1].startswith("error: there is not enough memory")
 
 
 def test_a_closed_pipe_is_not_an_error(finished: Finished) -> None:

@@ -41,6 +41,15 @@ def test_a_carried_score_is_one_pass_through_the_text(
     np.testing.assert_allclose(character_nats(model, codes), expected_N, rtol=1e-5, atol=1e-5)
 
 
+def test_windows_longer_than_a_chunk_are_read_one_by_one(
+    model: CharRNN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = some_codes(100)
+    expected = character_nats(model, codes, context=33)
+    monkeypatch.setattr(evaluation, "_CHUNK", 5)
+    np.testing.assert_allclose(character_nats(model, codes, 33), expected, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("length", [101, 100, 96, 7])
 def test_windows_are_independent_and_cover_the_text(model: CharRNN, length: int) -> None:
     codes = some_codes(length)
@@ -93,7 +102,7 @@ def test_every_character_of_the_periodic_loss_counts_once(
 def test_the_periodic_loss_reads_no_more_than_its_limit(
     model: CharRNN, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "_LARGEST_EVALUATION", 300)
+    monkeypatch.setattr(evaluation, "LARGEST_EVALUATION", 300)
     codes = some_codes(2000)
     expected = plain_nats(model, codes[:301]).mean().item()
     assert held_out_loss(model, codes, threading.Event()) == pytest.approx(expected, rel=1e-5)

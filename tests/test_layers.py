@@ -78,6 +78,16 @@ def test_imports_point_down_only() -> None:
     assert upward == []
 
 
+def test_modules_are_imported_in_the_one_way_that_is_looked_at() -> None:
+    for module, tree in modules().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0, module
+            if isinstance(node, ast.Import):
+                names = {alias.name for alias in node.names}
+                assert not any(name.startswith("charrnn.") for name in names), module
+
+
 def test_nobody_imports_the_command_line() -> None:
     users = {module for module, tree in modules().items() if "cli" in imports(tree)}
     assert {module for module in users if not module.startswith("cli")} == {"__main__"}

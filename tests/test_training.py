@@ -50,7 +50,7 @@ def stopped_after(events: Iterator[Event], stop: threading.Event, step: int) -> 
 def digest(run: Path) -> dict[str, Any]:
     """What must be the same in two runs that are the same: all but the times."""
     newest = Run.open(run).select("last")
-    state = {key: value for key, value in newest.state.items() if key != "seconds"}
+    state = {key: value for key, value in newest.state.items() if "seconds" not in key}
     rows = [
         {key: value for key, value in row.items() if key not in TIMING_KEYS}
         for row in read_rows(run / "metrics.jsonl")
@@ -177,6 +177,23 @@ def test_rows_written_after_the_checkpoint_are_dropped(text: Corpus) -> None:
     assert read_rows(Path("parts/metrics.jsonl"))[-1]["step"] == 15
     list(resume("parts"))
     assert digest(Path("parts")) == digest(Path("whole"))
+
+
+def test_the_row_of_an_evaluation_that_a_crash_undid_is_not_kept_twice(
+    text: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(tiny("whole", text))
+    stop = threading.Event()
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "held_out_loss", lambda *_: stop.set())  # as if stopped in it
+        list(tiny("parts", text, stop))
+    assert Run.open(Path("parts")).select("last").state["evaluated_step"] is None
+    crashed = resume("parts")
+    next(event for event in crashed if isinstance(event, Evaluated))
+    del crashed  # after the row was written, before the save
+    assert read_rows(Path("parts/metrics.jsonl"))[-1]["step"] == 10
+    list(resume("parts"))
+    assert digest(Path("parts"))["rows"] == digest(Path("whole"))["rows"]
 
 
 def test_two_runs_of_a_seed_are_the_same_and_another_seed_differs(text: Corpus) -> None:

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from charrnn.checkpoint import Run
 
 
+_NO_MEMORY = (
+    "there is not enough memory for this: give a smaller --hidden-size, --num-layers, "
+    "--batch-size, --seq-length or --num-samples"
+)
+
+
 class _Commands(TyperGroup):
     """The commands: what one of them cannot do ends in one sentence and exit code 1."""
 
@@ -39,6 +45,12 @@ class _Commands(TyperGroup):
             raise typer.Exit(130) from None
         except CharrnnError as error:
             sentence = str(error)
+        except MemoryError:
+            sentence = _NO_MEMORY
+        except RuntimeError as error:  # torch has no class of its own for this
+            if "memory" not in str(error):
+                raise
+            sentence = _NO_MEMORY
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             sentence = f"{place}{error.strerror or error}"
@@ -146,13 +158,13 @@ def sample(
     import secrets
 
     from charrnn.console import messages, print_samples
-    from charrnn.model import load
+    from charrnn.model import load_checkpoint
     from charrnn.sampling import generate, write
     from charrnn.writers import writer_for
 
     text = _prompt(prompt, prompt_file)
     opened = _open(run)
-    writer = writer_for(load(str(opened.path), checkpoint, device))
+    writer = writer_for(load_checkpoint(opened.select(checkpoint), device))
     if config.seed is None:
         config = dataclasses.replace(config, seed=secrets.randbits(32))
         messages().print(f"seed {config.seed}")
@@ -169,7 +181,7 @@ def sample(
         return
     pieces = write(writer, text, config)
     first = next(pieces, (0, ""))  # a character the model does not know is an error here
-    print_samples(itertools.chain([first], pieces), "" if no_prompt else text)
+    print_samples(itertools.chain([first], pieces), "" if no_prompt else text, config.num_samples)
 
 
 @app.command()
@@ -210,16 +222,18 @@ def score(
     With --json one run and one text give an object, more give a list of objects.
     """
     from charrnn.cli.reports import names_run, print_scores, score_rows
+    from charrnn.corpus import read_text
     from charrnn.runs import find_run
 
     names, files = list(run or []), list(run_and_files or [])
     if not names and files and names_run(files[0]):
         names = [files.pop(0)]
     runs = [find_run(name) for name in names] or [_open(None)]
+    texts = [(file, read_text(file)) for file in files]
     results = [
         row
         for each in runs
-        for row in score_rows(each, files, checkpoint, device, context, corpus, unknown)
+        for row in score_rows(each, texts, checkpoint, device, context, corpus, unknown)
     ]
     if as_json:
         _print_json(results[0] if len(results) == 1 else results)
@@ -261,12 +275,12 @@ def main() -> None:
 
 
 def _open(name: str | None) -> "Run":
-    from charrnn.console import messages
+    from charrnn.console import messages, printable
     from charrnn.runs import find_run
 
     run = find_run(name)
     if name is None:
-        messages().print(f"newest run: {run.path}")
+        messages().print(printable(f"newest run: {run.path}"))
     return run
 
 
@@ -279,4 +293,6 @@ def _prompt(prompt: str | None, prompt_file: Path | None) -> str:
 
 
 def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    from charrnn.console import print_result
+
+    print_result(json.dumps(value, indent=2, ensure_ascii=False))

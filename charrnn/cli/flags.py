@@ -69,7 +69,9 @@ def _flags(config: Any) -> list[inspect.Parameter]:
             *names,
             help=explanation,
             rich_help_panel=_panel(config, field.name),
-            show_default="from the text" if field.name in _CHOSEN else field.default is not None,
+            show_default="from the text"
+            if config is TrainConfig and field.name in _CHOSEN
+            else field.default is not None,
             parser=_usage_error(parse[0]) if parse else None,
             metavar="TIME" if parse else None,
         )

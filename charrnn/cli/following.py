@@ -9,7 +9,7 @@ from types import FrameType
 import typer
 
 from charrnn.config import SampleConfig
-from charrnn.console import TrainingView
+from charrnn.console import TrainingView, print_result
 from charrnn.events import Event, Finished
 
 
@@ -26,7 +26,7 @@ def follow(events: Callable[[threading.Event], Iterator[Event]]) -> None:
             view.say(f"saved; go on with: charrnn resume {finished.run.path}")
         else:
             _show_sample(finished, view.say)
-    print(finished.run.path)
+    print_result(str(finished.run.path))
     if received:
         raise typer.Exit(128 + received[0])
 

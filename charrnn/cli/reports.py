@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from charrnn.checkpoint import Run
 from charrnn.console import duration, messages, nats, print_facts, print_table, printable, run_facts
-from charrnn.corpus import Codes, Corpus, Vocabulary, read_text
+from charrnn.corpus import Codes, Corpus, Vocabulary
 from charrnn.errors import CheckpointError
 from charrnn.progress import Progress
 from charrnn.runs import find_run, run_paths
@@ -28,19 +28,19 @@ def names_run(name: str) -> bool:
 
 def score_rows(
     run: Run,
-    files: list[str],
+    texts: list[tuple[str, str]],
     checkpoint: str,
     device: str,
     context: int | None,
     corpus: str | None,
     unknown: Literal["error", "skip"],
 ) -> Iterator[Row]:
-    """Score each file under a run, or the run's own held-out text where there is no file."""
+    """Score (name, text) pairs under a run, or the run's own held-out text where there are none."""
     from charrnn.evaluation import score_codes
     from charrnn.model import load_checkpoint
 
     model = load_checkpoint(run.select(checkpoint), device)
-    for name, codes in _texts(run, files, corpus, unknown):
+    for name, codes in _codes(run, texts, corpus, unknown):
         result = score_codes(model, codes, context)
         yield {
             "run": str(run.path),
@@ -140,12 +140,15 @@ def print_run(run: Run) -> None:
     print_facts(lines)
 
 
-def _texts(
-    run: Run, files: list[str], corpus: str | None, unknown: Literal["error", "skip"]
+def _codes(
+    run: Run,
+    texts: list[tuple[str, str]],
+    corpus: str | None,
+    unknown: Literal["error", "skip"],
 ) -> Iterator[tuple[str, Codes]]:
     vocabulary = Vocabulary(run.config.vocabulary)
-    if not files:
+    if not texts:
         own = Corpus.reopen(run.config.corpus, vocabulary, corpus)
         yield "held out", own.split(run.config.training.val_fraction)[1]
-    for file in files:
-        yield file, vocabulary.encode(read_text(file), unknown)
+    for name, text in texts:
+        yield name, vocabulary.encode(text, unknown)
