@@ -25,7 +25,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 import charrnn
-from charrnn.config import CorpusRecord, ModelConfig, RunConfig, TrainConfig
+from charrnn.config import CorpusRecord, ModelConfig, Origin, RunConfig, TrainConfig
 from charrnn.errors import CheckpointError, ConfigError
 
 FORMAT = 1
@@ -66,6 +66,12 @@ class Checkpoint:
         except safetensors.SafetensorError as error:
             raise CheckpointError(f"{self.path / part} is damaged: {error}") from None
 
+    @property
+    def origin(self) -> Origin:
+        """What a run that starts from this checkpoint remembers of it."""
+        digest = self.manifest["files"]["model.safetensors"]["sha256"]
+        return Origin(path=str(self.path), sha256=digest)
+
     def _read(self, name: str) -> bytes:
         return _read_verified(self.path / name, self.manifest["files"][name])
 
@@ -84,6 +90,7 @@ class Run:
                 f"{self.path} already holds a run: go on with it by `charrnn resume {self.path}`, "
                 "give another folder with --out-dir, or remove this one"
             )
+        origin = self.config.init_from
         record = {
             "format": FORMAT,
             "charrnn": charrnn.__version__,
@@ -91,6 +98,7 @@ class Run:
             "training": dataclasses.asdict(self.config.training),
             "vocabulary": list(self.config.vocabulary),
             "corpus": dataclasses.asdict(self.config.corpus),
+            "init_from": dataclasses.asdict(origin) if origin else None,
         }
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -116,6 +124,7 @@ class Run:
                 training=TrainConfig(**record["training"]),
                 vocabulary=tuple(record["vocabulary"]),
                 corpus=CorpusRecord(**record["corpus"]),
+                init_from=Origin(**record["init_from"]) if record["init_from"] else None,
             )
         except OSError as error:
             raise CheckpointError(

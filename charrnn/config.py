@@ -177,6 +177,14 @@ class CorpusRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Origin:
+    """The checkpoint that a run's weights came from, and the SHA-256 of its model."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """All that `config.json` holds: what a run is, fixed when it starts."""
 
@@ -184,6 +192,7 @@ class RunConfig:
     training: TrainConfig
     vocabulary: tuple[str, ...]
     corpus: CorpusRecord
+    init_from: Origin | None = None
 
 
 def resolve(config: TrainConfig, corpus: "Corpus", device: str, threads: int) -> TrainConfig:

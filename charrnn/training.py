@@ -15,7 +15,7 @@ from charrnn.corpus import Corpus, Vocabulary
 from charrnn.device import choose_device, set_threads
 from charrnn.errors import ConfigError
 from charrnn.events import Event, Finished, Started
-from charrnn.model import CharRNN, load
+from charrnn.model import CharRNN, load_checkpoint
 from charrnn.progress import Progress
 from charrnn.runs import find_run, free_path
 from charrnn.session import Session
@@ -44,7 +44,8 @@ def train(
         if isinstance(corpus, Corpus)
         else Corpus.open(catalogue.bundled_path() if corpus is None else corpus)
     )
-    known = load(init_from, device="cpu") if init_from else None
+    origin = find_run(init_from).select("best") if init_from is not None else None
+    known = load_checkpoint(origin, device="cpu") if origin else None
     if known:
         text = text.adapted_to(known.vocabulary)
         if model not in (None, ModelConfig(), known.config):
@@ -63,6 +64,7 @@ def train(
             training=resolve(config, text, device.type, threads),
             vocabulary=text.vocabulary.characters,
             corpus=text.record,
+            init_from=origin.origin if origin else None,
         ),
     )
     progress = Progress(budget=run.config.training.limits)

@@ -332,6 +332,11 @@ def test_a_run_goes_on_from_another_and_learns_its_new_characters(text: Corpus) 
     assert events[0].added_characters == tuple(
         sorted(set(other.vocabulary.characters) - set(VERSE))
     )
+    origin = Run.open(Path("second")).config.init_from
+    assert origin
+    assert origin.path == "first/step-00000060"
+    weights = Path(origin.path, "model.safetensors").read_bytes()
+    assert origin.sha256 == hashlib.sha256(weights).hexdigest()
     tuned = load("second")
     assert tuned.config == TINY_MODEL
     assert tuned.vocabulary.characters[: len(known.vocabulary)] == known.vocabulary.characters
@@ -344,6 +349,19 @@ def test_another_shape_than_that_of_the_run_started_from_is_refused(text: Corpus
     list(tiny("first", text, max_steps=1))
     with pytest.raises(ConfigError, match="the run first gives the shape"):
         list(train(text, TINY_TRAINING, ModelConfig(hidden_size=8), init_from="first"))
+
+
+def test_the_last_evaluation_of_a_time_budget_is_due_after_a_resume_too(text: Corpus) -> None:
+    stop = threading.Event()
+    stopped_after(tiny("run", text, stop, max_steps=None, max_time=60.0), stop, 7)
+    stopped = Run.open(Path("run")).select("last")
+    assert stopped.state["evaluation_seconds"] > 0
+    # An evaluation is taken to need all the time that is left: then none but the last comes next.
+    state = {**stopped.state, "evaluation_seconds": 60.0}
+    stopped.run.save(7, stopped.load("model"), stopped.load("trainer"), state)
+    events = [event for event in resume("run") if isinstance(event, Step | Evaluated)]
+    assert isinstance(events[0], Evaluated)
+    assert events[0].step == 7
 
 
 @pytest.mark.parametrize("cell", ["gru", "rnn"])
