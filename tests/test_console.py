@@ -41,6 +41,7 @@ def test_nothing_written_can_drive_the_terminal(hostile: str, shown: str) -> Non
     [
         (["ab", "\n", "\n", "c"], "ab\n\nc\n"),
         (["ab\n\n", "\n"], "ab\n"),
+        (["ab\n", "c"], "ab\nc\n"),
         (["ab"], "ab\n"),
         ([], "\n"),
         (["\x1b"], "␛\n"),

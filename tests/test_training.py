@@ -359,9 +359,9 @@ def test_the_last_evaluation_of_a_time_budget_is_due_after_a_resume_too(text: Co
     # An evaluation is taken to need all the time that is left: then none but the last comes next.
     state = {**stopped.state, "evaluation_seconds": 60.0}
     stopped.run.save(7, stopped.load("model"), stopped.load("trainer"), state)
-    events = [event for event in resume("run") if isinstance(event, Step | Evaluated)]
-    assert isinstance(events[0], Evaluated)
-    assert events[0].step == 7
+    first = next(event for event in resume("run") if isinstance(event, Step | Evaluated))
+    assert isinstance(first, Evaluated)
+    assert first.step == 7
 
 
 @pytest.mark.parametrize("cell", ["gru", "rnn"])
