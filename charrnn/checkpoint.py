@@ -90,15 +90,10 @@ class Run:
                 f"{self.path} already holds a run: go on with it by `charrnn resume {self.path}`, "
                 "give another folder with --out-dir, or remove this one"
             )
-        origin = self.config.init_from
         record = {
             "format": FORMAT,
             "charrnn": charrnn.__version__,
-            "model": dataclasses.asdict(self.config.model),
-            "training": dataclasses.asdict(self.config.training),
-            "vocabulary": list(self.config.vocabulary),
-            "corpus": dataclasses.asdict(self.config.corpus),
-            "init_from": dataclasses.asdict(origin) if origin else None,
+            **dataclasses.asdict(self.config),
         }
         try:
             self.path.mkdir(parents=True, exist_ok=True)

@@ -140,14 +140,17 @@ class Corpus:
         places = [Path(record.path), _cached(record.sha256), *([listed] if listed else [])]
         if source is not None:
             places = [Path(source)]
-        found = [cls.open(place) for place in places if place.is_file()]
-        for corpus in found:
-            if corpus.sha256 == record.sha256:
-                return corpus.adapted_to(vocabulary)
-        if found:
+        other: Corpus | None = None
+        for place in places:
+            if place.is_file():
+                corpus = cls.open(place)
+                if corpus.sha256 == record.sha256:
+                    return corpus.adapted_to(vocabulary)
+                other = other or corpus
+        if other:
             raise CorpusError(
-                f"{found[0].path} is not the text this run was trained on: expected SHA-256 "
-                f"{record.sha256}, found {found[0].sha256}; give the unchanged text with "
+                f"{other.path} is not the text this run was trained on: expected SHA-256 "
+                f"{record.sha256}, found {other.sha256}; give the unchanged text with "
                 "--corpus FILE"
             )
         looked = " and ".join(str(place) for place in places)
