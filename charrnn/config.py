@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Cell = Literal["lstm", "gru", "rnn"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 MAX_SEED = 2**63 - 1
 
@@ -110,7 +111,10 @@ class TrainConfig(Budget):
     device: Annotated[DeviceName, "Where to compute; auto: cuda if there is one, else cpu."] = (
         "auto"
     )
-    threads: Annotated[int | None, "Processor threads; left out: as torch chooses."] = None
+    precision: Annotated[
+        Precision, "Of the products; auto: bfloat16 where the processor has instructions for it."
+    ] = "auto"
+    threads: Annotated[int | None, "Processor threads; left out: one for each core."] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -129,6 +133,7 @@ class TrainConfig(Budget):
         _check_integer("log_every", self.log_every, 1, 10**12)
         _check_integer("seed", self.seed, 0, MAX_SEED)
         _check_choice("device", self.device, ("auto", "cpu", "cuda", "mps"))
+        _check_choice("precision", self.precision, ("auto", "float32", "bfloat16"))
         _check_integer("threads", self.threads, 1, 4096, optional=True)
 
 
@@ -166,6 +171,28 @@ class SampleConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BenchConfig:
+    """What `charrnn bench` measures: a training step of these sizes."""
+
+    num_layers: Annotated[int, "Recurrent layers."] = 3
+    hidden_size: Annotated[int, "Units in each layer."] = 512
+    batch_size: Annotated[int, "Parallel streams."] = 64
+    seq_length: Annotated[int, "Characters a gradient reaches back."] = 128
+    vocabulary_size: Annotated[int, "Distinct characters."] = 65
+    threads: Annotated[int | None, "Processor threads; left out: one for each core."] = None
+    max_time: Annotated[float, "Time after which no new round begins.", parse_duration] = 40.0
+
+    def __post_init__(self) -> None:
+        _check_integer("num_layers", self.num_layers, 1, 64)
+        _check_integer("hidden_size", self.hidden_size, 1, 16_384)
+        _check_integer("batch_size", self.batch_size, 1, 2**20)
+        _check_integer("seq_length", self.seq_length, 2, 2**20)
+        _check_integer("vocabulary_size", self.vocabulary_size, 2, 2**20)
+        _check_integer("threads", self.threads, 1, 4096, optional=True)
+        _check_number("max_time", self.max_time, 0.001, 10**9)
+
+
+@dataclass(frozen=True, kw_only=True)
 class CorpusRecord:
     """What a run remembers of its text: enough to find it again and to know it is the same."""
 
@@ -195,7 +222,9 @@ class RunConfig:
     init_from: Origin | None = None
 
 
-def resolve(config: TrainConfig, corpus: "Corpus", device: str, threads: int) -> TrainConfig:
+def resolve(
+    config: TrainConfig, corpus: "Corpus", device: str, precision: str, threads: int
+) -> TrainConfig:
     """Fill in all that was left to the corpus; what was given stays as it is.
 
     Small texts get few streams and short sequences, so that an epoch still holds enough updates,
@@ -221,6 +250,7 @@ def resolve(config: TrainConfig, corpus: "Corpus", device: str, threads: int) ->
         epochs=budget.epochs,
         eval_every=eval_every,
         device=cast(DeviceName, device),
+        precision=cast(Precision, precision),
         threads=threads,
     )
 

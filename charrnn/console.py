@@ -280,7 +280,9 @@ def run_facts(
     )
     facts = [("text", text), ("network", network), ("batch", batch), ("training", how)]
     facts.append(("budget", _limits(budget, config.training.patience)))
-    facts.append(("computing", f"{training.device}, {training.threads} threads"))
+    facts.append(
+        ("computing", f"{training.device}, {training.precision}, {training.threads} threads")
+    )
     if started:
         facts.append(("run", str(started.run.path)))
     return facts

@@ -1,4 +1,11 @@
-"""Which device computes, and with how many threads."""
+"""Which device computes, in which precision, and with how many threads."""
+
+import ctypes
+import functools
+import os
+import platform
+import sys
+from pathlib import Path
 
 import torch
 
@@ -23,8 +30,78 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def choose_precision(name: str, device: torch.device, cell: str) -> str:
+    """Return the precision called `name`; raise `DeviceError` where the device does not serve it.
+
+    `auto` is bfloat16 for the lstm on a processor with instructions for it, else float32. Asked for
+    by name, any processor serves it: without such instructions the lstm is computed in float32 and
+    rounded as they would.
+    """
+    if name == "auto":
+        gains = cell == "lstm" and device.type == "cpu" and has_bfloat16()
+        return "bfloat16" if gains else "float32"
+    served = {"cpu": True, "cuda": torch.cuda.is_available() and torch.cuda.is_bf16_supported()}
+    if name == "bfloat16" and not served.get(device.type, False):
+        raise DeviceError(
+            f"--precision bfloat16 cannot be used: the device {device.type} does not compute in "
+            "it; use --precision float32"
+        )
+    return name
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Return the context in which products are computed in `precision`."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+@functools.cache
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 numbers with instructions of its own.
+
+    Looks for AVX-512 BF16, which every processor with AMX has too.
+    """
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(supported and supported())
+
+
 def set_threads(threads: int | None) -> int:
-    """Let torch use this many processor threads (None: as it chose); return the number in use."""
-    if threads is not None:
-        torch.set_num_threads(threads)
-    return torch.get_num_threads()
+    """Let torch use this many processor threads; return the number in use.
+
+    None: as torch chooses, which is one for each core unless OMP_NUM_THREADS says otherwise, but no
+    more than a container is allowed to keep busy.
+    """
+    if threads is None:
+        threads = min(torch.get_num_threads(), _cores_allowed())
+    torch.set_num_threads(threads)
+    return threads
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep the memory that is freed, instead of giving it back to the system.
+
+    Memory fresh from the system costs a page fault for every 4 KiB. Elsewhere this does nothing.
+    """
+    if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
+        return
+    allocator = ctypes.CDLL(None)
+    trim_threshold, mmap_threshold = -1, -3  # as malloc.h numbers them
+    allocator.mallopt(mmap_threshold, 32 << 20)  # bytes; no larger value is allowed
+    allocator.mallopt(trim_threshold, 2**31 - 1)
+
+
+def processor_name() -> str:
+    """Return what the processor calls itself."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _cores_allowed(limits: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Return the processor time that Linux allows this container, in cores (control groups v2)."""
+    try:
+        quota, period = limits.read_text("ascii").split()
+        return max(1, round(int(quota) / int(period)))
+    except (OSError, ValueError):  # no such limit
+        return os.cpu_count() or 1

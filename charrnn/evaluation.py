@@ -16,7 +16,7 @@ from charrnn.corpus import Codes
 from charrnn.errors import CorpusError
 from charrnn.model import CharRNN, State, load
 
-_CHUNK = 16_384  # characters of all streams read between two looks at the stop request
+_CHUNK = 8_192  # characters of all streams read between two looks at the stop request
 LARGEST_EVALUATION = 1_000_000  # characters of the held-out part that training looks at
 _STREAMS = 64  # streams of a periodic evaluation: beyond, a processor gains no speed
 _SHORTEST_STREAM = 1000  # characters

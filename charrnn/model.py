@@ -82,7 +82,8 @@ class CharRNN(nn.Module):
         """Read characters from `state`; return the logits after each and the state after the last.
 
         `masks_LBH` multiplies the outputs of each layer, the same at every step (locked dropout,
-        Gal and Ghahramani, 2016).
+        Gal and Ghahramani, 2016). Under `torch.autocast` the layers compute in its precision; the
+        logits and the state are float32 all the same.
         """
         inputs, states = x_TB, []
         for layer in range(self.config.num_layers):
@@ -91,9 +92,10 @@ class CharRNN(nn.Module):
             )
             states.append(layer_state)
             if masks_LBH is not None:
-                inputs = inputs * masks_LBH[layer]
+                inputs = inputs * masks_LBH[layer].to(inputs.dtype)
         parts = tuple(torch.stack(part) for part in zip(*states, strict=True))
-        return self.output(inputs), State(parts)
+        with torch.autocast(self.device.type, enabled=False):
+            return self.output(inputs.to(self.output.weight.dtype)), State(parts)
 
     def initial_state(self, batch: int) -> State:
         """Return the blank state of `batch` streams: zeros."""

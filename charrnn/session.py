@@ -17,6 +17,7 @@ from charrnn import metrics
 from charrnn.checkpoint import Checkpoint, Run
 from charrnn.config import SampleConfig
 from charrnn.corpus import Batches, Corpus
+from charrnn.device import autocast
 from charrnn.errors import CheckpointError, CorpusError, DivergedError
 from charrnn.evaluation import LARGEST_EVALUATION, held_out_loss
 from charrnn.events import Evaluated, Saved, Step
@@ -121,7 +122,8 @@ class Session:
         rate = learning_rate(step, progress.horizon, config)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        logits_TBV, state = self.model(x_TB, self._state, self._masks(step))
+        with autocast(self.model.device, config.precision):
+            logits_TBV, state = self.model(x_TB, self._state, self._masks(step))
         loss = cross_entropy(logits_TBV.flatten(0, 1), y_TB.flatten())
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -160,7 +162,8 @@ class Session:
     def evaluate(self, stop: threading.Event) -> Evaluated | None:
         """Judge the averaged weights and let them write; return None if asked to stop meanwhile."""
         progress, started = self.progress, self._seconds()
-        val_loss = held_out_loss(self._average, self._held_out, stop)
+        with autocast(self.model.device, self._config.precision):
+            val_loss = held_out_loss(self._average, self._held_out, stop)
         if val_loss is None:
             return None
         read = min(self.held_out_characters, LARGEST_EVALUATION)

@@ -12,7 +12,7 @@ from charrnn import catalogue
 from charrnn.checkpoint import Run
 from charrnn.config import Budget, ModelConfig, RunConfig, TrainConfig, resolve
 from charrnn.corpus import Corpus, Vocabulary
-from charrnn.device import choose_device, set_threads
+from charrnn.device import choose_device, choose_precision, set_threads
 from charrnn.errors import ConfigError
 from charrnn.events import Event, Finished, Started
 from charrnn.model import CharRNN, load_checkpoint
@@ -54,6 +54,7 @@ def train(
                 "--cell, --num-layers, --hidden-size and --forget-bias, or --init-from"
             )
     shape = known.config if known else model or ModelConfig()
+    precision = choose_precision(config.precision, device, shape.cell)
     network = CharRNN(shape, text.vocabulary, text.line_start).initialize(config.seed)
     if known:
         network.adopt(known)
@@ -61,7 +62,7 @@ def train(
         Path(out_dir) if out_dir is not None else free_path(text.name),
         RunConfig(
             model=shape,
-            training=resolve(config, text, device.type, threads),
+            training=resolve(config, text, device.type, precision, threads),
             vocabulary=text.vocabulary.characters,
             corpus=text.record,
             init_from=origin.origin if origin else None,
@@ -93,6 +94,7 @@ def resume(
     checkpoint = resumed.select("last")
     config = resumed.config
     place = choose_device(device or config.training.device)
+    choose_precision(config.training.precision, place, config.model.cell)
     set_threads(threads or config.training.threads)
     vocabulary = Vocabulary(config.vocabulary)
     text = Corpus.reopen(config.corpus, vocabulary, corpus)

@@ -49,7 +49,7 @@ def of_length(characters: int) -> Corpus:
 
 @given(st.integers(1, 3_000_000))
 def test_every_text_gets_sizes_that_fit_it(characters: int) -> None:
-    config = resolve(TrainConfig(), of_length(characters), "cpu", 2)
+    config = resolve(TrainConfig(), of_length(characters), "cpu", "float32", 2)
     assert config.batch_size
     assert config.seq_length
     assert config.batch_size * config.seq_length < max(2, int(0.9 * characters))
@@ -62,18 +62,23 @@ def test_what_was_given_is_kept() -> None:
     given_config = TrainConfig(
         batch_size=3, seq_length=5, dropout=0.0, max_steps=7, eval_every=2, seed=9
     )
-    resolved = resolve(given_config, of_length(5000), "cpu", 1)
-    assert resolved == dataclasses.replace(given_config, device="cpu", threads=1)
+    resolved = resolve(given_config, of_length(5000), "cpu", "float32", 1)
+    assert resolved == dataclasses.replace(
+        given_config, device="cpu", precision="float32", threads=1
+    )
 
 
 def test_naming_one_limit_lifts_the_default_of_the_others() -> None:
-    assert resolve(TrainConfig(), of_length(50_000), "cpu", 1).limits.named
-    timed = resolve(TrainConfig(max_time=60.0), of_length(50_000), "cpu", 1)
+    assert resolve(TrainConfig(), of_length(50_000), "cpu", "float32", 1).limits.named
+    timed = resolve(TrainConfig(max_time=60.0), of_length(50_000), "cpu", "float32", 1)
     assert timed.limits == Budget(max_time=60.0)
 
 
 def test_larger_texts_get_more_streams_and_no_endless_training() -> None:
-    sizes = [resolve(TrainConfig(), of_length(n), "cpu", 1) for n in (20_000, 200_000, 2_000_000)]
+    sizes = [
+        resolve(TrainConfig(), of_length(n), "cpu", "float32", 1)
+        for n in (20_000, 200_000, 2_000_000)
+    ]
     streams = [config.batch_size or 0 for config in sizes]
     epochs = [config.epochs or 0 for config in sizes]
     assert streams == sorted(streams)

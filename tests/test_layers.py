@@ -14,14 +14,19 @@ PACKAGE = Path(charrnn.__file__).parent
 
 LAYERS = {
     6: {"cli", "cli.flags", "cli.following", "cli.reports", "console", "__main__"},
-    5: {"training", "session", "progress", "events"},
+    5: {"benchmark", "training", "session", "progress", "events"},
     4: {"evaluation", "sampling"},
     3: {"writers", "writers.torch_writer", "model", "optimization"},
     2: {
         "recurrence",
+        "recurrence.cpu",
+        "recurrence.gates",
         "recurrence.layer",
         "recurrence.native",
+        "recurrence.products",
         "recurrence.reference",
+        "recurrence.streams",
+        "recurrence.workspace",
         "checkpoint",
         "runs",
         "metrics",

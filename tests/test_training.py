@@ -25,6 +25,7 @@ from charrnn.errors import (
 from charrnn.events import Evaluated, Event, Finished, Saved, Started, Step
 from charrnn.metrics import TIMING_KEYS, read_rows
 from charrnn.model import load
+from charrnn.recurrence import cpu
 from charrnn.training import resume, train
 
 EPOCH = 23  # steps in an epoch of the tiny run below, as test_events_tell_the_run checks
@@ -363,14 +364,61 @@ def test_the_last_evaluation_of_a_time_budget_is_due_after_a_resume_too(text: Co
     assert first.step == 7
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("cell", ["gru", "rnn"])
-def test_other_cells_train_and_resume_exactly(text: Corpus, cell: Any) -> None:
+def test_other_cells_train_and_resume_exactly(text: Corpus, cell: Any, precision: Any) -> None:
     shape = dataclasses.replace(TINY_MODEL, cell=cell)
-    list(train(text, TINY_TRAINING, shape, out_dir="whole"))
+    config = dataclasses.replace(TINY_TRAINING, precision=precision)
+    list(train(text, config, shape, out_dir="whole"))
     stop = threading.Event()
-    stopped_after(train(text, TINY_TRAINING, shape, out_dir="parts", stop=stop), stop, 13)
+    stopped_after(train(text, config, shape, out_dir="parts", stop=stop), stop, 13)
     list(resume("parts"))
     assert digest(Path("parts"))["trainer"] == digest(Path("whole"))["trainer"]
+
+
+# Enough streams for the processor's own engine, and for it to deal them out to two threads.
+@pytest.mark.parametrize(
+    ("precision", "batch_size", "threads"),
+    [("float32", 32, 1), ("float32", 64, 2), ("bfloat16", 4, 1), ("bfloat16", 64, 2)],
+)
+def test_the_engine_for_processors_trains_and_resumes_exactly(
+    text: Corpus,
+    precision: str,
+    batch_size: int,
+    threads: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls, run_layer = [], cpu.run_layer
+
+    def counted(*layer: Any) -> Any:
+        calls.append(layer)
+        return run_layer(*layer)
+
+    monkeypatch.setattr(cpu, "run_layer", counted)
+    settings: dict[str, Any] = {
+        "precision": precision,
+        "batch_size": batch_size,
+        "seq_length": 4,
+        "threads": threads,
+        "max_steps": 12,
+        "eval_every": 6,
+    }
+    list(tiny("whole", text, **settings))
+    assert len(calls) >= 24
+    stop = threading.Event()
+    stopped_after(tiny("parts", text, stop, **settings), stop, 5)
+    list(resume("parts"))
+    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+
+
+def test_precision_is_recorded_and_changes_the_result_but_little(text: Corpus) -> None:
+    losses = {}
+    for precision in ("float32", "bfloat16"):
+        events = list(tiny(precision, text, precision=precision, max_steps=10))
+        losses[precision] = [event.train_loss for event in events if isinstance(event, Step)]
+        assert Run.open(Path(precision)).config.training.precision == precision
+    assert losses["float32"] != losses["bfloat16"]
+    np.testing.assert_allclose(losses["float32"], losses["bfloat16"], rtol=5e-3)
 
 
 @pytest.mark.parametrize("characters", [1, 2, 5, 12])

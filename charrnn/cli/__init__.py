@@ -19,7 +19,7 @@ from charrnn.cli.flags import (
     RunArgument,
     config_flags,
 )
-from charrnn.config import Budget, DeviceName, ModelConfig, SampleConfig, TrainConfig
+from charrnn.config import BenchConfig, Budget, DeviceName, ModelConfig, SampleConfig, TrainConfig
 from charrnn.errors import CharrnnError
 
 if TYPE_CHECKING:
@@ -267,6 +267,22 @@ def info(run: RunArgument = None, as_json: JsonOption = False) -> None:
         _print_json(describe(opened))
     else:
         print_run(opened)
+
+
+@app.command()
+@config_flags
+def bench(as_json: JsonOption = False, config: BenchConfig = BenchConfig()) -> None:  # noqa: B008
+    """Measure training on this machine, beside stock PyTorch and the limit of the processor."""
+    from charrnn.benchmark import benchmark
+    from charrnn.cli.reports import print_benchmark
+    from charrnn.device import keep_freed_memory
+
+    keep_freed_memory()
+    result = benchmark(config)
+    if as_json:
+        _print_json(dataclasses.asdict(result))
+    else:
+        print_benchmark(result)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from charrnn.config import Budget, DeviceName, ModelConfig, SampleConfig, TrainConfig
+from charrnn.config import BenchConfig, Budget, DeviceName, ModelConfig, SampleConfig, TrainConfig
 from charrnn.errors import ConfigError
 
 _SHORT = {"temperature": "-t", "length": "-n", "seed": "-s"}
@@ -69,9 +69,7 @@ def _flags(config: Any) -> list[inspect.Parameter]:
             *names,
             help=explanation,
             rich_help_panel=_panel(config, field.name),
-            show_default="from the text"
-            if config is TrainConfig and field.name in _CHOSEN
-            else field.default is not None,
+            show_default=_shown_default(config, field),
             parser=_usage_error(parse[0]) if parse else None,
             metavar="TIME" if parse else None,
         )
@@ -86,10 +84,20 @@ def _flags(config: Any) -> list[inspect.Parameter]:
     return parameters
 
 
+def _shown_default(config: Any, field: "dataclasses.Field[Any]") -> str | bool:
+    if config is TrainConfig and field.name in _CHOSEN:
+        return "from the text"
+    if field.name == "max_time" and field.default is not None:
+        return f"{field.default:g}s"
+    return field.default is not None
+
+
 def _panel(config: Any, field: str) -> str:
     if field in {each.name for each in dataclasses.fields(Budget)}:
         return "Budget"
-    return {ModelConfig: "Network", TrainConfig: "Training"}.get(config, "Writing")
+    return {ModelConfig: "Network", TrainConfig: "Training", BenchConfig: "Sizes"}.get(
+        config, "Writing"
+    )
 
 
 def _usage_error(parse: Callable[[str], Any]) -> Callable[[str], Any]:

@@ -10,11 +10,13 @@ import typer
 
 from charrnn.config import SampleConfig
 from charrnn.console import TrainingView, print_result
+from charrnn.device import keep_freed_memory
 from charrnn.events import Event, Finished
 
 
 def follow(events: Callable[[threading.Event], Iterator[Event]]) -> None:
     """Show a training run until its end; leave by the signal that stopped it, if one did."""
+    keep_freed_memory()
     finished: Finished | None = None
     with TrainingView() as view, _stop_on_signals() as (stop, received):
         for event in events(stop):

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from charrnn.checkpoint import Run
 from charrnn.console import duration, messages, nats, print_facts, print_table, printable, run_facts
@@ -11,6 +11,9 @@ from charrnn.corpus import Codes, Corpus, Vocabulary
 from charrnn.errors import CheckpointError
 from charrnn.progress import Progress
 from charrnn.runs import find_run, run_paths
+
+if TYPE_CHECKING:
+    from charrnn.benchmark import Benchmark
 
 Row = dict[str, Any]
 
@@ -138,6 +141,45 @@ def print_run(run: Run) -> None:
         lines.append(("best", f"{nats(facts['val_loss'])}, held out, at step {facts['best_step']}"))
     lines.append(("checkpoints", ", ".join(facts["checkpoints"]) or "none"))
     print_facts(lines)
+
+
+def print_benchmark(result: "Benchmark") -> None:
+    """Print what was measured as a table, and on what."""
+    config = result.config
+    print_table(
+        "training, forward and backward: characters a second",
+        ("what", "median", "slowest", "fastest", "times stock float32"),
+        [
+            (
+                each.name,
+                f"{each.median:,.0f}",
+                f"{each.minimum:,.0f}",
+                f"{each.maximum:,.0f}",
+                f"{each.times_stock:.2f}",
+            )
+            for each in result.measured
+        ],
+    )
+    speed = {each.name: each.median for each in result.measured}
+    shares = [
+        f"{speed[name] / speed[name.replace('charrnn', 'limit')]:.0%} in {name.split()[1]}"
+        for name in speed
+        if name.startswith("charrnn")
+    ]
+    facts = [
+        ("share of the limit", ", ".join(shares)),
+        ("network", f"{config.num_layers} x {config.hidden_size} lstm"),
+        (
+            "batch",
+            f"{config.batch_size} streams x {config.seq_length} characters, "
+            f"{config.vocabulary_size} distinct",
+        ),
+        ("measured", f"{result.rounds} rounds, {result.threads} threads, torch {result.torch}"),
+        ("processor", result.processor),
+    ]
+    if not result.bfloat16_instructions:
+        facts.append(("bfloat16", "not measured: this processor has no instructions for it"))
+    print_facts(facts)
 
 
 def _codes(

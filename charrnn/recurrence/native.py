@@ -18,10 +18,10 @@ def run_layer(
     arguments = (list(weights), True, 1, 0.0, torch.is_grad_enabled(), False, False)
     if cell == "lstm":
         outputs_TBH, hidden, memory = torch.lstm(inputs, states, *arguments)
-        return outputs_TBH, (hidden[0], memory[0])
+        return outputs_TBH, (hidden[0].to(state[0].dtype), memory[0].to(state[1].dtype))
     kernel = torch.gru if cell == "gru" else torch.rnn_tanh
     outputs_TBH, hidden = kernel(inputs, states[0], *arguments)
-    return outputs_TBH, (hidden[0],)
+    return outputs_TBH, (hidden[0].to(state[0].dtype),)
 
 
 def _look_up(inputs_TB: Tensor, weights: LayerWeights) -> tuple[Tensor, LayerWeights]:

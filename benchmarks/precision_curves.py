@@ -1,0 +1,90 @@
+"""Train in float32 and in bfloat16, and draw the training losses over each other.
+
+    python benchmarks/precision_curves.py tinyshakespeare.txt --runs RUNS --plot curves.png \
+        --batch-size 64 --seq-length 32
+
+Flags it does not know go to `charrnn train`. Runs that are finished are not trained again.
+Prints the smoothed loss at the end for each seed, and whether the difference of the means over the
+seeds lies within the spread over seeds: the larger range, highest less lowest, of the two.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+
+PRECISIONS = {"float32": "tab:blue", "bfloat16": "tab:orange"}
+SMOOTHED = 50  # steps averaged to one point
+
+
+def smoothed_losses(run: Path) -> NDArray[np.float64]:
+    """Return the mean loss of each stretch of steps, in nats per character."""
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text("utf-8").splitlines()]
+    losses = np.array([row["train_loss"] for row in rows if row["train_loss"] is not None])
+    return np.convolve(losses, np.ones(SMOOTHED) / SMOOTHED, mode="valid")
+
+
+def train(corpus: Path, run: Path, steps: int, flags: list[str]) -> None:
+    """Train one run with the command line, unless it is there."""
+    if not (run / f"step-{steps:08d}").exists():
+        command = [sys.executable, "-m", "charrnn", "train", str(corpus), "-o", str(run)]
+        command += ["--max-steps", str(steps), "--log-every", "1", "--eval-every", str(steps)]
+        subprocess.run([*command, *flags], check=True)
+
+
+def main() -> None:
+    """Train, print, draw."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--runs", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--plot", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--seeds", type=int, default=3)
+    asked, more = parser.parse_known_args()
+    curves: dict[str, list[NDArray[np.float64]]] = {precision: [] for precision in PRECISIONS}
+    for seed in range(1, asked.seeds + 1):
+        for precision, found in curves.items():
+            run = asked.runs / f"{precision}-{seed}"
+            flags = ["--precision", precision, "--seed", str(seed), *more]
+            train(asked.corpus, run, asked.steps, flags)
+            found.append(smoothed_losses(run))
+    last = {
+        precision: np.array([each[-1] for each in found]) for precision, found in curves.items()
+    }
+    for precision, losses in last.items():
+        print(
+            f"{precision:9} {losses.round(4)} mean {losses.mean():.4f} range {np.ptp(losses):.4f}"
+        )
+    difference = abs(last["float32"].mean() - last["bfloat16"].mean())
+    spread = max(np.ptp(losses) for losses in last.values())
+    within = "within" if difference <= spread else "BEYOND"
+    print(f"difference of the means {difference:.4f}, {within} the spread over seeds {spread:.4f}")
+    draw(curves, asked.plot)
+
+
+def draw(curves: dict[str, list[NDArray[np.float64]]], path: Path) -> None:
+    """Draw the curve of every run, one colour a precision."""
+    mpl.use("agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for precision, colour in PRECISIONS.items():
+        for seed, losses in enumerate(curves[precision]):
+            label = precision if seed == 0 else None
+            steps = np.arange(len(losses)) + SMOOTHED
+            axes.plot(steps, losses, color=colour, linewidth=0.9, alpha=0.8, label=label)
+    axes.set_xlabel("step")
+    axes.set_ylabel(f"training loss, nats per character (mean of {SMOOTHED} steps)")
+    axes.set_yscale("log")
+    axes.legend()
+    axes.grid(alpha=0.3, which="both")
+    figure.savefig(path, dpi=120)
+
+
+if __name__ == "__main__":
+    main()

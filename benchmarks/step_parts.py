@@ -1,0 +1,190 @@
+"""Tell how the time of a training step divides.
+
+    python benchmarks/step_parts.py tinyshakespeare.txt
+
+Each part is repeated alone, at the sizes and with the threads of the step, the parts taking turns.
+"""
+
+import argparse
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from charrnn.checkpoint import Run
+from charrnn.config import ModelConfig, RunConfig, TrainConfig, resolve
+from charrnn.corpus import Corpus
+from charrnn.device import choose_precision, keep_freed_memory, set_threads
+from charrnn.model import CharRNN
+from charrnn.optimization import update_average
+from charrnn.progress import Progress
+from charrnn.randomness import keep_masks
+from charrnn.recurrence import gates
+from charrnn.recurrence.products import as_array, multiply, packed
+from charrnn.recurrence.streams import deal_out, largest_share
+from charrnn.session import Session
+
+ROUNDS = 7
+DROPOUT = 0.3
+
+
+def session_of(corpus: Corpus, config: TrainConfig, folder: str) -> Session:
+    """Return a run of the default network that has not begun."""
+    precision = choose_precision(config.precision, torch.device("cpu"), "lstm")
+    resolved = resolve(config, corpus, "cpu", precision, set_threads(config.threads))
+    record = RunConfig(
+        model=ModelConfig(),
+        training=resolved,
+        vocabulary=corpus.vocabulary.characters,
+        corpus=corpus.record,
+    )
+    run = Run(Path(folder) / "run", record)
+    model = CharRNN(ModelConfig(), corpus.vocabulary).initialize(1)
+    session = Session(run, corpus, model, Progress(budget=resolved.limits))
+    run.create()
+    return session
+
+
+def products(model: CharRNN, length: int, streams: int, dtype: torch.dtype) -> Callable[[], None]:
+    """Return all products of a step's layers and output, at the shapes the engine has them."""
+    units, rows = model.config.hidden_size, length * streams
+    hidden_TBH = torch.randn(length, streams, units).to(dtype)
+    gates_TBG = torch.randn(length, streams, 4 * units).to(dtype)
+    weight_GH = torch.randn(4 * units, units).to(dtype)
+    hidden_NH, gates_NG = hidden_TBH.view(rows, units), gates_TBG.view(rows, 4 * units)
+    written_NG = torch.empty_like(gates_NG)
+
+    def through_time(weight: Tensor, inputs_TBK: Tensor) -> None:
+        product = packed(weight, largest_share(streams))
+
+        def run(some: slice) -> None:
+            for t in range(length):
+                product(inputs_TBK[t, some])
+
+        deal_out(run, streams)
+
+    def layer(first: bool) -> None:
+        through_time(weight_GH, hidden_TBH)
+        through_time(weight_GH.t(), gates_TBG)
+        multiply(gates_NG.t(), hidden_NH)
+        if not first:
+            multiply(hidden_NH, weight_GH.t(), written_NG)
+            multiply(gates_NG.t(), hidden_NH)
+            multiply(gates_NG, weight_GH)
+
+    output_VH, logits_NV = model.output.weight.detach(), torch.randn(rows, len(model.vocabulary))
+
+    def run() -> None:
+        for number in range(model.config.num_layers):
+            layer(first=number == 0)
+        torch.mm(hidden_NH.float(), output_VH.t())
+        torch.mm(logits_NV.t(), hidden_NH.float())
+        torch.mm(logits_NV, output_VH)
+
+    return run
+
+
+def all_gates(model: CharRNN, length: int, streams: int, dtype: torch.dtype) -> Callable[[], None]:
+    """Return the element-wise work of a step's layers."""
+    units = model.config.hidden_size
+    shares, activations = torch.randn(2, length, streams, 4 * units)
+    recurrent_BG, bias = torch.zeros(streams, 4 * units).to(dtype), torch.zeros(4 * units)
+    to_gates = torch.empty(length, streams, 4 * units, dtype=dtype)
+    cells, outputs = torch.zeros(length + 1, streams, units), torch.zeros(length, streams, units)
+    arrays = [as_array(each) for each in (shares.view(-1, 4 * units), bias, recurrent_BG)]
+    places = as_array(torch.arange(length * streams).view(length, streams))
+    kept, gradient, cell = as_array(activations), as_array(to_gates), as_array(cells)
+    hidden, to_cell = as_array(outputs.to(dtype)), as_array(torch.zeros(streams, units))
+
+    def run(some: slice) -> None:
+        for t in range(length):
+            gates.forward(
+                places[t, some],
+                arrays[0],
+                arrays[1],
+                arrays[2][some],
+                kept[t, some],
+                cell[t, some],
+                cell[t + 1, some],
+                hidden[t, some],
+            )
+        for t in reversed(range(length)):
+            gates.backward(
+                hidden[t, some],
+                hidden[t, some],
+                kept[t, some],
+                cell[t, some],
+                cell[t + 1, some],
+                to_cell[some],
+                gradient[t, some],
+            )
+
+    def layers() -> None:
+        for _ in range(model.config.num_layers):
+            deal_out(run, streams)
+
+    return layers
+
+
+def main() -> None:
+    """Measure and print."""
+    keep_freed_memory()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("corpus")
+    parser.add_argument("--batch-size", type=int)
+    parser.add_argument("--seq-length", type=int)
+    parser.add_argument("--precision", default="auto")
+    asked = parser.parse_args()
+    corpus = Corpus.open(asked.corpus)
+    wanted = TrainConfig(
+        batch_size=asked.batch_size,
+        seq_length=asked.seq_length,
+        precision=asked.precision,
+        dropout=DROPOUT,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        session = session_of(corpus, wanted, folder)
+        config, model = session.run.config.training, session.model
+        length, streams = config.seq_length or 0, config.batch_size or 0
+        dtype = getattr(torch, config.precision)
+        average = CharRNN(ModelConfig(), corpus.vocabulary).initialize(2).requires_grad_(False)
+        shape_LBH = (model.config.num_layers, streams, model.config.hidden_size)
+        session.take_step()
+        parameters = list(model.parameters())
+        parts: dict[str, Callable[[], object]] = {
+            "the whole step": session.take_step,
+            "products": products(model, length, streams, dtype),
+            "gates": all_gates(model, length, streams, dtype),
+            "optimizer": session._optimizer.step,
+            "clipping": lambda: torch.nn.utils.clip_grad_norm_(parameters, 1.0),
+            "averaging": lambda: update_average(average, model, 1000, 0.995),
+            "dropout masks": lambda: keep_masks(1, 1, shape_LBH, DROPOUT),
+            "a row of metrics": session.log,
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in parts}
+        for part in parts.values():
+            part()
+        for _ in range(ROUNDS):
+            for name, part in parts.items():
+                begun = time.perf_counter()
+                part()
+                seconds[name].append(time.perf_counter() - begun)
+    print(
+        f"{streams} streams x {length} characters, {config.precision}, {config.threads} threads, "
+        f"torch {torch.__version__}, {threading.active_count() - 1} workers"
+    )
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    whole = medians.pop("the whole step")
+    print(f"{'the whole step':18} {whole * 1e3:9.2f} ms")
+    for name, median in medians.items():
+        print(f"{name:18} {median * 1e3:9.2f} ms {median / whole:7.2%}")
+    print(f"{'the rest':18} {(whole - sum(medians.values())) * 1e3:9.2f} ms")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Training on this machine, measured beside stock PyTorch and the limit of the processor.
+
+Shape suffixes: T steps, B streams, V characters of the vocabulary, H units, L layers, N = T * B.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from charrnn.config import BenchConfig, ModelConfig
+from charrnn.corpus import Vocabulary
+from charrnn.device import autocast, has_bfloat16, processor_name, set_threads
+from charrnn.model import CharRNN
+
+_CPU = torch.device("cpu")
+_FIRST_CHARACTER = 0x10000  # beyond the surrogates, with room for any vocabulary
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Characters a second of one contender, over all rounds."""
+
+    name: str
+    median: float
+    minimum: float
+    maximum: float
+    times_stock: float  # the median over rounds of its speed divided by stock float32's
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What was measured, and on what."""
+
+    processor: str
+    torch: str
+    bfloat16_instructions: bool
+    threads: int
+    config: BenchConfig
+    rounds: int
+    measured: tuple[Measured, ...]
+
+
+def benchmark(config: BenchConfig) -> Benchmark:
+    """Measure forward and backward of training steps, the contenders taking turns.
+
+    The limits are what the products of a step alone would take at the speed of one large product.
+    bfloat16 is measured on processors with instructions for it.
+    """
+    threads = set_threads(config.threads)
+    contenders = _contenders(config)
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for run in contenders.values():
+        run()  # compiles, allocates, warms up
+    started = time.perf_counter()
+    while not seconds["limit float32"] or time.perf_counter() - started < config.max_time:
+        for name, run in contenders.items():
+            begun = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - begun)
+    characters = config.batch_size * config.seq_length
+    return Benchmark(
+        processor=processor_name(),
+        torch=torch.__version__,
+        bfloat16_instructions=has_bfloat16(),
+        threads=threads,
+        config=config,
+        rounds=len(seconds["limit float32"]),
+        measured=tuple(
+            Measured(
+                name=name,
+                median=characters / statistics.median(times),
+                minimum=characters / max(times),
+                maximum=characters / min(times),
+                times_stock=statistics.median(
+                    stock / own for stock, own in zip(seconds["stock float32"], times, strict=True)
+                ),
+            )
+            for name, times in seconds.items()
+        ),
+    )
+
+
+def _contenders(config: BenchConfig) -> dict[str, Callable[[], None]]:
+    torch.manual_seed(0)
+    x_TB, y_TB = torch.randint(config.vocabulary_size, (2, config.seq_length, config.batch_size))
+    contenders = {}
+    for precision in ("float32", "bfloat16") if has_bfloat16() else ("float32",):
+        contenders[f"charrnn {precision}"] = _ours(config, precision, x_TB, y_TB)
+        contenders[f"stock {precision}"] = _stock(config, precision, x_TB, y_TB)
+        contenders[f"limit {precision}"] = _limit(config, getattr(torch, precision))
+    return contenders
+
+
+def _ours(config: BenchConfig, precision: str, x_TB: Tensor, y_TB: Tensor) -> Callable[[], None]:
+    shape = ModelConfig(num_layers=config.num_layers, hidden_size=config.hidden_size)
+    characters = map(chr, range(_FIRST_CHARACTER, _FIRST_CHARACTER + config.vocabulary_size))
+    model = CharRNN(shape, Vocabulary(tuple(characters))).initialize(seed=0)
+    state = model.initial_state(config.batch_size)
+
+    def step() -> None:
+        model.zero_grad()
+        with autocast(_CPU, precision):
+            logits_TBV, _ = model(x_TB, state)
+        cross_entropy(logits_TBV.flatten(0, 1), y_TB.flatten()).backward()  # type: ignore[no-untyped-call]
+
+    return step
+
+
+def _stock(config: BenchConfig, precision: str, x_TB: Tensor, y_TB: Tensor) -> Callable[[], None]:
+    """Return a step of what everyone writes: Embedding, LSTM, Linear."""
+    units, vocabulary = config.hidden_size, config.vocabulary_size
+    embedding, output = nn.Embedding(vocabulary, units), nn.Linear(units, vocabulary)
+    layers = nn.LSTM(units, units, config.num_layers)
+    modules = nn.ModuleList([embedding, layers, output])
+
+    def step() -> None:
+        modules.zero_grad()
+        with autocast(_CPU, precision):
+            logits_TBV = output(layers(embedding(x_TB))[0])
+        cross_entropy(logits_TBV.float().flatten(0, 1), y_TB.flatten()).backward()  # type: ignore[no-untyped-call]
+
+    return step
+
+
+def _limit(config: BenchConfig, dtype: torch.dtype) -> Callable[[], None]:
+    """Return large products of as many operations as a step has.
+
+    A step multiplies each of its weights with each character three times: forward, for the gradient
+    of the inputs and for that of the weights. One-hot inputs need no product.
+    """
+    units, layers = config.hidden_size, config.num_layers
+    rows = config.batch_size * config.seq_length
+    weights = 4 * units * units * (2 * layers - 1) + units * config.vocabulary_size
+    left_NH, right_HG = torch.randn(rows, units).to(dtype), torch.randn(units, 4 * units).to(dtype)
+    result_NG = torch.empty(rows, 4 * units, dtype=dtype)
+    whole, rest = divmod(3 * weights, 4 * units * units)
+    part = round(rows * rest / (4 * units * units))
+
+    def step() -> None:
+        for _ in range(whole):
+            torch.mm(left_NH, right_HG, out=result_NG)
+        if part:
+            torch.mm(left_NH[:part], right_HG, out=result_NG[:part])
+
+    return step

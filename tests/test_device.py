@@ -1,0 +1,71 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from charrnn import device
+from charrnn.errors import DeviceError
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_precision_is_chosen_by_the_processor(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "has_bfloat16", lambda: there)
+    assert device.choose_precision("auto", CPU, "lstm") == ("bfloat16" if there else "float32")
+    assert device.choose_precision("auto", CPU, "gru") == "float32"
+    assert device.choose_precision("float32", CPU, "lstm") == "float32"
+    assert device.choose_precision("bfloat16", CPU, "lstm") == "bfloat16"
+
+
+def test_a_precision_that_the_device_does_not_serve_is_an_error() -> None:
+    assert device.choose_precision("auto", torch.device("mps"), "lstm") == "float32"
+    with pytest.raises(DeviceError, match="use --precision float32"):
+        device.choose_precision("bfloat16", torch.device("mps"), "lstm")
+
+
+@pytest.mark.parametrize(
+    ("limits", "cores"), [("150000 100000\n", 2), ("20000 100000\n", 1), ("400000 100000\n", 4)]
+)
+def test_a_container_limits_the_threads(tmp_path: Path, limits: str, cores: int) -> None:
+    path = tmp_path / "cpu.max"
+    path.write_text(limits)
+    assert device._cores_allowed(path) == cores
+
+
+@pytest.mark.parametrize("limits", ["max 100000\n", "", None])
+def test_without_a_limit_there_are_all_cores(tmp_path: Path, limits: str | None) -> None:
+    path = tmp_path / "cpu.max"
+    if limits is not None:
+        path.write_text(limits)
+    assert device._cores_allowed(path) >= 1
+    assert device._cores_allowed(path) == device._cores_allowed(tmp_path / "none")
+
+
+def test_threads_are_set_and_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert device.set_threads(3) == 3
+    assert torch.get_num_threads() == 3
+    monkeypatch.setattr(device, "_cores_allowed", lambda: 2)
+    assert device.set_threads(None) == 2
+    assert torch.get_num_threads() == 2
+
+
+def test_threads_of_others_keep_their_number_beside_the_engine() -> None:
+    script = (
+        "import torch, threading; from charrnn.recurrence.streams import deal_out; "
+        "torch.set_num_threads(2); deal_out(lambda some: None, 64); seen = []; "
+        "other = threading.Thread(target=lambda: seen.append(torch.get_num_threads())); "
+        "other.start(); other.join(); assert seen == [2], seen"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_keeping_freed_memory_is_harmless() -> None:
+    device.keep_freed_memory()
+    assert torch.ones(1000, 1000).sum() == 1_000_000
+
+
+def test_the_processor_has_a_name() -> None:
+    assert device.processor_name()
