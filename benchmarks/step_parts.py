@@ -23,10 +23,10 @@ from charrnn.device import choose_precision, keep_freed_memory, set_threads
 from charrnn.model import CharRNN
 from charrnn.optimization import update_average
 from charrnn.progress import Progress
-from charrnn.randomness import keep_masks
 from charrnn.recurrence import gates
 from charrnn.recurrence.products import as_array, multiply, packed
 from charrnn.recurrence.streams import deal_out, largest_share
+from charrnn.regularization import draw_masks
 from charrnn.session import Session
 
 ROUNDS = 7
@@ -153,7 +153,6 @@ def main() -> None:
         length, streams = config.seq_length or 0, config.batch_size or 0
         dtype = getattr(torch, config.precision)
         average = CharRNN(ModelConfig(), corpus.vocabulary).initialize(2).requires_grad_(False)
-        shape_LBH = (model.config.num_layers, streams, model.config.hidden_size)
         session.take_step()
         parameters = list(model.parameters())
         parts: dict[str, Callable[[], object]] = {
@@ -163,7 +162,7 @@ def main() -> None:
             "optimizer": session._optimizer.step,
             "clipping": lambda: torch.nn.utils.clip_grad_norm_(parameters, 1.0),
             "averaging": lambda: update_average(average, model, 1000, 0.995),
-            "dropout masks": lambda: keep_masks(1, 1, shape_LBH, DROPOUT),
+            "dropout masks": lambda: draw_masks(config, model.config, 65, 1, model.device),
             "a row of metrics": session.log,
         }
         seconds: dict[str, list[float]] = {name: [] for name in parts}

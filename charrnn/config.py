@@ -96,7 +96,11 @@ class TrainConfig(Budget):
 
     batch_size: Annotated[int | None, "Parallel streams the text is cut into."] = None
     seq_length: Annotated[int | None, "Characters a gradient reaches back."] = None
-    dropout: Annotated[float | None, "Share of each layer's outputs dropped."] = None
+    dropout: Annotated[float | None, "Share of the units dropped between layers."] = None
+    output_dropout: Annotated[float | None, "Share of the last layer's units dropped."] = None
+    weight_drop: Annotated[float | None, "Share of the recurrent weights dropped."] = None
+    input_dropout: Annotated[float, "Share of the vocabulary not seen, a step."] = 0.0
+    state_drop: Annotated[float, "Share of the streams that forget, a step."] = 0.01
     learning_rate: Annotated[float, "Highest learning rate, reached after the warm-up."] = 4e-3
     warmup_steps: Annotated[int, "Steps over which the learning rate rises."] = 100
     weight_decay: Annotated[float, "Decay of the weight matrices (AdamW)."] = 0.02
@@ -121,6 +125,10 @@ class TrainConfig(Budget):
         _check_integer("batch_size", self.batch_size, 1, 2**20, optional=True)
         _check_integer("seq_length", self.seq_length, 1, 2**20, optional=True)
         _check_number("dropout", self.dropout, 0, 0.95, optional=True)
+        _check_number("output_dropout", self.output_dropout, 0, 0.95, optional=True)
+        _check_number("weight_drop", self.weight_drop, 0, 0.95, optional=True)
+        _check_number("input_dropout", self.input_dropout, 0, 0.95)
+        _check_number("state_drop", self.state_drop, 0, 0.95)
         _check_number("learning_rate", self.learning_rate, 1e-9, 10)
         _check_integer("warmup_steps", self.warmup_steps, 0, 10**9)
         _check_number("weight_decay", self.weight_decay, 0, 10)
@@ -135,6 +143,20 @@ class TrainConfig(Budget):
         _check_choice("device", self.device, ("auto", "cpu", "cuda", "mps"))
         _check_choice("precision", self.precision, ("auto", "float32", "bfloat16"))
         _check_integer("threads", self.threads, 1, 4096, optional=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptConfig:
+    """How a model learns while it reads a text (dynamic evaluation)."""
+
+    segment: Annotated[int, "Characters foretold between two steps of adaptation."] = 20
+    adapt_rate: Annotated[float, "Length of a step of adaptation, for each weight."] = 2e-4
+    pull_back: Annotated[float, "Share of the way back to the trained weights, a step."] = 0.02
+
+    def __post_init__(self) -> None:
+        _check_integer("segment", self.segment, 1, 2**20)
+        _check_number("adapt_rate", self.adapt_rate, 0, 1)
+        _check_number("pull_back", self.pull_back, 0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,13 +268,19 @@ def resolve(
         config,
         batch_size=batch_size,
         seq_length=seq_length,
-        dropout=_dropout(characters) if config.dropout is None else config.dropout,
+        dropout=_unless(config.dropout, _dropout(characters)),
+        output_dropout=_unless(config.output_dropout, _dropout(characters)),
+        weight_drop=_unless(config.weight_drop, 0.0),
         epochs=budget.epochs,
         eval_every=eval_every,
         device=cast(DeviceName, device),
         precision=cast(Precision, precision),
         threads=threads,
     )
+
+
+def _unless(given: float | None, chosen: float) -> float:
+    return chosen if given is None else given
 
 
 def _seq_length(characters: int) -> int:

@@ -12,23 +12,32 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
+from charrnn.adaptation import adapted_copy
+from charrnn.config import AdaptConfig
 from charrnn.corpus import Codes
-from charrnn.errors import CorpusError
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.model import CharRNN, State, load
 
 _CHUNK = 8_192  # characters of all streams read between two looks at the stop request
 LARGEST_EVALUATION = 1_000_000  # characters of the held-out part that training looks at
 _STREAMS = 64  # streams of a periodic evaluation: beyond, a processor gains no speed
 _SHORTEST_STREAM = 1000  # characters
+_SHORTEST_BATCH, _BATCHES = 200, 100  # characters; how many batch means are compared at most
 _WARM_UP = 200  # characters a stream reads before its own, in the place of a carried state
 
 
 @dataclass(frozen=True)
 class Score:
-    """The mean loss over `characters` foretold characters."""
+    """The mean loss over `characters` foretold characters, and how sure it is.
+
+    `standard_error` is in nats, that of the mean over texts like this one. Losses of neighbours are
+    not independent, so it is taken from the means of stretches of 200 characters or more (batch
+    means); infinite for texts too short to have two.
+    """
 
     nats_per_char: float
     characters: int
+    standard_error: float
 
     @property
     def bits_per_char(self) -> float:
@@ -36,30 +45,54 @@ class Score:
         return self.nats_per_char / math.log(2)
 
 
-def score(source: CharRNN | str | None, text: str, context: int | None = None) -> Score:
+def score(
+    source: CharRNN | str | None,
+    text: str,
+    context: int | None = None,
+    adapt: AdaptConfig | None = None,
+) -> Score:
     """Return how well a model, or a run's best checkpoint, foretells `text`.
 
     The text is read once, the state carried; with `context`, in independent windows of that many
-    characters, each from a blank state. The first character of all, which nothing precedes, is not
-    counted. Raises `VocabularyError` for characters the model does not know.
+    characters, each from a blank state; with `adapt`, once by a copy of the model that learns from
+    what it has read. The first character of all, which nothing precedes, is not counted. Raises
+    `VocabularyError` for characters the model does not know.
     """
     model = source if isinstance(source, CharRNN) else load(source)
-    return score_codes(model, model.vocabulary.encode(text), context)
+    return score_codes(model, model.vocabulary.encode(text), context, adapt)
 
 
-def score_codes(model: CharRNN, codes: Codes, context: int | None = None) -> Score:
+def score_codes(
+    model: CharRNN, codes: Codes, context: int | None = None, adapt: AdaptConfig | None = None
+) -> Score:
     """Return how well a model foretells a text that is encoded already; see `score`."""
-    nats_N = character_nats(model, codes, context)
-    return Score(float(nats_N.mean(dtype=np.float64)), len(nats_N))
+    nats_N = character_nats(model, codes, context, adapt)
+    mean = float(nats_N.mean(dtype=np.float64))
+    return Score(mean, len(nats_N), standard_error(nats_N))
 
 
-def character_nats(model: CharRNN, codes: Codes, context: int | None = None) -> NDArray[np.float32]:
+def standard_error(nats_N: NDArray[np.float32]) -> float:
+    """Return the standard error of the mean loss; see `Score`."""
+    batches = min(len(nats_N) // _SHORTEST_BATCH, _BATCHES)
+    if batches < 2:
+        return math.inf
+    means = [each.mean(dtype=np.float64) for each in np.array_split(nats_N, batches)]
+    return float(np.std(means, ddof=1) / math.sqrt(batches))
+
+
+def character_nats(
+    model: CharRNN, codes: Codes, context: int | None = None, adapt: AdaptConfig | None = None
+) -> NDArray[np.float32]:
     """Return the loss of each character but the first, in order; see `score`."""
+    if context is not None and adapt is not None:
+        raise ConfigError("a text is read in independent windows or adapted to, not both")
     if len(codes) < 2:
         raise CorpusError(
             f"a text of {len(codes)} characters cannot be scored: at least 2 are needed, one to "
             "read and one to foretell"
         )
+    if adapt is not None:
+        return adapted_copy(model, codes, adapt)[1]
     if context is None:
         return _carried(model, codes)
     length = len(codes) - 1
@@ -89,7 +122,8 @@ def held_out_loss(model: CharRNN, codes: Codes, stop: threading.Event) -> float 
     own, rows = math.ceil(length / streams), math.ceil(_CHUNK / streams)
     spans = [(first, min(first + rows, own)) for first in range(0, own, rows)]
     if streams > 1:
-        spans.insert(0, (-_WARM_UP, 0))
+        warm_up = range(-_WARM_UP, 0, rows)
+        spans[:0] = [(first, min(first + rows, 0)) for first in warm_up]
     starts_B = np.arange(streams) * own
     total, state = 0.0, model.initial_state(streams)
     for first, last in spans:
@@ -97,9 +131,9 @@ def held_out_loss(model: CharRNN, codes: Codes, stop: threading.Event) -> float 
             return None
         places_TB = starts_B + np.arange(first, last + 1)[:, None]
         nats_TB, state = _losses(model, codes[places_TB.clip(0, length)], state)
-        if first < 0:
+        if last == 0:
             state = _blank_first_stream(state)  # nothing precedes it: it read padding
-        else:
+        elif first >= 0:
             total += float(nats_TB[places_TB[:-1] < length].sum(dtype=np.float64))
     return total / length
 

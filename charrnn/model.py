@@ -19,6 +19,7 @@ from charrnn.corpus import Vocabulary
 from charrnn.device import choose_device
 from charrnn.errors import CheckpointError
 from charrnn.recurrence import LayerState, LayerWeights, run_layer
+from charrnn.regularization import ALL_KEPT, Masks
 from charrnn.runs import find_run
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -76,23 +77,23 @@ class CharRNN(nn.Module):
                 self.register_parameter(f"{name}_l{layer}", nn.Parameter(torch.zeros(shape)))
         self.output = nn.Linear(hidden, len(vocabulary))
 
-    def forward(
-        self, x_TB: Tensor, state: State, masks_LBH: Tensor | None = None
-    ) -> tuple[Tensor, State]:
+    def forward(self, x_TB: Tensor, state: State, masks: Masks = ALL_KEPT) -> tuple[Tensor, State]:
         """Read characters from `state`; return the logits after each and the state after the last.
 
-        `masks_LBH` multiplies the outputs of each layer, the same at every step (locked dropout,
-        Gal and Ghahramani, 2016). Under `torch.autocast` the layers compute in its precision; the
-        logits and the state are float32 all the same.
+        `masks` leaves parts out, for training. Under `torch.autocast` the layers compute in its
+        precision; the logits and the state are float32 all the same.
         """
-        inputs, states = x_TB, []
+        if masks.carried_B1 is not None:
+            state = State(tuple(part * masks.carried_B1 for part in state.parts_LBH))
+        inputs, states, last = x_TB, [], self.config.num_layers - 1
         for layer in range(self.config.num_layers):
-            inputs, layer_state = run_layer(
-                self.config.cell, inputs, state.layer(layer), self.layer_weights(layer)
-            )
+            weights = _masked(self.layer_weights(layer), layer, masks)
+            inputs, layer_state = run_layer(self.config.cell, inputs, state.layer(layer), weights)
             states.append(layer_state)
-            if masks_LBH is not None:
-                inputs = inputs * masks_LBH[layer].to(inputs.dtype)
+            if layer < last and masks.between_LBH is not None:
+                inputs = inputs * masks.between_LBH[layer].to(inputs.dtype)
+        if masks.output_BH is not None:
+            inputs = inputs * masks.output_BH.to(inputs.dtype)
         parts = tuple(torch.stack(part) for part in zip(*states, strict=True))
         with torch.autocast(self.device.type, enabled=False):
             return self.output(inputs.to(self.output.weight.dtype)), State(parts)
@@ -165,13 +166,22 @@ class CharRNN(nn.Module):
         return self
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return a copy of every parameter, by name."""
+        """Return every parameter, by name; on a processor in the model's own memory."""
         return {name: to_array(each) for name, each in self.named_parameters()}
 
 
+def _masked(weights: LayerWeights, layer: int, masks: Masks) -> LayerWeights:
+    if layer == 0 and masks.inputs_V is not None:
+        weights = weights._replace(weight_ih_GI=weights.weight_ih_GI * masks.inputs_V)
+    if masks.recurrent_LGH is not None:
+        masked_GH = weights.weight_hh_GH * masks.recurrent_LGH[layer]
+        weights = weights._replace(weight_hh_GH=masked_GH)
+    return weights
+
+
 def to_array(tensor: Tensor) -> NDArray[Any]:
-    """Return a copy of a tensor's values in the processor's memory."""
-    array: NDArray[Any] = tensor.detach().to("cpu", copy=True).numpy()
+    """Return a tensor's values in the processor's memory: its own, if it is there already."""
+    array: NDArray[Any] = tensor.detach().cpu().numpy()
     return array
 
 

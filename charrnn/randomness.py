@@ -4,28 +4,48 @@ Nothing here keeps a position, so a run that was interrupted draws the same numb
 not, and a sample draws the same numbers whatever else is written beside it.
 """
 
+import math
+from enum import IntEnum
+
 import numpy as np
 from numpy.typing import NDArray
 
-_EPOCH_OFFSET, _DROPOUT, _PREVIEW = range(3)  # one stream of numbers per purpose
+
+class Purpose(IntEnum):
+    """One stream of numbers for each; a new one goes at the end, so that the others stay."""
+
+    EPOCH_OFFSET = 0
+    DROPOUT = 1
+    PREVIEW = 2
+    OUTPUT_DROPOUT = 3
+    WEIGHT_DROP = 4
+    INPUT_DROPOUT = 5
+    STATE_DROP = 6
 
 
 def epoch_offset(seed: int, epoch: int, most: int) -> int:
     """Return where the streams of `epoch` begin: a whole number from 0 to `most` characters."""
-    return int(_generator(seed, _EPOCH_OFFSET, epoch).integers(0, most, endpoint=True))
+    return int(_generator(seed, Purpose.EPOCH_OFFSET, epoch).integers(0, most, endpoint=True))
 
 
 def keep_masks(
-    seed: int, step: int, shape_LBH: tuple[int, int, int], dropout: float
+    seed: int, purpose: Purpose, step: int, shape: tuple[int, ...], share: float
 ) -> NDArray[np.float32]:
-    """Return locked dropout masks: 0 with probability `dropout`, else `1 / (1 - dropout)`."""
-    draws_LBH = _generator(seed, _DROPOUT, step).random(shape_LBH, dtype=np.float32)
-    return (draws_LBH >= dropout).astype(np.float32) / np.float32(1.0 - dropout)
+    """Return dropout masks: 0 with probability `share`, else what keeps the mean at 1.
+
+    One byte is drawn for each number, so that `share` is met to the nearest 1/256, and met where it
+    is not zero by at least that.
+    """
+    dropped = max(1, round(256 * share))
+    bits = _bits(seed, purpose, step)
+    words: NDArray[np.uint64] = bits.random_raw(-(-math.prod(shape) // 8))
+    bytes_ = words.astype("<u8", copy=False).view(np.uint8)[: math.prod(shape)].reshape(shape)
+    return (bytes_ >= dropped).astype(np.float32) * np.float32(256 / (256 - dropped))
 
 
 def preview_seed(seed: int, step: int) -> int:
     """Return the sampling seed of the text shown at the evaluation after `step`."""
-    return int(_generator(seed, _PREVIEW, step).integers(0, 2**32))
+    return int(_generator(seed, Purpose.PREVIEW, step).integers(0, 2**32))
 
 
 def sample_uniforms(seed: int, position: int, num_samples: int) -> NDArray[np.float64]:
@@ -40,4 +60,8 @@ def sample_uniforms(seed: int, position: int, num_samples: int) -> NDArray[np.fl
 
 
 def _generator(seed: int, *key: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, *key])))
+    return np.random.Generator(_bits(seed, *key))
+
+
+def _bits(seed: int, *key: int) -> np.random.Philox:
+    return np.random.Philox(np.random.SeedSequence([seed, *key]))

@@ -24,7 +24,9 @@ from charrnn.events import Evaluated, Saved, Step
 from charrnn.model import Arrays, CharRNN, State, to_array
 from charrnn.optimization import learning_rate, make_optimizer, update_average
 from charrnn.progress import Progress
-from charrnn.randomness import keep_masks, preview_seed
+from charrnn.randomness import preview_seed
+from charrnn.recurrence import workspace
+from charrnn.regularization import draw_masks
 from charrnn.sampling import generate
 
 _SAVE_SECONDS = 600.0  # between saves, unless save_every says otherwise
@@ -123,7 +125,10 @@ class Session:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         with autocast(self.model.device, config.precision):
-            logits_TBV, state = self.model(x_TB, self._state, self._masks(step))
+            masks = draw_masks(
+                config, self.model.config, len(self.model.vocabulary), step, self.model.device
+            )
+            logits_TBV, state = self.model(x_TB, self._state, masks)
         loss = cross_entropy(logits_TBV.flatten(0, 1), y_TB.flatten())
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -218,6 +223,7 @@ class Session:
 
     def save(self) -> Saved:
         """Write a checkpoint."""
+        workspace.release()  # putting it together takes as much
         arrays: dict[str, Any] = {}
         for name, parameter in self.model.named_parameters():
             moments = self._optimizer.state.get(parameter)
@@ -281,14 +287,6 @@ class Session:
     def _seconds(self) -> float:
         """Return the seconds this run has been trained, earlier sittings included."""
         return time.perf_counter() - self._started
-
-    def _masks(self, step: int) -> torch.Tensor | None:
-        if not self._config.dropout:
-            return None
-        model = self.model.config
-        shape = (model.num_layers, self._state.parts_LBH[0].shape[1], model.hidden_size)
-        masks = keep_masks(self._config.seed, step, shape, self._config.dropout)
-        return torch.from_numpy(masks).to(self.model.device)
 
     def _mean_loss(self) -> float | None:
         count = self.progress.loss_count

@@ -1,3 +1,4 @@
+import math
 import threading
 
 import numpy as np
@@ -39,6 +40,15 @@ def test_a_carried_score_is_one_pass_through_the_text(
     expected_N = plain_nats(model, codes).numpy()
     monkeypatch.setattr(evaluation, "_CHUNK", 128)
     np.testing.assert_allclose(character_nats(model, codes), expected_N, rtol=1e-5, atol=1e-5)
+
+
+def test_the_standard_error_is_that_of_batch_means() -> None:
+    draws = np.random.default_rng(1)
+    independent = draws.normal(2, 1, 40_000).astype(np.float32)
+    assert evaluation.standard_error(independent) == pytest.approx(1 / 200, rel=0.3)
+    alike = np.repeat(draws.normal(2, 1, 400), 100).astype(np.float32)  # a hundred at a time
+    assert evaluation.standard_error(alike) == pytest.approx(1 / 20, rel=0.3)
+    assert evaluation.standard_error(independent[:399]) == math.inf
 
 
 def test_windows_longer_than_a_chunk_are_read_one_by_one(

@@ -15,8 +15,8 @@ PACKAGE = Path(charrnn.__file__).parent
 LAYERS = {
     6: {"cli", "cli.flags", "cli.following", "cli.reports", "console", "__main__"},
     5: {"benchmark", "training", "session", "progress", "events"},
-    4: {"evaluation", "sampling"},
-    3: {"writers", "writers.torch_writer", "model", "optimization"},
+    4: {"adaptation", "evaluation", "sampling"},
+    3: {"writers", "writers.torch_writer", "model", "optimization", "regularization"},
     2: {
         "recurrence",
         "recurrence.cpu",
@@ -31,7 +31,7 @@ LAYERS = {
         "runs",
         "metrics",
     },
-    1: {"config", "corpus", "catalogue", "device", "randomness"},
+    1: {"baseline", "config", "corpus", "catalogue", "device", "randomness"},
     0: {"errors", "__init__"},
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}

@@ -10,6 +10,7 @@ from charrnn.corpus import Vocabulary
 from charrnn.errors import CheckpointError
 from charrnn.events import Finished
 from charrnn.model import CharRNN, State, load
+from charrnn.regularization import Masks
 
 CELLS = get_args(Cell)
 VOCABULARY = Vocabulary("\n abcdef")
@@ -63,12 +64,59 @@ def test_logits_depend_on_no_later_character_and_on_no_other_stream(cell: Cell) 
     assert torch.equal(reached_TB, expected_TB)
 
 
-def test_masks_drop_the_same_units_at_every_step() -> None:
+def logits_with(**masks: torch.Tensor) -> torch.Tensor:
     model, x_TB = small_model(), some_text()
-    masks_LBH = torch.ones(3, 4, 16)
-    masks_LBH[2] = 0  # nothing of the last layer reaches the output but its bias
-    logits_TBV, _ = model(x_TB, model.initial_state(4), masks_LBH)
-    torch.testing.assert_close(logits_TBV, model.output.bias.expand_as(logits_TBV))
+    state = State(tuple(part + 0.5 for part in model.initial_state(4).parts_LBH))
+    logits_TBV: torch.Tensor = model(x_TB, state, Masks(**masks))[0]
+    return logits_TBV
+
+
+def test_output_masks_drop_the_same_units_at_every_step() -> None:
+    logits_TBV = logits_with(output_BH=torch.zeros(4, 16))
+    bias_V = small_model().output.bias
+    torch.testing.assert_close(logits_TBV, bias_V.expand_as(logits_TBV))
+
+
+def test_masks_between_layers_are_one_for_each_stream() -> None:
+    masks_LBH = torch.ones(2, 4, 16)
+    masks_LBH[0, 1] = 0
+    whole, masked = logits_with(), logits_with(between_LBH=masks_LBH)
+    changed_B = (whole != masked).flatten(2).any(2).all(0)
+    assert changed_B.tolist() == [False, True, False, False]
+
+
+def test_without_its_recurrent_weights_a_layer_forgets_what_it_was() -> None:
+    masks_LGH = torch.zeros(3, 64, 16)
+    model, x_TB = small_model(), some_text()
+    state = model.initial_state(4)
+    for layer in range(3):
+        model.layer_weights(layer).bias_ih_G.data[16:32] = -100  # the cells forget too
+    swapped_TB = x_TB.clone()
+    swapped_TB[:-1] = x_TB[:-1].flip(0)
+    results = [
+        model(each, state, Masks(recurrent_LGH=masks_LGH))[0][-1] for each in (x_TB, swapped_TB)
+    ]
+    torch.testing.assert_close(*results)
+
+
+def test_a_dropped_character_is_read_as_nothing() -> None:
+    model, x_TB = small_model(), some_text()
+    masks_V = torch.ones(len(VOCABULARY))
+    masks_V[x_TB[0, 0]] = 0
+    masked = logits_with(inputs_V=masks_V)
+    assert (masked != logits_with()).any()
+    model.layer_weights(0).weight_ih_GI.data[:, x_TB[0, 0]] = 0
+    state = State(tuple(part + 0.5 for part in model.initial_state(4).parts_LBH))
+    torch.testing.assert_close(masked, model(x_TB, state)[0])
+
+
+def test_a_stream_whose_state_is_dropped_starts_blank() -> None:
+    model, x_TB = small_model(), some_text()
+    carried_B1 = torch.tensor([[1.0], [0.0], [1.0], [1.0]])
+    masked, whole = logits_with(carried_B1=carried_B1), logits_with()
+    blank = model(x_TB, model.initial_state(4))[0]
+    torch.testing.assert_close(masked[:, 1], blank[:, 1])
+    torch.testing.assert_close(masked[:, [0, 2, 3]], whole[:, [0, 2, 3]])
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from charrnn.randomness import epoch_offset, keep_masks, preview_seed, sample_uniforms
+from charrnn.randomness import (
+    Purpose,
+    epoch_offset,
+    keep_masks,
+    preview_seed,
+    sample_uniforms,
+)
 
 
 def test_the_number_of_a_sample_does_not_depend_on_how_many_are_drawn() -> None:
@@ -32,11 +38,30 @@ GOLDEN_OFFSETS = [420, 523, 688]
 GOLDEN_PREVIEW = 3327318938
 
 
-def test_masks_keep_the_mean_and_follow_seed_and_step() -> None:
-    masks_LBH = keep_masks(1, 10, (3, 64, 64), 0.25)
-    assert masks_LBH.dtype == np.float32
-    assert set(np.unique(masks_LBH)) == {np.float32(0), np.float32(1 / 0.75)}
-    assert masks_LBH.mean() == pytest.approx(1, abs=0.03)
-    assert np.array_equal(masks_LBH, keep_masks(1, 10, (3, 64, 64), 0.25))
-    assert not np.array_equal(masks_LBH, keep_masks(1, 11, (3, 64, 64), 0.25))
-    assert not np.array_equal(masks_LBH, keep_masks(2, 10, (3, 64, 64), 0.25))
+@pytest.mark.parametrize("share", [0.25, 0.4, 0.001])
+def test_masks_keep_the_mean_and_follow_purpose_seed_and_step(share: float) -> None:
+    kind = Purpose.DROPOUT
+    masks = keep_masks(1, kind, 10, (3, 64, 67), share)
+    assert masks.dtype == np.float32
+    assert masks.shape == (3, 64, 67)
+    kept = np.unique(masks)
+    assert kept[0] == 0
+    assert kept[1:] == pytest.approx(1 / (1 - max(share, 1 / 256)), abs=0.006)
+    assert (masks == 0).mean() == pytest.approx(share, abs=0.015)
+    assert masks.mean() == pytest.approx(1, abs=0.03)
+    assert np.array_equal(masks, keep_masks(1, kind, 10, (3, 64, 67), share))
+    for other in ((2, kind, 10), (1, Purpose.WEIGHT_DROP, 10), (1, kind, 11)):
+        assert not np.array_equal(masks, keep_masks(*other, (3, 64, 67), share))
+
+
+def test_purposes_keep_their_numbers() -> None:
+    """A failure means that runs no longer resume as they were: add purposes at the end only."""
+    assert [each.name for each in Purpose] == [
+        "EPOCH_OFFSET",
+        "DROPOUT",
+        "PREVIEW",
+        "OUTPUT_DROPOUT",
+        "WEIGHT_DROP",
+        "INPUT_DROPOUT",
+        "STATE_DROP",
+    ]

@@ -13,7 +13,15 @@ from charrnn.config import BenchConfig, Budget, DeviceName, ModelConfig, SampleC
 from charrnn.errors import ConfigError
 
 _SHORT = {"temperature": "-t", "length": "-n", "seed": "-s"}
-_CHOSEN = {"batch_size", "seq_length", "dropout", "epochs", "eval_every"}
+_CHOSEN = {
+    "batch_size",
+    "seq_length",
+    "dropout",
+    "output_dropout",
+    "weight_drop",
+    "epochs",
+    "eval_every",
+}
 
 RunArgument = Annotated[
     str | None,
@@ -103,9 +111,9 @@ def _panel(config: Any, field: str) -> str:
 def _usage_error(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     """Return a parser whose failure is a wrong usage (exit code 2)."""
 
-    def parsed(text: str) -> Any:
+    def parsed(given: Any) -> Any:
         try:
-            return parse(text)
+            return parse(given) if isinstance(given, str) else given  # a default is parsed already
         except ConfigError as error:
             raise typer.BadParameter(str(error)) from None
 

@@ -14,6 +14,12 @@ _LOCK = threading.Lock()
 _FREE: list[Tensor] = []  # flat, of bytes; as many as were ever lent at one time
 
 
+def release() -> None:
+    """Let go of all buffers that are not lent out, before something else needs the memory."""
+    with _LOCK:
+        _FREE.clear()
+
+
 class Loan:
     """Buffers that belong to one computation until it ends, or is forgotten."""
 
