@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from charrnn.config import AdaptConfig
 from charrnn.corpus import Codes
+from charrnn.errors import CorpusError
 from charrnn.model import CharRNN
 
 _STEADY = 1e-8  # keeps a step finite where a gradient has always been zero
@@ -28,6 +29,11 @@ def adapted_copy(
     to the weights that training left. The mean square is that of the gradients met so far.
     """
     config = config or AdaptConfig()
+    if len(codes_N) < 2:
+        raise CorpusError(
+            f"a text of {len(codes_N)} characters cannot be learnt from: at least 2 are needed, "
+            "one to read and one to foretell"
+        )
     reader = copy.deepcopy(model).requires_grad_(True)
     parameters: list[torch.Tensor] = list(reader.parameters())
     trained = [each.detach().clone() for each in parameters]

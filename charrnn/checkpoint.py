@@ -120,6 +120,7 @@ class Run:
                 vocabulary=tuple(record["vocabulary"]),
                 corpus=CorpusRecord(**record["corpus"]),
                 init_from=Origin(**record["init_from"]) if record["init_from"] else None,
+                baseline=record.get("baseline"),
             )
         except OSError as error:
             raise CheckpointError(

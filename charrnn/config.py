@@ -242,6 +242,8 @@ class RunConfig:
     vocabulary: tuple[str, ...]
     corpus: CorpusRecord
     init_from: Origin | None = None
+    baseline: float | None = None
+    """Loss of a 5-gram model on the held-out part, in nats per character; None: not measured."""
 
 
 def resolve(

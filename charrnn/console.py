@@ -169,6 +169,7 @@ class TrainingView:
         self._console = messages()
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
         self._next_line = 0.0
+        self._beside = ""
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -203,6 +204,9 @@ class TrainingView:
 
     def _started(self, event: Started) -> None:
         print_facts(run_facts(event.run.config, event.budget, event), self._console)
+        baseline = event.run.config.baseline
+        if baseline is not None:
+            self._beside = f" (5-gram {baseline / math.log(2):.4f})"
         if event.added_characters:
             self.say(
                 f"{len(event.added_characters)} characters are new to the earlier model, and "
@@ -242,6 +246,7 @@ class TrainingView:
         self._console.print(
             Text(f"step {event.step:,}  epoch {event.epoch:.2f}  {train}")
             + Text(f"held-out {nats(event.val_loss)}", style="bold")
+            + Text(self._beside)
             + Text("  best so far" if event.improved else "", style="green")
             + Text(f"  {duration(event.seconds)}")
         )
@@ -275,10 +280,13 @@ def run_facts(
         pace = f"{started.steps_per_epoch:,} steps an epoch, {pace}"
     batch = f"{training.batch_size} streams x {training.seq_length} characters, {pace}"
     how = (
-        f"dropout {training.dropout:g}, learning rate {training.learning_rate:g}, "
-        f"seed {training.seed}"
+        f"dropout {training.dropout:g} between layers, {training.output_dropout:g} before the "
+        f"output, {training.weight_drop:g} of the recurrent weights, learning "
+        f"rate {training.learning_rate:g}, seed {training.seed}"
     )
     facts = [("text", text), ("network", network), ("batch", batch), ("training", how)]
+    if config.baseline is not None:
+        facts.append(("to beat", f"{nats(config.baseline)}, held out: counting (a 5-gram model)"))
     facts.append(("budget", _limits(budget, config.training.patience)))
     facts.append(
         ("computing", f"{training.device}, {training.precision}, {training.threads} threads")

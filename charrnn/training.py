@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from charrnn import catalogue
+from charrnn.baseline import baseline_nats
 from charrnn.checkpoint import Run
 from charrnn.config import Budget, ModelConfig, RunConfig, TrainConfig, resolve
 from charrnn.corpus import Corpus, Vocabulary
 from charrnn.device import choose_device, choose_precision, set_threads
 from charrnn.errors import ConfigError
+from charrnn.evaluation import LARGEST_EVALUATION
 from charrnn.events import Event, Finished, Started
 from charrnn.model import CharRNN, load_checkpoint
 from charrnn.progress import Progress
@@ -66,6 +68,7 @@ def train(
             vocabulary=text.vocabulary.characters,
             corpus=text.record,
             init_from=origin.origin if origin else None,
+            baseline=_baseline(text, config.val_fraction),
         ),
     )
     progress = Progress(budget=run.config.training.limits)
@@ -116,6 +119,13 @@ def resume(
         )
     yield _started(session, replanned=replanned)
     yield from _events(session, stop or threading.Event())
+
+
+def _baseline(text: Corpus, val_fraction: float) -> float | None:
+    training, held_out = text.split(val_fraction)
+    if not len(training) or len(held_out) < 2:
+        return None
+    return baseline_nats(training, held_out[: LARGEST_EVALUATION + 1], len(text.vocabulary))
 
 
 def _started(

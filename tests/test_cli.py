@@ -1,6 +1,7 @@
 import dataclasses
 import inspect
 import json
+import math
 import os
 import pty
 import signal
@@ -162,6 +163,64 @@ def test_score_of_the_held_out_part_of_a_text_and_of_several(
     assert "819" in table.out
 
 
+def test_score_adapts_a_copy_and_leaves_the_run_alone(
+    cli: Cli, finished: Finished, text_file: Path
+) -> None:
+    static = json.loads(cli("score", "verse", text_file, "--json").out)
+    adapted = json.loads(cli("score", "verse", text_file, "--adapt", "--json").out)
+    assert (static["adapted"], adapted["adapted"]) == (False, True)
+    assert adapted["characters"] == static["characters"]
+    assert adapted["nats_per_char"] != static["nats_per_char"]
+    assert 0 < adapted["standard_error"] < 0.5
+    assert cli("score", "verse", text_file, "--adapt").out.count("adapted while reading") == 1
+    assert json.loads(cli("score", "verse", text_file, "--json").out) == static
+    assert cli("score", "verse", "--adapt", "--context", 9).code == 2
+
+
+def test_scores_are_ranked(cli: Cli, finished: Finished, text_file: Path) -> None:
+    Path("noise.txt").write_text("zwvyk" * 50, "utf-8")
+    rows = json.loads(
+        cli("score", "verse", "noise.txt", text_file, "--unknown", "skip", "--json").out
+    )
+    assert [row["text"] for row in rows] == [str(text_file), "noise.txt"]
+    shorter = cli(
+        "train", text_file, "-o", "shorter", "--max-steps", 2, "--batch-size", 4, "--seq-length", 8,
+        "--hidden-size", 8, "--num-layers", 1, "--eval-every", 1,
+    )  # fmt: skip
+    assert shorter.code == 0
+    both = ("score", "--run", "shorter", "--run", "verse", text_file, "noise.txt")
+    rows = json.loads(cli(*both, "--unknown", "skip", "--json").out)
+    assert [row["text"] for row in rows] == [str(text_file)] * 2 + ["noise.txt"] * 2
+    assert rows[0]["run"] == "checkpoints/verse"
+    assert rows[0]["nats_per_char"] < rows[1]["nats_per_char"]
+
+
+def test_sample_takes_in_a_draft_and_goes_on_from_it(
+    cli: Cli, finished: Finished, text_file: Path
+) -> None:
+    Path("draft.txt").write_text("The wheel goes round, and round, and round, and" * 9, "utf-8")
+    fixed = ("--seed", 1, "-n", 40)
+    plain = cli("sample", "verse", *fixed)
+    adapted = cli("sample", "verse", "--adapt", "draft.txt", *fixed)
+    assert adapted.code == plain.code == 0
+    assert len(adapted.out) == len(plain.out) == 40
+    assert adapted.out != plain.out
+    prompted = cli("sample", "verse", "--adapt", "draft.txt", "-p", "The ", *fixed)
+    assert prompted.out.startswith("The ")
+    assert cli("sample", "verse", *fixed).out == plain.out
+    Path("empty.txt").write_text("a", "utf-8")
+    refused = cli("sample", "verse", "--adapt", "empty.txt")
+    assert refused.code == 1
+    assert "at least 2" in refused.err
+
+
+def test_the_loss_is_shown_beside_that_of_counting(cli: Cli, finished: Finished) -> None:
+    facts = json.loads(cli("info", "verse", "--json").out)
+    assert facts["baseline"] == finished.run.config.baseline
+    assert 0 < facts["baseline"] < math.log(38)
+    assert f"{facts['baseline'] / math.log(2):.4f} bits, held out: counting" in cli("info").out
+
+
 def test_score_names_unknown_characters_or_skips_them(cli: Cli, finished: Finished) -> None:
     Path("other.txt").write_text("The wheel ~ goes\n", "utf-8")
     refused = cli("score", "verse", "other.txt")
@@ -279,7 +338,16 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str], cli: Cli) -> None:
         (
             "sample",
             [SampleConfig],
-            {"run", "prompt", "prompt_file", "no_prompt", "checkpoint", "device", "as_json"},
+            {
+                "run",
+                "prompt",
+                "prompt_file",
+                "adapt",
+                "no_prompt",
+                "checkpoint",
+                "device",
+                "as_json",
+            },
         ),
     ],
 )

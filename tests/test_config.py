@@ -60,7 +60,14 @@ def test_every_text_gets_sizes_that_fit_it(characters: int) -> None:
 
 def test_what_was_given_is_kept() -> None:
     given_config = TrainConfig(
-        batch_size=3, seq_length=5, dropout=0.0, max_steps=7, eval_every=2, seed=9
+        batch_size=3,
+        seq_length=5,
+        dropout=0.0,
+        max_steps=7,
+        eval_every=2,
+        seed=9,
+        output_dropout=0.1,
+        weight_drop=0.2,
     )
     resolved = resolve(given_config, of_length(5000), "cpu", "float32", 1)
     assert resolved == dataclasses.replace(

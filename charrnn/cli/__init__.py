@@ -146,6 +146,14 @@ def sample(
         Path | None,
         typer.Option(help="File to go on from, - for standard input.", show_default=False),
     ] = None,
+    adapt: Annotated[
+        Path | None,
+        typer.Option(
+            help="Learn from this draft first; without a prompt, go on from its end.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
     no_prompt: Annotated[
         bool, typer.Option("--no-prompt", help="Leave the prompt out of what is shown.")
     ] = False,
@@ -157,14 +165,22 @@ def sample(
     """Write new text with a trained model."""
     import secrets
 
+    from charrnn.adaptation import adapted_copy
     from charrnn.console import messages, print_samples
+    from charrnn.corpus import read_text
     from charrnn.model import load_checkpoint
     from charrnn.sampling import generate, write
     from charrnn.writers import writer_for
 
     text = _prompt(prompt, prompt_file)
     opened = _open(run)
-    writer = writer_for(load_checkpoint(opened.select(checkpoint), device))
+    model = load_checkpoint(opened.select(checkpoint), device)
+    if adapt is not None:
+        draft = read_text(adapt)
+        model, _ = adapted_copy(model, model.vocabulary.encode(draft, config.unknown))
+        if not text:
+            text, no_prompt = draft, True
+    writer = writer_for(model)
     if config.seed is None:
         config = dataclasses.replace(config, seed=secrets.randbits(32))
         messages().print(f"seed {config.seed}")
@@ -208,6 +224,10 @@ def score(
             show_default=False,
         ),
     ] = None,
+    adapt: Annotated[
+        bool,
+        typer.Option("--adapt", help="Let a copy of the model learn from what it has read."),
+    ] = False,
     corpus: CorpusOption = None,
     unknown: Annotated[
         Literal["error", "skip"],
@@ -219,26 +239,31 @@ def score(
 ) -> None:
     """Tell how well a model foretells a text: nats and bits per character, lower is better.
 
-    With --json one run and one text give an object, more give a list of objects.
+    Several runs are ranked on each text, several texts under one run. With --json one run and one
+    text give an object, more give a list of objects.
     """
-    from charrnn.cli.reports import names_run, print_scores, score_rows
+    from charrnn.cli.reports import names_run, print_scores, ranked, score_rows
     from charrnn.corpus import read_text
     from charrnn.runs import find_run
 
+    if context is not None and adapt:
+        raise typer.BadParameter("give --context or --adapt, not both")
     names, files = list(run or []), list(run_and_files or [])
     if not names and files and names_run(files[0]):
         names = [files.pop(0)]
     runs = [find_run(name) for name in names] or [_open(None)]
     texts = [(file, read_text(file)) for file in files]
-    results = [
-        row
-        for each in runs
-        for row in score_rows(each, texts, checkpoint, device, context, corpus, unknown)
-    ]
+    results = ranked(
+        [
+            row
+            for each in runs
+            for row in score_rows(each, texts, checkpoint, device, context, adapt, corpus, unknown)
+        ]
+    )
     if as_json:
         _print_json(results[0] if len(results) == 1 else results)
     else:
-        print_scores(results, context)
+        print_scores(results, context, adapt)
 
 
 @app.command("list")

@@ -35,32 +35,45 @@ def score_rows(
     checkpoint: str,
     device: str,
     context: int | None,
+    adapt: bool,
     corpus: str | None,
     unknown: Literal["error", "skip"],
 ) -> Iterator[Row]:
     """Score (name, text) pairs under a run, or the run's own held-out text where there are none."""
+    from charrnn.config import AdaptConfig
     from charrnn.evaluation import score_codes
     from charrnn.model import load_checkpoint
 
     model = load_checkpoint(run.select(checkpoint), device)
     for name, codes in _codes(run, texts, corpus, unknown):
-        result = score_codes(model, codes, context)
+        result = score_codes(model, codes, context, AdaptConfig() if adapt else None)
+        sure = math.isfinite(result.standard_error)
         yield {
             "run": str(run.path),
             "text": name,
             "nats_per_char": result.nats_per_char,
             "bits_per_char": result.bits_per_char,
+            "standard_error": result.standard_error if sure else None,  # in nats
             "characters": result.characters,
             "context": context,
+            "adapted": adapt,
         }
 
 
-def print_scores(rows: list[Row], context: int | None) -> None:
+def ranked(rows: list[Row]) -> list[Row]:
+    """Return the rows in the order of their losses, those of one text together."""
+    several = len({row["run"] for row in rows}) > 1
+    texts = list(dict.fromkeys(row["text"] for row in rows)) if several else []
+    places = {text: place for place, text in enumerate(texts)}
+    return sorted(rows, key=lambda row: (places.get(row["text"], 0), row["nats_per_char"]))
+
+
+def print_scores(rows: list[Row], context: int | None, adapt: bool) -> None:
     """Print scores as a table."""
     how = f"windows of {context:,} characters" if context else "state carried"
     print_table(
-        f"loss per character ({how})",
-        ("run", "text", "characters", "nats", "bits"),
+        f"loss per character ({'adapted while reading' if adapt else how})",
+        ("run", "text", "characters", "nats", "bits", "standard error"),
         [
             (
                 row["run"],
@@ -68,10 +81,15 @@ def print_scores(rows: list[Row], context: int | None) -> None:
                 f"{row['characters']:,}",
                 f"{row['nats_per_char']:.4f}",
                 f"{row['bits_per_char']:.4f}",
+                _bits_of_error(row["standard_error"]),
             )
             for row in rows
         ],
     )
+
+
+def _bits_of_error(nats_of_error: float | None) -> str:
+    return "-" if nats_of_error is None else f"{nats_of_error / math.log(2):.4f} bits"
 
 
 def intact_runs() -> Iterator[Run]:
@@ -100,6 +118,7 @@ def describe(run: Run) -> Row:
         "epoch": newest.get("epoch"),
         "seconds": newest.get("seconds"),
         "val_loss": newest.get("best_val_loss"),
+        "baseline": config.baseline,
         "best_step": newest.get("best_step"),
         "checkpoints": [each.path.name for each in checkpoints],
     }
