@@ -13,7 +13,19 @@ from charrnn.errors import CharrnnError
 PACKAGE = Path(charrnn.__file__).parent
 
 LAYERS = {
-    6: {"cli", "cli.flags", "cli.following", "cli.reports", "console", "__main__"},
+    6: {
+        "cli",
+        "cli.app",
+        "cli.flags",
+        "cli.following",
+        "cli.judging",
+        "cli.learning",
+        "cli.reports",
+        "cli.writing",
+        "console",
+        "console.training_view",
+        "__main__",
+    },
     5: {"benchmark", "training", "session", "progress", "events"},
     4: {"adaptation", "evaluation", "sampling"},
     3: {"writers", "writers.torch_writer", "model", "optimization", "regularization"},
@@ -33,6 +45,9 @@ LAYERS = {
     },
     1: {"baseline", "config", "corpus", "catalogue", "device", "randomness"},
     0: {"errors", "__init__"},
+}
+TYPER_USERS = {
+    f"cli.{each}" for each in ("app", "flags", "following", "judging", "learning", "writing")
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
 
@@ -101,8 +116,15 @@ def test_nobody_imports_the_command_line() -> None:
 @pytest.mark.parametrize(
     ("library", "users"),
     [
-        ("typer", {"cli", "cli.flags", "cli.following"}),
-        ("rich", {"console"}),
+        (
+            "typer",
+            {
+                name
+                for name in LAYER_OF
+                if name.split(".")[0] == "cli" and name not in {"cli", "cli.reports"}
+            },
+        ),
+        ("rich", {"console", "console.training_view"}),
         ("click", set()),
         ("pickle", set()),
     ],

@@ -9,7 +9,8 @@ from types import FrameType
 import typer
 
 from charrnn.config import SampleConfig
-from charrnn.console import TrainingView, print_result
+from charrnn.console import print_result
+from charrnn.console.training_view import TrainingView
 from charrnn.device import keep_freed_memory
 from charrnn.events import Event, Finished
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from charrnn.checkpoint import Run
-from charrnn.console import duration, messages, nats, print_facts, print_table, printable, run_facts
+from charrnn.console import duration, messages, nats, print_facts, print_table, printable
+from charrnn.console.training_view import run_facts
 from charrnn.corpus import Codes, Corpus, Vocabulary
 from charrnn.errors import CheckpointError
 from charrnn.progress import Progress

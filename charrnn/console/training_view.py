@@ -1,161 +1,27 @@
-"""All that is shown on a terminal: progress, previews, tables, text and errors."""
+"""A training run on the terminal."""
 
 import math
-import os
-import sys
-import unicodedata
-from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from charrnn.config import Budget, RunConfig
+from charrnn.console import duration, messages, nats, print_facts, printable
 from charrnn.events import Evaluated, Event, Finished, Saved, Started, Step
 
 _PLAIN_LINE_SECONDS = 30.0  # between two lines of progress where there is no terminal
 _PREVIEW_LINES = 5
-_BIDIRECTIONAL = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 _REASONS = {
     "epochs": "all epochs done",
     "max_steps": "all steps done",
     "max_time": "the time is up",
     "patience": "the held-out loss stopped falling",
 }
-
-
-class _Messages(Console):
-    """Standard error. When nobody reads it any more it falls silent, and work goes on."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-
-
-class _Results(Console):
-    """Standard output. When nobody reads it any more the command ends (`BrokenPipeError`)."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
-
-
-def messages() -> Console:
-    """Return the console for everything but the result: standard error."""
-    return _Messages(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
-
-
-def print_result(text: str) -> None:
-    """Print a line to standard output as it is, names that are not UTF-8 included."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape") + b"\n")
-    sys.stdout.flush()
-
-
-def printable(text: str) -> str:
-    """Return the text as a terminal can safely show it.
-
-    Control characters and bidirectional overrides, which could drive the terminal, are shown as
-    symbols; line breaks and tabs stay.
-    """
-    return "".join(_symbol(character) for character in text)
-
-
-def nats(loss: float) -> str:
-    """Return a loss in both units, as a person reads it."""
-    return f"{loss:.4f} nats = {loss / math.log(2):.4f} bits"
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as `42s`, `5m 12s` or `2h 03m`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60:02d}s"
-    return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
-
-
-def print_error(message: str) -> None:
-    """Show why charrnn could not."""
-    messages().print(Text("error: ", style="bold red") + Text(printable(message)))
-
-
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table to standard output; columns of figures are set to the right."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    rows = list(rows)
-    for number, column in enumerate(columns):
-        figures = all(row[number][:1].isdigit() or row[number] == "-" for row in rows)
-        table.add_column(column, justify="right" if figures else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    _Results(highlight=False).print(table)
-
-
-def print_facts(facts: Iterable[tuple[str, str]], console: Console | None = None) -> None:
-    """Print names and values, one a line, to standard output unless told otherwise."""
-    grid = Table.grid(padding=(0, 2))
-    for name, value in facts:
-        grid.add_row(Text(name, style="bold"), Text(printable(value)))
-    (console or _Results(highlight=False)).print(grid)
-
-
-class TextOutput:
-    """Standard output for written text: safe on a terminal, exact in a pipe.
-
-    On a terminal the text ends with exactly one line break, however many it wrote.
-    """
-
-    def __init__(self) -> None:
-        self._terminal = sys.stdout.isatty()
-        self._breaks = 0  # line breaks not yet shown
-
-    def write(self, text: str) -> None:
-        """Show a piece of text at once."""
-        if not self._terminal:
-            sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
-        elif body := text.rstrip("\n"):
-            sys.stdout.write("\n" * self._breaks + printable(body))
-            self._breaks = len(text) - len(body)
-        else:
-            self._breaks += len(text)
-        sys.stdout.flush()
-
-    def separate(self) -> None:
-        """Begin another text, below a line of dashes."""
-        self._breaks = 0
-        self.write("\n" + "-" * 40 + "\n")
-
-    def close(self) -> None:
-        """End the text."""
-        if self._terminal:
-            sys.stdout.write("\n")
-        sys.stdout.flush()
-
-
-def print_samples(pieces: Iterable[tuple[int, str]], prompt: str, num_samples: int) -> None:
-    """Print texts below one another: the first as it is written, the others when it is done.
-
-    `pieces` are (sample number, new text), as `charrnn.sampling.write` gives them; each text is
-    shown with its prompt.
-    """
-    output, later = TextOutput(), {number: [prompt] for number in range(1, num_samples)}
-    try:
-        output.write(prompt)
-        for number, piece in pieces:
-            if number == 0:
-                output.write(piece)
-            else:
-                later[number].append(piece)
-        for text in later.values():
-            output.separate()
-            output.write("".join(text))
-    finally:
-        output.close()
 
 
 class TrainingView:
@@ -313,14 +179,3 @@ def _share_done(event: Step) -> float:
     if event.seconds_left is not None:
         return event.seconds / max(1e-9, event.seconds + event.seconds_left)
     return 0.0
-
-
-def _symbol(character: str) -> str:
-    code = ord(character)
-    if character in "\n\t" or (
-        unicodedata.category(character) not in ("Cc", "Cs") and code not in _BIDIRECTIONAL
-    ):
-        return character
-    if code < 0x20:
-        return chr(0x2400 + code)  # the Unicode picture of this control character
-    return "\u2421" if code == 0x7F else "\ufffd"

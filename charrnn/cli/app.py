@@ -1,0 +1,74 @@
+"""The application the commands belong to, and what they share."""
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperGroup
+
+from charrnn.errors import CharrnnError
+
+if TYPE_CHECKING:
+    from charrnn.checkpoint import Run
+
+_NO_MEMORY = (
+    "there is not enough memory for this: give a smaller --hidden-size, --num-layers, "
+    "--batch-size, --seq-length or --num-samples"
+)
+
+
+class _Commands(TyperGroup):
+    """The commands: what one of them cannot do ends in one sentence and exit code 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # whoever read the output has had enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit from None
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+        except CharrnnError as error:
+            sentence = str(error)
+        except MemoryError:
+            sentence = _NO_MEMORY
+        except RuntimeError as error:  # torch has no class of its own for this
+            if "memory" not in str(error):
+                raise
+            sentence = _NO_MEMORY
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            sentence = f"{place}{error.strerror or error}"
+        from charrnn.console import print_error
+
+        print_error(sentence)
+        raise typer.Exit(1)
+
+
+app = typer.Typer(
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Train a character-level recurrent network on any text, and let it write.",
+)
+
+
+def open_run(name: str | None) -> "Run":
+    """Return the run of that name; of the newest, where none is named, say which it is."""
+    from charrnn.console import messages, printable
+    from charrnn.runs import find_run
+
+    run = find_run(name)
+    if name is None:
+        messages().print(printable(f"newest run: {run.path}"))
+    return run
+
+
+def print_json(value: Any) -> None:
+    """Print a result for other programs."""
+    from charrnn.console import print_result
+
+    print_result(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,127 @@
+"""The commands that judge: a model by texts, texts by models, runs and this machine."""
+
+import dataclasses
+from typing import Annotated, Literal
+
+import typer
+
+from charrnn.cli.app import app, open_run, print_json
+from charrnn.cli.flags import (
+    CheckpointOption,
+    CorpusOption,
+    DeviceOption,
+    JsonOption,
+    RunArgument,
+    config_flags,
+)
+from charrnn.config import BenchConfig
+
+
+@app.command()
+def score(
+    run_and_files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN | FILE...",
+            help="Texts to score, - for standard input; the first may name the run. "
+            "No text: the run's own held-out part.",
+            show_default=False,
+        ),
+    ] = None,
+    run: Annotated[
+        list[str] | None,
+        typer.Option(help="A run; several compare. Then all arguments are texts.", metavar="RUN"),
+    ] = None,
+    context: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Score independent windows of this many characters, each from a blank state; "
+            "left out: the text is read once, the state carried.",
+            show_default=False,
+        ),
+    ] = None,
+    adapt: Annotated[
+        bool,
+        typer.Option("--adapt", help="Let a copy of the model learn from what it has read."),
+    ] = False,
+    corpus: CorpusOption = None,
+    unknown: Annotated[
+        Literal["error", "skip"],
+        typer.Option(help="What to do with characters the model does not know."),
+    ] = "error",
+    checkpoint: CheckpointOption = "best",
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Tell how well a model foretells a text: nats and bits per character, lower is better.
+
+    Several runs are ranked on each text, several texts under one run. With --json one run and one
+    text give an object, more give a list of objects.
+    """
+    from charrnn.cli.reports import names_run, print_scores, ranked, score_rows
+    from charrnn.corpus import read_text
+    from charrnn.runs import find_run
+
+    if context is not None and adapt:
+        raise typer.BadParameter("give --context or --adapt, not both")
+    names, files = list(run or []), list(run_and_files or [])
+    if not names and files and names_run(files[0]):
+        names = [files.pop(0)]
+    runs = [find_run(name) for name in names] or [open_run(None)]
+    texts = [(file, read_text(file)) for file in files]
+    results = ranked(
+        [
+            row
+            for each in runs
+            for row in score_rows(each, texts, checkpoint, device, context, adapt, corpus, unknown)
+        ]
+    )
+    if as_json:
+        print_json(results[0] if len(results) == 1 else results)
+    else:
+        print_scores(results, context, adapt)
+
+
+@app.command("list")
+def list_runs(as_json: JsonOption = False) -> None:
+    """Show the runs under checkpoints/."""
+    from charrnn.cli.reports import describe, intact_runs, print_runs
+    from charrnn.console import messages
+    from charrnn.runs import RUNS_FOLDER
+
+    runs = [describe(run) for run in intact_runs()]
+    if as_json:
+        print_json(runs)
+    elif runs:
+        print_runs(runs)
+    else:
+        messages().print(f"no runs in {RUNS_FOLDER} yet: make one with `charrnn train`")
+
+
+@app.command()
+def info(run: RunArgument = None, as_json: JsonOption = False) -> None:
+    """Show what a run is and how far it came."""
+    from charrnn.cli.reports import describe, print_run
+
+    opened = open_run(run)
+    if as_json:
+        print_json(describe(opened))
+    else:
+        print_run(opened)
+
+
+@app.command()
+@config_flags
+def bench(as_json: JsonOption = False, config: BenchConfig = BenchConfig()) -> None:  # noqa: B008
+    """Measure training on this machine, beside stock PyTorch and the limit of the processor."""
+    from charrnn.benchmark import benchmark
+    from charrnn.cli.reports import print_benchmark
+    from charrnn.device import keep_freed_memory
+
+    keep_freed_memory()
+    result = benchmark(config)
+    if as_json:
+        print_json(dataclasses.asdict(result))
+    else:
+        print_benchmark(result)

@@ -1,0 +1,75 @@
+"""The commands that train."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from charrnn.cli.app import app
+from charrnn.cli.flags import CorpusOption, RunArgument, config_flags
+from charrnn.config import Budget, DeviceName, ModelConfig, TrainConfig
+
+
+@app.command()
+@config_flags
+def train(
+    corpus: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CORPUS",
+            help="A UTF-8 text file, a text charrnn knows by name, or - for standard input; "
+            "left out: the bundled play.",
+            show_default=False,
+        ),
+    ] = None,
+    out_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--out-dir",
+            "-o",
+            help="Folder of the run; left out: the text's name under checkpoints/.",
+            show_default=False,
+        ),
+    ] = None,
+    init_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN", help="Start from the best model of this run.", show_default=False
+        ),
+    ] = None,
+    model: ModelConfig = ModelConfig(),  # noqa: B008
+    training: TrainConfig = TrainConfig(),  # noqa: B008
+) -> None:
+    """Train a model on a text."""
+    from charrnn.cli.following import follow
+    from charrnn.training import train as events
+
+    follow(
+        lambda stop: events(
+            corpus, training, model, out_dir=out_dir, init_from=init_from, stop=stop
+        )
+    )
+
+
+@app.command()
+@config_flags
+def resume(
+    run: RunArgument = None,
+    corpus: CorpusOption = None,
+    device: Annotated[
+        DeviceName | None,
+        typer.Option(help="Where to compute; left out: as before.", show_default=False),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(help="Processor threads; left out: as before.", min=1, show_default=False),
+    ] = None,
+    budget: Budget = Budget(),  # noqa: B008
+) -> None:
+    """Go on with a run exactly where it stopped, or beyond its end with a larger budget."""
+    from charrnn.cli.following import follow
+    from charrnn.training import resume as events
+
+    follow(
+        lambda stop: events(run, budget, corpus=corpus, device=device, threads=threads, stop=stop)
+    )

@@ -1,0 +1,86 @@
+"""The command that writes."""
+
+import dataclasses
+import itertools
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from charrnn.cli.app import app, open_run, print_json
+from charrnn.cli.flags import CheckpointOption, DeviceOption, JsonOption, RunArgument, config_flags
+from charrnn.config import SampleConfig
+
+
+@app.command()
+@config_flags
+def sample(
+    run: RunArgument = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option("--prompt", "-p", help="Text to go on from.", show_default=False),
+    ] = None,
+    prompt_file: Annotated[
+        Path | None,
+        typer.Option(help="File to go on from, - for standard input.", show_default=False),
+    ] = None,
+    adapt: Annotated[
+        Path | None,
+        typer.Option(
+            help="Learn from this draft first; without a prompt, go on from its end.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    no_prompt: Annotated[
+        bool, typer.Option("--no-prompt", help="Leave the prompt out of what is shown.")
+    ] = False,
+    checkpoint: CheckpointOption = "best",
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+    config: SampleConfig = SampleConfig(),  # noqa: B008
+) -> None:
+    """Write new text with a trained model."""
+    import secrets
+
+    from charrnn.adaptation import adapted_copy
+    from charrnn.console import messages, print_samples
+    from charrnn.corpus import read_text
+    from charrnn.model import load_checkpoint
+    from charrnn.sampling import generate, write
+    from charrnn.writers import writer_for
+
+    text = _prompt(prompt, prompt_file)
+    opened = open_run(run)
+    model = load_checkpoint(opened.select(checkpoint), device)
+    if adapt is not None:
+        draft = read_text(adapt)
+        model, _ = adapted_copy(model, model.vocabulary.encode(draft, config.unknown))
+        if not text:
+            text, no_prompt = draft, True
+    writer = writer_for(model)
+    if config.seed is None:
+        config = dataclasses.replace(config, seed=secrets.randbits(32))
+        messages().print(f"seed {config.seed}")
+    if as_json:
+        print_json(
+            {
+                "run": str(opened.path),
+                "seed": config.seed,
+                "temperature": config.temperature,
+                "prompt": text,
+                "samples": [{"text": each} for each in generate(writer, text, config)],
+            }
+        )
+        return
+    pieces = write(writer, text, config)
+    first = next(pieces, (0, ""))  # a character the model does not know is an error here
+    print_samples(itertools.chain([first], pieces), "" if no_prompt else text, config.num_samples)
+
+
+def _prompt(prompt: str | None, prompt_file: Path | None) -> str:
+    from charrnn.corpus import read_text
+
+    if prompt is not None and prompt_file is not None:
+        raise typer.BadParameter("give --prompt or --prompt-file, not both")
+    return read_text(prompt_file) if prompt_file else prompt or ""
