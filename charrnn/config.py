@@ -98,7 +98,7 @@ class TrainConfig(Budget):
     seq_length: Annotated[int | None, "Characters a gradient reaches back."] = None
     dropout: Annotated[float | None, "Share of the units dropped between layers."] = None
     output_dropout: Annotated[float | None, "Share of the last layer's units dropped."] = None
-    weight_drop: Annotated[float | None, "Share of the recurrent weights dropped."] = None
+    weight_drop: Annotated[float, "Share of the recurrent weights dropped."] = 0.0
     input_dropout: Annotated[float, "Share of the vocabulary not seen, a step."] = 0.0
     state_drop: Annotated[float, "Share of the streams that forget, a step."] = 0.01
     learning_rate: Annotated[float, "Highest learning rate, reached after the warm-up."] = 4e-3
@@ -126,7 +126,7 @@ class TrainConfig(Budget):
         _check_integer("seq_length", self.seq_length, 1, 2**20, optional=True)
         _check_number("dropout", self.dropout, 0, 0.95, optional=True)
         _check_number("output_dropout", self.output_dropout, 0, 0.95, optional=True)
-        _check_number("weight_drop", self.weight_drop, 0, 0.95, optional=True)
+        _check_number("weight_drop", self.weight_drop, 0, 0.95)
         _check_number("input_dropout", self.input_dropout, 0, 0.95)
         _check_number("state_drop", self.state_drop, 0, 0.95)
         _check_number("learning_rate", self.learning_rate, 1e-9, 10)
@@ -151,7 +151,7 @@ class AdaptConfig:
 
     segment: Annotated[int, "Characters foretold between two steps of adaptation."] = 20
     adapt_rate: Annotated[float, "Length of a step of adaptation, for each weight."] = 2e-4
-    pull_back: Annotated[float, "Share of the way back to the trained weights, a step."] = 0.02
+    pull_back: Annotated[float, "Share of the way back to the trained weights, a step."] = 0.005
 
     def __post_init__(self) -> None:
         _check_integer("segment", self.segment, 1, 2**20)
@@ -272,7 +272,6 @@ def resolve(
         seq_length=seq_length,
         dropout=_unless(config.dropout, _dropout(characters)),
         output_dropout=_unless(config.output_dropout, _dropout(characters)),
-        weight_drop=_unless(config.weight_drop, 0.0),
         epochs=budget.epochs,
         eval_every=eval_every,
         device=cast(DeviceName, device),

@@ -343,6 +343,7 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str], cli: Cli) -> None:
                 "prompt",
                 "prompt_file",
                 "adapt",
+                "precision",
                 "no_prompt",
                 "checkpoint",
                 "device",

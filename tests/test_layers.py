@@ -28,7 +28,14 @@ LAYERS = {
     },
     5: {"benchmark", "training", "session", "progress", "events"},
     4: {"adaptation", "evaluation", "sampling"},
-    3: {"writers", "writers.torch_writer", "model", "optimization", "regularization"},
+    3: {
+        "writers",
+        "writers.compiled_writer",
+        "writers.torch_writer",
+        "model",
+        "optimization",
+        "regularization",
+    },
     2: {
         "recurrence",
         "recurrence.cpu",
@@ -43,11 +50,17 @@ LAYERS = {
         "runs",
         "metrics",
     },
-    1: {"baseline", "config", "corpus", "catalogue", "device", "randomness"},
+    1: {
+        "quantization",
+        "baseline",
+        "config",
+        "corpus",
+        "catalogue",
+        "compiled",
+        "device",
+        "randomness",
+    },
     0: {"errors", "__init__"},
-}
-TYPER_USERS = {
-    f"cli.{each}" for each in ("app", "flags", "following", "judging", "learning", "writing")
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
 

@@ -18,7 +18,6 @@ _CHOSEN = {
     "seq_length",
     "dropout",
     "output_dropout",
-    "weight_drop",
     "epochs",
     "eval_every",
 }

@@ -3,13 +3,17 @@
 import dataclasses
 import itertools
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from charrnn.cli.app import app, open_run, print_json
 from charrnn.cli.flags import CheckpointOption, DeviceOption, JsonOption, RunArgument, config_flags
 from charrnn.config import SampleConfig
+
+if TYPE_CHECKING:
+    from charrnn.checkpoint import Checkpoint
+    from charrnn.writers import Writer
 
 
 @app.command()
@@ -37,28 +41,33 @@ def sample(
     ] = False,
     checkpoint: CheckpointOption = "best",
     device: DeviceOption = "auto",
+    precision: Annotated[
+        Literal["auto", "float32"],
+        typer.Option(help="Of the weights; auto: 8 bits for a single text on a processor."),
+    ] = "auto",
     as_json: JsonOption = False,
     config: SampleConfig = SampleConfig(),  # noqa: B008
 ) -> None:
     """Write new text with a trained model."""
     import secrets
 
-    from charrnn.adaptation import adapted_copy
     from charrnn.console import messages, print_samples
     from charrnn.corpus import read_text
-    from charrnn.model import load_checkpoint
     from charrnn.sampling import generate, write
-    from charrnn.writers import writer_for
+    from charrnn.writers import writer_of
 
     text = _prompt(prompt, prompt_file)
     opened = open_run(run)
-    model = load_checkpoint(opened.select(checkpoint), device)
-    if adapt is not None:
+    chosen = opened.select(checkpoint)
+    if adapt is None:
+        writer = writer_of(
+            chosen, num_samples=config.num_samples, device=device, precision=precision
+        )
+    else:
         draft = read_text(adapt)
-        model, _ = adapted_copy(model, model.vocabulary.encode(draft, config.unknown))
+        writer = _adapted(chosen, draft, device, config.unknown)
         if not text:
             text, no_prompt = draft, True
-    writer = writer_for(model)
     if config.seed is None:
         config = dataclasses.replace(config, seed=secrets.randbits(32))
         messages().print(f"seed {config.seed}")
@@ -76,6 +85,17 @@ def sample(
     pieces = write(writer, text, config)
     first = next(pieces, (0, ""))  # a character the model does not know is an error here
     print_samples(itertools.chain([first], pieces), "" if no_prompt else text, config.num_samples)
+
+
+def _adapted(
+    checkpoint: "Checkpoint", draft: str, device: str, unknown: Literal["error", "skip"]
+) -> "Writer":
+    from charrnn.adaptation import adapted_copy
+    from charrnn.model import load_checkpoint
+    from charrnn.writers import writer_for
+
+    model = load_checkpoint(checkpoint, device)
+    return writer_for(adapted_copy(model, model.vocabulary.encode(draft, unknown))[0])
 
 
 def _prompt(prompt: str | None, prompt_file: Path | None) -> str:

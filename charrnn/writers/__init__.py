@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from charrnn.corpus import Codes, Vocabulary
 
 if TYPE_CHECKING:
+    from charrnn.checkpoint import Checkpoint
     from charrnn.model import CharRNN
 
 
@@ -39,3 +40,29 @@ def writer_for(source: "Writer | CharRNN | str | None") -> Writer:
     from charrnn.writers.torch_writer import TorchWriter
 
     return TorchWriter(load(source) if source is None or isinstance(source, str) else source)
+
+
+def writer_of(
+    checkpoint: "Checkpoint",
+    *,
+    num_samples: int = 1,
+    device: str = "auto",
+    precision: str = "auto",
+) -> Writer:
+    """Return the fastest writer of a checkpoint for this many texts at once.
+
+    For one text, `auto` is a compiled loop over 8-bit weights of an lstm, on the processor and
+    without torch; `float32` is the network as it was trained.
+    """
+    config = checkpoint.run.config
+    alone = num_samples == 1 and config.model.cell == "lstm"
+    if alone and precision == "auto" and device in ("auto", "cpu"):
+        from charrnn.writers.compiled_writer import CompiledWriter
+
+        vocabulary = Vocabulary(config.vocabulary)
+        arrays = checkpoint.load("model")
+        return CompiledWriter(arrays, config.model, vocabulary, config.corpus.line_start)
+    from charrnn.model import load_checkpoint
+    from charrnn.writers.torch_writer import TorchWriter
+
+    return TorchWriter(load_checkpoint(checkpoint, device))
