@@ -10,6 +10,7 @@ characters. Prints medians, slowest and fastest in characters a second, and the 
 import statistics
 import sys
 import time
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -52,7 +53,7 @@ def main() -> None:
     loop = StockLoop(config.model, len(config.vocabulary))
     compiled = writer_of(checkpoint, device="cpu")
     network = writer_of(checkpoint, device="cpu", precision="float32")
-    contenders = {
+    contenders: dict[str, Callable[[], int]] = {
         "stock loop": lambda: loop.write(length),
         "charrnn, 8-bit weights": lambda: len(generate(compiled, length=length, seed=1)[0]),
         "charrnn, float32": lambda: len(generate(network, length=length, seed=1)[0]),
