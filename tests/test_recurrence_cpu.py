@@ -301,13 +301,15 @@ def test_without_the_private_operators_the_public_product_serves(
 ) -> None:
     x_MK, weight_NK = torch.randn(4, 8), torch.randn(6, 8)
     monkeypatch.setattr(products, "_WORTH_PACKING", 0)
-    monkeypatch.setattr(torch, "ops", SimpleNamespace())
     products._can_pack.cache_clear()
     try:
-        assert not products._can_pack(torch.float32)
-        torch.testing.assert_close(products.packed(weight_NK, 4)(x_MK), x_MK @ weight_NK.t())
+        with monkeypatch.context() as patch:  # comparing needs the operators again
+            patch.setattr(torch, "ops", SimpleNamespace())
+            assert not products._can_pack(torch.float32)
+            result_MN = products.packed(weight_NK, 4)(x_MK)
     finally:
         products._can_pack.cache_clear()
+    torch.testing.assert_close(result_MN, x_MK @ weight_NK.t())
 
 
 def test_what_is_not_a_number_shows() -> None:

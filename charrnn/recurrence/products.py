@@ -30,9 +30,7 @@ def packed(weight_NK: Tensor, rows: int) -> Product:
         product = packed(weight_NK.float(), rows)
         return lambda x_MK: product(x_MK.float()).bfloat16()
     if rows * weight_NK.numel() >= _WORTH_PACKING and _can_pack(weight_NK.dtype):
-        packed_weight = torch.ops.mkldnn._reorder_linear_weight(weight_NK.contiguous(), rows)
-        multiply = torch.ops.mkldnn._linear_pointwise
-        return lambda x_MK: multiply(x_MK, packed_weight, None, "none", [], "")
+        return _pack(weight_NK, rows)
     weight_KN = weight_NK.t().contiguous()
     return lambda x_MK: torch.mm(x_MK, weight_KN)
 
@@ -54,6 +52,13 @@ def as_array(tensor: Tensor) -> NDArray[Any]:
     return array
 
 
+def _pack(weight_NK: Tensor, rows: int) -> Product:
+    """Return the product by torch's private operators, which are oneDNN's: see `_can_pack`."""
+    packed_weight = torch.ops.mkldnn._reorder_linear_weight(weight_NK.contiguous(), rows)
+    linear = torch.ops.mkldnn._linear_pointwise
+    return lambda x_MK: linear(x_MK, packed_weight, None, "none", [], "")
+
+
 @functools.cache
 def _can_pack(dtype: torch.dtype) -> bool:
     """Whether torch's private operators for packed weights are there and compute what they should.
@@ -64,8 +69,7 @@ def _can_pack(dtype: torch.dtype) -> bool:
     x_MK = torch.randn(16, 64, generator=draws).to(dtype)
     weight_NK = torch.randn(32, 64, generator=draws).to(dtype)
     try:
-        packed_weight = torch.ops.mkldnn._reorder_linear_weight(weight_NK, 16)
-        result = torch.ops.mkldnn._linear_pointwise(x_MK, packed_weight, None, "none", [], "")
+        result = _pack(weight_NK, 16)(x_MK)
         return torch.allclose(result.float(), x_MK.float() @ weight_NK.float().t(), 0.02, 0.02)
     except (AttributeError, NotImplementedError, RuntimeError, TypeError):
         return False
