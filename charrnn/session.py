@@ -124,10 +124,10 @@ class Session:
         rate = learning_rate(step, progress.horizon, config)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
+        masks = draw_masks(
+            config, self.model.config, len(self.model.vocabulary), step, self.model.device
+        )
         with autocast(self.model.device, config.precision):
-            masks = draw_masks(
-                config, self.model.config, len(self.model.vocabulary), step, self.model.device
-            )
             logits_TBV, state = self.model(x_TB, self._state, masks)
         loss = cross_entropy(logits_TBV.flatten(0, 1), y_TB.flatten())
         self._optimizer.zero_grad()
