@@ -14,8 +14,9 @@ from torch.nn.functional import cross_entropy
 
 from charrnn.config import BenchConfig, ModelConfig
 from charrnn.corpus import Vocabulary
-from charrnn.device import autocast, has_bfloat16, processor_name, set_threads
+from charrnn.device import autocast, has_bfloat16, set_threads
 from charrnn.model import CharRNN
+from charrnn.processor import processor_name
 
 _CPU = torch.device("cpu")
 _FIRST_CHARACTER = 0x10000  # beyond the surrogates, with room for any vocabulary

@@ -34,7 +34,7 @@ _POWERS = tuple(
 )
 
 
-def compiled(function: Callable[..., None]) -> Any:
+def compiled(function: Callable[..., Any]) -> Any:
     """Compile on first use. Products and sums may be contracted; sums are never reordered."""
     settings: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
     try:

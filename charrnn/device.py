@@ -2,14 +2,13 @@
 
 import ctypes
 import functools
-import os
 import platform
 import sys
-from pathlib import Path
 
 import torch
 
 from charrnn.errors import DeviceError
+from charrnn.processor import cores_allowed
 
 
 def choose_device(name: str) -> torch.device:
@@ -71,7 +70,7 @@ def set_threads(threads: int | None) -> int:
     more than a container is allowed to keep busy.
     """
     if threads is None:
-        threads = min(torch.get_num_threads(), _cores_allowed())
+        threads = min(torch.get_num_threads(), cores_allowed())
     torch.set_num_threads(threads)
     return threads
 
@@ -87,21 +86,3 @@ def keep_freed_memory() -> None:
     trim_threshold, mmap_threshold = -1, -3  # as malloc.h numbers them
     allocator.mallopt(mmap_threshold, 32 << 20)  # bytes; no larger value is allowed
     allocator.mallopt(trim_threshold, 2**31 - 1)
-
-
-def processor_name() -> str:
-    """Return what the processor calls itself."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def _cores_allowed(limits: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Return the processor time that Linux allows this container, in cores (control groups v2)."""
-    try:
-        quota, period = limits.read_text("ascii").split()
-        return max(1, round(int(quota) / int(period)))
-    except (OSError, ValueError):  # no such limit
-        return os.cpu_count() or 1

@@ -6,6 +6,7 @@ not, and a sample draws the same numbers whatever else is written beside it.
 
 import math
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,15 +49,24 @@ def preview_seed(seed: int, step: int) -> int:
     return int(_generator(seed, Purpose.PREVIEW, step).integers(0, 2**32))
 
 
-def sample_uniforms(seed: int, position: int, num_samples: int) -> NDArray[np.float64]:
-    """Return one number in [0, 1) for each of the samples 0 to `num_samples - 1`.
+class SampleUniforms:
+    """The numbers that samples are drawn with, in [0, 1).
 
-    The number of sample i is the i-th output of the counter-based generator Philox (Salmon et al.,
-    2011) at the counter that belongs to `position`: it depends on seed, i and position only.
+    The number of sample i at a position is the i-th output of the counter-based generator Philox
+    (Salmon et al., 2011) at the counter of that position: it depends on seed, i and position only.
     """
-    philox = np.random.Philox(key=seed, counter=[0, position, 0, 0])
-    raw: NDArray[np.uint64] = philox.random_raw(num_samples)
-    return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+    def __init__(self, seed: int, num_samples: int) -> None:
+        self._bits = np.random.Philox(key=seed, counter=0)
+        self._start: Any = self._bits.state
+        self._num_samples = num_samples
+
+    def at(self, position: int) -> NDArray[np.float64]:
+        """Return the number of each sample at `position`."""
+        self._start["state"]["counter"][1] = position
+        self._bits.state = self._start
+        raw: NDArray[np.uint64] = self._bits.random_raw(self._num_samples)
+        return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def _generator(seed: int, *key: int) -> np.random.Generator:

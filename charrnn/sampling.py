@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from charrnn.config import SampleConfig
 from charrnn.corpus import Codes
-from charrnn.randomness import sample_uniforms
+from charrnn.randomness import SampleUniforms
 from charrnn.writers import Writer, writer_for
 
 if TYPE_CHECKING:
@@ -98,6 +98,7 @@ def _draws(writer: Writer, codes: Codes, config: SampleConfig) -> Iterator[NDArr
     """Yield the next code of every sample, without end."""
     seed = secrets.randbits(32) if config.seed is None else config.seed
     vocabulary, number = writer.vocabulary, config.num_samples
+    uniforms = SampleUniforms(seed, number)
     opening = len(codes) == 0
     if opening:
         codes = vocabulary.encode("\n" * ("\n" in vocabulary) + writer.line_start)
@@ -105,8 +106,7 @@ def _draws(writer: Writer, codes: Codes, config: SampleConfig) -> Iterator[NDArr
     logits_1V, state = writer.read(codes)
     logits_BV, state = np.repeat(logits_1V, number, axis=0), writer.repeat(state, number)
     for position in itertools.count(int(opening)):
-        uniforms_B = sample_uniforms(seed, position, number)
-        codes_B = draw(distribution(logits_BV, config), uniforms_B)
+        codes_B = draw(distribution(logits_BV, config), uniforms.at(position))
         yield codes_B
         logits_BV, state = writer.step(state, codes_B)
 

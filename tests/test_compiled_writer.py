@@ -1,17 +1,23 @@
+import gc
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from charrnn.compiled import compiled
 from charrnn.config import ModelConfig
 from charrnn.corpus import Vocabulary
 from charrnn.events import Finished
 from charrnn.model import CharRNN
 from charrnn.quantization import quantize
 from charrnn.sampling import generate
+from charrnn.writers import compiled_loop, whole_products
 from charrnn.writers.compiled_writer import CompiledWriter
 from charrnn.writers.torch_writer import TorchWriter
 
@@ -97,3 +103,91 @@ def test_it_writes_without_torch(finished: Finished) -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert len(done.stdout.rstrip("\n")) >= 18
+
+
+def test_two_cores_write_what_one_does() -> None:
+    model = CharRNN(replace(SHAPE, hidden_size=41), VOCABULARY).initialize(1)
+    alone, helped = (
+        CompiledWriter(model.arrays(), model.config, VOCABULARY, "a", helped=helped)
+        for helped in (False, True)
+    )
+    long = np.tile(CODES, 20)  # longer than a task, so that the helper takes part for certain
+    for _ in range(200):
+        theirs, ours = alone.read(long), helped.read(long)
+        np.testing.assert_array_equal(ours[0], theirs[0])
+        if layers_done_by_the_helper(helped):
+            break
+        time.sleep(0.05)
+    assert layers_done_by_the_helper(helped)
+    assert generate(helped, length=300, seed=2) == generate(alone, length=300, seed=2)
+
+
+def test_the_helper_sleeps_and_is_woken() -> None:
+    _, helped = writer_with_helper()
+    for _ in range(2):
+        before = layers_done_by_the_helper(helped)
+        while layers_done_by_the_helper(helped) == before:
+            helped.read(CODES)
+        deadline = time.monotonic() + 20
+        while helped._loop._words[compiled_loop._HELPER] != compiled_loop._ASLEEP:
+            assert time.monotonic() < deadline, "the helper keeps a core busy with waiting"
+            time.sleep(0.01)
+
+
+def test_a_helper_kept_from_its_core_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone, helped = writer_with_helper()
+    monkeypatch.setattr(compiled_loop, "_LATE", -1)
+    before = layers_done_by_the_helper(helped)
+    while layers_done_by_the_helper(helped) == before:
+        helped.read(CODES)
+    done = layers_done_by_the_helper(helped)
+    for _ in range(20):
+        np.testing.assert_array_equal(helped.read(CODES)[0], alone.read(CODES)[0])
+    assert layers_done_by_the_helper(helped) == done
+
+
+def test_the_helper_ends_with_its_writer() -> None:
+    _, helped = writer_with_helper()
+    helped.read(CODES)
+    threads = [each for each in threading.enumerate() if each.name == "charrnn-writer"]
+    assert threads
+    del helped
+    gc.collect()
+    deadline = time.monotonic() + 20
+    while any(each.is_alive() for each in threads):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("width", [1, 15, 16, 50])
+def test_products_are_exact(width: int) -> None:
+    draws = np.random.default_rng(1)
+    hidden_H = draws.integers(-32767, 32767, width, np.int16, endpoint=True)
+    weights_GH = draws.integers(-127, 127, (12, width), np.int8, endpoint=True)
+    expected = weights_GH.astype(np.int64) @ hidden_H
+    for run in (_plain, _chosen):
+        for j in range(3):
+            assert run(hidden_H, weights_GH, j) == tuple(expected[j::3])
+
+
+@compiled
+def _plain(hidden_H: Any, weights_GH: Any, j: Any) -> Any:
+    return whole_products.plain_four_products(hidden_H, weights_GH, j)
+
+
+@compiled
+def _chosen(hidden_H: Any, weights_GH: Any, j: Any) -> Any:
+    return whole_products.four_products(hidden_H, weights_GH, j)
+
+
+def writer_with_helper() -> tuple[CompiledWriter, CompiledWriter]:
+    """Return two writers of one model, the second with a helper."""
+    arrays = CharRNN(SHAPE, VOCABULARY).initialize(1).arrays()
+    return (
+        CompiledWriter(arrays, SHAPE, VOCABULARY, "a", helped=False),
+        CompiledWriter(arrays, SHAPE, VOCABULARY, "a", helped=True),
+    )
+
+
+def layers_done_by_the_helper(writer: CompiledWriter) -> int:
+    return int(writer._loop._words[compiled_loop._HELPER_DONE])

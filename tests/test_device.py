@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -26,28 +25,10 @@ def test_a_precision_that_the_device_does_not_serve_is_an_error() -> None:
         device.choose_precision("bfloat16", torch.device("mps"), "lstm")
 
 
-@pytest.mark.parametrize(
-    ("limits", "cores"), [("150000 100000\n", 2), ("20000 100000\n", 1), ("400000 100000\n", 4)]
-)
-def test_a_container_limits_the_threads(tmp_path: Path, limits: str, cores: int) -> None:
-    path = tmp_path / "cpu.max"
-    path.write_text(limits)
-    assert device._cores_allowed(path) == cores
-
-
-@pytest.mark.parametrize("limits", ["max 100000\n", "", None])
-def test_without_a_limit_there_are_all_cores(tmp_path: Path, limits: str | None) -> None:
-    path = tmp_path / "cpu.max"
-    if limits is not None:
-        path.write_text(limits)
-    assert device._cores_allowed(path) >= 1
-    assert device._cores_allowed(path) == device._cores_allowed(tmp_path / "none")
-
-
 def test_threads_are_set_and_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     assert device.set_threads(3) == 3
     assert torch.get_num_threads() == 3
-    monkeypatch.setattr(device, "_cores_allowed", lambda: 2)
+    monkeypatch.setattr(device, "cores_allowed", lambda: 2)
     assert device.set_threads(None) == 2
     assert torch.get_num_threads() == 2
 
@@ -65,7 +46,3 @@ def test_threads_of_others_keep_their_number_beside_the_engine() -> None:
 def test_keeping_freed_memory_is_harmless() -> None:
     device.keep_freed_memory()
     assert torch.ones(1000, 1000).sum() == 1_000_000
-
-
-def test_the_processor_has_a_name() -> None:
-    assert device.processor_name()

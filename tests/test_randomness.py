@@ -3,22 +3,22 @@ import pytest
 
 from charrnn.randomness import (
     Purpose,
+    SampleUniforms,
     epoch_offset,
     keep_masks,
     preview_seed,
-    sample_uniforms,
 )
 
 
 def test_the_number_of_a_sample_does_not_depend_on_how_many_are_drawn() -> None:
-    many = sample_uniforms(seed=5, position=9, num_samples=50)
+    many = SampleUniforms(seed=5, num_samples=50).at(9)
     for number in range(1, 50):
-        assert np.array_equal(sample_uniforms(5, 9, number), many[:number])
+        assert np.array_equal(SampleUniforms(5, number).at(9), many[:number])
 
 
 def test_numbers_differ_between_seeds_positions_and_samples() -> None:
     numbers = np.stack(
-        [sample_uniforms(seed, position, 12) for seed in range(20) for position in range(20)]
+        [SampleUniforms(seed, 12).at(position) for seed in range(20) for position in range(20)]
     )
     assert len(np.unique(numbers)) == numbers.size
     assert numbers.min() >= 0
@@ -28,7 +28,7 @@ def test_numbers_differ_between_seeds_positions_and_samples() -> None:
 
 def test_the_numbers_are_those_of_earlier_versions() -> None:
     """A failure means that every seed now writes another text: note it in the CHANGELOG."""
-    assert sample_uniforms(1, 0, 2).tolist() == pytest.approx(GOLDEN_UNIFORMS, abs=1e-15)
+    assert SampleUniforms(1, 2).at(0).tolist() == pytest.approx(GOLDEN_UNIFORMS, abs=1e-15)
     assert [epoch_offset(1, epoch, 999) for epoch in range(3)] == GOLDEN_OFFSETS
     assert preview_seed(1, 100) == GOLDEN_PREVIEW
 

@@ -1,0 +1,23 @@
+"""What the processor is, and how much of it there is to use."""
+
+import os
+import platform
+from pathlib import Path
+
+
+def processor_name() -> str:
+    """Return what the processor calls itself."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def cores_allowed(limits: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Return the processor time that Linux allows this container, in cores (control groups v2)."""
+    try:
+        quota, period = limits.read_text("ascii").split()
+        return max(1, round(int(quota) / int(period)))
+    except (OSError, ValueError):  # no such limit
+        return os.cpu_count() or 1

@@ -1,0 +1,239 @@
+"""The compiled loop of the writer for one text: an LSTM read character by character, on two cores.
+
+Shape suffixes: T characters, L layers, G gate rows (4H: i, f, g, o), H units, 2 turns.
+"""
+
+import threading
+import weakref
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.atomics import compare_exchange, load_acquire, pause, store_release
+from charrnn.compiled import compiled, inlined, sigmoid, tanh
+from charrnn.writers.whole_products import four_products
+
+_LONGEST_TASK = 256  # characters read by one call of the compiled loop
+
+# The words that leader and helper share, a cache line apart: layers finished by each, the number of
+# the task at hand, how many characters it has, and what the helper is doing.
+_LEADER_DONE, _HELPER_DONE, _ALONE_DONE, _TASK, _LENGTH, _HELPER = range(0, 48, 8)
+_ASLEEP, _AWAKE, _AT_WORK = range(3)
+_PATIENCE = 50_000  # looks at the task before the helper goes to sleep: about a millisecond
+_LATE = 20_000  # looks at a helper that other work keeps from its core
+_REST = 500  # tasks done alone after that
+
+
+class CompiledLoop:
+    """The compiled loop, the memory it works in, and the thread that helps it."""
+
+    def __init__(self, weights: tuple[Any, ...], shape: tuple[int, int], helped: bool) -> None:
+        self._weights = weights
+        self._words = np.zeros(48, np.int64)
+        self._codes_T = np.zeros(_LONGEST_TASK, np.int64)
+        self._hidden_2LH = np.zeros((2, *shape), np.int16)
+        self._cells_LH = np.zeros(shape, np.float32)
+        self._taken = threading.Lock()
+        self._wake = threading.Event()
+        self._helped, self._started, self._rest = helped, False, 0
+
+    def read(
+        self,
+        codes_T: NDArray[np.integer[Any]],
+        hidden_LH: NDArray[np.int16],
+        cells_LH: NDArray[np.float32],
+    ) -> None:
+        """Read characters; the state goes along in place."""
+        with self._taken:
+            self._hidden_2LH[0], self._cells_LH[:] = hidden_LH, cells_LH
+            for start in range(0, len(codes_T), _LONGEST_TASK):
+                task_T = codes_T[start : start + _LONGEST_TASK]
+                self._codes_T[: len(task_T)] = task_T
+                self._do(len(task_T))
+                if len(task_T) % 2:
+                    self._hidden_2LH[0] = self._hidden_2LH[1]
+            hidden_LH[:], cells_LH[:] = self._hidden_2LH[0], self._cells_LH
+
+    def _do(self, length: int) -> None:
+        ask = self._helped and not self._rest
+        waits = _lead(
+            self._words,
+            self._codes_T,
+            length,
+            self._weights,
+            self._hidden_2LH,
+            self._cells_LH,
+            ask,
+        )
+        if not ask:
+            self._rest = max(0, self._rest - 1)
+        elif waits < 0:
+            self._call_helper()
+        elif waits > _LATE * length:
+            self._rest = _REST
+
+    def _call_helper(self) -> None:
+        if not self._started:
+            self._started, ended = True, threading.Event()
+            arrays = (
+                self._words,
+                self._codes_T,
+                self._weights,
+                self._hidden_2LH,
+                self._cells_LH,
+            )
+            weakref.finalize(self, _end_helper, self._wake, ended)
+            threading.Thread(
+                target=_help_when_called,
+                args=(self._wake, ended, arrays),
+                name="charrnn-writer",
+                daemon=True,
+            ).start()
+        self._wake.set()
+
+
+def _help_when_called(
+    wake: threading.Event, ended: threading.Event, arrays: tuple[Any, ...]
+) -> None:
+    while True:
+        wake.wait()
+        wake.clear()
+        if ended.is_set():
+            return
+        _help(*arrays, _PATIENCE)
+
+
+def _end_helper(wake: threading.Event, ended: threading.Event) -> None:
+    ended.set()
+    wake.set()
+
+
+@inlined
+def _gates(sums_G: Any, cells_H: Any, hidden_H: Any, first: Any, end: Any, unit: Any) -> None:
+    # The passes are short loops over few arrays each: LLVM turns those into vector code.
+    units = len(cells_H)
+    i, f = sums_G[first:end], sums_G[units + first : units + end]
+    g, o = sums_G[2 * units + first : 2 * units + end], sums_G[3 * units + first : 3 * units + end]
+    cell, hidden = cells_H[first:end], hidden_H[first:end]
+    for j in range(len(cell)):
+        i[j] = sigmoid(i[j]) * tanh(g[j])
+    for j in range(len(cell)):
+        f[j] = sigmoid(f[j])
+    for j in range(len(cell)):
+        cell[j] = f[j] * cell[j] + i[j]
+    for j in range(len(cell)):
+        o[j] = sigmoid(o[j]) * tanh(cell[j]) * unit
+    for j in range(len(cell)):
+        hidden[j] = np.int16(np.rint(o[j]))
+
+
+@inlined
+def _advance(
+    codes_T: Any,
+    length: Any,
+    weights: Any,
+    hidden_2LH: Any,
+    cells_LH: Any,
+    words: Any,
+    own: Any,
+    other: Any,
+    first: Any,
+    end: Any,
+) -> int:
+    """Read characters, one after another, for the units from `first` to `end` of each layer.
+
+    Hidden units are read from one half of `hidden_2LH` and written to the other, in turn. Who
+    computes the other units counts finished layers in `words[other]`, as this does in `words[own]`.
+    Returns how often that was looked at in vain.
+    """
+    table_VG, biases_LG, recurrent_LGH, recurrent_scales_LG, between_LGH, between_scales_LG = (
+        weights[:6]
+    )
+    unit = weights[6]
+    layers, units = cells_LH.shape
+    sums_G = np.empty(4 * units, np.float32)
+    finished, waits = load_acquire(words, own), 0
+    for t in range(length):
+        before_LH, after_LH = hidden_2LH[t % 2], hidden_2LH[1 - t % 2]
+        for n in range(layers):
+            hidden_H, cells_H = before_LH[n], cells_LH[n]
+            scales_G = recurrent_scales_LG[n]
+            for j in range(first, end):
+                products = four_products(hidden_H, recurrent_LGH[n], j)
+                for gate in range(4):
+                    g = gate * units + j
+                    sums_G[g] = biases_LG[n, g] + scales_G[g] * np.float32(products[gate])
+            if n:
+                while load_acquire(words, other) < finished:
+                    waits += 1
+                    pause()
+                below_H, scales_G = after_LH[n - 1], between_scales_LG[n - 1]
+                for j in range(first, end):
+                    products = four_products(below_H, between_LGH[n - 1], j)
+                    for gate in range(4):
+                        g = gate * units + j
+                        sums_G[g] += scales_G[g] * np.float32(products[gate])
+            else:
+                for rows in range(0, 4 * units, units):
+                    for g in range(rows + first, rows + end):
+                        sums_G[g] += table_VG[codes_T[t], g]
+            _gates(sums_G, cells_H, after_LH[n], first, end, unit)
+            finished += 1
+            store_release(words, own, finished)
+        while load_acquire(words, other) < finished:
+            waits += 1
+            pause()
+    return waits
+
+
+@compiled
+def _lead(
+    words: Any, codes_T: Any, length: Any, weights: Any, hidden_2LH: Any, cells_LH: Any, ask: Any
+) -> int:
+    """Read characters, with the helper if asked to and it is awake; return the waits, else -1."""
+    units = cells_LH.shape[1]
+    if ask and compare_exchange(words, _HELPER, _AWAKE, _AT_WORK):
+        store_release(words, _LENGTH, length)
+        store_release(words, _TASK, load_acquire(words, _TASK) + 1)
+        mine = units // 2
+        return _advance(
+            codes_T,
+            length,
+            weights,
+            hidden_2LH,
+            cells_LH,
+            words,
+            _LEADER_DONE,
+            _HELPER_DONE,
+            0,
+            mine,
+        )
+    _advance(
+        codes_T, length, weights, hidden_2LH, cells_LH, words, _ALONE_DONE, _ALONE_DONE, 0, units
+    )
+    return -1
+
+
+@compiled
+def _help(
+    words: Any, codes_T: Any, weights: Any, hidden_2LH: Any, cells_LH: Any, patience: Any
+) -> None:
+    """Compute the upper half of the units of every task, until none comes for a while."""
+    units = cells_LH.shape[1]
+    task, idle = load_acquire(words, _TASK), 0
+    store_release(words, _HELPER, _AWAKE)
+    while True:
+        if load_acquire(words, _TASK) != task:
+            task, idle = task + 1, 0
+            length = load_acquire(words, _LENGTH)
+            own, other, first = _HELPER_DONE, _LEADER_DONE, units // 2
+            _advance(
+                codes_T, length, weights, hidden_2LH, cells_LH, words, own, other, first, units
+            )
+            store_release(words, _HELPER, _AWAKE)
+        else:
+            idle += 1
+            pause()
+            if idle > patience and compare_exchange(words, _HELPER, _AWAKE, _ASLEEP):
+                return

@@ -1,0 +1,27 @@
+from pathlib import Path
+
+import pytest
+
+from charrnn import processor
+
+
+@pytest.mark.parametrize(
+    ("limits", "cores"), [("150000 100000\n", 2), ("20000 100000\n", 1), ("400000 100000\n", 4)]
+)
+def test_a_container_limits_the_threads(tmp_path: Path, limits: str, cores: int) -> None:
+    path = tmp_path / "cpu.max"
+    path.write_text(limits)
+    assert processor.cores_allowed(path) == cores
+
+
+@pytest.mark.parametrize("limits", ["max 100000\n", "", None])
+def test_without_a_limit_there_are_all_cores(tmp_path: Path, limits: str | None) -> None:
+    path = tmp_path / "cpu.max"
+    if limits is not None:
+        path.write_text(limits)
+    assert processor.cores_allowed(path) >= 1
+    assert processor.cores_allowed(path) == processor.cores_allowed(tmp_path / "none")
+
+
+def test_the_processor_has_a_name() -> None:
+    assert processor.processor_name()
