@@ -172,6 +172,12 @@ class SampleConfig:
     min_p: Annotated[
         float | None, "Draw from characters at least this likely, relative to the likeliest."
     ] = None
+    ban: Annotated[str | None, "Never write these characters."] = None
+    only: Annotated[str | None, "Write these characters alone."] = None
+    line_length: Annotated[int | None, "Most characters of a line."] = None
+    acrostic: Annotated[
+        str | None, "Begin each line with the next letter of this word; end with its last line."
+    ] = None
     stop: Annotated[str | None, "Stop before this text."] = None
     seed: Annotated[int | None, "Same seed, same text; left out: chosen and shown."] = None
     num_samples: Annotated[int, "Texts to write."] = 1
@@ -188,8 +194,12 @@ class SampleConfig:
         _check_integer("seed", self.seed, 0, MAX_SEED, optional=True)
         _check_integer("num_samples", self.num_samples, 1, 2**20)
         _check_choice("unknown", self.unknown, ("error", "skip"))
-        if self.stop == "":
-            raise ConfigError("stop must be at least one character, not an empty text")
+        _check_integer("line_length", self.line_length, 1, 10**9, optional=True)
+        for name in ("stop", "only", "acrostic"):
+            if getattr(self, name) == "":
+                raise ConfigError(f"{name} must be at least one character, not an empty text")
+        if self.acrostic and any(each.isspace() for each in self.acrostic):
+            raise ConfigError(f"acrostic must be a word without spaces, not {self.acrostic!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,13 +6,14 @@ Shape suffixes: B samples, V characters of the vocabulary.
 import dataclasses
 import itertools
 import secrets
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import SampleConfig
+from charrnn.constraints import Rule, allowed_at, first_place, rules_of
 from charrnn.corpus import Codes
 from charrnn.randomness import SampleUniforms
 from charrnn.writers import Writer, writer_for
@@ -74,41 +75,75 @@ def draw(p_BV: Probabilities, uniforms_B: NDArray[np.float64]) -> NDArray[np.int
     return codes_B
 
 
-def write(writer: Writer, prompt: str, config: SampleConfig) -> Iterator[tuple[int, str]]:
+def write(
+    writer: Writer, prompt: str, config: SampleConfig, likelihood_B: Probabilities | None = None
+) -> Iterator[tuple[int, str]]:
     """Yield (sample number, piece of new text) as each piece is settled, without the prompt.
 
-    Without a prompt a text begins with the corpus's commonest line start, as if after a line break.
-    A piece that could be the beginning of the stop text is held back until it is not.
+    Without a prompt a text begins with the corpus's commonest line start, as if after a line break;
+    where a rule holds (see `charrnn.constraints`) it begins with what that allows. A piece that
+    could be the beginning of the stop text is held back until it is not. To `likelihood_B` is added
+    the natural logarithm of how likely the model itself holds each text, at temperature 1 and the
+    stop text included, but for a line start that was given.
     """
-    decode = writer.vocabulary.decode
-    endings = [_Ending(config.stop) for _ in range(config.num_samples)]
-    prompt_codes = writer.vocabulary.encode(prompt, config.unknown)
-    for codes_B in itertools.islice(_draws(writer, prompt_codes, config), config.length):
-        for sample, character in enumerate(decode(codes_B)):
-            if not endings[sample].reached and (piece := endings[sample].settle(character)):
+    rules = rules_of(config, writer.vocabulary)
+    texts = [_Text(prompt, config) for _ in range(config.num_samples)]
+    codes = writer.vocabulary.encode(prompt, config.unknown)
+    for characters, logits_BV, codes_B in itertools.islice(
+        _draws(writer, codes, config, rules, texts), config.length
+    ):
+        if likelihood_B is not None and logits_BV is not None:
+            writing_B = np.array([not text.ended for text in texts])
+            likelihood_B += np.where(writing_B, _log_probabilities(logits_BV, codes_B), 0)
+        for sample, (text, character) in enumerate(zip(texts, characters, strict=True)):
+            if not text.ended and (piece := text.take(character)):
                 yield sample, piece
-        if all(ending.reached for ending in endings):
+        if all(text.ended for text in texts):
             return
-    for sample, ending in enumerate(endings):
-        if not ending.reached and ending.held:
-            yield sample, ending.held
+    for sample, text in enumerate(texts):
+        if not text.ended and text.held:
+            yield sample, text.held
 
 
-def _draws(writer: Writer, codes: Codes, config: SampleConfig) -> Iterator[NDArray[np.int64]]:
-    """Yield the next code of every sample, without end."""
+def _draws(
+    writer: Writer,
+    codes: Codes,
+    config: SampleConfig,
+    rules: Sequence[Rule],
+    texts: "Sequence[_Text]",
+) -> Iterator[tuple[str, NDArray[np.float32] | None, NDArray[np.int64]]]:
+    """Yield the next character of every sample, the logits (None: given) and its code."""
     seed = secrets.randbits(32) if config.seed is None else config.seed
     vocabulary, number = writer.vocabulary, config.num_samples
     uniforms = SampleUniforms(seed, number)
     opening = len(codes) == 0
     if opening:
-        codes = vocabulary.encode("\n" * ("\n" in vocabulary) + writer.line_start)
-        yield np.repeat(codes[-1:].astype(np.int64), number)
+        line_break = "\n" * ("\n" in vocabulary)
+        if rules:
+            codes = vocabulary.encode(line_break or writer.line_start)
+            opening = False
+        else:
+            codes = vocabulary.encode(line_break + writer.line_start)
+            yield writer.line_start * number, None, codes[-1:].astype(np.int64)
     logits_1V, state = writer.read(codes)
     logits_BV, state = np.repeat(logits_1V, number, axis=0), writer.repeat(state, number)
     for position in itertools.count(int(opening)):
-        codes_B = draw(distribution(logits_BV, config), uniforms.at(position))
-        yield codes_B
+        possible_BV = logits_BV
+        if rules:
+            allowed_BV = allowed_at(rules, [text.place for text in texts])
+            possible_BV = np.where(allowed_BV, logits_BV, -np.inf)
+        codes_B = draw(distribution(possible_BV, config), uniforms.at(position))
+        yield vocabulary.decode(codes_B), logits_BV, codes_B
         logits_BV, state = writer.step(state, codes_B)
+
+
+def _log_probabilities(logits_BV: NDArray[Any], codes_B: NDArray[np.int64]) -> Probabilities:
+    logits_BV = logits_BV.astype(np.float64)
+    highest_B = logits_BV.max(axis=1)
+    totals_B = highest_B + np.log(np.exp(logits_BV - highest_B[:, None]).sum(axis=1))
+    chosen_B: Probabilities = np.take_along_axis(logits_BV, codes_B[:, None], axis=1)[:, 0]
+    log_probabilities_B: Probabilities = chosen_B - totals_B
+    return log_probabilities_B
 
 
 def stream(
@@ -136,30 +171,51 @@ def generate(
 
     Sample i of a seed is the same text whatever the number of samples.
     """
-    config = dataclasses.replace(config or SampleConfig(), **settings)
+    chosen = dataclasses.replace(config or SampleConfig(), **settings)
+    return [each.text for each in judged(writer_for(source), prompt, chosen)]
+
+
+class Written(NamedTuple):
+    """A new text, and the natural logarithm of how likely the model itself holds it."""
+
+    text: str
+    log_probability: float
+
+
+def judged(writer: Writer, prompt: str, config: SampleConfig) -> list[Written]:
+    """Return `num_samples` new texts, with what `write` says of their likelihood."""
     texts: list[list[str]] = [[] for _ in range(config.num_samples)]
-    for sample, piece in write(writer_for(source), prompt, config):
+    likelihood_B = np.zeros(config.num_samples)
+    for sample, piece in write(writer, prompt, config, likelihood_B):
         texts[sample].append(piece)
-    return ["".join(pieces) for pieces in texts]
+    return [
+        Written("".join(pieces), float(likelihood))
+        for pieces, likelihood in zip(texts, likelihood_B, strict=True)
+    ]
 
 
-class _Ending:
-    """Watches one text for its stop text, holding back what may be the beginning of it."""
+class _Text:
+    """One text being written: where it is, what of it is held back, and whether it has ended."""
 
-    def __init__(self, stop: str | None) -> None:
-        self.reached = False
+    def __init__(self, prompt: str, config: SampleConfig) -> None:
+        self.ended = False
         self.held = ""
-        self._stop = stop
+        """What may be the beginning of the stop text."""
+        self.place = first_place(prompt)
+        self._stop = config.stop
+        self._lines = len(config.acrostic) if config.acrostic else None
 
-    def settle(self, character: str) -> str:
+    def take(self, character: str) -> str:
         """Take in a character; return what can be shown by now."""
+        self.place = self.place.after(character)
+        self.ended = self.place.line == self._lines
         if self._stop is None:
             return character
         self.held += character
         if self.held.endswith(self._stop):
-            self.reached = True
+            self.ended = True
             return self.held.removesuffix(self._stop)
-        longest = min(len(self.held), len(self._stop) - 1)
+        longest = 0 if self.ended else min(len(self.held), len(self._stop) - 1)
         tails = (self.held[len(self.held) - length :] for length in range(longest, -1, -1))
         tail = next(tail for tail in tails if self._stop.startswith(tail))
         shown = self.held[: len(self.held) - len(tail)]

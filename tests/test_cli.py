@@ -140,6 +140,18 @@ def test_sample_as_json(cli: Cli, finished: Finished) -> None:
     assert result["run"] == "checkpoints/verse"
     assert (result["seed"], result["prompt"], result["temperature"]) == (5, "The", 0.8)
     assert [len(sample["text"]) for sample in result["samples"]] == [9, 9]
+    assert all(-200 < sample["log_probability"] < 0 for sample in result["samples"])
+    assert result["characters_per_second"] == pytest.approx(18 / result["seconds"], rel=0.01)
+
+
+def test_sample_holds_a_text_to_rules(cli: Cli, finished: Finished) -> None:
+    rules = ("--acrostic", "the", "--line-length", 20, "--ban", "xyz")
+    text = cli("sample", "verse", "-s", 1, *rules).out
+    assert [line[0].lower() for line in text.splitlines()] == ["t", "h", "e"]
+    assert max(map(len, text.splitlines())) <= 20
+    refused = cli("sample", "verse", "--only", "~")
+    assert (refused.code, refused.out) == (1, "")
+    assert "--only '~' leaves none" in refused.err
 
 
 def test_score_of_the_held_out_part_of_a_text_and_of_several(

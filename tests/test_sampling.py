@@ -2,9 +2,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from torch.nn.functional import cross_entropy
 
 from charrnn.config import ModelConfig, SampleConfig
 from charrnn.corpus import Codes, Vocabulary
@@ -18,9 +20,12 @@ from charrnn.sampling import (
     distribution,
     draw,
     generate,
+    judged,
     stream,
 )
-from charrnn.writers import Writer
+from charrnn.writers import Writer, writer_for
+from charrnn.writers.compiled_writer import CompiledWriter
+from charrnn.writers.torch_writer import TorchWriter
 
 P = np.array([[0.1, 0.4, 0.2, 0.3]])
 
@@ -196,3 +201,45 @@ def test_nothing_is_drawn_once_every_sample_has_stopped() -> None:
     writer = Counting("abcdef")
     assert generate(writer, length=1000, stop="d", num_samples=3, seed=1) == ["abc"] * 3
     assert writer.steps == 2
+
+
+def test_likelihood_is_that_of_the_model_whatever_is_drawn_from() -> None:
+    model = small_model()
+    config = SampleConfig(length=30, seed=4, num_samples=3, temperature=0.3, ban="d", top_k=4)
+    for written in judged(writer_for(model), "ab", config):
+        codes = torch.from_numpy(model.vocabulary.encode("ab" + written.text).astype(np.int64))
+        logits_T1V, _ = model(codes[:-1, None], model.initial_state(1))
+        expected = -cross_entropy(logits_T1V[1:, 0], codes[2:], reduction="sum").item()
+        assert written.log_probability == pytest.approx(expected, abs=1e-4)
+
+
+def test_likelihood_ends_with_the_text() -> None:
+    writer = writer_for(small_model())
+    whole, *_ = judged(writer, "a", SampleConfig(length=40, seed=3, num_samples=2))
+    stop = whole.text[5:8]
+    config = SampleConfig(length=40, seed=3, num_samples=2, stop=stop)
+    ended = judged(writer, "a", config)[0]
+    length = whole.text.index(stop) + 3
+    (same,) = judged(writer, "a", SampleConfig(length=length, seed=3))
+    assert ended.text + stop == same.text
+    assert ended.log_probability == pytest.approx(same.log_probability, abs=1e-4)
+
+
+@pytest.mark.parametrize("engine", ["torch", "compiled"])
+def test_draws_follow_the_distribution_of_the_network(engine: str) -> None:
+    model = small_model()
+    writer: Writer = TorchWriter(model)
+    if engine == "compiled":
+        writer = CompiledWriter(model.arrays(), model.config, model.vocabulary, "c")
+    draws, prompt = 100_000, "abcabc"
+    texts = generate(writer, prompt, length=1, num_samples=draws, seed=9, temperature=1.0)
+    codes = torch.from_numpy(model.vocabulary.encode(prompt).astype(np.int64))[:, None]
+    logits_T1V, _ = model(codes, model.initial_state(1))
+    expected_V = draws * torch.softmax(logits_T1V[-1, 0].double(), 0).detach().numpy()
+    counted_V = np.array([texts.count(each) for each in model.vocabulary.characters])
+    chi_squared = ((counted_V - expected_V) ** 2 / expected_V).sum()
+    # One true engine in ten thousand is further off (Wilson and Hilferty, 1931).
+    free = len(counted_V) - 1
+    limit = free * (1 - 2 / (9 * free) + 3.72 * (2 / (9 * free)) ** 0.5) ** 3
+    assert chi_squared < limit
+    assert ((np.roll(counted_V, 1) - expected_V) ** 2 / expected_V).sum() > limit

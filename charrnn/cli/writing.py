@@ -50,10 +50,11 @@ def sample(
 ) -> None:
     """Write new text with a trained model."""
     import secrets
+    import time
 
     from charrnn.console import messages, print_samples
     from charrnn.corpus import read_text
-    from charrnn.sampling import generate, write
+    from charrnn.sampling import judged, write
     from charrnn.writers import writer_of
 
     text = _prompt(prompt, prompt_file)
@@ -72,13 +73,18 @@ def sample(
         config = dataclasses.replace(config, seed=secrets.randbits(32))
         messages().print(f"seed {config.seed}")
     if as_json:
+        begun = time.perf_counter()
+        texts = judged(writer, text, config)
+        seconds = time.perf_counter() - begun
         print_json(
             {
                 "run": str(opened.path),
                 "seed": config.seed,
                 "temperature": config.temperature,
                 "prompt": text,
-                "samples": [{"text": each} for each in generate(writer, text, config)],
+                "samples": [each._asdict() for each in texts],
+                "seconds": round(seconds, 6),
+                "characters_per_second": round(sum(len(each.text) for each in texts) / seconds, 1),
             }
         )
         return
