@@ -36,6 +36,17 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
+def parse_temperatures(text: str) -> float | tuple[float, ...]:
+    """Turn `0.8` into a number and `0.5,0.8` into several; raise `ConfigError` on anything else."""
+    try:
+        numbers = tuple(float(each) for each in text.split(","))
+    except ValueError:
+        raise ConfigError(
+            f"{text!r} is not a temperature: write a number such as 0.8, or several: 0.5,0.8,1.1"
+        ) from None
+    return numbers if len(numbers) > 1 else numbers[0]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """The shape of the network. The default is what made char-RNNs famous."""
@@ -163,7 +174,11 @@ class AdaptConfig:
 class SampleConfig:
     """How text is drawn from a model: temperature, then top-k, top-p, min-p, then the draw."""
 
-    temperature: Annotated[float, "Below 1 safer, above 1 wilder; 0: always the likeliest."] = 0.8
+    temperature: Annotated[
+        float | tuple[float, ...],
+        "Below 1 safer, above 1 wilder; 0: always the likeliest. 0.5,0.8,1.1 writes with each.",
+        parse_temperatures,
+    ] = 0.8
     length: Annotated[int, "New characters to write."] = 2000
     top_k: Annotated[int | None, "Draw from the k likeliest characters only."] = None
     top_p: Annotated[
@@ -186,7 +201,8 @@ class SampleConfig:
     ] = "error"
 
     def __post_init__(self) -> None:
-        _check_number("temperature", self.temperature, 0, 100)
+        for each in self.temperatures:
+            _check_number("temperature", each, 0, 100)
         _check_integer("length", self.length, 0, 10**12)
         _check_integer("top_k", self.top_k, 1, 2**31, optional=True)
         _check_number("top_p", self.top_p, 1e-9, 1, optional=True)
@@ -200,6 +216,16 @@ class SampleConfig:
                 raise ConfigError(f"{name} must be at least one character, not an empty text")
         if self.acrostic and any(each.isspace() for each in self.acrostic):
             raise ConfigError(f"acrostic must be a word without spaces, not {self.acrostic!r}")
+
+    @property
+    def temperatures(self) -> tuple[float, ...]:
+        """The temperatures, one or several."""
+        given = self.temperature
+        return given if isinstance(given, tuple) else (given,)
+
+    def at_each_temperature(self) -> "list[SampleConfig]":
+        """Return this config for each temperature alone."""
+        return [dataclasses.replace(self, temperature=each) for each in self.temperatures]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from charrnn.config import SampleConfig
 from charrnn.constraints import Rule, allowed_at, first_place, rules_of
 from charrnn.corpus import Codes
+from charrnn.errors import ConfigError
 from charrnn.randomness import SampleUniforms
 from charrnn.writers import Writer, writer_for
 
@@ -57,7 +58,8 @@ def apply_min_p(p_BV: Probabilities, min_p: float) -> Probabilities:
 
 def distribution(logits_BV: NDArray[Any], config: SampleConfig) -> Probabilities:
     """Return the probabilities that are drawn from: temperature, top-k, top-p, min-p in turn."""
-    p_BV = apply_temperature(logits_BV, config.temperature)
+    (temperature,) = config.temperatures
+    p_BV = apply_temperature(logits_BV, temperature)
     if config.top_k is not None:
         p_BV = apply_top_k(p_BV, config.top_k)
     if config.top_p is not None:
@@ -157,6 +159,8 @@ def stream(
     `source` is a model, a run or a writer; settings are the fields of `SampleConfig`.
     """
     one = dataclasses.replace(config or SampleConfig(), **settings, num_samples=1)
+    if len(one.temperatures) > 1:
+        raise ConfigError(f"one text has one temperature, not {one.temperature}; use generate")
     for _, piece in write(writer_for(source), prompt, one):
         yield piece
 
@@ -167,12 +171,15 @@ def generate(
     config: SampleConfig | None = None,
     **settings: Any,
 ) -> list[str]:
-    """Return `num_samples` new texts, without the prompt, written side by side.
+    """Return `num_samples` new texts for each temperature, without the prompt.
 
-    Sample i of a seed is the same text whatever the number of samples.
+    They are written side by side, and sample i of a seed is the same text whatever their number.
     """
     chosen = dataclasses.replace(config or SampleConfig(), **settings)
-    return [each.text for each in judged(writer_for(source), prompt, chosen)]
+    writer = writer_for(source)
+    return [
+        each.text for one in chosen.at_each_temperature() for each in judged(writer, prompt, one)
+    ]
 
 
 class Written(NamedTuple):
@@ -183,7 +190,7 @@ class Written(NamedTuple):
 
 
 def judged(writer: Writer, prompt: str, config: SampleConfig) -> list[Written]:
-    """Return `num_samples` new texts, with what `write` says of their likelihood."""
+    """Return `num_samples` new texts of one temperature, and what `write` says of each."""
     texts: list[list[str]] = [[] for _ in range(config.num_samples)]
     likelihood_B = np.zeros(config.num_samples)
     for sample, piece in write(writer, prompt, config, likelihood_B):

@@ -128,6 +128,21 @@ def test_several_samples_are_separated_by_a_line_of_dashes(cli: Cli, finished: F
     assert texts[0] == cli(*options).out
 
 
+def test_several_temperatures_write_a_labelled_text_each(cli: Cli, finished: Finished) -> None:
+    options = ("sample", "verse", "-n", 30, "-s", 5, "-p", "The ")
+    alone = {each: cli(*options, "-t", each).out for each in ("0.5", "1.0")}
+    label = " temperature 0.5 ".center(40, "-") + "\n", " temperature 1.0 ".center(40, "-") + "\n"
+    assert cli(*options, "-t", "0.5,1").out == (
+        label[0] + alone["0.5"] + "\n" + label[1] + alone["1.0"]
+    )
+    several = cli(*options, "-t", "0.5,1", "--num-samples", 2).out
+    assert [several.count(each) for each in label] == [2, 2]
+    result = json.loads(cli(*options, "-t", "0.5,1", "--json").out)
+    assert result["temperature"] == [0.5, 1.0]
+    assert [each["temperature"] for each in result["samples"]] == [0.5, 1.0]
+    assert "The " + result["samples"][1]["text"] == alone["1.0"]
+
+
 def test_a_sample_that_ends_at_once_is_still_one_of_them(cli: Cli, finished: Finished) -> None:
     outcome = cli("sample", "verse", "-n", 0, "--num-samples", 3, "-p", "The", "-s", 1)
     assert outcome.out.split("\n" + "-" * 40 + "\n") == ["The", "The", "The"]

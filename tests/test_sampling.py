@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from charrnn.config import ModelConfig, SampleConfig
 from charrnn.corpus import Codes, Vocabulary
-from charrnn.errors import VocabularyError
+from charrnn.errors import ConfigError, VocabularyError
 from charrnn.model import CharRNN
 from charrnn.sampling import (
     apply_min_p,
@@ -105,6 +105,16 @@ def test_the_same_seed_writes_the_same_text() -> None:
 def test_without_a_seed_texts_differ() -> None:
     model = small_model()
     assert generate(model, length=60) != generate(model, length=60)
+
+
+def test_each_temperature_writes_its_texts() -> None:
+    model, config = small_model(), SampleConfig(length=30, seed=7, num_samples=2)
+    both = generate(model, "a", config, temperature=(0.4, 1.2))
+    apart = [generate(model, "a", config, temperature=each) for each in (0.4, 1.2)]
+    assert both == [*apart[0], *apart[1]]
+    assert apart[0] != apart[1]
+    with pytest.raises(ConfigError, match="one text has one temperature"):
+        list(stream(model, "a", config, temperature=(0.4, 1.2)))
 
 
 def test_temperature_zero_needs_no_seed() -> None:

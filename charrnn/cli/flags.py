@@ -9,10 +9,20 @@ from typing import Annotated, Any
 
 import typer
 
-from charrnn.config import BenchConfig, Budget, DeviceName, ModelConfig, SampleConfig, TrainConfig
+from charrnn.config import (
+    BenchConfig,
+    Budget,
+    DeviceName,
+    ModelConfig,
+    SampleConfig,
+    TrainConfig,
+    parse_duration,
+    parse_temperatures,
+)
 from charrnn.errors import ConfigError
 
 _SHORT = {"temperature": "-t", "length": "-n", "seed": "-s"}
+_METAVARS = {parse_duration: "TIME", parse_temperatures: "NUMBER[,...]"}
 _CHOSEN = {
     "batch_size",
     "seq_length",
@@ -78,14 +88,14 @@ def _flags(config: Any) -> list[inspect.Parameter]:
             rich_help_panel=_panel(config, field.name),
             show_default=_shown_default(config, field),
             parser=_usage_error(parse[0]) if parse else None,
-            metavar="TIME" if parse else None,
+            metavar=_METAVARS[parse[0]] if parse else None,
         )
         parameters.append(
             inspect.Parameter(
                 field.name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=field.default,
-                annotation=Annotated[kind, option],
+                annotation=Annotated[float | None if parse else kind, option],
             )
         )
     return parameters

@@ -2,8 +2,9 @@
 
 import dataclasses
 import itertools
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -50,11 +51,10 @@ def sample(
 ) -> None:
     """Write new text with a trained model."""
     import secrets
-    import time
 
     from charrnn.console import messages, print_samples
     from charrnn.corpus import read_text
-    from charrnn.sampling import judged, write
+    from charrnn.sampling import write
     from charrnn.writers import writer_of
 
     text = _prompt(prompt, prompt_file)
@@ -73,24 +73,38 @@ def sample(
         config = dataclasses.replace(config, seed=secrets.randbits(32))
         messages().print(f"seed {config.seed}")
     if as_json:
-        begun = time.perf_counter()
-        texts = judged(writer, text, config)
-        seconds = time.perf_counter() - begun
-        print_json(
-            {
-                "run": str(opened.path),
-                "seed": config.seed,
-                "temperature": config.temperature,
-                "prompt": text,
-                "samples": [each._asdict() for each in texts],
-                "seconds": round(seconds, 6),
-                "characters_per_second": round(sum(len(each.text) for each in texts) / seconds, 1),
-            }
-        )
+        print_json({"run": str(opened.path), **_record(writer, text, config)})
         return
-    pieces = write(writer, text, config)
-    first = next(pieces, (0, ""))  # a character the model does not know is an error here
-    print_samples(itertools.chain([first], pieces), "" if no_prompt else text, config.num_samples)
+    each = [(one, write(writer, text, one)) for one in config.at_each_temperature()]
+    first = next(each[0][1], (0, ""))  # a character the model does not know is an error here
+    each[0] = each[0][0], itertools.chain([first], each[0][1])
+    several = len(each) > 1
+    print_samples(
+        [(f"temperature {one.temperature}" if several else "", pieces) for one, pieces in each],
+        "" if no_prompt else text,
+        config.num_samples,
+    )
+
+
+def _record(writer: "Writer", prompt: str, config: SampleConfig) -> dict[str, Any]:
+    from charrnn.sampling import judged
+
+    begun = time.perf_counter()
+    samples = [
+        {"temperature": one.temperature, **written._asdict()}
+        for one in config.at_each_temperature()
+        for written in judged(writer, prompt, one)
+    ]
+    seconds = time.perf_counter() - begun
+    characters = sum(len(each["text"]) for each in samples)
+    return {
+        "seed": config.seed,
+        "temperature": config.temperature,
+        "prompt": prompt,
+        "samples": samples,
+        "seconds": round(seconds, 6),
+        "characters_per_second": round(characters / seconds, 1),
+    }
 
 
 def _adapted(

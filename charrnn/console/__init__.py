@@ -110,10 +110,10 @@ class TextOutput:
             self._breaks += len(text)
         sys.stdout.flush()
 
-    def separate(self) -> None:
-        """Begin another text, below a line of dashes."""
+    def separate(self, label: str = "", first: bool = False) -> None:
+        """Begin another text, or a first one, below a line of dashes that may have a label."""
         self._breaks = 0
-        self.write("\n" + "-" * 40 + "\n")
+        self.write("\n" * (not first) + (f" {label} " if label else "").center(40, "-") + "\n")
 
     def close(self) -> None:
         """End the text."""
@@ -122,23 +122,29 @@ class TextOutput:
         sys.stdout.flush()
 
 
-def print_samples(pieces: Iterable[tuple[int, str]], prompt: str, num_samples: int) -> None:
-    """Print texts below one another: the first as it is written, the others when it is done.
+def print_samples(
+    groups: Iterable[tuple[str, Iterable[tuple[int, str]]]], prompt: str, num_samples: int
+) -> None:
+    """Print texts below one another: the first of a group as it is written, the others after it.
 
-    `pieces` are (sample number, new text), as `charrnn.sampling.write` gives them; each text is
-    shown with its prompt.
+    A group has a label, empty where there is only one, and its pieces: (sample number, new text),
+    as `charrnn.sampling.write` gives them. Each text is shown with its prompt.
     """
-    output, later = TextOutput(), {number: [prompt] for number in range(1, num_samples)}
+    output = TextOutput()
     try:
-        output.write(prompt)
-        for number, piece in pieces:
-            if number == 0:
-                output.write(piece)
-            else:
-                later[number].append(piece)
-        for text in later.values():
-            output.separate()
-            output.write("".join(text))
+        for place, (label, pieces) in enumerate(groups):
+            if label:
+                output.separate(label, first=place == 0)
+            output.write(prompt)
+            later = {number: [prompt] for number in range(1, num_samples)}
+            for number, piece in pieces:
+                if number == 0:
+                    output.write(piece)
+                else:
+                    later[number].append(piece)
+            for text in later.values():
+                output.separate(label)
+                output.write("".join(text))
     finally:
         output.close()
 
