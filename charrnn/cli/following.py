@@ -56,11 +56,12 @@ def _stop_on_signals() -> Iterator[tuple[threading.Event, list[int]]]:
 
 
 def _show_sample(finished: Finished, say: Callable[[str], None]) -> None:
-    from charrnn.model import load
     from charrnn.sampling import generate
+    from charrnn.writers import writer_of
 
     temperature = SampleConfig().temperature
-    model = load(str(finished.run.path), device="cpu")
-    (text,) = generate(model, length=600, temperature=temperature, seed=1)
+    # The writer that `charrnn sample` takes: what is compiled at its first use is compiled now.
+    writer = writer_of(finished.run.select("best"), device="cpu")
+    (text,) = generate(writer, length=600, temperature=temperature, seed=1)
     say(f"\nthe best model writes, at temperature {temperature}:\n\n{text.strip()}\n")
     say(f"more of it: charrnn sample {finished.run.path} --temperature {temperature}")

@@ -20,6 +20,7 @@ _LONGEST_TASK = 256  # characters read by one call of the compiled loop
 # the task at hand, how many characters it has, and what the helper is doing.
 _LEADER_DONE, _HELPER_DONE, _ALONE_DONE, _TASK, _LENGTH, _HELPER = range(0, 48, 8)
 _ASLEEP, _AWAKE, _AT_WORK = range(3)
+_ALONE, _LEAD, _BE_HELPER = range(3)
 _PATIENCE = 50_000  # looks at the task before the helper goes to sleep: about a millisecond
 _LATE = 20_000  # looks at a helper that other work keeps from its core
 _REST = 500  # tasks done alone after that
@@ -37,6 +38,7 @@ class CompiledLoop:
         self._taken = threading.Lock()
         self._wake = threading.Event()
         self._helped, self._started, self._rest = helped, False, 0
+        self._do(0)  # compiles, or loads what was compiled; wakes the helper
 
     def read(
         self,
@@ -57,14 +59,14 @@ class CompiledLoop:
 
     def _do(self, length: int) -> None:
         ask = self._helped and not self._rest
-        waits = _lead(
+        waits = _take_part(
+            _LEAD if ask else _ALONE,
             self._words,
             self._codes_T,
             length,
             self._weights,
             self._hidden_2LH,
             self._cells_LH,
-            ask,
         )
         if not ask:
             self._rest = max(0, self._rest - 1)
@@ -79,6 +81,7 @@ class CompiledLoop:
             arrays = (
                 self._words,
                 self._codes_T,
+                0,
                 self._weights,
                 self._hidden_2LH,
                 self._cells_LH,
@@ -101,7 +104,7 @@ def _help_when_called(
         wake.clear()
         if ended.is_set():
             return
-        _help(*arrays, _PATIENCE)
+        _take_part(_BE_HELPER, *arrays)
 
 
 def _end_helper(wake: threading.Event, ended: threading.Event) -> None:
@@ -188,52 +191,44 @@ def _advance(
 
 
 @compiled
-def _lead(
-    words: Any, codes_T: Any, length: Any, weights: Any, hidden_2LH: Any, cells_LH: Any, ask: Any
+def _take_part(
+    role: Any,
+    words: Any,
+    codes_T: Any,
+    length: Any,
+    weights: Any,
+    hidden_2LH: Any,
+    cells_LH: Any,
 ) -> int:
-    """Read characters, with the helper if asked to and it is awake; return the waits, else -1."""
+    """Read characters alone or, if the helper is awake, with it; or be the helper.
+
+    The helper computes the upper half of the units of every task, until none comes for a while.
+    Returns how often the other was waited for, -1 if there was none. One function for all roles:
+    loading a compiled function takes longer than writing hundreds of characters.
+    """
     units = cells_LH.shape[1]
-    if ask and compare_exchange(words, _HELPER, _AWAKE, _AT_WORK):
+    first, end, own, other = 0, units, _ALONE_DONE, _ALONE_DONE
+    task, idle, waits = load_acquire(words, _TASK), 0, -1
+    if role == _BE_HELPER:
+        first, own, other = units // 2, _HELPER_DONE, _LEADER_DONE
+        store_release(words, _HELPER, _AWAKE)
+    elif role == _LEAD and compare_exchange(words, _HELPER, _AWAKE, _AT_WORK):
+        end, own, other = units // 2, _LEADER_DONE, _HELPER_DONE
         store_release(words, _LENGTH, length)
-        store_release(words, _TASK, load_acquire(words, _TASK) + 1)
-        mine = units // 2
-        return _advance(
-            codes_T,
-            length,
-            weights,
-            hidden_2LH,
-            cells_LH,
-            words,
-            _LEADER_DONE,
-            _HELPER_DONE,
-            0,
-            mine,
-        )
-    _advance(
-        codes_T, length, weights, hidden_2LH, cells_LH, words, _ALONE_DONE, _ALONE_DONE, 0, units
-    )
-    return -1
-
-
-@compiled
-def _help(
-    words: Any, codes_T: Any, weights: Any, hidden_2LH: Any, cells_LH: Any, patience: Any
-) -> None:
-    """Compute the upper half of the units of every task, until none comes for a while."""
-    units = cells_LH.shape[1]
-    task, idle = load_acquire(words, _TASK), 0
-    store_release(words, _HELPER, _AWAKE)
+        store_release(words, _TASK, task + 1)
     while True:
-        if load_acquire(words, _TASK) != task:
+        if role != _BE_HELPER or load_acquire(words, _TASK) != task:
             task, idle = task + 1, 0
-            length = load_acquire(words, _LENGTH)
-            own, other, first = _HELPER_DONE, _LEADER_DONE, units // 2
-            _advance(
-                codes_T, length, weights, hidden_2LH, cells_LH, words, own, other, first, units
+            if role == _BE_HELPER:
+                length = load_acquire(words, _LENGTH)
+            waits = _advance(
+                codes_T, length, weights, hidden_2LH, cells_LH, words, own, other, first, end
             )
+            if role != _BE_HELPER:
+                return waits if own == _LEADER_DONE else -1
             store_release(words, _HELPER, _AWAKE)
         else:
             idle += 1
             pause()
-            if idle > patience and compare_exchange(words, _HELPER, _AWAKE, _ASLEEP):
-                return
+            if idle > _PATIENCE and compare_exchange(words, _HELPER, _AWAKE, _ASLEEP):
+                return -1
