@@ -23,7 +23,7 @@ _ASLEEP, _AWAKE, _AT_WORK = range(3)
 _ALONE, _LEAD, _BE_HELPER = range(3)
 _PATIENCE = 50_000  # looks at the task before the helper goes to sleep: about a millisecond
 _LATE = 20_000  # looks at a helper that other work keeps from its core
-_REST = 500  # tasks done alone after that
+_REST = 100  # tasks done alone after that
 
 
 class CompiledLoop:
