@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from charrnn.model import CharRNN
 
 Probabilities = NDArray[np.float64]
+_Draw = tuple[str, NDArray[np.float32] | None, NDArray[np.int64]]
+"""The next character of every sample, the logits it was drawn from (None: given), its code."""
 
 
 def apply_temperature(logits_BV: NDArray[Any], temperature: float) -> Probabilities:
@@ -87,13 +89,20 @@ def write(
     could be the beginning of the stop text is held back until it is not. To `likelihood_B` is added
     the natural logarithm of how likely the model itself holds each text, at temperature 1 and the
     stop text included, but for a line start that was given.
+
+    Raises `VocabularyError` and `ConfigError` when called, not at the first piece.
     """
     rules = rules_of(config, writer.vocabulary)
-    texts = [_Text(prompt, config) for _ in range(config.num_samples)]
     codes = writer.vocabulary.encode(prompt, config.unknown)
-    for characters, logits_BV, codes_B in itertools.islice(
-        _draws(writer, codes, config, rules, texts), config.length
-    ):
+    texts = [_Text(prompt, config) for _ in range(config.num_samples)]
+    draws = itertools.islice(_draws(writer, codes, config, rules, texts), config.length)
+    return _pieces(draws, texts, likelihood_B)
+
+
+def _pieces(
+    draws: Iterator[_Draw], texts: "Sequence[_Text]", likelihood_B: Probabilities | None
+) -> Iterator[tuple[int, str]]:
+    for characters, logits_BV, codes_B in draws:
         if likelihood_B is not None and logits_BV is not None:
             writing_B = np.array([not text.ended for text in texts])
             likelihood_B += np.where(writing_B, _log_probabilities(logits_BV, codes_B), 0)
@@ -113,8 +122,7 @@ def _draws(
     config: SampleConfig,
     rules: Sequence[Rule],
     texts: "Sequence[_Text]",
-) -> Iterator[tuple[str, NDArray[np.float32] | None, NDArray[np.int64]]]:
-    """Yield the next character of every sample, the logits (None: given) and its code."""
+) -> Iterator[_Draw]:
     seed = secrets.randbits(32) if config.seed is None else config.seed
     vocabulary, number = writer.vocabulary, config.num_samples
     uniforms = SampleUniforms(seed, number)

@@ -95,6 +95,7 @@ def _flags(config: Any) -> list[inspect.Parameter]:
                 field.name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=field.default,
+                # What a parser returns need not be a kind that Typer knows.
                 annotation=Annotated[float | None if parse else kind, option],
             )
         )

@@ -1,7 +1,6 @@
 """The command that writes."""
 
 import dataclasses
-import itertools
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -75,12 +74,12 @@ def sample(
     if as_json:
         print_json({"run": str(opened.path), **_record(writer, text, config)})
         return
-    each = [(one, write(writer, text, one)) for one in config.at_each_temperature()]
-    first = next(each[0][1], (0, ""))  # a character the model does not know is an error here
-    each[0] = each[0][0], itertools.chain([first], each[0][1])
-    several = len(each) > 1
+    several = len(config.temperatures) > 1
     print_samples(
-        [(f"temperature {one.temperature}" if several else "", pieces) for one, pieces in each],
+        [
+            (f"temperature {one.temperature}" if several else "", write(writer, text, one))
+            for one in config.at_each_temperature()
+        ],
         "" if no_prompt else text,
         config.num_samples,
     )

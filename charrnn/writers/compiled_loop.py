@@ -30,11 +30,11 @@ class CompiledLoop:
     """The compiled loop, the memory it works in, and the thread that helps it."""
 
     def __init__(self, weights: tuple[Any, ...], shape: tuple[int, int], helped: bool) -> None:
-        self._weights = weights
         self._words = np.zeros(48, np.int64)
         self._codes_T = np.zeros(_LONGEST_TASK, np.int64)
         self._hidden_2LH = np.zeros((2, *shape), np.int16)
         self._cells_LH = np.zeros(shape, np.float32)
+        self._shared = self._words, self._codes_T, weights, self._hidden_2LH, self._cells_LH
         self._taken = threading.Lock()
         self._wake = threading.Event()
         self._helped, self._started, self._rest = helped, False, 0
@@ -59,15 +59,7 @@ class CompiledLoop:
 
     def _do(self, length: int) -> None:
         ask = self._helped and not self._rest
-        waits = _take_part(
-            _LEAD if ask else _ALONE,
-            self._words,
-            self._codes_T,
-            length,
-            self._weights,
-            self._hidden_2LH,
-            self._cells_LH,
-        )
+        waits = _take_part(_LEAD if ask else _ALONE, length, *self._shared)
         if not ask:
             self._rest = max(0, self._rest - 1)
         elif waits < 0:
@@ -78,18 +70,10 @@ class CompiledLoop:
     def _call_helper(self) -> None:
         if not self._started:
             self._started, ended = True, threading.Event()
-            arrays = (
-                self._words,
-                self._codes_T,
-                0,
-                self._weights,
-                self._hidden_2LH,
-                self._cells_LH,
-            )
             weakref.finalize(self, _end_helper, self._wake, ended)
             threading.Thread(
                 target=_help_when_called,
-                args=(self._wake, ended, arrays),
+                args=(self._wake, ended, self._shared),
                 name="charrnn-writer",
                 daemon=True,
             ).start()
@@ -97,14 +81,14 @@ class CompiledLoop:
 
 
 def _help_when_called(
-    wake: threading.Event, ended: threading.Event, arrays: tuple[Any, ...]
+    wake: threading.Event, ended: threading.Event, shared: tuple[Any, ...]
 ) -> None:
     while True:
         wake.wait()
         wake.clear()
         if ended.is_set():
             return
-        _take_part(_BE_HELPER, *arrays)
+        _take_part(_BE_HELPER, 0, *shared)
 
 
 def _end_helper(wake: threading.Event, ended: threading.Event) -> None:
@@ -132,6 +116,15 @@ def _gates(sums_G: Any, cells_H: Any, hidden_H: Any, first: Any, end: Any, unit:
 
 
 @inlined
+def _wait_for(words: Any, other: Any, finished: Any) -> int:
+    waits = 0
+    while load_acquire(words, other) < finished:
+        waits += 1
+        pause()
+    return waits
+
+
+@compiled
 def _advance(
     codes_T: Any,
     length: Any,
@@ -168,9 +161,7 @@ def _advance(
                     g = gate * units + j
                     sums_G[g] = biases_LG[n, g] + scales_G[g] * np.float32(products[gate])
             if n:
-                while load_acquire(words, other) < finished:
-                    waits += 1
-                    pause()
+                waits += _wait_for(words, other, finished)
                 below_H, scales_G = after_LH[n - 1], between_scales_LG[n - 1]
                 for j in range(first, end):
                     products = four_products(below_H, between_LGH[n - 1], j)
@@ -184,51 +175,47 @@ def _advance(
             _gates(sums_G, cells_H, after_LH[n], first, end, unit)
             finished += 1
             store_release(words, own, finished)
-        while load_acquire(words, other) < finished:
-            waits += 1
-            pause()
+        waits += _wait_for(words, other, finished)
     return waits
 
 
-@compiled
-def _take_part(
-    role: Any,
-    words: Any,
-    codes_T: Any,
-    length: Any,
-    weights: Any,
-    hidden_2LH: Any,
-    cells_LH: Any,
-) -> int:
-    """Read characters alone or, if the helper is awake, with it; or be the helper.
-
-    The helper computes the upper half of the units of every task, until none comes for a while.
-    Returns how often the other was waited for, -1 if there was none. One function for all roles:
-    loading a compiled function takes longer than writing hundreds of characters.
-    """
+@inlined
+def _help(words: Any, codes_T: Any, weights: Any, hidden_2LH: Any, cells_LH: Any) -> None:
+    """Compute the upper half of the units of every task, until none comes for a while."""
     units = cells_LH.shape[1]
-    first, end, own, other = 0, units, _ALONE_DONE, _ALONE_DONE
-    task, idle, waits = load_acquire(words, _TASK), 0, -1
-    if role == _BE_HELPER:
-        first, own, other = units // 2, _HELPER_DONE, _LEADER_DONE
-        store_release(words, _HELPER, _AWAKE)
-    elif role == _LEAD and compare_exchange(words, _HELPER, _AWAKE, _AT_WORK):
-        end, own, other = units // 2, _LEADER_DONE, _HELPER_DONE
-        store_release(words, _LENGTH, length)
-        store_release(words, _TASK, task + 1)
-    while True:
-        if role != _BE_HELPER or load_acquire(words, _TASK) != task:
+    own, other, first = _HELPER_DONE, _LEADER_DONE, units // 2
+    task, idle = load_acquire(words, _TASK), 0
+    store_release(words, _HELPER, _AWAKE)
+    while idle <= _PATIENCE or not compare_exchange(words, _HELPER, _AWAKE, _ASLEEP):
+        if load_acquire(words, _TASK) != task:
             task, idle = task + 1, 0
-            if role == _BE_HELPER:
-                length = load_acquire(words, _LENGTH)
-            waits = _advance(
-                codes_T, length, weights, hidden_2LH, cells_LH, words, own, other, first, end
+            length = load_acquire(words, _LENGTH)
+            _advance(
+                codes_T, length, weights, hidden_2LH, cells_LH, words, own, other, first, units
             )
-            if role != _BE_HELPER:
-                return waits if own == _LEADER_DONE else -1
             store_release(words, _HELPER, _AWAKE)
         else:
             idle += 1
             pause()
-            if idle > _PATIENCE and compare_exchange(words, _HELPER, _AWAKE, _ASLEEP):
-                return -1
+
+
+@compiled
+def _take_part(
+    role: Any, length: Any, words: Any, codes_T: Any, weights: Any, hidden_2LH: Any, cells_LH: Any
+) -> int:
+    """Read characters alone or, if the helper is awake, with it; or be the helper.
+
+    Returns how often the leader looked at the helper in vain, -1 if there was none. One function
+    for all roles: loading a compiled function takes longer than writing hundreds of characters.
+    """
+    if role == _BE_HELPER:
+        _help(words, codes_T, weights, hidden_2LH, cells_LH)
+        return -1
+    end, own, other = cells_LH.shape[1], _ALONE_DONE, _ALONE_DONE
+    together = role == _LEAD and compare_exchange(words, _HELPER, _AWAKE, _AT_WORK)
+    if together:
+        end, own, other = end // 2, _LEADER_DONE, _HELPER_DONE
+        store_release(words, _LENGTH, length)
+        store_release(words, _TASK, load_acquire(words, _TASK) + 1)
+    waits = _advance(codes_T, length, weights, hidden_2LH, cells_LH, words, own, other, 0, end)
+    return waits if together else -1
