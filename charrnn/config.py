@@ -6,11 +6,17 @@ means "chosen from the corpus": `resolve` fills it in, and the run records the r
 
 import dataclasses
 import math
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 from charrnn.errors import ConfigError
+from charrnn.values import (
+    check_choice,
+    check_integer,
+    check_number,
+    parse_duration,
+    parse_temperatures,
+)
 
 if TYPE_CHECKING:
     from charrnn.corpus import Corpus
@@ -20,31 +26,6 @@ DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 MAX_SEED = 2**63 - 1
-
-
-def parse_duration(text: str) -> float:
-    """Turn `90`, `90s`, `10m` or `1h30m` into seconds; raise `ConfigError` on anything else."""
-    match = re.fullmatch(
-        r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip().replace(" ", "")
-    )
-    seconds = 0.0
-    if match:
-        hours, minutes, rest = match.groups(default="0")
-        seconds = 3600.0 * int(hours) + 60.0 * int(minutes) + float(rest)
-    if seconds <= 0:
-        raise ConfigError(f"{text!r} is not a duration: write 90s, 10m or 1h30m, more than zero")
-    return seconds
-
-
-def parse_temperatures(text: str) -> float | tuple[float, ...]:
-    """Turn `0.8` into a number and `0.5,0.8` into several; raise `ConfigError` on anything else."""
-    try:
-        numbers = tuple(float(each) for each in text.split(","))
-    except ValueError:
-        raise ConfigError(
-            f"{text!r} is not a temperature: write a number such as 0.8, or several: 0.5,0.8,1.1"
-        ) from None
-    return numbers if len(numbers) > 1 else numbers[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,10 +38,10 @@ class ModelConfig:
     forget_bias: Annotated[float, "Initial bias of the LSTM's forget gates."] = 1.0
 
     def __post_init__(self) -> None:
-        _check_choice("cell", self.cell, ("lstm", "gru", "rnn"))
-        _check_integer("num_layers", self.num_layers, 1, 64)
-        _check_integer("hidden_size", self.hidden_size, 1, 16_384)
-        _check_number("forget_bias", self.forget_bias, -100, 100)
+        check_choice("cell", self.cell, ("lstm", "gru", "rnn"))
+        check_integer("num_layers", self.num_layers, 1, 64)
+        check_integer("hidden_size", self.hidden_size, 1, 16_384)
+        check_number("forget_bias", self.forget_bias, -100, 100)
 
     @property
     def gates(self) -> int:
@@ -86,9 +67,9 @@ class Budget:
     ] = None
 
     def __post_init__(self) -> None:
-        _check_integer("epochs", self.epochs, 1, 10**9, optional=True)
-        _check_integer("max_steps", self.max_steps, 1, 10**12, optional=True)
-        _check_number("max_time", self.max_time, 0.001, 10**9, optional=True)
+        check_integer("epochs", self.epochs, 1, 10**9, optional=True)
+        check_integer("max_steps", self.max_steps, 1, 10**12, optional=True)
+        check_number("max_time", self.max_time, 0.001, 10**9, optional=True)
 
     @property
     def named(self) -> bool:
@@ -133,27 +114,27 @@ class TrainConfig(Budget):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_integer("batch_size", self.batch_size, 1, 2**20, optional=True)
-        _check_integer("seq_length", self.seq_length, 1, 2**20, optional=True)
-        _check_number("dropout", self.dropout, 0, 0.95, optional=True)
-        _check_number("output_dropout", self.output_dropout, 0, 0.95, optional=True)
-        _check_number("weight_drop", self.weight_drop, 0, 0.95)
-        _check_number("input_dropout", self.input_dropout, 0, 0.95)
-        _check_number("state_drop", self.state_drop, 0, 0.95)
-        _check_number("learning_rate", self.learning_rate, 1e-9, 10)
-        _check_integer("warmup_steps", self.warmup_steps, 0, 10**9)
-        _check_number("weight_decay", self.weight_decay, 0, 10)
-        _check_number("clip_norm", self.clip_norm, 1e-6, 1e6)
-        _check_number("average_decay", self.average_decay, 0, 0.999999)
-        _check_integer("patience", self.patience, 0, 10**9)
-        _check_number("val_fraction", self.val_fraction, 0.001, 0.9)
-        _check_integer("eval_every", self.eval_every, 1, 10**12, optional=True)
-        _check_integer("save_every", self.save_every, 1, 10**12, optional=True)
-        _check_integer("log_every", self.log_every, 1, 10**12)
-        _check_integer("seed", self.seed, 0, MAX_SEED)
-        _check_choice("device", self.device, ("auto", "cpu", "cuda", "mps"))
-        _check_choice("precision", self.precision, ("auto", "float32", "bfloat16"))
-        _check_integer("threads", self.threads, 1, 4096, optional=True)
+        check_integer("batch_size", self.batch_size, 1, 2**20, optional=True)
+        check_integer("seq_length", self.seq_length, 1, 2**20, optional=True)
+        check_number("dropout", self.dropout, 0, 0.95, optional=True)
+        check_number("output_dropout", self.output_dropout, 0, 0.95, optional=True)
+        check_number("weight_drop", self.weight_drop, 0, 0.95)
+        check_number("input_dropout", self.input_dropout, 0, 0.95)
+        check_number("state_drop", self.state_drop, 0, 0.95)
+        check_number("learning_rate", self.learning_rate, 1e-9, 10)
+        check_integer("warmup_steps", self.warmup_steps, 0, 10**9)
+        check_number("weight_decay", self.weight_decay, 0, 10)
+        check_number("clip_norm", self.clip_norm, 1e-6, 1e6)
+        check_number("average_decay", self.average_decay, 0, 0.999999)
+        check_integer("patience", self.patience, 0, 10**9)
+        check_number("val_fraction", self.val_fraction, 0.001, 0.9)
+        check_integer("eval_every", self.eval_every, 1, 10**12, optional=True)
+        check_integer("save_every", self.save_every, 1, 10**12, optional=True)
+        check_integer("log_every", self.log_every, 1, 10**12)
+        check_integer("seed", self.seed, 0, MAX_SEED)
+        check_choice("device", self.device, ("auto", "cpu", "cuda", "mps"))
+        check_choice("precision", self.precision, ("auto", "float32", "bfloat16"))
+        check_integer("threads", self.threads, 1, 4096, optional=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,9 +146,9 @@ class AdaptConfig:
     pull_back: Annotated[float, "Share of the way back to the trained weights, a step."] = 0.005
 
     def __post_init__(self) -> None:
-        _check_integer("segment", self.segment, 1, 2**20)
-        _check_number("adapt_rate", self.adapt_rate, 0, 1)
-        _check_number("pull_back", self.pull_back, 0, 1)
+        check_integer("segment", self.segment, 1, 2**20)
+        check_number("adapt_rate", self.adapt_rate, 0, 1)
+        check_number("pull_back", self.pull_back, 0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,15 +183,15 @@ class SampleConfig:
 
     def __post_init__(self) -> None:
         for each in self.temperatures:
-            _check_number("temperature", each, 0, 100)
-        _check_integer("length", self.length, 0, 10**12)
-        _check_integer("top_k", self.top_k, 1, 2**31, optional=True)
-        _check_number("top_p", self.top_p, 1e-9, 1, optional=True)
-        _check_number("min_p", self.min_p, 0, 1, optional=True)
-        _check_integer("seed", self.seed, 0, MAX_SEED, optional=True)
-        _check_integer("num_samples", self.num_samples, 1, 2**20)
-        _check_choice("unknown", self.unknown, ("error", "skip"))
-        _check_integer("line_length", self.line_length, 1, 10**9, optional=True)
+            check_number("temperature", each, 0, 100)
+        check_integer("length", self.length, 0, 10**12)
+        check_integer("top_k", self.top_k, 1, 2**31, optional=True)
+        check_number("top_p", self.top_p, 1e-9, 1, optional=True)
+        check_number("min_p", self.min_p, 0, 1, optional=True)
+        check_integer("seed", self.seed, 0, MAX_SEED, optional=True)
+        check_integer("num_samples", self.num_samples, 1, 2**20)
+        check_choice("unknown", self.unknown, ("error", "skip"))
+        check_integer("line_length", self.line_length, 1, 10**9, optional=True)
         for name in ("stop", "only", "acrostic"):
             if getattr(self, name) == "":
                 raise ConfigError(f"{name} must be at least one character, not an empty text")
@@ -241,13 +222,13 @@ class BenchConfig:
     max_time: Annotated[float, "Time after which no new round begins.", parse_duration] = 40.0
 
     def __post_init__(self) -> None:
-        _check_integer("num_layers", self.num_layers, 1, 64)
-        _check_integer("hidden_size", self.hidden_size, 1, 16_384)
-        _check_integer("batch_size", self.batch_size, 1, 2**20)
-        _check_integer("seq_length", self.seq_length, 2, 2**20)
-        _check_integer("vocabulary_size", self.vocabulary_size, 2, 2**20)
-        _check_integer("threads", self.threads, 1, 4096, optional=True)
-        _check_number("max_time", self.max_time, 0.001, 10**9)
+        check_integer("num_layers", self.num_layers, 1, 64)
+        check_integer("hidden_size", self.hidden_size, 1, 16_384)
+        check_integer("batch_size", self.batch_size, 1, 2**20)
+        check_integer("seq_length", self.seq_length, 2, 2**20)
+        check_integer("vocabulary_size", self.vocabulary_size, 2, 2**20)
+        check_integer("threads", self.threads, 1, 4096, optional=True)
+        check_number("max_time", self.max_time, 0.001, 10**9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -358,23 +339,3 @@ def _epochs(characters: int, batch_size: int, seq_length: int) -> int:
 def _characters_between_evaluations(held_out: int) -> int:
     """Return a stretch that takes half a minute or more, and an evaluation about a tenth of it."""
     return max(100_000, 3 * min(held_out, 1_000_000))
-
-
-def _check_integer(name: str, value: Any, low: int, high: int, optional: bool = False) -> None:
-    if optional and value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(f"{name} must be a whole number from {low:,} to {high:,}, not {value!r}")
-
-
-def _check_number(name: str, value: Any, low: float, high: float, optional: bool = False) -> None:
-    if optional and value is None:
-        return
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not low <= value <= high:
-        raise ConfigError(f"{name} must be a number from {low:,} to {high:,}, not {value!r}")
-
-
-def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {value!r}")

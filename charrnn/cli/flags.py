@@ -16,10 +16,9 @@ from charrnn.config import (
     ModelConfig,
     SampleConfig,
     TrainConfig,
-    parse_duration,
-    parse_temperatures,
 )
 from charrnn.errors import ConfigError
+from charrnn.values import parse_duration, parse_temperatures
 
 _SHORT = {"temperature": "-t", "length": "-n", "seed": "-s"}
 _METAVARS = {parse_duration: "TIME", parse_temperatures: "NUMBER[,...]"}
