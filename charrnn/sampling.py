@@ -6,7 +6,7 @@ Shape suffixes: B samples, V characters of the vocabulary.
 import dataclasses
 import itertools
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -23,8 +23,16 @@ if TYPE_CHECKING:
     from charrnn.model import CharRNN
 
 Probabilities = NDArray[np.float64]
-_Draw = tuple[str, NDArray[np.float32] | None, NDArray[np.int64]]
-"""The next character of every sample, the logits it was drawn from (None: given), its code."""
+
+
+class _Draw(NamedTuple):
+    """The next character of each sample that is still being written."""
+
+    samples_B: NDArray[np.int64]
+    characters: str
+    codes_B: NDArray[np.int64]
+    logits_BV: NDArray[np.float32] | None
+    """What it was drawn from; None where it was given."""
 
 
 def apply_temperature(logits_BV: NDArray[Any], temperature: float) -> Probabilities:
@@ -102,11 +110,13 @@ def write(
 def _pieces(
     draws: Iterator[_Draw], texts: "Sequence[_Text]", likelihood_B: Probabilities | None
 ) -> Iterator[tuple[int, str]]:
-    for characters, logits_BV, codes_B in draws:
+    for samples_B, characters, codes_B, logits_BV in draws:
         if likelihood_B is not None and logits_BV is not None:
-            writing_B = np.array([not text.ended for text in texts])
-            likelihood_B += np.where(writing_B, _log_probabilities(logits_BV, codes_B), 0)
-        for sample, (text, character) in enumerate(zip(texts, characters, strict=True)):
+            writing_B = np.array([not texts[sample].ended for sample in samples_B.tolist()])
+            log_probabilities_B = _log_probabilities(logits_BV, codes_B)
+            likelihood_B[samples_B] += np.where(writing_B, log_probabilities_B, 0)
+        for sample, character in zip(samples_B.tolist(), characters, strict=True):
+            text = texts[sample]
             if not text.ended and (piece := text.take(character)):
                 yield sample, piece
         if all(text.ended for text in texts):
@@ -124,8 +134,8 @@ def _draws(
     texts: "Sequence[_Text]",
 ) -> Iterator[_Draw]:
     seed = secrets.randbits(32) if config.seed is None else config.seed
-    vocabulary, number = writer.vocabulary, config.num_samples
-    uniforms = SampleUniforms(seed, number)
+    vocabulary, samples_B = writer.vocabulary, np.arange(config.num_samples)
+    uniforms = SampleUniforms(seed, config.num_samples)
     opening = len(codes) == 0
     if opening:
         line_break = "\n" * ("\n" in vocabulary)
@@ -134,16 +144,23 @@ def _draws(
             opening = False
         else:
             codes = vocabulary.encode(line_break + writer.line_start)
-            yield writer.line_start * number, None, codes[-1:].astype(np.int64)
+            given_B = codes[-1:].astype(np.int64).repeat(config.num_samples)
+            yield _Draw(samples_B, writer.line_start * config.num_samples, given_B, None)
     logits_1V, state = writer.read(codes)
-    logits_BV, state = np.repeat(logits_1V, number, axis=0), writer.repeat(state, number)
+    logits_BV, state = logits_1V[samples_B * 0], writer.pick(state, samples_B * 0)
     for position in itertools.count(int(opening)):
+        writing_B = [not texts[sample].ended for sample in samples_B.tolist()]
+        if 2 * sum(writing_B) <= len(samples_B):  # computing for those that ended would cost more
+            kept_B = np.flatnonzero(writing_B)
+            samples_B, logits_BV = samples_B[kept_B], logits_BV[kept_B]
+            state = writer.pick(state, kept_B)
         possible_BV = logits_BV
         if rules:
-            allowed_BV = allowed_at(rules, [text.place for text in texts])
+            allowed_BV = allowed_at(rules, [texts[sample].place for sample in samples_B.tolist()])
             possible_BV = np.where(allowed_BV, logits_BV, -np.inf)
-        codes_B = draw(distribution(possible_BV, config), uniforms.at(position))
-        yield vocabulary.decode(codes_B), logits_BV, codes_B
+        uniforms_B = uniforms.at(position)[samples_B]
+        codes_B = draw(distribution(possible_BV, config), uniforms_B)
+        yield _Draw(samples_B, vocabulary.decode(codes_B), codes_B, logits_BV)
         logits_BV, state = writer.step(state, codes_B)
 
 
@@ -186,7 +203,9 @@ def generate(
     chosen = dataclasses.replace(config or SampleConfig(), **settings)
     writer = writer_for(source)
     return [
-        each.text for one in chosen.at_each_temperature() for each in judged(writer, prompt, one)
+        text
+        for one in chosen.at_each_temperature()
+        for text in _joined(write(writer, prompt, one), one.num_samples)
     ]
 
 
@@ -199,14 +218,19 @@ class Written(NamedTuple):
 
 def judged(writer: Writer, prompt: str, config: SampleConfig) -> list[Written]:
     """Return `num_samples` new texts of one temperature, and what `write` says of each."""
-    texts: list[list[str]] = [[] for _ in range(config.num_samples)]
     likelihood_B = np.zeros(config.num_samples)
-    for sample, piece in write(writer, prompt, config, likelihood_B):
-        texts[sample].append(piece)
+    texts = _joined(write(writer, prompt, config, likelihood_B), config.num_samples)
     return [
-        Written("".join(pieces), float(likelihood))
-        for pieces, likelihood in zip(texts, likelihood_B, strict=True)
+        Written(text, float(likelihood))
+        for text, likelihood in zip(texts, likelihood_B, strict=True)
     ]
+
+
+def _joined(pieces: Iterable[tuple[int, str]], num_samples: int) -> list[str]:
+    texts: list[list[str]] = [[] for _ in range(num_samples)]
+    for sample, piece in pieces:
+        texts[sample].append(piece)
+    return ["".join(text) for text in texts]
 
 
 class _Text:

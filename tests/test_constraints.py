@@ -30,7 +30,7 @@ class Noise(Writer):
     def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], Any]:
         return self._logits(1), None
 
-    def repeat(self, state: Any, num_samples: int) -> Any:
+    def pick(self, state: Any, samples_B: NDArray[np.int64]) -> Any:
         return state
 
     def step(self, state: Any, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:

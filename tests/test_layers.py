@@ -32,6 +32,7 @@ LAYERS = {
         "writers",
         "writers.compiled_loop",
         "writers.compiled_writer",
+        "writers.packed_writer",
         "writers.torch_writer",
         "writers.whole_products",
         "model",

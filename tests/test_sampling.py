@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from charrnn.config import ModelConfig, SampleConfig
 from charrnn.corpus import Codes, Vocabulary
 from charrnn.errors import ConfigError, VocabularyError
-from charrnn.model import CharRNN
+from charrnn.model import CharRNN, State
 from charrnn.sampling import (
     apply_min_p,
     apply_temperature,
@@ -25,6 +25,7 @@ from charrnn.sampling import (
 )
 from charrnn.writers import Writer, writer_for
 from charrnn.writers.compiled_writer import CompiledWriter
+from charrnn.writers.packed_writer import PackedWriter
 from charrnn.writers.torch_writer import TorchWriter
 
 P = np.array([[0.1, 0.4, 0.2, 0.3]])
@@ -167,7 +168,7 @@ class Reciter(Writer):
     def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], Any]:
         return self._certain(len(codes_T), 1), len(codes_T)
 
-    def repeat(self, state: Any, num_samples: int) -> Any:
+    def pick(self, state: Any, samples_B: NDArray[np.int64]) -> Any:
         return state
 
     def step(self, state: Any, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
@@ -213,6 +214,27 @@ def test_nothing_is_drawn_once_every_sample_has_stopped() -> None:
     assert writer.steps == 2
 
 
+def test_samples_that_ended_cost_nothing_and_change_nothing() -> None:
+    class Counting(PackedWriter):
+        widths: ClassVar[list[int]] = []
+
+        def step(self, state: State, codes_B: NDArray[np.int64]) -> Any:
+            self.widths.append(len(codes_B))
+            return super().step(state, codes_B)
+
+    config = SampleConfig(length=40, seed=2, num_samples=16, temperature=2, stop="c")
+    texts = generate(Counting(small_model()), "ab", config)
+    widths = list(Counting.widths)
+    for number in (1, 5):
+        alone = generate(Counting(small_model()), "ab", config, num_samples=number)
+        assert alone == texts[:number]
+    assert widths[0] == 16
+    assert len(set(widths)) > 2
+    for place, width in enumerate(widths):
+        still_written = sum(len(text) >= place for text in texts)
+        assert still_written <= width < 2 * still_written
+
+
 def test_likelihood_is_that_of_the_model_whatever_is_drawn_from() -> None:
     model = small_model()
     config = SampleConfig(length=30, seed=4, num_samples=3, temperature=0.3, ban="d", top_k=4)
@@ -235,10 +257,10 @@ def test_likelihood_ends_with_the_text() -> None:
     assert ended.log_probability == pytest.approx(same.log_probability, abs=1e-4)
 
 
-@pytest.mark.parametrize("engine", ["torch", "compiled"])
+@pytest.mark.parametrize("engine", ["torch", "packed", "compiled"])
 def test_draws_follow_the_distribution_of_the_network(engine: str) -> None:
     model = small_model()
-    writer: Writer = TorchWriter(model)
+    writer: Writer = TorchWriter(model) if engine == "torch" else PackedWriter(model)
     if engine == "compiled":
         writer = CompiledWriter(model.arrays(), model.config, model.vocabulary, "c")
     draws, prompt = 100_000, "abcabc"

@@ -25,8 +25,8 @@ class Writer(Protocol):
     def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], Any]:
         """Read a prompt from a blank state; return the logits (1, V) after it and the state."""
 
-    def repeat(self, state: Any, num_samples: int) -> Any:
-        """Return the state of one sample as that of `num_samples` samples."""
+    def pick(self, state: Any, samples_B: NDArray[np.int64]) -> Any:
+        """Return the state of some of the samples, repeated or reordered as `samples_B` says."""
 
     def step(self, state: Any, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
         """Read one character for each sample; return the logits (B, V) and the state after it."""
@@ -37,9 +37,8 @@ def writer_for(source: "Writer | CharRNN | str | None") -> Writer:
     if isinstance(source, Writer):
         return source
     from charrnn.model import load
-    from charrnn.writers.torch_writer import TorchWriter
 
-    return TorchWriter(load(source) if source is None or isinstance(source, str) else source)
+    return _network_writer(load(source) if source is None or isinstance(source, str) else source)
 
 
 def writer_of(
@@ -63,6 +62,12 @@ def writer_of(
         arrays = checkpoint.load("model")
         return CompiledWriter(arrays, config.model, vocabulary, config.corpus.line_start)
     from charrnn.model import load_checkpoint
+
+    return _network_writer(load_checkpoint(checkpoint, device))
+
+
+def _network_writer(model: "CharRNN") -> Writer:
+    from charrnn.writers.packed_writer import PackedWriter
     from charrnn.writers.torch_writer import TorchWriter
 
-    return TorchWriter(load_checkpoint(checkpoint, device))
+    return PackedWriter(model) if PackedWriter.serves(model) else TorchWriter(model)

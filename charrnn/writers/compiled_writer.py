@@ -74,10 +74,10 @@ class CompiledWriter(Writer):
         self._loop.read(codes_T, hidden_LH, cells_LH)
         return self._logits(hidden_LH[None]), (hidden_LH[None], cells_LH[None])
 
-    def repeat(self, state: CompiledState, num_samples: int) -> CompiledState:
-        """Return the state of one sample as that of many."""
+    def pick(self, state: CompiledState, samples_B: NDArray[np.int64]) -> CompiledState:
+        """Return the state of some of the samples."""
         hidden_BLH, cells_BLH = state
-        return hidden_BLH.repeat(num_samples, axis=0), cells_BLH.repeat(num_samples, axis=0)
+        return hidden_BLH[samples_B], cells_BLH[samples_B]
 
     def step(
         self, state: CompiledState, codes_B: NDArray[np.int64]

@@ -30,9 +30,9 @@ class TorchWriter(Writer):
         return _numpy(logits_T1V[-1]), state
 
     @torch.inference_mode()
-    def repeat(self, state: State, num_samples: int) -> State:
-        """Return the state of one sample as that of many."""
-        return state.streams([0] * num_samples)
+    def pick(self, state: State, samples_B: NDArray[np.int64]) -> State:
+        """Return the state of some of the samples."""
+        return state.streams(samples_B.tolist())
 
     @torch.inference_mode()
     def step(self, state: State, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], State]:
