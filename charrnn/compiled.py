@@ -9,34 +9,27 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
-import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-ONE, _TWO, _HALF_WORD = np.float32(1), np.float32(2), 16
-_LOG2_E = np.float32(1.4426950408889634)
-# Adding this to a number below 2**22 leaves the nearest integer, plus the bias of a float32's
-# exponent, in the lowest bits of the sum.
-_ROUND = np.float32(1.5 * 2**23 + 127)
-_MOST = np.float32(126)  # as a power of two: beyond, float32 has no normal number
-# 2**r on [-1/2, 1/2], highest power first, as in exp2f of Moshier's Cephes library (1992).
-_POWERS = tuple(
-    np.float32(each)
-    for each in (
-        1.535336188319500e-4,
-        1.339887440266574e-3,
-        9.618437357674640e-3,
-        5.550332471162809e-2,
-        2.402264791363012e-1,
-        6.931472028550421e-1,
-    )
-)
+from charrnn.activations import EXPONENT_BIT, LOG2_E, MOST, ONE, POWERS, ROUND, TWO
+
+_HALF_WORD = 16
 
 
 def compiled(function: Callable[..., Any]) -> Any:
     """Compile on first use. Products and sums may be contracted; sums are never reordered."""
-    settings: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract"}}
+    return _compiled(function, fastmath={"contract"})
+
+
+def compiled_exactly(function: Callable[..., Any]) -> Any:
+    """Compile on first use. Each operation is rounded as numpy rounds it, on any processor."""
+    return _compiled(function, fastmath=False)
+
+
+def _compiled(function: Callable[..., Any], **settings: Any) -> Any:
+    settings |= {"nogil": True, "error_model": "numpy"}
     try:
         return numba.njit(function, cache=True, **settings)
     except RuntimeError:  # there is no folder that can be written to
@@ -54,11 +47,11 @@ inlined = numba.njit(inline="always", fastmath={"contract"})
 
 @instruction
 def _power_of_two(_: Any, rounded: Any) -> Any:
-    """Return 2**n for the n that `_ROUND` has left in the lowest bits."""
+    """Return 2**n for the n that `ROUND` has left in the lowest bits."""
 
     def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
         word = ir.IntType(32)
-        bits = builder.shl(builder.bitcast(values[0], word), ir.Constant(word, 23))
+        bits = builder.shl(builder.bitcast(values[0], word), ir.Constant(word, EXPONENT_BIT))
         return builder.bitcast(bits, ir.FloatType())
 
     return types.float32(types.float32), generate
@@ -97,16 +90,16 @@ def as_stored(_: Any, number: Any, place: Any) -> Any:
 
 @inlined
 def _exp2(x: Any) -> Any:
-    x = _MOST if x > _MOST else x  # so written, what is not a number stays so
-    x = -_MOST if x < -_MOST else x
-    rounded = x + _ROUND
-    r = x - (rounded - _ROUND)
-    p = _POWERS[0]
-    p = p * r + _POWERS[1]
-    p = p * r + _POWERS[2]
-    p = p * r + _POWERS[3]
-    p = p * r + _POWERS[4]
-    p = p * r + _POWERS[5]
+    x = MOST if x > MOST else x  # so written, what is not a number stays so
+    x = -MOST if x < -MOST else x
+    rounded = x + ROUND
+    r = x - (rounded - ROUND)
+    p = POWERS[0]
+    p = p * r + POWERS[1]
+    p = p * r + POWERS[2]
+    p = p * r + POWERS[3]
+    p = p * r + POWERS[4]
+    p = p * r + POWERS[5]
     p = p * r + ONE
     return p * _power_of_two(rounded)
 
@@ -114,10 +107,10 @@ def _exp2(x: Any) -> Any:
 @inlined
 def sigmoid(x: Any) -> Any:
     """Return 1 / (1 + exp(-x)), to 1e-7."""
-    return ONE / (ONE + _exp2(-_LOG2_E * x))
+    return ONE / (ONE + _exp2(-LOG2_E * x))
 
 
 @inlined
 def tanh(x: Any) -> Any:
     """Return the hyperbolic tangent, to 2e-7."""
-    return _TWO / (ONE + _exp2(-_TWO * _LOG2_E * x)) - ONE
+    return TWO / (ONE + _exp2(-TWO * LOG2_E * x)) - ONE

@@ -31,8 +31,10 @@ LAYERS = {
     3: {
         "writers",
         "writers.compiled_loop",
-        "writers.compiled_writer",
         "writers.packed_writer",
+        "writers.plain_loop",
+        "writers.quantized_writer",
+        "writers.switching_loop",
         "writers.torch_writer",
         "writers.whole_products",
         "model",
@@ -54,6 +56,7 @@ LAYERS = {
         "metrics",
     },
     1: {
+        "activations",
         "quantization",
         "atomics",
         "baseline",

@@ -24,8 +24,8 @@ from charrnn.sampling import (
     stream,
 )
 from charrnn.writers import Writer, writer_for
-from charrnn.writers.compiled_writer import CompiledWriter
 from charrnn.writers.packed_writer import PackedWriter
+from charrnn.writers.quantized_writer import QuantizedWriter
 from charrnn.writers.torch_writer import TorchWriter
 
 P = np.array([[0.1, 0.4, 0.2, 0.3]])
@@ -257,12 +257,12 @@ def test_likelihood_ends_with_the_text() -> None:
     assert ended.log_probability == pytest.approx(same.log_probability, abs=1e-4)
 
 
-@pytest.mark.parametrize("engine", ["torch", "packed", "compiled"])
+@pytest.mark.parametrize("engine", ["torch", "packed", "quantized"])
 def test_draws_follow_the_distribution_of_the_network(engine: str) -> None:
     model = small_model()
     writer: Writer = TorchWriter(model) if engine == "torch" else PackedWriter(model)
-    if engine == "compiled":
-        writer = CompiledWriter(model.arrays(), model.config, model.vocabulary, "c")
+    if engine == "quantized":
+        writer = QuantizedWriter(model.arrays(), model.config, model.vocabulary, "c")
     draws, prompt = 100_000, "abcabc"
     texts = generate(writer, prompt, length=1, num_samples=draws, seed=9, temperature=1.0)
     codes = torch.from_numpy(model.vocabulary.encode(prompt).astype(np.int64))[:, None]

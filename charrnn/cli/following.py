@@ -60,7 +60,7 @@ def _show_sample(finished: Finished, say: Callable[[str], None]) -> None:
     from charrnn.writers import writer_of
 
     temperature = SampleConfig().temperature
-    # The writer that `charrnn sample` takes: what is compiled at its first use is compiled now.
+    # The writer that `charrnn sample` takes: what is compiled at its first use is compiled by then.
     writer = writer_of(finished.run.select("best"), device="cpu")
     (text,) = generate(writer, length=600, temperature=temperature, seed=1)
     say(f"\nthe best model writes, at temperature {temperature}:\n\n{text.strip()}\n")

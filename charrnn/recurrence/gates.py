@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.compiled import ONE, as_stored, compiled, sigmoid, tanh, wide
+from charrnn.activations import ONE
+from charrnn.compiled import as_stored, compiled, sigmoid, tanh, wide
 
 Array = NDArray[Any]
 

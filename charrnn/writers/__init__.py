@@ -50,17 +50,17 @@ def writer_of(
 ) -> Writer:
     """Return the fastest writer of a checkpoint for this many texts at once.
 
-    For one text, `auto` is a compiled loop over 8-bit weights of an lstm, on the processor and
-    without torch; `float32` is the network as it was trained.
+    For one text, `auto` is a loop over the 8-bit weights of an lstm, compiled if it can be, on the
+    processor and without torch; `float32` is the network as it was trained.
     """
     config = checkpoint.run.config
     alone = num_samples == 1 and config.model.cell == "lstm"
     if alone and precision == "auto" and device in ("auto", "cpu"):
-        from charrnn.writers.compiled_writer import CompiledWriter
+        from charrnn.writers.quantized_writer import QuantizedWriter
 
         vocabulary = Vocabulary(config.vocabulary)
         arrays = checkpoint.load("model")
-        return CompiledWriter(arrays, config.model, vocabulary, config.corpus.line_start)
+        return QuantizedWriter(arrays, config.model, vocabulary, config.corpus.line_start)
     from charrnn.model import load_checkpoint
 
     return _network_writer(load_checkpoint(checkpoint, device))

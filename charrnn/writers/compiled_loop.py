@@ -5,15 +5,19 @@ Shape suffixes: T characters, L layers, G gate rows (4H: i, f, g, o), H units, 2
 
 import threading
 import weakref
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.atomics import compare_exchange, load_acquire, pause, store_release
-from charrnn.compiled import compiled, inlined, sigmoid, tanh
+from charrnn.compiled import compiled_exactly, inlined, sigmoid, tanh
+from charrnn.processor import cores_allowed
+from charrnn.writers.plain_loop import WholeWeights
 from charrnn.writers.whole_products import four_products
 
+_FEWEST_UNITS = 192  # below, two cores lose more to waiting for each other than they gain
 _LONGEST_TASK = 256  # characters read by one call of the compiled loop
 
 # The words that leader and helper share, a cache line apart: layers finished by each, the number of
@@ -29,12 +33,23 @@ _REST = 100  # tasks done alone after that
 class CompiledLoop:
     """The compiled loop, the memory it works in, and the thread that helps it."""
 
-    def __init__(self, weights: tuple[Any, ...], shape: tuple[int, int], helped: bool) -> None:
+    def __init__(self, weights: WholeWeights, helped: bool | None = None) -> None:
+        """Take over the weights; `helped` by a second core: None, if there is one and it pays."""
+        layers, _, units = weights.recurrent_LGH.shape
+        shape = layers, units
+        if helped is None:
+            helped = units >= _FEWEST_UNITS and cores_allowed() > 1
         self._words = np.zeros(48, np.int64)
         self._codes_T = np.zeros(_LONGEST_TASK, np.int64)
         self._hidden_2LH = np.zeros((2, *shape), np.int16)
         self._cells_LH = np.zeros(shape, np.float32)
-        self._shared = self._words, self._codes_T, weights, self._hidden_2LH, self._cells_LH
+        self._shared = (
+            self._words,
+            self._codes_T,
+            tuple(weights),
+            self._hidden_2LH,
+            self._cells_LH,
+        )
         self._taken = threading.Lock()
         self._wake = threading.Event()
         self._helped, self._started, self._rest = helped, False, 0
@@ -124,7 +139,7 @@ def _wait_for(words: Any, other: Any, finished: Any) -> int:
     return waits
 
 
-@compiled
+@compiled_exactly
 def _advance(
     codes_T: Any,
     length: Any,
@@ -199,7 +214,7 @@ def _help(words: Any, codes_T: Any, weights: Any, hidden_2LH: Any, cells_LH: Any
             pause()
 
 
-@compiled
+@compiled_exactly
 def _take_part(
     role: Any, length: Any, words: Any, codes_T: Any, weights: Any, hidden_2LH: Any, cells_LH: Any
 ) -> int:
@@ -219,3 +234,23 @@ def _take_part(
         store_release(words, _TASK, load_acquire(words, _TASK) + 1)
     waits = _advance(codes_T, length, weights, hidden_2LH, cells_LH, words, own, other, 0, end)
     return waits if together else -1
+
+
+def can_be_kept() -> bool:
+    """Whether there is a folder where what was compiled can be kept."""
+    return _take_part.stats.cache_path is not None
+
+
+def is_compiled() -> bool:
+    """Whether the loop was compiled and kept, after its source was written."""
+    if not can_be_kept():
+        return False
+    written = Path(__file__).stat().st_mtime
+    kept = Path(_take_part.stats.cache_path).glob(f"{Path(__file__).stem}._take_part-*.nbi")
+    return any(index.stat().st_mtime >= written for index in kept)
+
+
+def compile_for_later() -> None:
+    """Compile the loop, which serves networks of any size, and keep it."""
+    rows, weights = np.zeros((1, 4), np.float32), np.zeros((1, 4, 1), np.int8)
+    CompiledLoop(WholeWeights(rows, rows, weights, rows, weights, rows, np.float32(1)))

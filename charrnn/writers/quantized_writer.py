@@ -1,15 +1,14 @@
-"""The writer for one text on a processor: a compiled loop over 8-bit weights, without torch.
+"""The writer for one text on a processor: 8-bit weights, without torch.
 
 A character costs one reading of all weights, so what counts is how few bytes they are. Hidden
 units, between -1 and 1, are whole numbers of 16 bits; a product of theirs with a row of weights is
-summed up exactly, in 32 bits. A second core computes half of the units, if there is one: then each
-reads half of the weights.
+summed up exactly, in 32 bits. The loop over characters is compiled, if it can be.
 
 Shape suffixes: T characters, B samples, V characters of the vocabulary, L layers, G gate rows (4H:
 i, f, g, o), H units.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,20 +16,19 @@ from numpy.typing import NDArray
 
 from charrnn.config import ModelConfig
 from charrnn.corpus import Codes, Vocabulary
-from charrnn.processor import cores_allowed
 from charrnn.quantization import LARGEST, quantize
 from charrnn.writers import Writer
-from charrnn.writers.compiled_loop import CompiledLoop
+from charrnn.writers.plain_loop import Loop, WholeWeights
+from charrnn.writers.switching_loop import SwitchingLoop
 
 _MOST_SUM = 2**31 - 1
 _MOST_HIDDEN = 2**15 - 1
-_FEWEST_UNITS = 192  # below, two cores lose more to waiting for each other than they gain
 
-CompiledState = tuple[NDArray[np.int16], NDArray[np.float32]]
+State = tuple[NDArray[np.int16], NDArray[np.float32]]
 """Hidden units as whole numbers, and cells: (B, L, H) each."""
 
 
-class CompiledWriter(Writer):
+class QuantizedWriter(Writer):
     """Drive an LSTM, given as arrays; see `charrnn.writers.Writer`."""
 
     def __init__(
@@ -39,49 +37,30 @@ class CompiledWriter(Writer):
         config: ModelConfig,
         vocabulary: Vocabulary,
         line_start: str,
-        helped: bool | None = None,
+        make_loop: Callable[[WholeWeights], Loop] = SwitchingLoop,
     ) -> None:
-        """Take over the weights; `helped` by a second core: None, if there is one and it pays."""
         self.vocabulary = vocabulary
         self.line_start = line_start
-        layers, units = range(config.num_layers), config.hidden_size
-        self._shape = (config.num_layers, units)
-        self._unit = min(_MOST_HIDDEN, _MOST_SUM // (LARGEST * units))  # stands for 1
-        biases_LG = np.stack([arrays[f"bias_ih_l{n}"] + arrays[f"bias_hh_l{n}"] for n in layers])
-        recurrent = quantize(np.stack([arrays[f"weight_hh_l{n}"] for n in layers]))
-        above_LGH = [arrays[f"weight_ih_l{n}"] for n in layers[1:]]
-        between = quantize(np.stack(above_LGH) if above_LGH else np.zeros((1, 1, 1), np.float32))
-        weights = (
-            np.ascontiguousarray(arrays["weight_ih_l0"].T, dtype=np.float32),
-            biases_LG.astype(np.float32),
-            recurrent.numbers,
-            recurrent.scales / np.float32(self._unit),
-            between.numbers,
-            between.scales / np.float32(self._unit),
-            np.float32(self._unit),
-        )
-        if helped is None:
-            helped = units >= _FEWEST_UNITS and cores_allowed() > 1
-        self._loop = CompiledLoop(weights, self._shape, helped)
+        self._shape = (config.num_layers, config.hidden_size)
+        weights = whole_weights(arrays, config)
+        self._loop = make_loop(weights)
         self._output_HV: NDArray[Any] = np.ascontiguousarray(
-            arrays["output.weight"].T / np.float32(self._unit)
+            arrays["output.weight"].T / weights.unit
         )
         self._output_bias_V = arrays["output.bias"]
 
-    def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], CompiledState]:
+    def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], State]:
         """Read a prompt from a blank state."""
         hidden_LH, cells_LH = np.zeros(self._shape, np.int16), np.zeros(self._shape, np.float32)
         self._loop.read(codes_T, hidden_LH, cells_LH)
         return self._logits(hidden_LH[None]), (hidden_LH[None], cells_LH[None])
 
-    def pick(self, state: CompiledState, samples_B: NDArray[np.int64]) -> CompiledState:
+    def pick(self, state: State, samples_B: NDArray[np.int64]) -> State:
         """Return the state of some of the samples."""
         hidden_BLH, cells_BLH = state
         return hidden_BLH[samples_B], cells_BLH[samples_B]
 
-    def step(
-        self, state: CompiledState, codes_B: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], CompiledState]:
+    def step(self, state: State, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], State]:
         """Read one character for each sample."""
         hidden_BLH, cells_BLH = state[0].copy(), state[1].copy()
         for sample in range(len(codes_B)):
@@ -93,3 +72,22 @@ class CompiledWriter(Writer):
         logits_BV: NDArray[np.float32] = hidden_BLH[:, -1].astype(np.float32) @ self._output_HV
         logits_BV += self._output_bias_V
         return logits_BV
+
+
+def whole_weights(arrays: Mapping[str, NDArray[Any]], config: ModelConfig) -> WholeWeights:
+    """Return an LSTM's weights in 8 bits: see `charrnn.quantization`."""
+    layers, units = range(config.num_layers), config.hidden_size
+    unit = np.float32(min(_MOST_HIDDEN, _MOST_SUM // (LARGEST * units)))
+    biases_LG = np.stack([arrays[f"bias_ih_l{n}"] + arrays[f"bias_hh_l{n}"] for n in layers])
+    recurrent = quantize(np.stack([arrays[f"weight_hh_l{n}"] for n in layers]))
+    above_LGH = [arrays[f"weight_ih_l{n}"] for n in layers[1:]]
+    between = quantize(np.stack(above_LGH) if above_LGH else np.zeros((1, 4, 1), np.float32))
+    return WholeWeights(
+        table_VG=np.ascontiguousarray(arrays["weight_ih_l0"].T, dtype=np.float32),
+        biases_LG=biases_LG.astype(np.float32),
+        recurrent_LGH=recurrent.numbers,
+        recurrent_scales_LG=recurrent.scales / unit,
+        between_LGH=between.numbers,
+        between_scales_LG=between.scales / unit,
+        unit=unit,
+    )
