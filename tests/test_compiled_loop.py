@@ -46,9 +46,9 @@ def test_it_computes_the_bits_of_the_plain_loop(
         floats(8, rows),
         floats(layers, rows),
         whole(layers, rows, units),
-        floats(layers, rows) / np.float32(32767),
+        (floats(layers, rows) / 32767).astype(np.float32),
         whole(max(1, layers - 1), rows, units),
-        floats(max(1, layers - 1), rows) / np.float32(32767),
+        (floats(max(1, layers - 1), rows) / 32767).astype(np.float32),
         np.float32(32767),
     )
     states = []
