@@ -198,7 +198,7 @@ def _advance(
 def _help(words: Any, codes_T: Any, weights: Any, hidden_2LH: Any, cells_LH: Any) -> None:
     """Compute the upper half of the units of every task, until none comes for a while."""
     units = cells_LH.shape[1]
-    own, other, first = _HELPER_DONE, _LEADER_DONE, units // 2
+    own, other, first = np.int64(_HELPER_DONE), np.int64(_LEADER_DONE), units // 2
     task, idle = load_acquire(words, _TASK), 0
     store_release(words, _HELPER, _AWAKE)
     while idle <= _PATIENCE or not compare_exchange(words, _HELPER, _AWAKE, _ASLEEP):
@@ -226,13 +226,15 @@ def _take_part(
     if role == _BE_HELPER:
         _help(words, codes_T, weights, hidden_2LH, cells_LH)
         return -1
-    end, own, other = cells_LH.shape[1], _ALONE_DONE, _ALONE_DONE
+    # Written so, numbers are no constants to numba, which would compile _advance for each anew.
+    first, end = np.int64(0), cells_LH.shape[1]
+    own, other = np.int64(_ALONE_DONE), np.int64(_ALONE_DONE)
     together = role == _LEAD and compare_exchange(words, _HELPER, _AWAKE, _AT_WORK)
     if together:
-        end, own, other = end // 2, _LEADER_DONE, _HELPER_DONE
+        end, own, other = end // 2, np.int64(_LEADER_DONE), np.int64(_HELPER_DONE)
         store_release(words, _LENGTH, length)
         store_release(words, _TASK, load_acquire(words, _TASK) + 1)
-    waits = _advance(codes_T, length, weights, hidden_2LH, cells_LH, words, own, other, 0, end)
+    waits = _advance(codes_T, length, weights, hidden_2LH, cells_LH, words, own, other, first, end)
     return waits if together else -1
 
 
