@@ -26,6 +26,7 @@ DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 MAX_SEED = 2**63 - 1
+MOST_COPIED = 1000  # characters of a text that are looked back on for what is copied
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +175,9 @@ class SampleConfig:
     acrostic: Annotated[
         str | None, "Begin each line with the next letter of this word; end with its last line."
     ] = None
+    max_copy: Annotated[
+        int | None, "Most characters in a row as they stand in the text learnt from, or --novelty."
+    ] = None
     stop: Annotated[str | None, "Stop before this text."] = None
     seed: Annotated[int | None, "Same seed, same text; left out: chosen and shown."] = None
     num_samples: Annotated[int, "Texts to write."] = 1
@@ -192,6 +196,7 @@ class SampleConfig:
         check_integer("num_samples", self.num_samples, 1, 2**20)
         check_choice("unknown", self.unknown, ("error", "skip"))
         check_integer("line_length", self.line_length, 1, 10**9, optional=True)
+        check_integer("max_copy", self.max_copy, 1, MOST_COPIED, optional=True)
         for name in ("stop", "only", "acrostic"):
             if getattr(self, name) == "":
                 raise ConfigError(f"{name} must be at least one character, not an empty text")

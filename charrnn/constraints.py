@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config import SampleConfig
-from charrnn.corpus import Vocabulary
+from charrnn.config import MOST_COPIED, SampleConfig
+from charrnn.corpus import Corpus, Vocabulary
 from charrnn.errors import ConfigError
+from charrnn.novelty import Followers
 
 Allowed = NDArray[np.bool_]
 """True for each character (V) that may come next."""
@@ -26,10 +27,15 @@ class Place(NamedTuple):
     """Lines before it, from 0; -1 on a line that the prompt has begun."""
     column: int
     """Characters before it on its line, those of the prompt too."""
+    before: str = ""
+    """The last characters before it, those of the prompt too."""
 
     def after(self, character: str) -> "Place":
         """Return the place behind a character."""
-        return Place(self.line + 1, 0) if character == "\n" else Place(self.line, self.column + 1)
+        before = (self.before + character)[-MOST_COPIED:]
+        if character == "\n":
+            return Place(self.line + 1, 0, before)
+        return Place(self.line, self.column + 1, before)
 
 
 Rule = Callable[[Place], Allowed]
@@ -38,7 +44,8 @@ Rule = Callable[[Place], Allowed]
 def first_place(prompt: str) -> Place:
     """Return the place behind a prompt."""
     begun = len(prompt) - (prompt.rfind("\n") + 1)
-    return Place(-1, begun) if begun else Place(0, 0)
+    before = prompt[-MOST_COPIED:]
+    return Place(-1, begun, before) if begun else Place(0, 0, before)
 
 
 def ban(vocabulary: Vocabulary, characters: str) -> Rule:
@@ -71,10 +78,25 @@ def acrostic(vocabulary: Vocabulary, word: str) -> Rule:
     return allowed
 
 
-def rules_of(config: SampleConfig, vocabulary: Vocabulary) -> tuple[Rule, ...]:
-    """Return the rules that a config asks for.
+def max_copy(vocabulary: Vocabulary, corpus: Corpus, most: int) -> Rule:
+    """Forbid to go on with a passage of the corpus for more than `most` characters."""
+    anything_V, followers = np.ones(len(vocabulary), np.bool_), Followers(corpus, most)
 
-    Raises `ConfigError` where the vocabulary leaves no character to write at some place.
+    def allowed(place: Place) -> Allowed:
+        if len(place.before) < most:
+            return anything_V
+        return ~_members(vocabulary, followers.after(place.before[-most:]))
+
+    return allowed
+
+
+def rules_of(
+    config: SampleConfig, vocabulary: Vocabulary, corpus: Corpus | None = None
+) -> tuple[Rule, ...]:
+    """Return the rules that a config asks for; `corpus` is what may not be copied from.
+
+    Raises `ConfigError` where the vocabulary leaves no character to write at some place, but for
+    what `max_copy` forbids: that depends on the text.
     """
     rules: list[Rule] = []
     if config.ban is not None:
@@ -87,6 +109,10 @@ def rules_of(config: SampleConfig, vocabulary: Vocabulary) -> tuple[Rule, ...]:
         rules.append(acrostic(vocabulary, config.acrostic))
     if rules:
         _check(rules, config)
+    if config.max_copy is not None:
+        if corpus is None:
+            raise ConfigError("max_copy needs the text that is not to be copied: give a corpus")
+        rules.append(max_copy(vocabulary, corpus, config.max_copy))
     return tuple(rules)
 
 
@@ -99,6 +125,19 @@ def allowed_at(rules: Sequence[Rule], places: Sequence[Place]) -> NDArray[np.boo
             allowed_V = allowed_V & rule(place)
         rows.append(allowed_V)
     return np.stack(rows)
+
+
+def allowed_in_text(rules: Sequence[Rule], places: Sequence[Place]) -> NDArray[np.bool_]:
+    """Return the same while writing; raise `ConfigError` where nothing is left to write."""
+    allowed_BV = allowed_at(rules, places)
+    stuck_B = ~allowed_BV.any(axis=1)
+    if stuck_B.any():
+        before = places[int(stuck_B.argmax())].before[-20:]
+        raise ConfigError(
+            f"no character can be written after {before!r}: whatever the other rules allow there "
+            "would go on with what is copied; raise --max-copy"
+        )
+    return allowed_BV
 
 
 def _check(rules: Sequence[Rule], config: SampleConfig) -> None:
@@ -127,5 +166,5 @@ def _why(line: int, column: int, config: SampleConfig) -> str:
     )
 
 
-def _members(vocabulary: Vocabulary, characters: str) -> Allowed:
+def _members(vocabulary: Vocabulary, characters: str | set[str]) -> Allowed:
     return np.array([each in characters for each in vocabulary.characters], np.bool_)

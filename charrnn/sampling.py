@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config import SampleConfig
-from charrnn.constraints import Rule, allowed_at, first_place, rules_of
-from charrnn.corpus import Codes
+from charrnn.constraints import Rule, allowed_in_text, first_place, rules_of
+from charrnn.corpus import Codes, Corpus
 from charrnn.errors import ConfigError
 from charrnn.randomness import SampleUniforms
 from charrnn.writers import Writer, writer_for
@@ -88,19 +88,23 @@ def draw(p_BV: Probabilities, uniforms_B: NDArray[np.float64]) -> NDArray[np.int
 
 
 def write(
-    writer: Writer, prompt: str, config: SampleConfig, likelihood_B: Probabilities | None = None
+    writer: Writer,
+    prompt: str,
+    config: SampleConfig,
+    corpus: Corpus | None = None,
+    likelihood_B: Probabilities | None = None,
 ) -> Iterator[tuple[int, str]]:
     """Yield (sample number, piece of new text) as each piece is settled, without the prompt.
 
     Without a prompt a text begins with the corpus's commonest line start, as if after a line break;
     where a rule holds (see `charrnn.constraints`) it begins with what that allows. A piece that
-    could be the beginning of the stop text is held back until it is not. To `likelihood_B` is added
-    the natural logarithm of how likely the model itself holds each text, at temperature 1 and the
-    stop text included, but for a line start that was given.
+    could be the beginning of the stop text is held back until it is not. `max_copy` is about
+    `corpus`. To `likelihood_B` is added the natural logarithm of how likely the model itself holds
+    each text, at temperature 1 and the stop text included, but for a line start that was given.
 
     Raises `VocabularyError` and `ConfigError` when called, not at the first piece.
     """
-    rules = rules_of(config, writer.vocabulary)
+    rules = rules_of(config, writer.vocabulary, corpus)
     codes = writer.vocabulary.encode(prompt, config.unknown)
     texts = [_Text(prompt, config) for _ in range(config.num_samples)]
     draws = itertools.islice(_draws(writer, codes, config, rules, texts), config.length)
@@ -150,13 +154,15 @@ def _draws(
     logits_BV, state = logits_1V[samples_B * 0], writer.pick(state, samples_B * 0)
     for position in itertools.count(int(opening)):
         writing_B = [not texts[sample].ended for sample in samples_B.tolist()]
-        if 2 * sum(writing_B) <= len(samples_B):  # computing for those that ended would cost more
+        # Leaving some out costs more than computing a few in vain; rules cannot hold for those.
+        if sum(writing_B) <= (len(samples_B) - 1 if rules else len(samples_B) // 2):
             kept_B = np.flatnonzero(writing_B)
             samples_B, logits_BV = samples_B[kept_B], logits_BV[kept_B]
             state = writer.pick(state, kept_B)
         possible_BV = logits_BV
         if rules:
-            allowed_BV = allowed_at(rules, [texts[sample].place for sample in samples_B.tolist()])
+            places = [texts[sample].place for sample in samples_B.tolist()]
+            allowed_BV = allowed_in_text(rules, places)
             possible_BV = np.where(allowed_BV, logits_BV, -np.inf)
         uniforms_B = uniforms.at(position)[samples_B]
         codes_B = draw(distribution(possible_BV, config), uniforms_B)
@@ -177,16 +183,18 @@ def stream(
     source: "Writer | CharRNN | str | None" = None,
     prompt: str = "",
     config: SampleConfig | None = None,
+    corpus: Corpus | None = None,
     **settings: Any,
 ) -> Iterator[str]:
     """Yield the characters of one new text as they are drawn, without the prompt.
 
-    `source` is a model, a run or a writer; settings are the fields of `SampleConfig`.
+    `source` is a model, a run or a writer; settings are the fields of `SampleConfig`, and `corpus`
+    is what `max_copy` is about.
     """
     one = dataclasses.replace(config or SampleConfig(), **settings, num_samples=1)
     if len(one.temperatures) > 1:
         raise ConfigError(f"one text has one temperature, not {one.temperature}; use generate")
-    for _, piece in write(writer_for(source), prompt, one):
+    for _, piece in write(writer_for(source), prompt, one, corpus):
         yield piece
 
 
@@ -194,18 +202,20 @@ def generate(
     source: "Writer | CharRNN | str | None" = None,
     prompt: str = "",
     config: SampleConfig | None = None,
+    corpus: Corpus | None = None,
     **settings: Any,
 ) -> list[str]:
     """Return `num_samples` new texts for each temperature, without the prompt.
 
     They are written side by side, and sample i of a seed is the same text whatever their number.
+    `corpus` is what `max_copy` is about.
     """
     chosen = dataclasses.replace(config or SampleConfig(), **settings)
     writer = writer_for(source)
     return [
         text
         for one in chosen.at_each_temperature()
-        for text in _joined(write(writer, prompt, one), one.num_samples)
+        for text in _joined(write(writer, prompt, one, corpus), one.num_samples)
     ]
 
 
@@ -216,10 +226,12 @@ class Written(NamedTuple):
     log_probability: float
 
 
-def judged(writer: Writer, prompt: str, config: SampleConfig) -> list[Written]:
+def judged(
+    writer: Writer, prompt: str, config: SampleConfig, corpus: Corpus | None = None
+) -> list[Written]:
     """Return `num_samples` new texts of one temperature, and what `write` says of each."""
     likelihood_B = np.zeros(config.num_samples)
-    texts = _joined(write(writer, prompt, config, likelihood_B), config.num_samples)
+    texts = _joined(write(writer, prompt, config, corpus, likelihood_B), config.num_samples)
     return [
         Written(text, float(likelihood))
         for text, likelihood in zip(texts, likelihood_B, strict=True)

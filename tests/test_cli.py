@@ -18,6 +18,7 @@ from conftest import Outcome
 from charrnn import checkpoint, session, training
 from charrnn import cli as cli_module
 from charrnn.config import Budget, ModelConfig, SampleConfig, TrainConfig
+from charrnn.corpus import Corpus
 from charrnn.errors import (
     CharrnnError,
     CheckpointError,
@@ -28,6 +29,7 @@ from charrnn.errors import (
     VocabularyError,
 )
 from charrnn.events import Finished
+from charrnn.novelty import novelty
 
 Cli = Callable[..., Outcome]
 TINY = (
@@ -167,6 +169,20 @@ def test_sample_holds_a_text_to_rules(cli: Cli, finished: Finished) -> None:
     refused = cli("sample", "verse", "--only", "~")
     assert (refused.code, refused.out) == (1, "")
     assert "--only '~' leaves none" in refused.err
+
+
+def test_sample_tells_what_is_copied_and_copies_no_more_than_allowed(
+    cli: Cli, finished: Finished, text_file: Path
+) -> None:
+    sample = ("sample", "verse", "-s", 1, "-n", 200, "-t", "0,1", "--novelty", text_file)
+    told = [line for line in cli(*sample).err.splitlines() if "longest run" in line]
+    assert [line.partition(":")[0] for line in told] == ["temperature 0.0", "temperature 1.0"]
+    assert all(f"stands in {text_file.stem} has" in line for line in told)
+    texts = [each["novelty"] for each in json.loads(cli(*sample, "--json").out)["samples"]]
+    assert texts[1]["longest"] > 1
+    assert all(each["passage"] in text_file.read_text("utf-8") for each in texts)
+    text = cli("sample", "verse", "-s", 1, "-n", 200, "-t", 1, "--max-copy", 1).out
+    assert novelty(text, Corpus.open(text_file)).longest == 1
 
 
 def test_score_of_the_held_out_part_of_a_text_and_of_several(
@@ -372,6 +388,7 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str], cli: Cli) -> None:
                 "adapt",
                 "precision",
                 "no_prompt",
+                "novelty",
                 "checkpoint",
                 "device",
                 "as_json",

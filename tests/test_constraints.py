@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from charrnn.config import SampleConfig
 from charrnn.constraints import Place, allowed_at, first_place, rules_of
-from charrnn.corpus import Codes, Vocabulary
+from charrnn.corpus import Codes, Corpus, Vocabulary
 from charrnn.errors import ConfigError
 from charrnn.sampling import generate
 from charrnn.writers import Writer
@@ -95,6 +95,50 @@ def test_that_was_thousands_of_samples() -> None:
     assert SEEN["refused"] or not SEEN
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(0, 2**32),
+    st.text(st.sampled_from("abc"), max_size=9),
+    st.text(st.sampled_from("abcd\n"), min_size=20, max_size=200),
+    st.integers(2, 6),
+    st.sampled_from([None, "de"]),
+)
+def test_no_longer_passage_is_copied(
+    seed: int, prompt: str, body: str, most: int, banned: str | None
+) -> None:
+    corpus = Corpus.from_text(body)
+    config = SampleConfig(max_copy=most, ban=banned, length=40, seed=seed, num_samples=10)
+    try:
+        texts = generate(Noise(seed), prompt, config, corpus)
+    except ConfigError:
+        return
+    for text in texts:
+        whole = prompt + text
+        for end in range(max(len(prompt), most) + 1, len(whole) + 1):
+            assert whole[end - most - 1 : end] not in body
+    copying = generate(Noise(seed), prompt, config, corpus, max_copy=None)
+    SEEN["copied"] += any(copying[i] != texts[i] for i in range(10))
+
+
+def test_that_it_was_forbidden_to_copy() -> None:
+    assert SEEN["copied"] or not SEEN
+
+
+def test_a_text_that_cannot_go_on_without_copying_is_an_error() -> None:
+    corpus = Corpus.from_text("aaabaa")
+    with pytest.raises(ConfigError, match=r"written after 'a+': .* raise --max-copy"):
+        generate(Noise(1), "a", corpus=corpus, max_copy=1, only="ab", length=50)
+    with pytest.raises(ConfigError, match="max_copy needs the text"):
+        generate(Noise(1), max_copy=3)
+
+
+def test_rules_do_not_hold_for_a_text_that_has_ended() -> None:
+    corpus = Corpus.from_text("aab")  # behind an "a" nothing is left to write
+    config = SampleConfig(max_copy=1, only="ab", stop="a", num_samples=40, temperature=90, seed=1)
+    texts = generate(Noise(3), "b", config, corpus)
+    assert len({len(text) for text in texts}) > 3
+
+
 def test_an_acrostic_ends_with_its_last_line() -> None:
     (text,) = generate(Noise(1), acrostic="bead", length=1000, seed=1)
     lines = text.split("\n")
@@ -103,9 +147,10 @@ def test_an_acrostic_ends_with_its_last_line() -> None:
 
 
 def test_an_acrostic_begins_below_the_line_of_the_prompt() -> None:
-    assert first_place("one\ntwo") == Place(-1, 3)
-    assert first_place("one\n") == first_place("") == Place(0, 0)
-    assert Place(-1, 3).after("x").after("\n") == Place(0, 0)
+    assert first_place("one\ntwo") == Place(-1, 3, "one\ntwo")
+    assert first_place("one\n") == Place(0, 0, "one\n")
+    assert first_place("") == Place(0, 0)
+    assert Place(-1, 3).after("x").after("\n") == Place(0, 0, "x\n")
 
 
 def test_rules_allow_what_each_of_them_allows() -> None:

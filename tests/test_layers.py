@@ -27,7 +27,7 @@ LAYERS = {
         "__main__",
     },
     5: {"benchmark", "training", "session", "progress", "events"},
-    4: {"adaptation", "constraints", "evaluation", "sampling"},
+    4: {"adaptation", "constraints", "evaluation", "novelty", "sampling"},
     3: {
         "writers",
         "writers.compiled_loop",

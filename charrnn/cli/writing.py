@@ -13,6 +13,7 @@ from charrnn.config import SampleConfig
 
 if TYPE_CHECKING:
     from charrnn.checkpoint import Checkpoint
+    from charrnn.corpus import Corpus
     from charrnn.writers import Writer
 
 
@@ -39,6 +40,14 @@ def sample(
     no_prompt: Annotated[
         bool, typer.Option("--no-prompt", help="Leave the prompt out of what is shown.")
     ] = False,
+    novelty: Annotated[
+        str | None,
+        typer.Option(
+            help="Tell how much stands word for word in this text, a file or a name.",
+            metavar="CORPUS",
+            show_default=False,
+        ),
+    ] = None,
     checkpoint: CheckpointOption = "best",
     device: DeviceOption = "auto",
     precision: Annotated[
@@ -52,13 +61,16 @@ def sample(
     import secrets
 
     from charrnn.console import messages, print_samples
-    from charrnn.corpus import read_text
+    from charrnn.corpus import Corpus, Vocabulary, read_text
     from charrnn.sampling import write
     from charrnn.writers import writer_of
 
     text = _prompt(prompt, prompt_file)
     opened = open_run(run)
     chosen = opened.select(checkpoint)
+    corpus = compared = Corpus.open(novelty) if novelty else None
+    if config.max_copy and not corpus:
+        corpus = Corpus.reopen(opened.config.corpus, Vocabulary(opened.config.vocabulary))
     if adapt is None:
         writer = writer_of(
             chosen, num_samples=config.num_samples, device=device, precision=precision
@@ -72,30 +84,56 @@ def sample(
         config = dataclasses.replace(config, seed=secrets.randbits(32))
         messages().print(f"seed {config.seed}")
     if as_json:
-        print_json({"run": str(opened.path), **_record(writer, text, config)})
+        print_json({"run": str(opened.path), **_record(writer, text, config, corpus, compared)})
         return
     several = len(config.temperatures) > 1
-    print_samples(
+    written = print_samples(
         [
-            (f"temperature {one.temperature}" if several else "", write(writer, text, one))
+            (f"temperature {one.temperature}" if several else "", write(writer, text, one, corpus))
             for one in config.at_each_temperature()
         ],
         "" if no_prompt else text,
         config.num_samples,
     )
+    if compared:
+        _print_novelty(written, compared)
 
 
-def _record(writer: "Writer", prompt: str, config: SampleConfig) -> dict[str, Any]:
+def _print_novelty(texts: list[tuple[str, str]], corpus: "Corpus") -> None:
+    from charrnn.console import messages, printable
+    from charrnn.novelty import LONG, novelty
+
+    for label, text in texts:
+        found = novelty(text, corpus)
+        messages().print(
+            f"{label + ': ' if label else ''}the longest run that stands in {corpus.name} has "
+            f"{found.longest} characters: {printable(found.passage)!r}; {found.share:.1%} of the "
+            f"text is in runs of {LONG} or more"
+        )
+
+
+def _record(
+    writer: "Writer",
+    prompt: str,
+    config: SampleConfig,
+    corpus: "Corpus | None",
+    compared: "Corpus | None",
+) -> dict[str, Any]:
+    from charrnn.novelty import novelty
     from charrnn.sampling import judged
 
     begun = time.perf_counter()
-    samples = [
+    samples: list[dict[str, Any]] = [
         {"temperature": one.temperature, **written._asdict()}
         for one in config.at_each_temperature()
-        for written in judged(writer, prompt, one)
+        for written in judged(writer, prompt, one, corpus)
     ]
     seconds = time.perf_counter() - begun
     characters = sum(len(each["text"]) for each in samples)
+    if compared:
+        samples = [
+            {**each, "novelty": novelty(each["text"], compared)._asdict()} for each in samples
+        ]
     return {
         "seed": config.seed,
         "temperature": config.temperature,

@@ -124,29 +124,31 @@ class TextOutput:
 
 def print_samples(
     groups: Iterable[tuple[str, Iterable[tuple[int, str]]]], prompt: str, num_samples: int
-) -> None:
+) -> list[tuple[str, str]]:
     """Print texts below one another: the first of a group as it is written, the others after it.
 
     A group has a label, empty where there is only one, and its pieces: (sample number, new text),
-    as `charrnn.sampling.write` gives them. Each text is shown with its prompt.
+    as `charrnn.sampling.write` gives them. Each text is shown with its prompt. Returns the label
+    and the new text of each.
     """
-    output = TextOutput()
+    output, written = TextOutput(), []
     try:
         for place, (label, pieces) in enumerate(groups):
             if label:
                 output.separate(label, first=place == 0)
             output.write(prompt)
-            later = {number: [prompt] for number in range(1, num_samples)}
+            texts: list[list[str]] = [[] for _ in range(num_samples)]
             for number, piece in pieces:
+                texts[number].append(piece)
                 if number == 0:
                     output.write(piece)
-                else:
-                    later[number].append(piece)
-            for text in later.values():
+            for text in texts[1:]:
                 output.separate(label)
-                output.write("".join(text))
+                output.write(prompt + "".join(text))
+            written += [(label, "".join(text)) for text in texts]
     finally:
         output.close()
+    return written
 
 
 def _symbol(character: str) -> str:
