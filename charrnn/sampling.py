@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 Probabilities = NDArray[np.float64]
 
 
+class Reading(NamedTuple):
+    """What a writer makes of a text that it has read: the logits (1, V) after it, and its state."""
+
+    logits_1V: NDArray[np.float32]
+    state: Any
+
+
 class _Draw(NamedTuple):
     """The next character of each sample that is still being written."""
 
@@ -93,6 +100,7 @@ def write(
     config: SampleConfig,
     corpus: Corpus | None = None,
     likelihood_B: Probabilities | None = None,
+    reading: Reading | None = None,
 ) -> Iterator[tuple[int, str]]:
     """Yield (sample number, piece of new text) as each piece is settled, without the prompt.
 
@@ -101,13 +109,14 @@ def write(
     could be the beginning of the stop text is held back until it is not. `max_copy` is about
     `corpus`. To `likelihood_B` is added the natural logarithm of how likely the model itself holds
     each text, at temperature 1 and the stop text included, but for a line start that was given.
+    A `reading` of the prompt, if there is one already, is gone on from.
 
     Raises `VocabularyError` and `ConfigError` when called, not at the first piece.
     """
     rules = rules_of(config, writer.vocabulary, corpus)
     codes = writer.vocabulary.encode(prompt, config.unknown)
     texts = [_Text(prompt, config) for _ in range(config.num_samples)]
-    draws = itertools.islice(_draws(writer, codes, config, rules, texts), config.length)
+    draws = itertools.islice(_draws(writer, codes, config, rules, texts, reading), config.length)
     return _pieces(draws, texts, likelihood_B)
 
 
@@ -136,6 +145,7 @@ def _draws(
     config: SampleConfig,
     rules: Sequence[Rule],
     texts: "Sequence[_Text]",
+    reading: Reading | None,
 ) -> Iterator[_Draw]:
     seed = secrets.randbits(32) if config.seed is None else config.seed
     vocabulary, samples_B = writer.vocabulary, np.arange(config.num_samples)
@@ -150,7 +160,7 @@ def _draws(
             codes = vocabulary.encode(line_break + writer.line_start)
             given_B = codes[-1:].astype(np.int64).repeat(config.num_samples)
             yield _Draw(samples_B, writer.line_start * config.num_samples, given_B, None)
-    logits_1V, state = writer.read(codes)
+    logits_1V, state = reading or writer.read(codes)
     logits_BV, state = logits_1V[samples_B * 0], writer.pick(state, samples_B * 0)
     for position in itertools.count(int(opening)):
         writing_B = [not texts[sample].ended for sample in samples_B.tolist()]

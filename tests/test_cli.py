@@ -388,6 +388,7 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str], cli: Cli) -> None:
                 "adapt",
                 "precision",
                 "no_prompt",
+                "interactive",
                 "novelty",
                 "checkpoint",
                 "device",

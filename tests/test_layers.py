@@ -23,10 +23,11 @@ LAYERS = {
         "cli.reports",
         "cli.writing",
         "console",
+        "console.conversing",
         "console.training_view",
         "__main__",
     },
-    5: {"benchmark", "training", "session", "progress", "events"},
+    5: {"benchmark", "conversation", "training", "session", "progress", "events"},
     4: {"adaptation", "constraints", "evaluation", "novelty", "sampling"},
     3: {
         "writers",

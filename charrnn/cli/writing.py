@@ -48,6 +48,9 @@ def sample(
             show_default=False,
         ),
     ] = None,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", "-i", help="Write in turns: /help there tells how.")
+    ] = False,
     checkpoint: CheckpointOption = "best",
     device: DeviceOption = "auto",
     precision: Annotated[
@@ -61,10 +64,14 @@ def sample(
     import secrets
 
     from charrnn.console import messages, print_samples
+    from charrnn.console.conversing import converse
+    from charrnn.conversation import Conversation
     from charrnn.corpus import Corpus, Vocabulary, read_text
     from charrnn.sampling import write
     from charrnn.writers import writer_of
 
+    if interactive and (as_json or config.num_samples > 1 or len(config.temperatures) > 1):
+        raise typer.BadParameter("--interactive writes one text, of one temperature, and no JSON")
     text = _prompt(prompt, prompt_file)
     opened = open_run(run)
     chosen = opened.select(checkpoint)
@@ -80,6 +87,9 @@ def sample(
         writer = _adapted(chosen, draft, device, config.unknown)
         if not text:
             text, no_prompt = draft, True
+    if interactive:
+        converse(Conversation(writer, config, corpus), text)
+        return
     if config.seed is None:
         config = dataclasses.replace(config, seed=secrets.randbits(32))
         messages().print(f"seed {config.seed}")
