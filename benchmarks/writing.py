@@ -1,27 +1,34 @@
-"""Compare the writing of one text with the loop that everyone writes.
+"""Compare the writing of text with the loop that everyone writes, and with the processor's limit.
 
     python benchmarks/writing.py RUN [CHARACTERS]
 
-The loop is an `nn.LSTM` of the run's sizes fed one character at a time, softmax and `multinomial`;
-the others write with the run's best checkpoint. All take turns, and each must have written its
-characters. Prints medians, slowest and fastest in characters a second, and the ratio to the loop.
+One text, many texts, a long prompt and the first character; in each part all take turns. The loop
+is an `nn.LSTM` of the run's sizes fed one character at a time, softmax and `multinomial`; the
+others write with the run's best checkpoint, and each must have written its characters. The limit is
+what the products of the forward pass would take at the speed of one large product. Prints medians,
+slowest and fastest, and the median over rounds of the ratio to the first of each part.
 """
 
 import statistics
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 from torch import nn
 
 from charrnn.config import ModelConfig
 from charrnn.device import set_threads
+from charrnn.model import load_checkpoint
 from charrnn.runs import find_run
 from charrnn.sampling import generate
-from charrnn.writers import writer_of
+from charrnn.writers import Writer, writer_of
+from charrnn.writers.compiled_loop import compile_for_later
+from charrnn.writers.torch_writer import TorchWriter
 
-ROUNDS = 5
+ROUNDS, MANY, PROMPT = 7, 64, 3000
 
 
 class StockLoop:
@@ -32,48 +39,138 @@ class StockLoop:
         self._layers = nn.LSTM(shape.hidden_size, shape.hidden_size, shape.num_layers)
         self._output = nn.Linear(shape.hidden_size, vocabulary_size)
 
-    def write(self, length: int) -> int:
-        """Draw `length` characters; return how many were."""
-        code, state, written = torch.zeros(1, 1, dtype=torch.long), None, []
+    def write(self, length: int, samples: int = 1) -> int:
+        """Draw `length` characters for each sample; return how many were drawn."""
+        codes_1B, state, written = torch.zeros(1, samples, dtype=torch.long), None, []
         with torch.inference_mode():
             for _ in range(length):
-                output, state = self._layers(self._embedding(code), state)
-                p_V = torch.softmax(self._output(output[0, 0]) / 0.8, dim=0)
-                code = torch.multinomial(p_V, 1)[None]
-                written.append(int(code))
+                output_1BH, state = self._layers(self._embedding(codes_1B), state)
+                p_BV = torch.softmax(self._output(output_1BH[0]) / 0.8, dim=1)
+                codes_1B = torch.multinomial(p_BV, 1).T
+                written += codes_1B[0].tolist()
         return len(written)
+
+
+class ForwardProducts:
+    """As much multiplication as a forward pass over some characters takes, in one large product."""
+
+    def __init__(self, shape: ModelConfig, vocabulary_size: int, characters: int) -> None:
+        units, layers = shape.hidden_size, shape.num_layers
+        weights = 4 * units * units * (2 * layers - 1) + units * vocabulary_size
+        rows = characters * weights // (4 * units * units)
+        self._left, self._right = torch.randn(rows, units), torch.randn(units, 4 * units)
+        self._result = torch.empty(rows, 4 * units)
+        self._characters = characters
+
+    def multiply(self) -> int:
+        """Return how many characters this was the work for."""
+        torch.mm(self._left, self._right, out=self._result)
+        return self._characters
+
+
+def compare(title: str, amount: float, contenders: Mapping[str, Callable[[], float]]) -> None:
+    """Let all take turns; print how much of `amount` each did a second."""
+    speeds: dict[str, list[float]] = {name: [] for name in contenders}
+    for run in contenders.values():
+        run()
+    for _ in range(ROUNDS):
+        for name, run in contenders.items():
+            begun = time.perf_counter()
+            done = run()
+            assert done == amount, f"{name} did {done}, not {amount}"
+            speeds[name].append(amount / (time.perf_counter() - begun))
+    print(f"\n{title}")
+    first = next(iter(speeds.values()))
+    for name, found in speeds.items():
+        ratio = statistics.median(own / other for own, other in zip(found, first, strict=True))
+        middle = statistics.median(found)
+        print(
+            f"  {name:34} {middle:10,.2f} a second ({min(found):,.2f} to {max(found):,.2f}), "
+            f"{ratio:.2f} times the first"
+        )
+
+
+def characters_of(writer: Writer, length: int, samples: int = 1) -> int:
+    """Write; return how many characters were written."""
+    return sum(map(len, generate(writer, "a", length=length, num_samples=samples, seed=1)))
+
+
+def first_character(run: str) -> int:
+    """Start `charrnn sample`; return once a byte of its text has come."""
+    command = [sys.executable, "-m", "charrnn", "sample", run, "-s", "1", "-n", "2000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout
+        came = len(process.stdout.read(1))
+        process.kill()
+    return came
+
+
+def import_torch() -> int:
+    """Start Python and import torch."""
+    subprocess.run([sys.executable, "-c", "import torch"], check=True)
+    return 1
 
 
 def main() -> None:
     """Measure and print."""
     checkpoint = find_run(sys.argv[1]).select("best")
     length = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
-    config = checkpoint.run.config
+    shape, vocabulary_size = (
+        checkpoint.run.config.model,
+        len(checkpoint.run.config.vocabulary),
+    )
     threads = set_threads(None)
-    loop = StockLoop(config.model, len(config.vocabulary))
-    compiled = writer_of(checkpoint, device="cpu")
+    compile_for_later()  # else the first part would begin with the plain loop
+    loop = StockLoop(shape, vocabulary_size)
+    one = writer_of(checkpoint, device="cpu")
     network = writer_of(checkpoint, device="cpu", precision="float32")
-    contenders: dict[str, Callable[[], int]] = {
-        "stock loop": lambda: loop.write(length),
-        "charrnn, 8-bit weights": lambda: len(generate(compiled, length=length, seed=1)[0]),
-        "charrnn, float32": lambda: len(generate(network, length=length, seed=1)[0]),
-    }
-    speeds: dict[str, list[float]] = {name: [] for name in contenders}
-    for write in contenders.values():
-        write()
-    for _ in range(ROUNDS):
-        for name, write in contenders.items():
-            begun = time.perf_counter()
-            assert write() == length, name
-            speeds[name].append(length / (time.perf_counter() - begun))
-    print(f"{length:,} characters, {ROUNDS} rounds, {threads} threads, torch {torch.__version__}")
-    stock = speeds["stock loop"]
-    for name, found in speeds.items():
-        ratio = statistics.median(own / other for own, other in zip(found, stock, strict=True))
-        print(
-            f"{name:24} {statistics.median(found):8,.0f} a second ({min(found):,.0f} to "
-            f"{max(found):,.0f}), {ratio:.1f} times the loop"
-        )
+    print(f"{ROUNDS} rounds, {threads} threads, torch {torch.__version__}")
+    compare(
+        f"One text of {length:,} characters",
+        length,
+        {
+            "stock loop": lambda: loop.write(length),
+            "charrnn, 8-bit weights": lambda: characters_of(one, length),
+            "charrnn, float32": lambda: characters_of(network, length),
+        },
+    )
+    limit = ForwardProducts(shape, vocabulary_size, MANY * 100)
+    compare(
+        f"{MANY} texts of 100 characters",
+        MANY * 100,
+        {
+            "limit: the products alone": limit.multiply,
+            "charrnn": lambda: characters_of(network, 100, MANY),
+            "stock loop": lambda: loop.write(100, MANY),
+        },
+    )
+    prompt = np.arange(PROMPT, dtype=np.uint8) % np.uint8(vocabulary_size)
+    forward = TorchWriter(load_checkpoint(checkpoint, "cpu"))
+
+    def read(writer: Writer) -> int:
+        writer.read(prompt)
+        return len(prompt)
+
+    def read_by_steps() -> int:
+        _, state = network.read(prompt[:1])
+        for code in prompt[1:].astype(np.int64):
+            _, state = network.step(state, code[None])
+        return len(prompt)
+
+    compare(
+        f"A prompt of {PROMPT:,} characters",
+        PROMPT,
+        {
+            "a step a character, float32": read_by_steps,
+            "torch's forward pass": lambda: read(forward),
+            "charrnn, 8-bit weights": lambda: read(one),
+        },
+    )
+    compare(
+        "The first character: whole processes",
+        1,
+        {"import torch": import_torch, "charrnn sample": lambda: first_character(sys.argv[1])},
+    )
 
 
 if __name__ == "__main__":

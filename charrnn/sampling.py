@@ -115,7 +115,7 @@ def write(
     """
     rules = rules_of(config, writer.vocabulary, corpus)
     codes = writer.vocabulary.encode(prompt, config.unknown)
-    texts = [_Text(prompt, config) for _ in range(config.num_samples)]
+    texts = [_Text(prompt, config, bool(rules)) for _ in range(config.num_samples)]
     draws = itertools.islice(_draws(writer, codes, config, rules, texts, reading), config.length)
     return _pieces(draws, texts, likelihood_B)
 
@@ -258,18 +258,21 @@ def _joined(pieces: Iterable[tuple[int, str]], num_samples: int) -> list[str]:
 class _Text:
     """One text being written: where it is, what of it is held back, and whether it has ended."""
 
-    def __init__(self, prompt: str, config: SampleConfig) -> None:
+    def __init__(self, prompt: str, config: SampleConfig, ruled: bool) -> None:
         self.ended = False
         self.held = ""
         """What may be the beginning of the stop text."""
         self.place = first_place(prompt)
+        """Where the next character stands; kept only where rules ask for it."""
+        self._ruled = ruled
         self._stop = config.stop
         self._lines = len(config.acrostic) if config.acrostic else None
 
     def take(self, character: str) -> str:
         """Take in a character; return what can be shown by now."""
-        self.place = self.place.after(character)
-        self.ended = self.place.line == self._lines
+        if self._ruled:
+            self.place = self.place.after(character)
+            self.ended = self.place.line == self._lines
         if self._stop is None:
             return character
         self.held += character
