@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from charrnn.config import ModelConfig, SampleConfig, TrainConfig
-    from charrnn.corpus import Corpus, Vocabulary
+    from charrnn.corpus import Corpus
     from charrnn.errors import CharrnnError
     from charrnn.evaluation import score
     from charrnn.model import CharRNN, load
     from charrnn.sampling import generate, stream
     from charrnn.training import train
+    from charrnn.vocabulary import Vocabulary
 
 __version__ = "0.1.0"
 
@@ -24,7 +25,7 @@ _HOMES = {
     "ModelConfig": "config",
     "SampleConfig": "config",
     "TrainConfig": "config",
-    "Vocabulary": "corpus",
+    "Vocabulary": "vocabulary",
     "generate": "sampling",
     "load": "model",
     "score": "evaluation",

@@ -25,7 +25,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 import charrnn
-from charrnn.config import CorpusRecord, ModelConfig, Origin, RunConfig, TrainConfig
+from charrnn.config import CorpusRecord, ModelConfig, Origin, RunConfig, TextConfig, TrainConfig
 from charrnn.errors import CheckpointError, ConfigError
 
 FORMAT = 1
@@ -118,7 +118,8 @@ class Run:
                 model=ModelConfig(**record["model"]),
                 training=TrainConfig(**record["training"]),
                 vocabulary=tuple(record["vocabulary"]),
-                corpus=CorpusRecord(**record["corpus"]),
+                corpus=_corpus_record(record["corpus"]),
+                text=TextConfig(**record.get("text", {})),
                 init_from=Origin(**record["init_from"]) if record["init_from"] else None,
                 baseline=record.get("baseline"),
             )
@@ -233,6 +234,10 @@ class Run:
         for old in found[:-_KEPT]:
             if old != best:
                 shutil.rmtree(old.path, ignore_errors=True)
+
+
+def _corpus_record(record: Mapping[str, Any]) -> CorpusRecord:
+    return CorpusRecord(**{**record, "more_paths": tuple(record.get("more_paths", ()))})
 
 
 def _best(checkpoints: list[Checkpoint]) -> Checkpoint:

@@ -4,6 +4,7 @@ A field's annotation carries the explanation that is also the help of its comman
 means "chosen from the corpus": `resolve` fills it in, and the run records the result.
 """
 
+import codecs
 import dataclasses
 import math
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Cell = Literal["lstm", "gru", "rnn"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+Newline = Literal["keep", "lf"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 MAX_SEED = 2**63 - 1
@@ -55,6 +57,31 @@ class ModelConfig:
         widths = vocabulary_size + (self.num_layers - 1) * hidden
         layers = rows * (widths + self.num_layers * (hidden + 2))
         return layers + vocabulary_size * (hidden + 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextConfig:
+    """How a text is read: from bytes to characters of the vocabulary."""
+
+    encoding: Annotated[str, "Encoding of the text."] = "utf-8"
+    newline: Annotated[Newline, "Line ends: as they are, or all made LF."] = "keep"
+    min_count: Annotated[int, "Characters that occur less often become one unknown symbol."] = 1
+
+    def __post_init__(self) -> None:
+        try:
+            "".encode(self.encoding)  # knows text encodings alone, not every codec
+            codecs.getincrementaldecoder(self.encoding)
+        except (LookupError, ValueError):
+            raise ConfigError(
+                f"encoding must be one that Python knows, such as utf-8, utf-16, cp1252 or "
+                f"gb18030, not {self.encoding!r}"
+            ) from None
+        check_choice("newline", self.newline, ("keep", "lf"))
+        check_integer("min_count", self.min_count, 1, 10**12)
+
+
+PLAIN = TextConfig()
+"""UTF-8, as it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,6 +272,8 @@ class CorpusRecord:
     sha256: str
     characters: int
     line_start: str
+    more_paths: tuple[str, ...] = ()
+    """Further files, folders and patterns, where the text is made of several."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,6 +292,7 @@ class RunConfig:
     training: TrainConfig
     vocabulary: tuple[str, ...]
     corpus: CorpusRecord
+    text: TextConfig = PLAIN
     init_from: Origin | None = None
     baseline: float | None = None
     """Loss of a 5-gram model on the held-out part, in nats per character; None: not measured."""

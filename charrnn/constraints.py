@@ -15,6 +15,7 @@ from charrnn.config import MOST_COPIED, SampleConfig
 from charrnn.corpus import Corpus, Vocabulary
 from charrnn.errors import ConfigError
 from charrnn.novelty import Followers
+from charrnn.vocabulary import UNKNOWN
 
 Allowed = NDArray[np.bool_]
 """True for each character (V) that may come next."""
@@ -103,6 +104,8 @@ def rules_of(
         rules.append(ban(vocabulary, config.ban))
     if config.only is not None:
         rules.append(only(vocabulary, config.only))
+    if UNKNOWN in vocabulary and UNKNOWN not in (config.only or ""):
+        rules.append(ban(vocabulary, UNKNOWN))
     if config.line_length is not None:
         rules.append(line_length(vocabulary, config.line_length))
     if config.acrostic is not None:

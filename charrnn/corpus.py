@@ -5,81 +5,37 @@ Shape suffixes: T steps in time, B parallel streams.
 
 import dataclasses
 import hashlib
-import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
 
-from charrnn import catalogue
-from charrnn.config import CorpusRecord
-from charrnn.errors import CorpusError, VocabularyError
+from charrnn import catalogue, encoded
+from charrnn.config import PLAIN, CorpusRecord, TextConfig
+from charrnn.decoding import decoded
+from charrnn.documents import (
+    CHUNK,
+    Document,
+    Documents,
+    Fingerprint,
+    Reading,
+    Source,
+    find_documents,
+    kept_text,
+    now_and_then,
+    result_of,
+)
+from charrnn.encoded import Encoded
+from charrnn.errors import CorpusError
 from charrnn.randomness import epoch_offset
+from charrnn.vocabulary import Census, Codes, Vocabulary, notes
 
-Codes = NDArray[np.unsignedinteger[Any]]
+__all__ = ["Batches", "Codes", "Corpus", "Vocabulary", "read_text"]
 
-
-class Vocabulary:
-    """The characters a model knows, in the order of their codes."""
-
-    def __init__(self, characters: Iterable[str]) -> None:
-        self.characters = tuple(characters)
-        if not self.characters or any(len(character) != 1 for character in self.characters):
-            raise VocabularyError("a vocabulary holds one or more single characters", ())
-        points = _code_points("".join(self.characters))
-        if len(np.unique(points)) != len(points):
-            raise VocabularyError("a vocabulary holds each character only once", ())
-        self._points = points
-        self._codes = np.full(int(points.max()) + 2, -1, dtype=np.int32)
-        self._codes[points] = np.arange(len(points), dtype=np.int32)
-
-    @classmethod
-    def of(cls, text: str) -> "Vocabulary":
-        """Return the vocabulary of `text`, in code point order."""
-        return cls(_characters(np.unique(_code_points(text))))
-
-    def __len__(self) -> int:
-        return len(self.characters)
-
-    def __contains__(self, character: object) -> bool:
-        return character in self.characters
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Vocabulary) and self.characters == other.characters
-
-    def __hash__(self) -> int:
-        return hash(self.characters)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The smallest unsigned integer that holds every code."""
-        return np.min_scalar_type(len(self) - 1)
-
-    def extended(self, text: str) -> "Vocabulary":
-        """Return this vocabulary, its codes unchanged, with the new characters of `text` added."""
-        new = np.setdiff1d(_code_points(text), self._points)
-        return Vocabulary([*self.characters, *_characters(new)])
-
-    def encode(self, text: str, unknown: Literal["error", "skip"] = "error") -> Codes:
-        """Return each character's code; unknown ones raise `VocabularyError` or are left out."""
-        points = _code_points(text)
-        codes = self._codes[np.minimum(points, len(self._codes) - 1)]
-        known = codes >= 0
-        if not known.all():
-            if unknown == "error":
-                raise _unknown_characters("".join(_characters(points[~known])), len(self))
-            codes = codes[known]
-        return codes.astype(self.dtype)
-
-    def decode(self, codes: Iterable[int]) -> str:
-        """Return the text of `codes`; the inverse of `encode`."""
-        return "".join([self.characters[int(code)] for code in codes])
+_FORGET = 1 << 26  # characters of a mapped text that are read before its pages are let go
 
 
 @dataclass(frozen=True)
@@ -91,27 +47,36 @@ class Corpus:
     sha256: str
     codes: Codes
     vocabulary: Vocabulary
+    line_start: str
+    """The character that most often begins a line, white space apart."""
+    more_paths: tuple[str, ...] = ()
+    config: TextConfig = PLAIN
+    counts: tuple[int, ...] = ()
+    """How often each character of the text's own vocabulary occurs."""
+    distinct: int = 0
+    """Different characters, those read as one unknown symbol too."""
 
     @classmethod
-    def open(cls, source: str | Path) -> "Corpus":
-        """Read a text file, a text of the catalogue, or `-` for standard input.
+    def open(cls, source: Source | Sequence[Source], config: TextConfig = PLAIN) -> "Corpus":
+        """Read text files, folders, patterns, a text of the catalogue, or `-` (standard input).
 
-        Standard input is kept in the user's cache, so that a run can be resumed.
+        Several documents are read in order, with a separator between them. Large texts are encoded
+        once and mapped from the user's cache. Standard input is kept there, so that a run can be
+        resumed. Raises `CorpusError`.
         """
-        if str(source) == "-":
-            data = sys.stdin.buffer.read()
-            text = _decode(data, "standard input")
-            name, path = "stdin", _keep(data)
-        else:
-            path = _locate(source)
-            name, data = path.stem, _read(path)
-            text = _decode(data, str(path))
-        return cls.from_text(
-            text,
-            name=name,
-            path=str(path.resolve()),
-            sha256=hashlib.sha256(data).hexdigest(),
-        )
+        return result_of(cls.opening(source, config))
+
+    @classmethod
+    def opening(
+        cls, source: Source | Sequence[Source], config: TextConfig = PLAIN
+    ) -> Generator[Reading, None, "Corpus"]:
+        """Open a corpus, telling how far the work on a large one is; see `open`."""
+        sources = [source] if isinstance(source, (str, Path)) else list(source)
+        documents = find_documents(sources)
+        fingerprint = Fingerprint()
+        yield from now_and_then(documents.show(fingerprint))
+        text = yield from now_and_then(encoded.encode(documents, fingerprint, config))
+        return cls._of(text, documents.name, documents.paths, fingerprint.sha256, config)
 
     @classmethod
     def from_text(
@@ -120,40 +85,103 @@ class Corpus:
         """Make a corpus of a text in memory."""
         if not text:
             raise CorpusError(f"{path or 'the text'} is empty: a text to learn from is needed")
-        vocabulary = Vocabulary.of(text)
-        digest = sha256 or hashlib.sha256(text.encode()).hexdigest()
-        return cls(name, path, digest, vocabulary.encode(text), vocabulary)
+        census = Census()
+        census.add(text)
+        vocabulary = census.vocabulary()
+        codes = vocabulary.encode(text)
+        made = Encoded(
+            codes=codes,
+            vocabulary=vocabulary,
+            counts=census.counts(vocabulary),
+            line_start=encoded.line_start(codes, vocabulary),
+            distinct=len(vocabulary),
+        )
+        digest = sha256 or hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        return cls._of(made, name, (path,), digest, PLAIN)
+
+    @classmethod
+    def _of(
+        cls, text: Encoded, name: str, paths: tuple[str, ...], sha256: str, config: TextConfig
+    ) -> "Corpus":
+        return cls(
+            name=name,
+            path=paths[0],
+            more_paths=paths[1:],
+            sha256=sha256,
+            codes=text.codes,
+            vocabulary=text.vocabulary,
+            line_start=text.line_start,
+            config=config,
+            counts=text.counts,
+            distinct=text.distinct,
+        )
 
     def adapted_to(self, known: Vocabulary) -> "Corpus":
         """Return the same text in the codes of `known`, its new characters added at the end."""
-        characters = "".join(self.vocabulary.characters)
-        vocabulary = known.extended(characters)
-        codes = vocabulary.encode(characters)[self.codes]
-        return dataclasses.replace(self, codes=codes, vocabulary=vocabulary)
+        return self._in(known.extended("".join(self.vocabulary.characters)))
+
+    def _in(self, vocabulary: Vocabulary) -> "Corpus":
+        """Return the same text in the codes of another vocabulary."""
+        if vocabulary == self.vocabulary:
+            return self
+        codes = vocabulary.encode("".join(self.vocabulary.characters))
+        translated = np.empty(len(self.codes), vocabulary.dtype)
+        for first in range(0, len(translated), CHUNK):
+            translated[first : first + CHUNK] = codes[self.codes[first : first + CHUNK]]
+            encoded.forget(self.codes)
+        return dataclasses.replace(self, codes=translated, vocabulary=vocabulary)
 
     @classmethod
     def reopen(
-        cls, record: CorpusRecord, vocabulary: Vocabulary, source: str | Path | None = None
+        cls,
+        record: CorpusRecord,
+        vocabulary: Vocabulary,
+        source: Source | None = None,
+        config: TextConfig = PLAIN,
     ) -> "Corpus":
-        """Find the text of a run again: at `source`; or its path, the cache or the catalogue."""
+        """Find the text of a run again; see `reopening`."""
+        return result_of(cls.reopening(record, vocabulary, source, config))
+
+    @classmethod
+    def reopening(
+        cls,
+        record: CorpusRecord,
+        vocabulary: Vocabulary,
+        source: Source | None = None,
+        config: TextConfig = PLAIN,
+    ) -> Generator[Reading, None, "Corpus"]:
+        """Find the text of a run again: at `source`; or its path, the cache or the catalogue.
+
+        Raises `CorpusError` where it is not there or, naming both hashes, where it is another one.
+        """
         listed = catalogue.find(record.name)
-        places = [Path(record.path), _cached(record.sha256), *([listed] if listed else [])]
+        recorded = [record.path, *record.more_paths]
+        places: list[Sequence[Source]] = [recorded, [kept_text(record.sha256)]]
+        places += [[listed]] if listed else []
         if source is not None:
-            places = [Path(source)]
-        other: Corpus | None = None
-        for place in places:
-            if place.is_file():
-                corpus = cls.open(place)
-                if corpus.sha256 == record.sha256:
-                    return corpus.adapted_to(vocabulary)
-                other = other or corpus
+            places = [[source]]
+        other: tuple[Documents, str] | None = None
+        for sources in places:
+            documents = _there(sources) if source is None else find_documents(sources)
+            if documents is None:
+                continue
+            fingerprint = Fingerprint()
+            yield from now_and_then(documents.show(fingerprint))
+            if fingerprint.sha256 == record.sha256:
+                text = yield from now_and_then(encoded.encode(documents, fingerprint, config))
+                found = cls._of(text, record.name, documents.paths, record.sha256, config)
+                return found.adapted_to(vocabulary)
+            other = other or (documents, fingerprint.sha256)
+        if source is None and (copy := encoded.find(record.sha256, config)):
+            found = cls._of(copy, record.name, tuple(recorded), record.sha256, config)
+            return found.adapted_to(vocabulary)
         if other:
             raise CorpusError(
-                f"{other.path} is not the text this run was trained on: expected SHA-256 "
-                f"{record.sha256}, found {other.sha256}; give the unchanged text with "
+                f"{' and '.join(other[0].paths)} is not the text this run was trained on: expected "
+                f"SHA-256 {record.sha256}, found {other[1]}; give the unchanged text with "
                 "--corpus FILE"
             )
-        looked = " and ".join(str(place) for place in places)
+        looked = " and ".join(str(each) for sources in places for each in sources)
         raise CorpusError(
             f"the text {record.name!r} of this run is not at {looked}: "
             "say where it is now with --corpus FILE"
@@ -164,17 +192,10 @@ class Corpus:
         border = int((1.0 - val_fraction) * len(self.codes))
         return self.codes[:border], self.codes[border:]
 
-    @cached_property
-    def line_start(self) -> str:
-        """The character that most often begins a line, white space apart."""
-        characters = self.vocabulary.characters
-        starts = self.codes[:1]
-        if "\n" in self.vocabulary:
-            after = np.flatnonzero(self.codes[:-1] == characters.index("\n")) + 1
-            starts = np.concatenate([starts, self.codes[after]])
-        counts = np.bincount(starts, minlength=len(characters))
-        counts[[character.isspace() for character in characters]] = 0
-        return characters[int(counts.argmax())] if counts.any() else characters[0]
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is unusual about the text, a sentence each, and what can be done about it."""
+        return notes(self.vocabulary, self.counts, self.distinct)
 
     @property
     def record(self) -> CorpusRecord:
@@ -185,6 +206,7 @@ class Corpus:
             sha256=self.sha256,
             characters=len(self.codes),
             line_start=self.line_start,
+            more_paths=self.more_paths,
         )
 
 
@@ -207,6 +229,7 @@ class Batches:
         self._batch_size = batch_size
         self._seq_length = seq_length
         self._seed = seed
+        self._forget_every = max(1, _FORGET // (batch_size * seq_length))
 
     def starts_epoch(self, step: int) -> bool:
         """Whether the streams begin anew at `step`, so that their state is blank."""
@@ -214,6 +237,8 @@ class Batches:
 
     def batch(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the inputs and targets of `step` (from 0), both (T, B)."""
+        if step % self._forget_every == 0:
+            encoded.forget(self._codes)
         epoch, row = divmod(step, self.steps_per_epoch)
         stream_length = self.steps_per_epoch * self._seq_length
         spare = len(self._codes) - 1 - self._batch_size * stream_length
@@ -224,75 +249,21 @@ class Batches:
         return window_TB[:-1], window_TB[1:]
 
 
-def read_text(source: str | Path) -> str:
+def read_text(source: Source) -> str:
     """Return the text of a UTF-8 file, or of standard input (`-`); raise `CorpusError`."""
-    if str(source) == "-":
-        return _decode(sys.stdin.buffer.read(), "standard input")
-    return _decode(_read(Path(source)), str(source))
-
-
-def _code_points(text: str) -> NDArray[np.uint32]:
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
-
-
-def _characters(points: NDArray[np.uint32]) -> list[str]:
-    return [chr(point) for point in points]
-
-
-def _unknown_characters(characters: str, known: int) -> VocabularyError:
-    distinct = tuple(dict.fromkeys(characters))
-    named = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in distinct[:8])
-    more = f" and {len(distinct) - 8} more" if len(distinct) > 8 else ""
-    return VocabularyError(
-        f"the model knows {known} characters, and these are not among them: {named}{more}; "
-        "leave them out, or skip them with --unknown skip",
-        distinct,
-    )
-
-
-def _locate(source: str | Path) -> Path:
     path = Path(source)
-    if not path.is_file() and (listed := catalogue.find(str(source))):
-        return listed
-    if not path.exists():
-        names = ", ".join(catalogue.names())
-        raise CorpusError(
-            f"there is no file {path}, and no text of that name in the catalogue ({names}): "
-            "give the path of a UTF-8 text file"
-        )
-    return path
+    if str(source) == "-":
+        where, chunks = "standard input", iter([sys.stdin.buffer.read()])
+    elif path.is_dir():
+        raise CorpusError(f"{path} is a folder: give the path of one text file in it")
+    else:
+        where, chunks = str(source), Document(path, str(source)).chunks()
+    return "".join(decoded(chunks, where, PLAIN, "convert it from {} to UTF-8 first"))
 
 
-def _read(path: Path) -> bytes:
-    if path.is_dir():
-        raise CorpusError(f"{path} is a folder: give the path of one UTF-8 text file in it")
+def _there(sources: Sequence[Source]) -> Documents | None:
+    """Find documents, None where one of the sources is not there."""
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CorpusError(
-            f"{path} cannot be read ({error.strerror}): give a readable text file"
-        ) from None
-
-
-def _decode(data: bytes, where: str) -> str:
-    try:
-        return data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"{where} is not UTF-8 text: byte 0x{data[error.start]:02x} at offset {error.start:,} "
-            "does not belong there; convert the file to UTF-8 first"
-        ) from None
-
-
-def _cached(sha256: str) -> Path:
-    return Path(platformdirs.user_cache_dir("charrnn")) / "texts" / f"{sha256}.txt"
-
-
-def _keep(data: bytes) -> Path:
-    path = _cached(hashlib.sha256(data).hexdigest())
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    return path
+        return find_documents(sources)
+    except CorpusError:
+        return None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from charrnn.checkpoint import Run
 from charrnn.config import Budget
+from charrnn.documents import Reading
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Started:
     replanned: bool = False
     added_characters: tuple[str, ...] | None = None
     """With `init_from`: the characters that the earlier model did not know."""
+    notes: tuple[str, ...] = ()
+    """What is unusual about the text, a sentence each."""
 
 
 @dataclass(frozen=True)
@@ -74,4 +77,4 @@ class Finished:
     seconds: float
 
 
-Event = Started | Step | Evaluated | Saved | Finished
+Event = Reading | Started | Step | Evaluated | Saved | Finished

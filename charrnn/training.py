@@ -5,15 +5,16 @@ evaluation, which is then repeated first when the run is resumed.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 from charrnn import catalogue
 from charrnn.baseline import baseline_nats
 from charrnn.checkpoint import Run
-from charrnn.config import Budget, ModelConfig, RunConfig, TrainConfig, resolve
+from charrnn.config import PLAIN, Budget, ModelConfig, RunConfig, TextConfig, TrainConfig, resolve
 from charrnn.corpus import Corpus, Vocabulary
 from charrnn.device import choose_device, choose_precision, set_threads
+from charrnn.documents import Reading
 from charrnn.errors import ConfigError
 from charrnn.evaluation import LARGEST_EVALUATION
 from charrnn.events import Event, Finished, Started
@@ -24,9 +25,10 @@ from charrnn.session import Session
 
 
 def train(
-    corpus: Corpus | str | Path | None = None,
+    corpus: Corpus | str | Path | Sequence[str | Path] | None = None,
     config: TrainConfig | None = None,
     model: ModelConfig | None = None,
+    text_config: TextConfig = PLAIN,
     *,
     out_dir: str | Path | None = None,
     init_from: str | None = None,
@@ -34,18 +36,22 @@ def train(
 ) -> Iterator[Event]:
     """Train a new model on a text, yielding what happens, until its budget or patience is spent.
 
-    Without `corpus` the bundled text is used. `out_dir` is the run's folder, by default the name of
-    the text under `checkpoints/`. `init_from` names a run whose best model is trained further, and
-    gives the shape of the network. Once `stop` is set, training saves and ends. Raises
-    `CharrnnError`.
+    Without `corpus` the bundled text is used; `text_config` says how it is read. `out_dir` is the
+    run's folder, by default the name of the text under `checkpoints/`. `init_from` names a run
+    whose best model is trained further, and gives the shape of the network. Once `stop` is set,
+    training saves and ends. Raises `CharrnnError`.
     """
     config = config or TrainConfig()
     device, threads = choose_device(config.device), set_threads(config.threads)
-    text = (
-        corpus
-        if isinstance(corpus, Corpus)
-        else Corpus.open(catalogue.bundled_path() if corpus is None else corpus)
-    )
+    stop = stop or threading.Event()
+    if isinstance(corpus, Corpus):
+        text = corpus
+    else:
+        source = catalogue.bundled_path() if corpus is None else corpus
+        opened = yield from _until(stop, Corpus.opening(source, text_config))
+        if opened is None:
+            return
+        text = opened
     origin = find_run(init_from).select("best") if init_from is not None else None
     known = load_checkpoint(origin, device="cpu") if origin else None
     if known:
@@ -67,6 +73,7 @@ def train(
             training=resolve(config, text, device.type, precision, threads),
             vocabulary=text.vocabulary.characters,
             corpus=text.record,
+            text=text.config,
             init_from=origin.origin if origin else None,
             baseline=_baseline(text, config.val_fraction),
         ),
@@ -75,8 +82,8 @@ def train(
     session = Session(run, text, network.to(device), progress)
     run.create()
     added = text.vocabulary.characters[len(known.vocabulary) :] if known else None
-    yield _started(session, added_characters=added)
-    yield from _events(session, stop or threading.Event())
+    yield _started(session, added_characters=added, notes=text.notes)
+    yield from _events(session, stop)
 
 
 def resume(
@@ -100,7 +107,10 @@ def resume(
     choose_precision(config.training.precision, place, config.model.cell)
     set_threads(threads or config.training.threads)
     vocabulary = Vocabulary(config.vocabulary)
-    text = Corpus.reopen(config.corpus, vocabulary, corpus)
+    stop = stop or threading.Event()
+    text = yield from _until(stop, Corpus.reopening(config.corpus, vocabulary, corpus, config.text))
+    if text is None:
+        return
     network = CharRNN(config.model, vocabulary, config.corpus.line_start).to(place)
     progress = Progress.of(checkpoint)
     replanned = budget is not None and budget.named and budget != progress.budget
@@ -118,7 +128,7 @@ def resume(
             f"{2 * max(1, round(progress.epoch))}"
         )
     yield _started(session, replanned=replanned)
-    yield from _events(session, stop or threading.Event())
+    yield from _events(session, stop)
 
 
 def _baseline(text: Corpus, val_fraction: float) -> float | None:
@@ -128,11 +138,28 @@ def _baseline(text: Corpus, val_fraction: float) -> float | None:
     return baseline_nats(training, held_out[: LARGEST_EVALUATION + 1], len(text.vocabulary))
 
 
+def _until(
+    stop: threading.Event, opening: Generator[Reading, None, Corpus]
+) -> Generator[Reading, None, Corpus | None]:
+    """Open a text, telling how far it is; return None if asked to stop meanwhile."""
+    while True:
+        try:
+            reading = next(opening)
+        except StopIteration as end:
+            text: Corpus = end.value
+            return text
+        if stop.is_set():
+            opening.close()
+            return None
+        yield reading
+
+
 def _started(
     session: Session,
     *,
     replanned: bool = False,
     added_characters: tuple[str, ...] | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Started:
     return Started(
         run=session.run,
@@ -145,6 +172,7 @@ def _started(
         horizon=session.progress.horizon,
         replanned=replanned,
         added_characters=added_characters,
+        notes=notes,
     )
 
 

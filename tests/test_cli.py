@@ -17,7 +17,7 @@ from conftest import Outcome
 
 from charrnn import checkpoint, session, training
 from charrnn import cli as cli_module
-from charrnn.config import Budget, ModelConfig, SampleConfig, TrainConfig
+from charrnn.config import Budget, ModelConfig, SampleConfig, TextConfig, TrainConfig
 from charrnn.corpus import Corpus
 from charrnn.errors import (
     CharrnnError,
@@ -376,7 +376,7 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str], cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("command", "configs", "others"),
     [
-        ("train", [ModelConfig, TrainConfig], {"corpus", "out_dir", "init_from"}),
+        ("train", [TextConfig, ModelConfig, TrainConfig], {"corpus", "out_dir", "init_from"}),
         ("resume", [Budget], {"run", "corpus", "device", "threads"}),
         (
             "sample",
@@ -410,14 +410,18 @@ def test_flags_reach_the_configs(
 ) -> None:
     seen: dict[str, object] = {}
 
-    def watch(corpus: object, config: TrainConfig, model: ModelConfig, **_: object) -> object:
-        seen.update(corpus=corpus, config=config, model=model)
+    def watch(
+        corpus: object, config: TrainConfig, model: ModelConfig, text: TextConfig, **_: object
+    ) -> object:
+        seen.update(corpus=corpus, config=config, model=model, text=text)
         raise CorpusError("enough")
 
     monkeypatch.setattr(training, "train", watch)
-    cli("train", "x.txt", "--cell", "gru", "--max-time", "1h30m", "--patience", 0, "--dropout", 0.5)
-    assert seen["corpus"] == "x.txt"
+    cli("train", "x.txt", "--cell", "gru", "--max-time", "1h30m", "--patience", 0, "--dropout", 0.5,
+        "--encoding", "cp1252", "--newline", "lf", "--min-count", 3)  # fmt: skip
+    assert seen["corpus"] == ["x.txt"]
     assert seen["model"] == ModelConfig(cell="gru")
+    assert seen["text"] == TextConfig(encoding="cp1252", newline="lf", min_count=3)
     assert seen["config"] == TrainConfig(max_time=5400.0, patience=0, dropout=0.5)
 
 

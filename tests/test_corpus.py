@@ -163,9 +163,10 @@ def test_a_changed_text_is_refused_naming_both_hashes(text_file: Path) -> None:
 def test_what_is_no_text_is_refused_with_the_place(tmp_path: Path) -> None:
     bad = tmp_path / "latin1.txt"
     bad.write_bytes(b"caf\xe9 au lait")
+    (tmp_path / "none").mkdir()
     cases = {
         bad: r"is not UTF-8 text: byte 0xe9 at offset 3",
-        tmp_path: "is a folder",
+        tmp_path / "none": "is a folder without files",
         tmp_path / "nowhere.txt": "there is no file .*nowhere.txt",
     }
     for path, sentence in cases.items():

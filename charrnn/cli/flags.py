@@ -15,6 +15,7 @@ from charrnn.config import (
     DeviceName,
     ModelConfig,
     SampleConfig,
+    TextConfig,
     TrainConfig,
 )
 from charrnn.errors import ConfigError
@@ -112,9 +113,12 @@ def _shown_default(config: Any, field: "dataclasses.Field[Any]") -> str | bool:
 def _panel(config: Any, field: str) -> str:
     if field in {each.name for each in dataclasses.fields(Budget)}:
         return "Budget"
-    return {ModelConfig: "Network", TrainConfig: "Training", BenchConfig: "Sizes"}.get(
-        config, "Writing"
-    )
+    return {
+        TextConfig: "Text",
+        ModelConfig: "Network",
+        TrainConfig: "Training",
+        BenchConfig: "Sizes",
+    }.get(config, "Writing")
 
 
 def _usage_error(parse: Callable[[str], Any]) -> Callable[[str], Any]:

@@ -24,7 +24,9 @@ def follow(events: Callable[[threading.Event], Iterator[Event]]) -> None:
             view.show(event)
             if isinstance(event, Finished):
                 finished = event
-        assert finished  # the last event of every run that did not raise
+        if finished is None:  # stopped before there was a run
+            view.say("stopped while the text was read: nothing to save yet")
+            raise typer.Exit(128 + received[0])
         if finished.reason == "stopped":
             view.say(f"saved; go on with: charrnn resume {finished.run.path}")
         else:

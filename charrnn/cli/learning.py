@@ -7,18 +7,18 @@ import typer
 
 from charrnn.cli.app import app
 from charrnn.cli.flags import CorpusOption, RunArgument, config_flags
-from charrnn.config import Budget, DeviceName, ModelConfig, TrainConfig
+from charrnn.config import PLAIN, Budget, DeviceName, ModelConfig, TextConfig, TrainConfig
 
 
 @app.command()
 @config_flags
 def train(
     corpus: Annotated[
-        str | None,
+        list[str] | None,
         typer.Argument(
-            metavar="CORPUS",
-            help="A UTF-8 text file, a text charrnn knows by name, or - for standard input; "
-            "left out: the bundled play.",
+            metavar="CORPUS...",
+            help="Text files (plain or .gz), folders, patterns, a text charrnn knows by name, or "
+            "- for standard input; left out: the bundled play.",
             show_default=False,
         ),
     ] = None,
@@ -37,6 +37,7 @@ def train(
             metavar="RUN", help="Start from the best model of this run.", show_default=False
         ),
     ] = None,
+    text: TextConfig = PLAIN,
     model: ModelConfig = ModelConfig(),  # noqa: B008
     training: TrainConfig = TrainConfig(),  # noqa: B008
 ) -> None:
@@ -46,7 +47,7 @@ def train(
 
     follow(
         lambda stop: events(
-            corpus, training, model, out_dir=out_dir, init_from=init_from, stop=stop
+            corpus or None, training, model, text, out_dir=out_dir, init_from=init_from, stop=stop
         )
     )
 

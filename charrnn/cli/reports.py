@@ -210,7 +210,7 @@ def _codes(
 ) -> Iterator[tuple[str, Codes]]:
     vocabulary = Vocabulary(run.config.vocabulary)
     if not texts:
-        own = Corpus.reopen(run.config.corpus, vocabulary, corpus)
+        own = Corpus.reopen(run.config.corpus, vocabulary, corpus, run.config.text)
         yield "held out", own.split(run.config.training.val_fraction)[1]
     for name, text in texts:
         yield name, vocabulary.encode(text, unknown)

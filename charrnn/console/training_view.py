@@ -12,6 +12,7 @@ from rich.text import Text
 
 from charrnn.config import Budget, RunConfig
 from charrnn.console import duration, messages, nats, print_facts, printable
+from charrnn.documents import Reading
 from charrnn.events import Evaluated, Event, Finished, Saved, Started, Step
 
 _PLAIN_LINE_SECONDS = 30.0  # between two lines of progress where there is no terminal
@@ -36,6 +37,7 @@ class TrainingView:
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
         self._next_line = 0.0
         self._beside = ""
+        self._task = ""
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -53,6 +55,8 @@ class TrainingView:
     def show(self, event: Event) -> None:
         """Show one event."""
         match event:
+            case Reading():
+                self._reading(event)
             case Started():
                 self._started(event)
             case Step():
@@ -68,11 +72,27 @@ class TrainingView:
         """Show a sentence above the progress."""
         self._console.print(Text(printable(sentence)))
 
+    def _reading(self, event: Reading) -> None:
+        share = event.done / max(1, event.total)
+        if self._console.is_terminal:
+            row = Table.grid(padding=(0, 2))
+            row.add_row(
+                ProgressBar(total=1.0, completed=min(1.0, share), width=40),
+                Text(f"{min(1.0, share):.0%}"),
+                Text(printable(event.task), overflow="ellipsis", no_wrap=True),
+            )
+            self._live.update(row)
+        elif event.task != self._task:
+            self.say(event.task)
+        self._task = event.task
+
     def _started(self, event: Started) -> None:
         print_facts(run_facts(event.run.config, event.budget, event), self._console)
         baseline = event.run.config.baseline
         if baseline is not None:
             self._beside = f" (5-gram {baseline / math.log(2):.4f})"
+        for note in event.notes:
+            self.say(f"note: {note}")
         if event.added_characters:
             self.say(
                 f"{len(event.added_characters)} characters are new to the earlier model, and "

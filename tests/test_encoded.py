@@ -1,0 +1,269 @@
+import dataclasses
+import gzip
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from charrnn import documents, encoded
+from charrnn.config import TextConfig
+from charrnn.corpus import Batches, Corpus
+from charrnn.documents import Reading, cache_folder
+from charrnn.encoded import SEPARATOR
+from charrnn.errors import CorpusError
+from charrnn.vocabulary import Vocabulary
+
+TEXT = "Ça, déjà vu?\r\n漢字 🙂 é\n" * 3
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Treat every text as a large one, read a few bytes at once."""
+    monkeypatch.setattr(encoded, "SMALL", 0)
+    monkeypatch.setattr(documents, "CHUNK", 16)
+
+
+def write(name: str, data: str | bytes) -> str:
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).write_bytes(data if isinstance(data, bytes) else data.encode())
+    return name
+
+
+def copies() -> list[Path]:
+    return list((cache_folder() / "encoded").glob("*"))
+
+
+@pytest.mark.parametrize("chunk", range(1, 24))
+def test_encoding_in_chunks_equals_encoding_in_memory(
+    chunk: int, kept: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "CHUNK", chunk)
+    corpus, whole = Corpus.open(write("t.txt", TEXT)), Corpus.from_text(TEXT)
+    assert np.array_equal(corpus.codes, whole.codes)
+    assert corpus.codes.dtype == whole.codes.dtype
+    assert (corpus.vocabulary, corpus.counts) == (whole.vocabulary, whole.counts)
+    assert (corpus.line_start, corpus.sha256) == (whole.line_start, whole.sha256)
+    assert not corpus.codes.flags.writeable  # it is the copy, mapped
+
+
+def test_a_copy_is_made_once_and_used_again(kept: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Corpus.open(write("t.txt", TEXT))
+    monkeypatch.setattr(encoded, "_encode", None)
+    again = Corpus.open("t.txt")
+    assert np.array_equal(again.codes, first.codes)
+    for field in ("vocabulary", "counts", "line_start", "distinct", "sha256"):
+        assert getattr(again, field) == getattr(first, field)
+    assert len(copies()) == 1
+
+
+def test_content_and_the_way_it_is_read_decide_about_the_copy(kept: None) -> None:
+    Corpus.open(write("t.txt", TEXT))
+    Corpus.open(write("other name.txt", TEXT))
+    assert len(copies()) == 1
+    Corpus.open("t.txt", TextConfig(newline="lf"))
+    assert len(copies()) == 2
+    before = os.stat("t.txt")
+    write("t.txt", TEXT.replace("vu", "uv"))
+    os.utime("t.txt", ns=(before.st_atime_ns, before.st_mtime_ns))
+    changed = Corpus.open("t.txt")
+    assert changed.vocabulary.decode(changed.codes) == TEXT.replace("vu", "uv")
+
+
+def test_a_damaged_copy_is_made_anew(kept: None) -> None:
+    Corpus.open(write("t.txt", TEXT))
+    (copy,) = copies()
+    os.truncate(copy / "codes", 3)
+    corpus = Corpus.open("t.txt")
+    assert corpus.vocabulary.decode(corpus.codes) == TEXT
+
+
+def test_without_a_place_for_a_copy_memory_has_to_do(kept: None) -> None:
+    write(str(cache_folder()), "a file where the folder should be")
+    corpus = Corpus.open(write("t.txt", TEXT))
+    assert corpus.vocabulary.decode(corpus.codes) == TEXT
+
+
+def test_two_processes_encode_the_same_text_at_once() -> None:
+    write("t.txt", TEXT * 100)
+    program = (
+        "from charrnn import encoded; encoded.SMALL = 0; from charrnn.corpus import Corpus\n"
+        "c = Corpus.open('t.txt'); print(c.vocabulary.decode(c.codes[:30].tolist()))"
+    )
+    both = [
+        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) for _ in range(2)
+    ]
+    outputs = [each.communicate(timeout=60)[0] for each in both]
+    assert [each.returncode for each in both] == [0, 0]
+    assert outputs[0] == outputs[1] != b""
+    assert len(copies()) == 1
+
+
+def test_a_text_that_changes_while_it_is_read_is_refused(kept: None) -> None:
+    write("t.txt", TEXT)
+    for work in (opening := Corpus.opening("t.txt")):
+        assert isinstance(work, Reading)
+        if work.task.startswith("looking"):
+            write("t.txt", TEXT.replace("vu", "uv"))
+            break
+    with pytest.raises(CorpusError, match="t changed while it was read"):
+        list(opening)
+    assert copies() == []
+
+
+def test_a_stop_leaves_nothing_behind(kept: None) -> None:
+    opening = Corpus.opening(write("t.txt", TEXT))
+    while next(opening).task != "encoding t":
+        pass
+    opening.close()
+    assert copies() == []
+
+
+def test_a_moved_text_is_found_by_its_content(kept: None) -> None:
+    corpus = Corpus.open(write("t.txt", TEXT))
+    Path("t.txt").unlink()
+    again = Corpus.reopen(corpus.record, corpus.vocabulary)
+    assert np.array_equal(again.codes, corpus.codes)
+
+
+def test_another_vocabulary_translates_in_chunks(kept: None) -> None:
+    corpus = Corpus.open(write("t.txt", TEXT))
+    adapted = corpus.adapted_to(Vocabulary("zé"))
+    assert adapted.vocabulary.characters[:2] == ("z", "é")
+    assert adapted.vocabulary.decode(adapted.codes) == TEXT
+
+
+def test_pages_that_were_let_go_are_read_again(kept: None) -> None:
+    corpus = Corpus.open(write("t.txt", TEXT))
+    before = corpus.codes.copy()
+    encoded.forget(corpus.codes[3:])
+    assert np.array_equal(corpus.codes, before)
+    batches = Batches(corpus.codes, 2, 4, seed=1)
+    assert np.array_equal(batches.batch(0)[0], batches.batch(0)[0])
+
+
+def test_documents_are_separated_in_a_stable_order() -> None:
+    for name in ("d/b.txt", "d/a/z.txt", "d/a.txt", "d/.hidden", "d/.git/x"):
+        write(name, name)
+    write("d/empty.txt", "")
+
+    def text(*sources: str) -> str:
+        corpus = Corpus.open(sources)
+        return corpus.vocabulary.decode(corpus.codes)
+
+    assert text("d") == SEPARATOR.join(["d/a/z.txt", "d/a.txt", "d/b.txt"])
+    assert text("d/*.txt") == SEPARATOR.join(["d/a.txt", "d/b.txt"])
+    assert text("d/**/*.txt").count(SEPARATOR) == 2
+    assert text("d/b.txt", "d/a") == SEPARATOR.join(["d/b.txt", "d/a/z.txt"])
+    assert Corpus.open("d").name == "d"
+    assert Corpus.open(["d/b.txt", "d/a"]).name == "b-and-1-more"
+    assert Corpus.open(["d/b.txt", "d/a.txt"]).sha256 != Corpus.open("d/b.txt").sha256
+    record = Corpus.open(["d/b.txt", "d/a"]).record
+    assert [Path(each).name for each in (record.path, *record.more_paths)] == ["b.txt", "a"]
+    again = Corpus.reopen(record, Corpus.open(["d/b.txt", "d/a"]).vocabulary)
+    assert again.sha256 == record.sha256
+
+
+def test_a_packed_text_is_the_text() -> None:
+    write("novel.txt", TEXT)
+    write("novel.txt.gz", gzip.compress(TEXT.encode()))
+    packed, plain = Corpus.open("novel.txt.gz"), Corpus.open("novel.txt")
+    assert dataclasses.replace(packed, path="", codes=None) == dataclasses.replace(
+        plain, path="", codes=None
+    )
+    assert np.array_equal(packed.codes, plain.codes)
+    write("cut.gz", gzip.compress(TEXT.encode())[:-9])
+    write("not.gz", TEXT)
+    for name in ("cut.gz", "not.gz"):
+        with pytest.raises(CorpusError, match=f"{name} is not a whole .gz file"):
+            Corpus.open(name)
+
+
+def test_a_pipe_is_kept() -> None:
+    os.mkfifo("pipe")
+    with subprocess.Popen([sys.executable, "-c", "open('pipe', 'w').write('from a pipe')"]):
+        corpus = Corpus.open("pipe")
+    assert corpus.vocabulary.decode(corpus.codes) == "from a pipe"
+    assert Corpus.reopen(corpus.record, corpus.vocabulary).sha256 == corpus.sha256
+
+
+def test_what_holds_no_text_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("bare").mkdir()
+    write("void/a", "")
+    write("void/b", "")
+    cases = {
+        "bare": "bare is a folder without files",
+        "void": "all 2 files are empty",
+        "/dev/null": "is a device, not a text",
+        "*.nothing": "there is no file",
+        "a\0b": "cannot be read",
+        "x" * 5000: "cannot be read",
+    }
+    for source, sentence in cases.items():
+        with pytest.raises(CorpusError, match=sentence):
+            Corpus.open(source)
+    monkeypatch.setattr(documents.Document, "path", property(lambda _: Path("gone")), raising=True)
+    with pytest.raises(CorpusError, match="cannot be read"):
+        Corpus.open(write("t.txt", TEXT))
+
+
+def test_rare_characters_are_folded_over_documents(kept: None) -> None:
+    corpus = Corpus.open([write("a", "aaab"), write("b", "aaac")], TextConfig(min_count=2))
+    assert corpus.vocabulary.decode(corpus.codes) == "aaa\ufffd\ufffdaaa\ufffd"
+    with pytest.raises(CorpusError, match="occurs less than 99 times: give a smaller --min-count"):
+        Corpus.open("a", TextConfig(min_count=99))
+
+
+@settings(
+    max_examples=10_000,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    database=None,
+)
+@given(st.binary(max_size=24))
+def test_any_bytes_are_a_text_or_one_sentence(data: bytes) -> None:
+    Path("any").write_bytes(data)
+    try:
+        text = data.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        text = ""
+    if text:
+        corpus = Corpus.open("any")
+        assert corpus.vocabulary.decode(corpus.codes) == text
+    else:
+        with pytest.raises(CorpusError, match=r"^any is [^\n]*$"):
+            Corpus.open("any")
+
+
+PEAK = """
+import resource, sys
+import charrnn.cli, charrnn.training, charrnn.model
+from charrnn.config import ModelConfig, TrainConfig
+from charrnn.training import train
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 if sys.platform == "darwin" else 1024)
+empty = peak()
+small = dict(batch_size=32, seq_length=64, max_steps=40, eval_every=1000, threads=2, device="cpu")
+for _ in train("large.txt", TrainConfig(**small), ModelConfig(num_layers=2, hidden_size=16)):
+    pass
+print(peak() - empty)
+"""
+
+
+@pytest.mark.slow
+def test_two_gigabytes_train_in_600_megabytes() -> None:
+    line = "".join(map(chr, range(32, 127))) + "\n"
+    mixed = line * 9 + "Ça, déjà vu? 漢字 🙂 é\n"
+    block = mixed.encode() * 1000
+    with open("large.txt", "wb") as file:
+        for _ in range(2_000_000_000 // len(block) + 1):
+            file.write(block)
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK], capture_output=True, text=True, check=True, timeout=1800
+    )
+    print(done.stdout)
+    assert float(done.stdout) < 600
