@@ -28,6 +28,7 @@ from charrnn.documents import (
     now_and_then,
     result_of,
 )
+from charrnn.downloads import fetch
 from charrnn.encoded import Encoded
 from charrnn.errors import CorpusError
 from charrnn.randomness import epoch_offset
@@ -72,6 +73,10 @@ class Corpus:
     ) -> Generator[Reading, None, "Corpus"]:
         """Open a corpus, telling how far the work on a large one is; see `open`."""
         sources = [source] if isinstance(source, (str, Path)) else list(source)
+        for each in sources:
+            entry = catalogue.entries().get(str(each))
+            if entry and entry.path is None and not Path(each).exists():
+                yield from fetch(entry)
         documents = find_documents(sources)
         fingerprint = Fingerprint()
         yield from now_and_then(documents.show(fingerprint))
@@ -157,7 +162,7 @@ class Corpus:
         listed = catalogue.find(record.name)
         recorded = [record.path, *record.more_paths]
         places: list[Sequence[Source]] = [recorded, [kept_text(record.sha256)]]
-        places += [[listed]] if listed else []
+        places += [[record.name]] if listed else []
         if source is not None:
             places = [[source]]
         other: tuple[Documents, str] | None = None

@@ -160,8 +160,8 @@ def _find(source: Source) -> tuple[str, str, list[Document]]:
         raise _unreadable(str(path), error) from None
     if stat.S_ISREG(mode):
         return _stem(path), str(path.resolve()), [Document(path, str(path))]
-    if listed := catalogue.find(str(source)):
-        return _find(listed)
+    if listed := _listed(str(source)):
+        return listed
     absolute = str(path.absolute())
     if stat.S_ISDIR(mode):
         return path.resolve().name or "root", absolute, _folder(path)
@@ -178,6 +178,16 @@ def _find(source: Source) -> tuple[str, str, list[Document]]:
         f"there is no file {path}, and no text of that name in the catalogue ({names}): "
         "give the path of a text file"
     )
+
+
+def _listed(name: str) -> tuple[str, str, list[Document]] | None:
+    """Find a text of the catalogue, None if it is not here or there is none of that name."""
+    entry = catalogue.entries().get(name)
+    if entry is None or entry.path is None:
+        return None
+    if entry.python:
+        return name, name, [Document(each, str(each)) for each in catalogue.python_files()]
+    return name, str(entry.path), [Document(entry.path, str(entry.path))]
 
 
 def _folder(folder: Path) -> list[Document]:

@@ -3,7 +3,8 @@
 CharrnnError
 ├── ConfigError          a value out of range: names it, and the range
 ├── CorpusError          unreadable, empty, too short, not text
-│   └── VocabularyError  characters that the model does not know
+│   ├── VocabularyError  characters that the model does not know
+│   └── DownloadError    a text of the catalogue cannot be fetched, or is not the expected one
 ├── CheckpointError      missing, damaged, of a newer format, or not fitting what it resumes
 ├── DeviceError          a device that this machine does not have
 └── DivergedError        the loss is no longer a number
@@ -34,6 +35,10 @@ class VocabularyError(CorpusError):
     def __init__(self, message: str, characters: tuple[str, ...]) -> None:
         super().__init__(message)
         self.characters = characters
+
+
+class DownloadError(CorpusError):
+    """A text cannot be fetched, or what was fetched has another SHA-256 than expected."""
 
 
 class CheckpointError(CharrnnError):

@@ -15,7 +15,7 @@ import pytest
 import torch
 from conftest import Outcome
 
-from charrnn import checkpoint, session, training
+from charrnn import catalogue, checkpoint, downloads, session, training
 from charrnn import cli as cli_module
 from charrnn.config import Budget, ModelConfig, SampleConfig, TextConfig, TrainConfig
 from charrnn.corpus import Corpus
@@ -26,6 +26,7 @@ from charrnn.errors import (
     CorpusError,
     DeviceError,
     DivergedError,
+    DownloadError,
     VocabularyError,
 )
 from charrnn.events import Finished
@@ -301,6 +302,7 @@ def test_without_runs_list_tells_how_to_make_one(cli: Cli) -> None:
 FAILURES: list[tuple[type[CharrnnError], list[str], str]] = [
     (CorpusError, ["train", "nowhere.txt"], "there is no file nowhere.txt"),
     (CorpusError, ["train", "latin1.txt"], "latin1.txt is not UTF-8 text: byte 0xe9 at offset 3"),
+    (DownloadError, ["train", "alice"], "alice could not be fetched (127.0.0.1:1: "),
     (VocabularyError, ["sample", "verse", "-p", "~"], "these are not among them: '~' (U+007E)"),
     (CheckpointError, ["sample", "nobody"], "there is no run nobody"),
     (ConfigError, ["train", "--dropout", "2"], "dropout must be a number from 0 to 0.95, not 2.0"),
@@ -332,6 +334,10 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_code_1(
 ) -> None:
     Path("latin1.txt").write_bytes(b"caf\xe9")
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(downloads, "_PAUSES", (0.0,))
+    nowhere = dataclasses.replace(catalogue.entries()["alice"], urls=("http://127.0.0.1:1/",))
+    monkeypatch.setitem(catalogue.entries(), "alice", nowhere)
+    monkeypatch.setenv("no_proxy", "*")
     if error is DivergedError:  # whatever the rate, this network is too small to diverge by itself
         plain = torch.nn.functional.cross_entropy
         monkeypatch.setattr(session, "cross_entropy", lambda *given: plain(*given) * float("inf"))
@@ -512,3 +518,28 @@ def test_on_a_terminal_text_appears_and_ends_with_one_line_break(finished: Finis
     assert shown.endswith("\n")
     assert not shown.endswith("\n\n")
     assert 30 <= len(shown) <= 41
+
+
+def test_corpora_lists_the_catalogue(cli: Cli) -> None:
+    rows = {row["name"]: row for row in json.loads(cli("corpora", "--json").out)}
+    assert rows["low-hundreds"]["here"]
+    assert rows["python"]["bytes"] > 10_000_000
+    assert rows["shakespeare"]["sha256"].startswith("86c4e6aa")
+    assert rows["alice"]["sha256"] is None
+    assert not rows["enwik8"]["here"]
+    shown = cli("corpora").out
+    assert "recorded on first download" in shown
+    assert all(name in shown for name in rows)
+    assert cli("corpora", "fetch", "nobody").code == 2
+    assert cli("corpora", "clean", "alice").code == 2
+
+
+def test_corpora_clean_empties_the_cache_alone(cli: Cli, text_file: Path) -> None:
+    for place in ("cache/charrnn/encoded/k", "cache/charrnn/texts", "cache/charrnn/elsewhere"):
+        Path(place).mkdir(parents=True)
+        Path(place, "file").write_text("12345", "utf-8")
+    outcome = cli("corpora", "clean")
+    assert outcome.code == 0
+    assert outcome.err.startswith("10 bytes removed")
+    assert [each.name for each in Path("cache/charrnn").iterdir()] == ["elsewhere"]
+    assert text_file.is_file()

@@ -245,10 +245,11 @@ import charrnn.cli, charrnn.training, charrnn.model
 from charrnn.config import ModelConfig, TrainConfig
 from charrnn.training import train
 def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 if sys.platform == "darwin" else 1024)
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 empty = peak()
-small = dict(batch_size=32, seq_length=64, max_steps=40, eval_every=1000, threads=2, device="cpu")
-for _ in train("large.txt", TrainConfig(**small), ModelConfig(num_layers=2, hidden_size=16)):
+small = TrainConfig(batch_size=32, seq_length=64, max_steps=40, eval_every=99, device="cpu")
+for _ in train("large.txt", small, ModelConfig(num_layers=2, hidden_size=16)):
     pass
 print(peak() - empty)
 """

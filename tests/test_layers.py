@@ -16,6 +16,7 @@ LAYERS = {
     6: {
         "cli",
         "cli.app",
+        "cli.corpora",
         "cli.flags",
         "cli.following",
         "cli.judging",
@@ -67,6 +68,7 @@ LAYERS = {
         "compiled",
         "decoding",
         "documents",
+        "downloads",
         "encoded",
         "vocabulary",
         "device",
@@ -177,6 +179,7 @@ def test_checkpoints_and_sampling_know_no_torch() -> None:
         "catalogue",
         "decoding",
         "documents",
+        "downloads",
         "encoded",
         "vocabulary",
         "randomness",

@@ -9,7 +9,21 @@ from charrnn.cli.writing import sample
 # isort: split
 from charrnn.cli.judging import bench, info, list_runs, score
 
-__all__ = ["app", "bench", "info", "list_runs", "main", "resume", "sample", "score", "train"]
+# isort: split
+from charrnn.cli.corpora import corpora
+
+__all__ = [
+    "app",
+    "bench",
+    "corpora",
+    "info",
+    "list_runs",
+    "main",
+    "resume",
+    "sample",
+    "score",
+    "train",
+]
 
 
 def main() -> None:
