@@ -118,7 +118,7 @@ class Run:
                 model=ModelConfig(**record["model"]),
                 training=TrainConfig(**record["training"]),
                 vocabulary=tuple(record["vocabulary"]),
-                corpus=_corpus_record(record["corpus"]),
+                corpus=CorpusRecord.of(record["corpus"]),
                 text=TextConfig(**record.get("text", {})),
                 init_from=Origin(**record["init_from"]) if record["init_from"] else None,
                 baseline=record.get("baseline"),
@@ -236,13 +236,14 @@ class Run:
                 shutil.rmtree(old.path, ignore_errors=True)
 
 
-def _corpus_record(record: Mapping[str, Any]) -> CorpusRecord:
-    return CorpusRecord(**{**record, "more_paths": tuple(record.get("more_paths", ()))})
-
-
 def _best(checkpoints: list[Checkpoint]) -> Checkpoint:
-    """Return the one with the lowest held-out loss, else the newest."""
-    judged = [each for each in checkpoints if each.val_loss is not None]
+    """Return the one with the lowest held-out loss on the text in force, else the newest."""
+    text = checkpoints[-1].state.get("corpus")
+    judged = [
+        each
+        for each in checkpoints
+        if each.val_loss is not None and each.state.get("corpus") == text
+    ]
     return min(judged, key=lambda each: each.val_loss or 0.0) if judged else checkpoints[-1]
 
 

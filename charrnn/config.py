@@ -7,8 +7,9 @@ means "chosen from the corpus": `resolve` fills it in, and the run records the r
 import codecs
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from charrnn.errors import ConfigError
 from charrnn.values import (
@@ -274,6 +275,11 @@ class CorpusRecord:
     line_start: str
     more_paths: tuple[str, ...] = ()
     """Further files, folders and patterns, where the text is made of several."""
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> "CorpusRecord":
+        """Return what was written as JSON."""
+        return cls(**{**record, "more_paths": tuple(record.get("more_paths", ()))})
 
 
 @dataclass(frozen=True, kw_only=True)

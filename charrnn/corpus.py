@@ -30,7 +30,7 @@ from charrnn.documents import (
 )
 from charrnn.downloads import fetch
 from charrnn.encoded import Encoded
-from charrnn.errors import CorpusError
+from charrnn.errors import CorpusError, VocabularyError
 from charrnn.randomness import epoch_offset
 from charrnn.vocabulary import Census, Codes, Vocabulary, notes
 
@@ -125,6 +125,19 @@ class Corpus:
         """Return the same text in the codes of `known`, its new characters added at the end."""
         return self._in(known.extended("".join(self.vocabulary.characters)))
 
+    def within(self, known: Vocabulary) -> "Corpus":
+        """Return the same text in the codes of `known`; raise `VocabularyError` for others."""
+        try:
+            return self._in(known)
+        except VocabularyError as error:
+            named = ", ".join(repr(each) for each in error.characters[:8])
+            raise VocabularyError(
+                f"{self.name} holds {len(error.characters):,} characters that the model of this "
+                f"run does not know ({named}): start a new run from it by "
+                "`charrnn train TEXT --init-from RUN`",
+                error.characters,
+            ) from None
+
     def _in(self, vocabulary: Vocabulary) -> "Corpus":
         """Return the same text in the codes of another vocabulary."""
         if vocabulary == self.vocabulary:
@@ -154,10 +167,14 @@ class Corpus:
         vocabulary: Vocabulary,
         source: Source | None = None,
         config: TextConfig = PLAIN,
+        *,
+        allow_other: bool = False,
     ) -> Generator[Reading, None, "Corpus"]:
         """Find the text of a run again: at `source`; or its path, the cache or the catalogue.
 
-        Raises `CorpusError` where it is not there or, naming both hashes, where it is another one.
+        Raises `CorpusError` where it is not there or, naming both hashes, where it is another one,
+        unless `allow_other` takes whatever is at `source`: then `VocabularyError` where that holds
+        characters that are not in `vocabulary`.
         """
         listed = catalogue.find(record.name)
         recorded = [record.path, *record.more_paths]
@@ -172,10 +189,12 @@ class Corpus:
                 continue
             fingerprint = Fingerprint()
             yield from now_and_then(documents.show(fingerprint))
-            if fingerprint.sha256 == record.sha256:
+            same = fingerprint.sha256 == record.sha256
+            if same or (allow_other and source is not None):
                 text = yield from now_and_then(encoded.encode(documents, fingerprint, config))
-                found = cls._of(text, record.name, documents.paths, record.sha256, config)
-                return found.adapted_to(vocabulary)
+                name = record.name if same else documents.name
+                found = cls._of(text, name, documents.paths, fingerprint.sha256, config)
+                return found.adapted_to(vocabulary) if same else found.within(vocabulary)
             other = other or (documents, fingerprint.sha256)
         if source is None and (copy := encoded.find(record.sha256, config)):
             found = cls._of(copy, record.name, tuple(recorded), record.sha256, config)

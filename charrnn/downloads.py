@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import shutil
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -65,6 +66,8 @@ def _fetch(entry: Entry, place: Path) -> Generator[Reading, None, None]:
                 if getattr(error, "filename", None) and not hasattr(error, "url"):
                     raise  # of the disk, not of the network
                 reasons.append(f"{urlsplit(url).netloc}: {_reason(error)}")
+                if isinstance(getattr(error, "reason", None), socket.gaierror):
+                    break  # there is no such host, or no network
             else:
                 record = {"sha256": sha256, "url": url}
                 place.with_suffix(".json").write_text(json.dumps(record), "utf-8")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from charrnn.checkpoint import Checkpoint
-from charrnn.config import Budget
+from charrnn.config import Budget, CorpusRecord
 from charrnn.errors import CheckpointError
 
 
@@ -30,12 +30,27 @@ class Progress:
     best_val_loss: float | None = None
     best_step: int | None = None
     stale_evaluations: int = 0
+    corpus: CorpusRecord | None = None
+    """The text in force, where another one took the place of that in config.json."""
+
+    def take(self, corpus: CorpusRecord) -> None:
+        """Go on with another text: what was best on the old one's held-out part counts no more."""
+        self.corpus = corpus
+        self.val_loss = self.evaluated_step = self.best_val_loss = self.best_step = None
+        self.stale_evaluations = 0
 
     @classmethod
     def of(cls, checkpoint: Checkpoint) -> "Progress":
         """Return the progress that a checkpoint kept."""
         try:
             state = dict(checkpoint.state)
-            return cls(**{**state, "budget": Budget(**state["budget"])})
+            corpus = state.get("corpus")
+            return cls(
+                **{
+                    **state,
+                    "budget": Budget(**state["budget"]),
+                    "corpus": CorpusRecord.of(corpus) if corpus else None,
+                }
+            )
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"{checkpoint.path}/state.json is damaged: {error}") from None

@@ -11,7 +11,16 @@ from pathlib import Path
 from charrnn import catalogue
 from charrnn.baseline import baseline_nats
 from charrnn.checkpoint import Run
-from charrnn.config import PLAIN, Budget, ModelConfig, RunConfig, TextConfig, TrainConfig, resolve
+from charrnn.config import (
+    PLAIN,
+    Budget,
+    CorpusRecord,
+    ModelConfig,
+    RunConfig,
+    TextConfig,
+    TrainConfig,
+    resolve,
+)
 from charrnn.corpus import Corpus, Vocabulary
 from charrnn.device import choose_device, choose_precision, set_threads
 from charrnn.documents import Reading
@@ -98,7 +107,9 @@ def resume(
     """Go on with a run exactly where its newest checkpoint left it; see `train`.
 
     A `budget` that differs from the run's own takes its place and plans the learning rate anew
-    from there. `corpus` says where the run's text is now. Raises `CharrnnError`.
+    from there. `corpus` says where the run's text is now; another text takes its place from
+    there on.
+    Raises `CharrnnError`.
     """
     resumed = find_run(run)
     checkpoint = resumed.select("last")
@@ -107,17 +118,21 @@ def resume(
     choose_precision(config.training.precision, place, config.model.cell)
     set_threads(threads or config.training.threads)
     vocabulary = Vocabulary(config.vocabulary)
-    stop = stop or threading.Event()
-    text = yield from _until(stop, Corpus.reopening(config.corpus, vocabulary, corpus, config.text))
+    stop, progress = stop or threading.Event(), Progress.of(checkpoint)
+    record = progress.corpus or config.corpus
+    reopening = Corpus.reopening(record, vocabulary, corpus, config.text, allow_other=True)
+    text = yield from _until(stop, reopening)
     if text is None:
         return
     network = CharRNN(config.model, vocabulary, config.corpus.line_start).to(place)
-    progress = Progress.of(checkpoint)
+    another = text.sha256 != record.sha256
+    if another:
+        progress.take(text.record)
     replanned = budget is not None and budget.named and budget != progress.budget
     if replanned and budget:
         progress.budget, progress.stale_evaluations = budget, 0
     session = Session(resumed, text, network, progress)
-    if replanned:
+    if replanned or another:
         session.plan()
     session.restore(checkpoint)
     spent = session.finished()
@@ -127,7 +142,8 @@ def resume(
             f"{spent}; to train it further, give a larger limit, such as --epochs "
             f"{2 * max(1, round(progress.epoch))}"
         )
-    yield _started(session, replanned=replanned)
+    notes = (_another(record, text.record), *text.notes) if another else ()
+    yield _started(session, replanned=replanned or another, notes=notes)
     yield from _events(session, stop)
 
 
@@ -136,6 +152,13 @@ def _baseline(text: Corpus, val_fraction: float) -> float | None:
     if not len(training) or len(held_out) < 2:
         return None
     return baseline_nats(training, held_out[: LARGEST_EVALUATION + 1], len(text.vocabulary))
+
+
+def _another(before: CorpusRecord, after: CorpusRecord) -> str:
+    return (
+        f"this is another text than before: SHA-256 {after.sha256} in the place of "
+        f"{before.sha256}; losses on its held-out part are not those of the old one"
+    )
 
 
 def _until(

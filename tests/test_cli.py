@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import inspect
 import json
 import math
@@ -543,3 +544,25 @@ def test_corpora_clean_empties_the_cache_alone(cli: Cli, text_file: Path) -> Non
     assert outcome.err.startswith("10 bytes removed")
     assert [each.name for each in Path("cache/charrnn").iterdir()] == ["elsewhere"]
     assert text_file.is_file()
+
+
+def test_resume_refuses_a_changed_text_unless_it_is_named(
+    cli: Cli, finished: Finished, text_file: Path
+) -> None:
+    old = finished.run.config.corpus.sha256
+    text_file.write_text(text_file.read_text("utf-8") * 3, "utf-8")
+    new = hashlib.sha256(text_file.read_bytes()).hexdigest()
+    refused = cli("resume", "verse", "--max-steps", 40)
+    assert refused.code == 1
+    assert f"expected SHA-256 {old}, found {new}" in refused.err
+    assert cli("score", "verse", "--corpus", text_file).code == 1
+    resumed = cli("resume", "verse", "--max-steps", 40, "--corpus", text_file)
+    assert resumed.code == 0
+    assert f"another text than before: SHA-256 {new} in the place of {old}" in resumed.err
+    again = cli("resume", "verse", "--max-steps", 50)
+    assert again.code == 0
+    assert "another text" not in again.err
+    best = json.loads(cli("info", "verse", "--json").out)["best_step"]
+    assert best > 30
+    score = json.loads(cli("score", "verse", "--json").out)
+    assert score["characters"] == 245

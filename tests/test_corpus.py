@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from charrnn import catalogue
 from charrnn.corpus import Batches, Corpus, Vocabulary, read_text
+from charrnn.documents import result_of
 from charrnn.errors import CorpusError, VocabularyError
 
 TEXTS = st.text(min_size=1, max_size=300)
@@ -180,3 +181,18 @@ def test_an_empty_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.txt").touch()
     with pytest.raises(CorpusError, match=r"empty.txt is empty"):
         Corpus.open(tmp_path / "empty.txt")
+
+
+def test_another_text_is_taken_where_that_is_allowed_and_its_characters_are_known(
+    text_file: Path,
+) -> None:
+    corpus = Corpus.open(text_file)
+    for name, text in {"known.txt": "the wheel\n", "new.txt": "zebras? 2\n"}.items():
+        Path(name).write_text(text, "utf-8")
+    work = Corpus.reopening(corpus.record, corpus.vocabulary, "known.txt", allow_other=True)
+    other = result_of(work)
+    assert other.vocabulary == corpus.vocabulary
+    assert (other.name, other.vocabulary.decode(other.codes)) == ("known", "the wheel\n")
+    work = Corpus.reopening(corpus.record, corpus.vocabulary, "new.txt", allow_other=True)
+    with pytest.raises(VocabularyError, match=r"new holds .* does not know .*--init-from"):
+        result_of(work)

@@ -1,4 +1,3 @@
-import dataclasses
 import gzip
 import os
 import subprocess
@@ -172,9 +171,8 @@ def test_a_packed_text_is_the_text() -> None:
     write("novel.txt", TEXT)
     write("novel.txt.gz", gzip.compress(TEXT.encode()))
     packed, plain = Corpus.open("novel.txt.gz"), Corpus.open("novel.txt")
-    assert dataclasses.replace(packed, path="", codes=None) == dataclasses.replace(
-        plain, path="", codes=None
-    )
+    assert (packed.name, packed.sha256) == (plain.name, plain.sha256)
+    assert (packed.vocabulary, packed.counts) == (plain.vocabulary, plain.counts)
     assert np.array_equal(packed.codes, plain.codes)
     write("cut.gz", gzip.compress(TEXT.encode())[:-9])
     write("not.gz", TEXT)

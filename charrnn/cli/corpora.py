@@ -38,7 +38,7 @@ def corpora(
 
 def _list(as_json: bool) -> None:
     from charrnn.catalogue import entries
-    from charrnn.console import print_facts, print_table
+    from charrnn.console import print_result, print_table
 
     rows = [
         {
@@ -72,11 +72,11 @@ def _list(as_json: bool) -> None:
         ],
     )
     for each in entries().values():
-        told = [("", ""), (each.name, each.title)]
-        told += [("  from", url) for url in each.urls[:1]]
+        print_result(f"\n{each.name}: {each.title}")
+        for url in each.urls:
+            print_result(f"    {url}")
         if each.urls:
-            told.append(("  SHA-256", each.known_sha256 or "recorded on first download"))
-        print_facts(told)
+            print_result(f"    SHA-256 {each.known_sha256 or 'recorded on first download'}")
 
 
 def _fetch(names: list[str]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from charrnn.checkpoint import Run
+from charrnn.config import CorpusRecord
 from charrnn.console import duration, messages, nats, print_facts, print_table, printable
 from charrnn.console.training_view import run_facts
 from charrnn.corpus import Codes, Corpus, Vocabulary
@@ -45,8 +46,10 @@ def score_rows(
     from charrnn.evaluation import score_codes
     from charrnn.model import load_checkpoint
 
-    model = load_checkpoint(run.select(checkpoint), device)
-    for name, codes in _codes(run, texts, corpus, unknown):
+    chosen = run.select(checkpoint)
+    record = Progress.of(chosen).corpus or run.config.corpus
+    model = load_checkpoint(chosen, device)
+    for name, codes in _codes(run, record, texts, corpus, unknown):
         result = score_codes(model, codes, context, AdaptConfig() if adapt else None)
         sure = math.isfinite(result.standard_error)
         yield {
@@ -204,13 +207,14 @@ def print_benchmark(result: "Benchmark") -> None:
 
 def _codes(
     run: Run,
+    record: CorpusRecord,
     texts: list[tuple[str, str]],
     corpus: str | None,
     unknown: Literal["error", "skip"],
 ) -> Iterator[tuple[str, Codes]]:
     vocabulary = Vocabulary(run.config.vocabulary)
     if not texts:
-        own = Corpus.reopen(run.config.corpus, vocabulary, corpus, run.config.text)
+        own = Corpus.reopen(record, vocabulary, corpus, run.config.text)
         yield "held out", own.split(run.config.training.val_fraction)[1]
     for name, text in texts:
         yield name, vocabulary.encode(text, unknown)

@@ -77,7 +77,11 @@ def sample(
     chosen = opened.select(checkpoint)
     corpus = compared = Corpus.open(novelty) if novelty else None
     if config.max_copy and not corpus:
-        corpus = Corpus.reopen(opened.config.corpus, Vocabulary(opened.config.vocabulary))
+        corpus = Corpus.reopen(
+            opened.config.corpus,
+            Vocabulary(opened.config.vocabulary),
+            config=opened.config.text,
+        )
     if adapt is None:
         writer = writer_of(
             chosen, num_samples=config.num_samples, device=device, precision=precision

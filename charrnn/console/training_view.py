@@ -100,9 +100,10 @@ class TrainingView:
             )
         elif event.added_characters is not None:
             self.say("the earlier model knows every character of this text")
+        what = "text" if event.notes else "budget"
         if event.replanned:
             self.say(
-                f"a new budget: the learning rate is planned anew from step {event.step:,}, so "
+                f"a new {what}: the learning rate is planned anew from step {event.step:,}, so "
                 "this is not the run that a larger budget would have given from the start"
             )
         elif event.step:
