@@ -50,9 +50,8 @@ def train(
     whose best model is trained further, and gives the shape of the network. Once `stop` is set,
     training saves and ends. Raises `CharrnnError`.
     """
-    config = config or TrainConfig()
-    device, threads = choose_device(config.device), set_threads(config.threads)
     stop = stop or threading.Event()
+    choose_device((config or TrainConfig()).device)  # refused before a large text is read
     if isinstance(corpus, Corpus):
         text = corpus
     else:
@@ -61,6 +60,26 @@ def train(
         if opened is None:
             return
         text = opened
+    session, added = prepare(text, config, model, out_dir=out_dir, init_from=init_from)
+    session.run.create()
+    yield _started(session, added_characters=added, notes=text.notes)
+    yield from _events(session, stop)
+
+
+def prepare(
+    text: Corpus,
+    config: TrainConfig | None = None,
+    model: ModelConfig | None = None,
+    *,
+    out_dir: str | Path | None = None,
+    init_from: str | None = None,
+) -> tuple[Session, tuple[str, ...] | None]:
+    """Return a new run that is ready to be trained, nothing of it on the disk; see `train`.
+
+    With `init_from` also the characters that the earlier model did not know. Raises `CharrnnError`.
+    """
+    config = config or TrainConfig()
+    device, threads = choose_device(config.device), set_threads(config.threads)
     origin = find_run(init_from).select("best") if init_from is not None else None
     known = load_checkpoint(origin, device="cpu") if origin else None
     if known:
@@ -88,11 +107,8 @@ def train(
         ),
     )
     progress = Progress(budget=run.config.training.limits)
-    session = Session(run, text, network.to(device), progress)
-    run.create()
     added = text.vocabulary.characters[len(known.vocabulary) :] if known else None
-    yield _started(session, added_characters=added, notes=text.notes)
-    yield from _events(session, stop)
+    return Session(run, text, network.to(device), progress), added
 
 
 def resume(

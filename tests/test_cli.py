@@ -16,7 +16,7 @@ import pytest
 import torch
 from conftest import Outcome
 
-from charrnn import catalogue, checkpoint, downloads, session, training
+from charrnn import catalogue, checkpoint, doctor, downloads, session, training
 from charrnn import cli as cli_module
 from charrnn.config import Budget, ModelConfig, SampleConfig, TextConfig, TrainConfig
 from charrnn.corpus import Corpus
@@ -383,7 +383,11 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str], cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("command", "configs", "others"),
     [
-        ("train", [TextConfig, ModelConfig, TrainConfig], {"corpus", "out_dir", "init_from"}),
+        (
+            "train",
+            [TextConfig, ModelConfig, TrainConfig],
+            {"corpus", "out_dir", "init_from", "dry_run"},
+        ),
         ("resume", [Budget], {"run", "corpus", "device", "threads"}),
         (
             "sample",
@@ -566,3 +570,29 @@ def test_resume_refuses_a_changed_text_unless_it_is_named(
     assert best > 30
     score = json.loads(cli("score", "verse", "--json").out)
     assert score["characters"] == 245
+
+
+def test_a_dry_run_tells_what_a_text_is_and_trains_nothing(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "_PROBE", 0.0)
+    line = "a line of the text that comes again"
+    Path("t.txt").write_bytes(f"{line}\r\n{line}\n\rsome ~ other\x07\n".encode() * 9)
+    outcome = cli("train", "t.txt", "--dry-run", *TINY)
+    assert outcome.code == 0
+    assert not Path("checkpoints").exists()
+    for told in (
+        "t: 792 characters, utf-8",
+        "712 to learn from, 80 held out",
+        "18 LF, 9 CRLF, 9 CR",
+        "'~' ",
+        "occur less than 10 times",
+        "suspicious  1: '\\x07'",
+        "17 of 18 long ones repeat",
+        "held out: counting (a 5-gram model)",
+        "2 x 16 lstm",
+        "4 streams x 8 characters",
+        "MiB beside the program",
+        "steps, about",
+    ):
+        assert told in outcome.out, told

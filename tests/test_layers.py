@@ -25,10 +25,11 @@ LAYERS = {
         "cli.writing",
         "console",
         "console.conversing",
+        "console.diagnosis",
         "console.training_view",
         "__main__",
     },
-    5: {"benchmark", "conversation", "training", "session", "progress", "events"},
+    5: {"benchmark", "doctor", "conversation", "training", "session", "progress", "events"},
     4: {"adaptation", "constraints", "evaluation", "novelty", "sampling"},
     3: {
         "writers",

@@ -37,6 +37,12 @@ def train(
             metavar="RUN", help="Start from the best model of this run.", show_default=False
         ),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Train nothing: tell what the text is and what it would take."
+        ),
+    ] = False,
     text: TextConfig = PLAIN,
     model: ModelConfig = ModelConfig(),  # noqa: B008
     training: TrainConfig = TrainConfig(),  # noqa: B008
@@ -45,6 +51,9 @@ def train(
     from charrnn.cli.following import follow
     from charrnn.training import train as events
 
+    if dry_run:
+        _examine(corpus or [], training, model, text, init_from)
+        return
     follow(
         lambda stop: events(
             corpus or None, training, model, text, out_dir=out_dir, init_from=init_from, stop=stop
@@ -74,3 +83,21 @@ def resume(
     follow(
         lambda stop: events(run, budget, corpus=corpus, device=device, threads=threads, stop=stop)
     )
+
+
+def _examine(
+    sources: list[str],
+    training: TrainConfig,
+    model: ModelConfig,
+    text: TextConfig,
+    init_from: str | None,
+) -> None:
+    from charrnn.catalogue import bundled
+    from charrnn.console.diagnosis import print_diagnosis
+    from charrnn.corpus import Corpus
+    from charrnn.doctor import examine
+    from charrnn.training import prepare
+
+    corpus = Corpus.open(sources or [bundled()], text)
+    session, _ = prepare(corpus, training, model, init_from=init_from)
+    print_diagnosis(examine(corpus, session))
