@@ -167,6 +167,17 @@ def test_documents_are_separated_in_a_stable_order() -> None:
     assert again.sha256 == record.sha256
 
 
+def test_the_files_of_a_folder_are_sorted_however_the_system_lists_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ["c", "a", "d", "b"]
+    for name in names:
+        write(f"d/{name}", name)
+    monkeypatch.setattr(os, "walk", lambda _: [("d", [], names)])
+    corpus = Corpus.open("d")
+    assert corpus.vocabulary.decode(corpus.codes) == SEPARATOR.join("abcd")
+
+
 def test_a_packed_text_is_the_text() -> None:
     write("novel.txt", TEXT)
     write("novel.txt.gz", gzip.compress(TEXT.encode()))
