@@ -1,24 +1,31 @@
-"""Training on this machine, measured beside stock PyTorch and the limit of the processor.
+"""Training on this machine, beside stock PyTorch and the processor's limit; what 8 bits cost.
 
 Shape suffixes: T steps, B streams, V characters of the vocabulary, H units, L layers, N = T * B.
 """
 
+import math
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from charrnn import catalogue
 from charrnn.config import BenchConfig, ModelConfig
 from charrnn.corpus import Vocabulary
 from charrnn.device import autocast, has_bfloat16, set_threads
-from charrnn.model import CharRNN
+from charrnn.evaluation import character_nats, writer_nats
+from charrnn.model import CharRNN, load_checkpoint
 from charrnn.processor import processor_name
+from charrnn.runs import BUNDLED, find_run
+from charrnn.writers import writer_of
 
 _CPU = torch.device("cpu")
+_SCORED = 10_000  # characters the weights of the writer are judged by
 _FIRST_CHARACTER = 0x10000  # beyond the surrogates, with room for any vocabulary
 
 
@@ -34,6 +41,18 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Quantization:
+    """What the 8-bit weights that one text is written with cost, in bits per character."""
+
+    run: str
+    text: str
+    characters: int
+    float32_bits: float
+    quantized_bits: float
+    change: float
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """What was measured, and on what."""
 
@@ -44,6 +63,7 @@ class Benchmark:
     config: BenchConfig
     rounds: int
     measured: tuple[Measured, ...]
+    quantization: Quantization
 
 
 def benchmark(config: BenchConfig) -> Benchmark:
@@ -83,6 +103,28 @@ def benchmark(config: BenchConfig) -> Benchmark:
             )
             for name, times in seconds.items()
         ),
+        quantization=quantization_cost(),
+    )
+
+
+def quantization_cost(run: str = BUNDLED) -> Quantization:
+    """Compare the writer's weights with the network's, on a text that neither has read.
+
+    The text is the beginning of the bundled play, without characters the model does not know.
+    """
+    checkpoint = find_run(run).select()
+    model = load_checkpoint(checkpoint, "cpu")
+    text = catalogue.bundled_path().read_text("utf-8")[:_SCORED]
+    codes = model.vocabulary.encode(text, "skip")
+    float32, quantized = (
+        float(nats_N.mean(dtype=np.float64)) / math.log(2)
+        for nats_N in (
+            character_nats(model, codes),
+            writer_nats(writer_of(checkpoint, device="cpu"), codes),
+        )
+    )
+    return Quantization(
+        run, catalogue.bundled(), len(codes), float32, quantized, quantized - float32
     )
 
 

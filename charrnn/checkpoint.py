@@ -20,6 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
@@ -60,11 +61,18 @@ class Checkpoint:
         return loss
 
     def load(self, part: Literal["model", "trainer"]) -> dict[str, NDArray[Any]]:
-        """Return the arrays of `model` (averaged weights) or `trainer` (all the rest), verified."""
+        """Return the arrays of `model` (averaged weights) or `trainer` (all the rest), verified.
+
+        What is kept in 16 bits is returned in 32.
+        """
         try:
-            return safetensors.numpy.load(self._read(f"{part}.safetensors"))
+            arrays = safetensors.numpy.load(self._read(f"{part}.safetensors"))
         except safetensors.SafetensorError as error:
             raise CheckpointError(f"{self.path / part} is damaged: {error}") from None
+        return {
+            name: array.astype(np.float32) if array.dtype == np.float16 else array
+            for name, array in arrays.items()
+        }
 
     @property
     def origin(self) -> Origin:

@@ -177,8 +177,9 @@ class Corpus:
         characters that are not in `vocabulary`.
         """
         listed = catalogue.find(record.name)
-        recorded = [record.path, *record.more_paths]
-        places: list[Sequence[Source]] = [recorded, [kept_text(record.sha256)]]
+        recorded = [path for path in (record.path, *record.more_paths) if path]
+        places: list[Sequence[Source]] = [recorded] if recorded else []
+        places.append([kept_text(record.sha256)])
         places += [[record.name]] if listed else []
         if source is not None:
             places = [[source]]

@@ -17,6 +17,7 @@ from charrnn.config import AdaptConfig
 from charrnn.corpus import Codes
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.model import CharRNN, State, load
+from charrnn.writers import Writer
 
 _CHUNK = 8_192  # characters of all streams read between two looks at the stop request
 LARGEST_EVALUATION = 1_000_000  # characters of the held-out part that training looks at
@@ -107,6 +108,20 @@ def character_nats(
     if length % context:
         parts.append(_carried(model, codes[whole * context :]))
     return np.concatenate(parts)
+
+
+def writer_nats(writer: Writer, codes: Codes) -> NDArray[np.float32]:
+    """Return the loss of each character but the first, as a writer foretells them."""
+    logits_1V, state = writer.read(codes[:1])
+    logits_NV = [logits_1V]
+    for code in codes[1:-1].astype(np.int64):
+        logits_1V, state = writer.step(state, code[None])
+        logits_NV.append(logits_1V)
+    targets_N = torch.from_numpy(codes[1:].astype(np.int64))
+    nats_N: NDArray[np.float32] = cross_entropy(
+        torch.from_numpy(np.concatenate(logits_NV)), targets_N, reduction="none"
+    ).numpy()
+    return nats_N
 
 
 def held_out_loss(model: CharRNN, codes: Codes, stop: threading.Event) -> float | None:

@@ -43,6 +43,7 @@ def draw_masks(
     assert config.batch_size
     assert config.dropout is not None
     assert config.output_dropout is not None
+    assert config.weight_drop is not None
     layers, streams, units = model.num_layers, config.batch_size, model.hidden_size
 
     def mask(purpose: Purpose, share: float, *shape: int) -> Tensor | None:

@@ -1,4 +1,4 @@
-"""Where runs are: by folder, by name under `checkpoints/` of the working folder, or the newest."""
+"""Where runs are: in folders, under `checkpoints/` of the working folder, or inside charrnn."""
 
 from pathlib import Path
 
@@ -6,25 +6,40 @@ from charrnn.checkpoint import CONFIG_FILE, Run
 from charrnn.errors import CheckpointError
 
 RUNS_FOLDER = Path("checkpoints")
+BUNDLED = "bard"
+_PACKAGE = Path(__file__).parent
 
 
-def find_run(name: str | None) -> Run:
-    """Open a run by folder, by name under `checkpoints/`, or (None) the newest one there."""
+def find_run(name: str | None, or_bundled: bool = True) -> Run:
+    """Open a run by folder, by name under `checkpoints/`, or (None) the newest one there.
+
+    Where there is none, and by the name `bard`, it is the model that comes with charrnn.
+    """
     if name is not None:
         paths = [Path(name), RUNS_FOLDER / name]
-        path = next((each for each in paths if (each / CONFIG_FILE).is_file()), None)
+        places = [*paths, bundled_path()] if name == BUNDLED else paths
+        path = next((each for each in places if (each / CONFIG_FILE).is_file()), None)
         if path is None:
             raise CheckpointError(
                 f"there is no run {name}, nor {paths[1]}: `charrnn list` shows the runs there are, "
                 "`charrnn train` makes one"
             )
         return Run.open(path)
-    paths = [path for path in run_paths() if any(path.glob("step-*"))]
-    if not paths:
-        raise CheckpointError(
-            f"there is no run in {RUNS_FOLDER} of this folder yet: make one with `charrnn train`"
-        )
-    return Run.open(max(paths, key=_last_change))
+    bundled = bundled_path()
+    own = [path for path in run_paths() if any(path.glob("step-*")) and not _same(path, bundled)]
+    if own:
+        return Run.open(max(own, key=_last_change))
+    if or_bundled and (bundled / CONFIG_FILE).is_file():
+        return Run.open(bundled)
+    raise CheckpointError(
+        f"there is no run in {RUNS_FOLDER} of this folder yet: make one with `charrnn train`"
+    )
+
+
+def bundled_path() -> Path:
+    """Return the folder of the model that comes with charrnn, in a package or in a checkout."""
+    inside = _PACKAGE / RUNS_FOLDER
+    return (inside if inside.is_dir() else _PACKAGE.parent / RUNS_FOLDER) / BUNDLED
 
 
 def run_paths(folder: Path = RUNS_FOLDER) -> list[Path]:
@@ -43,3 +58,7 @@ def free_path(name: str, folder: Path = RUNS_FOLDER) -> Path:
 
 def _last_change(run: Path) -> float:
     return max(path.stat().st_mtime for path in (run, run / CONFIG_FILE))
+
+
+def _same(path: Path, other: Path) -> bool:
+    return other.exists() and path.samefile(other)

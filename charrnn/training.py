@@ -24,7 +24,7 @@ from charrnn.config import (
 from charrnn.corpus import Corpus, Vocabulary
 from charrnn.device import choose_device, choose_precision, set_threads
 from charrnn.documents import Reading
-from charrnn.errors import ConfigError
+from charrnn.errors import CheckpointError, ConfigError
 from charrnn.evaluation import LARGEST_EVALUATION
 from charrnn.events import Event, Finished, Started
 from charrnn.model import CharRNN, load_checkpoint
@@ -127,8 +127,13 @@ def resume(
     there on.
     Raises `CharrnnError`.
     """
-    resumed = find_run(run)
+    resumed = find_run(run, or_bundled=False)
     checkpoint = resumed.select("last")
+    if not checkpoint.load("trainer"):
+        raise CheckpointError(
+            f"{resumed.path} is a model to write with, without what training goes on from: begin a "
+            f"run with its weights by `charrnn train --init-from {resumed.path}`"
+        )
     config = resumed.config
     place = choose_device(device or config.training.device)
     choose_precision(config.training.precision, place, config.model.cell)

@@ -1,4 +1,5 @@
 import json
+import math
 from collections.abc import Callable
 
 import pytest
@@ -6,9 +7,16 @@ import torch
 from conftest import Outcome
 
 from charrnn import benchmark as module
-from charrnn.benchmark import benchmark
+from charrnn import catalogue
+from charrnn.benchmark import benchmark, quantization_cost
 from charrnn.config import BenchConfig
+from charrnn.corpus import Vocabulary
 from charrnn.errors import ConfigError
+from charrnn.evaluation import character_nats
+from charrnn.events import Finished
+from charrnn.model import load_checkpoint
+from charrnn.quantization import quantize
+from charrnn.runs import find_run
 
 SMALL = BenchConfig(
     num_layers=2,
@@ -33,6 +41,22 @@ def test_each_contender_is_measured_in_every_round() -> None:
         assert 0 < each.minimum <= each.median <= each.maximum
     stock = next(each for each in result.measured if each.name == "stock float32")
     assert stock.times_stock == 1.0
+
+
+def test_the_cost_of_8_bits_is_that_of_writing(finished: Finished) -> None:
+    cost = quantization_cost("verse")
+    checkpoint = find_run("verse").select()
+    text = catalogue.bundled_path().read_text("utf-8")[:10_000]
+    codes = Vocabulary(checkpoint.run.config.vocabulary).encode(text, "skip")
+    assert cost.characters == len(codes) < 10_000
+    for array in (arrays := checkpoint.load("model")):
+        if array.startswith("weight") and array != "weight_ih_l0":
+            arrays[array] = quantize(arrays[array]).restored()
+    rounded = load_checkpoint(checkpoint, "cpu").set_arrays(arrays)
+    expected = character_nats(rounded, codes).mean() / math.log(2)
+    assert cost.quantized_bits == pytest.approx(expected, abs=1e-4)
+    assert cost.float32_bits != cost.quantized_bits
+    assert cost.change == cost.quantized_bits - cost.float32_bits
 
 
 @pytest.mark.parametrize("there", [True, False])

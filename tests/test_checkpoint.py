@@ -10,7 +10,7 @@ from charrnn.checkpoint import Checkpoint, Run
 from charrnn.config import CorpusRecord, ModelConfig, RunConfig, TrainConfig
 from charrnn.errors import CheckpointError
 from charrnn.events import Finished
-from charrnn.runs import find_run, free_path, run_paths
+from charrnn.runs import bundled_path, find_run, free_path, run_paths
 
 CONFIG = RunConfig(
     model=ModelConfig(hidden_size=4),
@@ -219,7 +219,24 @@ def test_a_missing_run_is_named(run: Run) -> None:
 
 def test_without_runs_the_way_to_one_is_told() -> None:
     with pytest.raises(CheckpointError, match="make one with `charrnn train`"):
-        find_run(None)
+        find_run(None, or_bundled=False)
+
+
+def test_without_runs_there_is_the_model_that_comes_with_charrnn(run: Run) -> None:
+    assert find_run(None).path == find_run("bard").path == bundled_path()
+    Path("checkpoints").mkdir(exist_ok=True)
+    Path("checkpoints/bard").symlink_to(bundled_path())
+    assert find_run(None).path == bundled_path(), "in a checkout it is no run of one's own"
+    save(run, 10)
+    assert find_run(None).path == Path("checkpoints/t")
+
+
+def test_weights_of_16_bits_are_read_as_32(run: Run) -> None:
+    kept = {"a": np.array([0.1, -70.0], np.float16)}
+    run.save(10, kept, {}, {"step": 10, "val_loss": 1.0})
+    (loaded,) = run.select().load("model").values()
+    assert loaded.dtype == np.float32
+    assert loaded.tolist() == kept["a"].tolist()
 
 
 def test_new_runs_get_the_next_free_name(run: Run) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from charrnn.config import Budget, ModelConfig, SampleConfig, TrainConfig, resolve
 from charrnn.corpus import Corpus
 from charrnn.errors import ConfigError
+from charrnn.runs import find_run
 
 
 @pytest.mark.parametrize(
@@ -76,4 +77,10 @@ def test_larger_texts_get_more_streams_and_no_endless_training() -> None:
     epochs = [config.epochs or 0 for config in sizes]
     assert streams == sorted(streams)
     assert streams[0] < streams[-1]
-    assert epochs[-1] * int(0.9 * 2_000_000) <= 20_000_000
+    assert epochs[-1] * int(0.9 * 2_000_000) <= 20_500_000
+
+
+def test_a_megabyte_is_learnt_as_the_bundled_model_was() -> None:
+    config, bard = of_length(1_115_394), find_run("bard").config
+    resolved = resolve(TrainConfig(), config, "cpu", "float32", 2)
+    assert dataclasses.replace(resolved, patience=0) == bard.training

@@ -18,7 +18,7 @@ def run(*arguments: object, **options: object) -> str:
     return str(done.stdout)
 
 
-def test_the_wheel_installed_elsewhere_trains_on_the_bundled_text(tmp_path: Path) -> None:
+def test_the_wheel_installed_elsewhere_writes_at_once_and_trains(tmp_path: Path) -> None:
     dist, site, empty = tmp_path / "dist", tmp_path / "site", tmp_path / "empty"
     empty.mkdir()
     run("-m", "hatchling", "build", "-t", "wheel", "-d", dist, cwd=ROOT)
@@ -30,6 +30,8 @@ def test_the_wheel_installed_elsewhere_trains_on_the_bundled_text(tmp_path: Path
     }
     home = run("-c", "import charrnn; print(charrnn.__file__)", **elsewhere)
     assert Path(home.strip()).parent == site / "charrnn"
+    text = run("-m", "charrnn", "sample", "-n", 50, "-s", 1, **elsewhere)
+    assert len(text) == 50
     sizes = ("--hidden-size", 16, "--max-steps", 2, "--eval-every", 2, "--device", "cpu")
     assert run("-m", "charrnn", "train", *sizes, **elsewhere).strip() == "checkpoints/low-hundreds"
     text = run("-m", "charrnn", "sample", "-n", 50, "-s", 1, **elsewhere)

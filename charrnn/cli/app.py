@@ -57,12 +57,16 @@ app = typer.Typer(
 
 
 def open_run(name: str | None) -> "Run":
-    """Return the run of that name; of the newest, where none is named, say which it is."""
+    """Return the run of that name; where none is named, say which it is."""
     from charrnn.console import messages, printable
-    from charrnn.runs import find_run
+    from charrnn.runs import BUNDLED, bundled_path, find_run
 
     run = find_run(name)
-    if name is None:
+    if name is None and run.path == bundled_path():
+        messages().print(
+            f"no run here yet, so this is {BUNDLED}, the model that comes with charrnn"
+        )
+    elif name is None:
         messages().print(printable(f"newest run: {run.path}"))
     return run
 

@@ -28,6 +28,7 @@ _CHOSEN = {
     "seq_length",
     "dropout",
     "output_dropout",
+    "weight_drop",
     "epochs",
     "eval_every",
 }

@@ -168,7 +168,7 @@ def print_run(run: Run) -> None:
 
 def print_benchmark(result: "Benchmark") -> None:
     """Print what was measured as a table, and on what."""
-    config = result.config
+    config, cost = result.config, result.quantization
     print_table(
         "training, forward and backward: characters a second",
         ("what", "median", "slowest", "fastest", "times stock float32"),
@@ -199,6 +199,12 @@ def print_benchmark(result: "Benchmark") -> None:
         ),
         ("measured", f"{result.rounds} rounds, {result.threads} threads, torch {result.torch}"),
         ("processor", result.processor),
+        (
+            "8-bit weights",
+            f"{cost.quantized_bits:.4f} bits per character, the network's {cost.float32_bits:.4f}: "
+            f"a change of {cost.change:+.4f} ({cost.run} on {cost.characters:,} characters of "
+            f"{cost.text}, which it never read)",
+        ),
     ]
     if not result.bfloat16_instructions:
         facts.append(("bfloat16", "not measured: this processor has no instructions for it"))
