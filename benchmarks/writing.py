@@ -4,9 +4,10 @@
 
 One text, many texts, a long prompt and the first character; in each part all take turns. The loop
 is an `nn.LSTM` of the run's sizes fed one character at a time, softmax and `multinomial`; the
-others write with the run's best checkpoint, and each must have written its characters. The limit is
-what the products of the forward pass would take at the speed of one large product. Prints medians,
-slowest and fastest, and the median over rounds of the ratio to the first of each part.
+others write with the run's best checkpoint, and each must have written its characters. The limits
+are what the products of the forward pass would take at the speed of one large product, and as
+products of as many rows as there are texts. Prints medians, slowest and fastest, and the median
+over rounds of the ratio to the first of each part.
 """
 
 import statistics
@@ -22,6 +23,7 @@ from torch import nn
 from charrnn.config import ModelConfig
 from charrnn.device import set_threads
 from charrnn.model import load_checkpoint
+from charrnn.recurrence.products import packed
 from charrnn.runs import find_run
 from charrnn.sampling import generate
 from charrnn.writers import Writer, writer_of
@@ -66,6 +68,28 @@ class ForwardProducts:
         """Return how many characters this was the work for."""
         torch.mm(self._left, self._right, out=self._result)
         return self._characters
+
+
+class StepProducts:
+    """The same multiplication as it falls to a step: products of as many rows as there are texts.
+
+    A step waits for the characters that the last one drew, so that no product can have more rows.
+    """
+
+    def __init__(self, shape: ModelConfig, samples: int, length: int) -> None:
+        units = shape.hidden_size
+        self._products = [
+            packed(torch.randn(4 * units, units), samples) for _ in range(2 * shape.num_layers - 1)
+        ]
+        self._rows, self._length = torch.randn(samples, units), length
+
+    def multiply(self) -> int:
+        """Return how many characters this was the work for."""
+        with torch.inference_mode():
+            for _ in range(self._length):
+                for product in self._products:
+                    product(self._rows)
+        return self._length * len(self._rows)
 
 
 def compare(title: str, amount: float, contenders: Mapping[str, Callable[[], float]]) -> None:
@@ -135,11 +159,13 @@ def main() -> None:
         },
     )
     limit = ForwardProducts(shape, vocabulary_size, MANY * 100)
+    steps = StepProducts(shape, MANY, 100)
     compare(
         f"{MANY} texts of 100 characters",
         MANY * 100,
         {
-            "limit: the products alone": limit.multiply,
+            "limit: one large product": limit.multiply,
+            f"limit: products of {MANY} rows": steps.multiply,
             "charrnn": lambda: characters_of(network, 100, MANY),
             "stock loop": lambda: loop.write(100, MANY),
         },
