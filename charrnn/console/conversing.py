@@ -18,10 +18,11 @@ An empty line, or /more      lets it go on
 /again                       takes its last answer back and writes another
 /new                         begins a new text
 /save FILE                   keeps the text so far
-/temperature 1.1             below 1 safer, above 1 wilder; so too /length 300, /top-k 5,
-                             /top-p 0.9, /min-p 0.1 (off: no limit), /seed 7
+/temperature 1.1             below 1 safer, above 1 wilder
+/length 300                  so too /top-k 5, /top-p 0.9, /min-p 0.1 (off: no
+                             limit) and /seed 7
 /help                        this
-Ctrl-C stops an answer; Ctrl-D, or /quit, leaves. A line that begins with // is text."""
+Ctrl-C stops an answer; Ctrl-D, or /quit, leaves. // begins a line that is text."""
 
 
 def converse(conversation: "Conversation", prompt: str) -> None:
