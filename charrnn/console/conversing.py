@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,16 +30,26 @@ def converse(conversation: "Conversation", prompt: str) -> None:
     from charrnn.console import messages, print_error
 
     say = messages().print
-    lines = _lines()
+    shown = "> " if sys.stdin.isatty() and sys.stdout.isatty() else ""
+    if shown:
+        with contextlib.suppress(ImportError):
+            import readline  # noqa: F401  gives `input` editing and history
     if sys.stdin.isatty():
         say(f"seed {conversation.config.seed}; /help tells what can be typed, Ctrl-D leaves")
     if prompt:
         _show(conversation, lambda: conversation.say(prompt), whole=True)
-    for line in lines:
-        if line == "/quit":
-            return
+    while True:
         try:
+            line = input(shown)
+            if line == "/quit":
+                return
             _take(conversation, line, say)
+        except EOFError:
+            if shown:
+                say("")
+            return
+        except KeyboardInterrupt:
+            say("\n(Ctrl-D leaves)")
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -94,24 +104,6 @@ def _show(
         if not sys.stdout.isatty():
             output.write("\n")
         output.close()
-
-
-def _lines() -> Iterator[str]:
-    """Yield what is typed, with editing and history where there is a terminal."""
-    shown = ""
-    if sys.stdin.isatty() and sys.stdout.isatty():
-        shown = "> "
-        with contextlib.suppress(ImportError):
-            import readline  # noqa: F401  gives `input` editing and history
-    while True:
-        try:
-            yield input(shown)
-        except EOFError:
-            if shown:
-                print(file=sys.stderr)
-            return
-        except KeyboardInterrupt:
-            print("\n(Ctrl-D leaves)", file=sys.stderr)
 
 
 def _value(text: str) -> Any:
