@@ -111,12 +111,22 @@ class Census:
 
     def add(self, text: str) -> None:
         """Count the characters of the next piece of text."""
-        points: NDArray[Any] = (
-            np.frombuffer(text.encode("ascii"), np.uint8) if text.isascii() else code_points(text)
-        )
+        if text.isascii():
+            self._add_ascii(text.encode("ascii"))
+            return
+        points = code_points(text)
         for first in range(0, len(points), _PIECE):
             counts = np.bincount(points[first : first + _PIECE])
             self._counts[: len(counts)] += counts
+
+    def _add_ascii(self, text: bytes) -> None:
+        """Count two characters at a time, which takes half as long."""
+        pairs = np.frombuffer(text, "<u2", len(text) // 2)
+        for first in range(0, len(pairs), _PIECE):
+            counts = np.bincount(pairs[first : first + _PIECE], minlength=2**16).reshape(256, 256)
+            self._counts[:256] += counts.sum(axis=0) + counts.sum(axis=1)
+        if len(text) % 2:
+            self._counts[text[-1]] += 1
 
     @property
     def characters(self) -> int:

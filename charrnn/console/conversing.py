@@ -1,9 +1,12 @@
 """`charrnn sample -i`: a person and the model write in turns."""
 
 import contextlib
+import signal
 import sys
-from collections.abc import Callable, Generator
+import threading
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from charrnn.errors import CharrnnError, ConfigError
@@ -93,17 +96,37 @@ def _show(
 
     output = TextOutput()
     try:
-        with contextlib.closing(answer()) as pieces:
+        with _stop_request() as stop, contextlib.closing(answer()) as pieces:
             text = conversation.text
             output.write(text if whole else text.rpartition("\n")[2])
             for piece in pieces:
                 output.write(piece)
-    except KeyboardInterrupt:
-        pass
+                if stop.is_set():
+                    break
     finally:
         if not sys.stdout.isatty():
             output.write("\n")
         output.close()
+
+
+@contextlib.contextmanager
+def _stop_request() -> Iterator[threading.Event]:
+    """Yield what Ctrl-C sets meanwhile; the second time it interrupts, as it does elsewhere.
+
+    An exception would be lost where libraries let none through, and could end a half-read answer.
+    """
+    stop = threading.Event()
+
+    def request(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = signal.signal(signal.SIGINT, request)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _value(text: str) -> Any:
