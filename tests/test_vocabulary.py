@@ -27,6 +27,14 @@ def test_a_census_counts_every_character_however_the_text_is_cut(pieces: list[st
     assert (census.characters, census.distinct()) == (len(text), len(set(text)))
 
 
+def test_a_long_piece_is_counted_to_its_end() -> None:
+    for text in ("abc\n" * 150_000 + "d", "abé\n" * 150_000 + "d"):
+        census = counted(text)
+        vocabulary = census.vocabulary()
+        assert vocabulary.characters == tuple(sorted(set(text)))
+        assert set(census.counts(vocabulary)) == {150_000, 1}
+
+
 def test_rare_characters_become_one_unknown_symbol() -> None:
     text = "aaabbbcd🙂"
     census = counted(text)
