@@ -50,6 +50,19 @@ class Session:
                 shown += os.read(self._leader, 1).decode("utf-8", "replace").replace("\r", "")
         return shown.removesuffix(sign)
 
+    def interrupt(self, sign: str) -> None:
+        """Press Ctrl-C until `sign` appears.
+
+        Python notices a signal that falls between two looks for keys at the next key only.
+        """
+        shown, presses = "", 0
+        while sign not in shown:
+            assert presses < 20, f"{sign!r} not in {shown!r}"
+            self.type("\x03")
+            presses += 1
+            while select.select([self._leader], [], [], 1.5)[0] and sign not in shown:
+                shown += os.read(self._leader, 1).decode("utf-8", "replace").replace("\r", "")
+
     def ask(self, line: str) -> str:
         """Type a line; return what appears between it and the next prompt."""
         self.type(line + "\n")
@@ -110,10 +123,7 @@ def test_control_c_stops_the_text_and_not_the_program(session: Session) -> None:
     session.until("\n> ")
     session.type("half a line")
     session.until("half a line")
-    time.sleep(0.5)  # a signal between two looks for keys is noticed by Python at the next key
-    session.type("\x03")
-    session.until("(Ctrl-D leaves)")
-    session.until("\n> ")
+    session.interrupt("(Ctrl-D leaves)\n> ")
     assert "length 5" in session.ask("/length 5")
     session.type("\x04")
     assert session.process.wait(timeout=20) == 0
