@@ -1,6 +1,5 @@
 """Where the bytes of a text come from: files, folders, patterns, standard input, .gz."""
 
-import functools
 import glob
 import gzip
 import hashlib
@@ -9,18 +8,20 @@ import stat
 import sys
 import tempfile
 import zlib
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple, TypeVar
+from typing import IO, Any, NamedTuple, TypeVar
 
 import platformdirs
 
 from charrnn import catalogue
 from charrnn.errors import CorpusError
 
-CHUNK = 1 << 22  # bytes read at once
+CHUNK = 1 << 19  # bytes read at once
+_BEHIND = 4  # pieces of work that wait at most
 
 Result = TypeVar("Result")
 
@@ -92,19 +93,12 @@ class Fingerprint:
     def watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Pass on the chunks of the next document."""
         digest = hashlib.sha256()
-        updated: Future[None] | None = None
+        behind = Behind()
         for chunk in chunks:
-            if updated:
-                updated.result()
             self.size += len(chunk)
-            if len(chunk) < CHUNK:
-                updated = None
-                digest.update(chunk)
-            else:  # while the other core goes on with it
-                updated = beside().submit(digest.update, chunk)
+            behind.do(digest.update, chunk)
             yield chunk
-        if updated:
-            updated.result()
+        behind.finish()
         self._digests.append(digest.digest())
 
     @property
@@ -130,10 +124,31 @@ def find_documents(sources: Sequence[Source]) -> Documents:
     )
 
 
-@functools.cache
-def beside() -> ThreadPoolExecutor:
-    """Return the threads that hash and write while another one encodes."""
-    return ThreadPoolExecutor(2, "charrnn-text")
+class Behind:
+    """A thread that does work in order, some pieces behind the one that gives it.
+
+    Without that distance the two would take turns: Python hands over its lock after 5 ms only,
+    which is longer than a piece takes.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "charrnn-text")
+        self._waiting: deque[Future[Any]] = deque()
+
+    def do(self, work: Callable[..., Any], *arguments: Any) -> None:
+        """Have a piece of work done; raise what an earlier one raised."""
+        if len(self._waiting) == _BEHIND:
+            self._waiting.popleft().result()
+        self._waiting.append(self._thread.submit(work, *arguments))
+
+    def finish(self) -> None:
+        """Wait until all is done; raise what a piece of work raised."""
+        try:
+            for each in self._waiting:
+                each.result()
+        finally:
+            self._waiting.clear()
+            self._thread.shutdown()
 
 
 def cache_folder() -> Path:

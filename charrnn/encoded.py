@@ -16,7 +16,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator
-from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from numpy.typing import NDArray
 
 from charrnn.config import TextConfig
 from charrnn.decoding import decoded
-from charrnn.documents import Documents, Fingerprint, Reading, beside, cache_folder
+from charrnn.documents import Behind, Documents, Fingerprint, Reading, cache_folder
 from charrnn.errors import CorpusError
 from charrnn.vocabulary import UNKNOWN, Census, Codes, Vocabulary
 
@@ -189,22 +188,28 @@ class _LineStarts:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._characters = vocabulary.characters
+        self._behind = Behind()
         self._break = self._characters.index("\n") if "\n" in vocabulary else None
         self._counts = np.zeros(len(vocabulary), dtype=np.int64)
         self._at_start = True
 
     def add(self, codes: Codes) -> None:
+        """Count those of the next chunk."""
+        self._behind.do(self._add, codes)
+
+    def commonest(self) -> str:
+        self._behind.finish()
+        spaces = [each.isspace() or each == UNKNOWN for each in self._characters]
+        counts = np.where(spaces, 0, self._counts)
+        return self._characters[int(counts.argmax())] if counts.any() else self._characters[0]
+
+    def _add(self, codes: Codes) -> None:
         if self._at_start:
             self._count(codes[:1])
             self._at_start = False
         if self._break is not None and len(codes):
             self._count(codes[np.flatnonzero(codes[:-1] == self._break) + 1])
             self._at_start = bool(codes[-1] == self._break)
-
-    def commonest(self) -> str:
-        spaces = [each.isspace() or each == UNKNOWN for each in self._characters]
-        counts = np.where(spaces, 0, self._counts)
-        return self._characters[int(counts.argmax())] if counts.any() else self._characters[0]
 
     def _count(self, starts: Codes) -> None:
         self._counts += np.bincount(starts, minlength=len(self._counts))
@@ -218,27 +223,25 @@ class _Sink:
         self._file = self._path.open("wb") if self._path else None
         self._memory: NDArray[Any] = np.empty(0 if folder else length, dtype)
         self._dtype, self.length = dtype, 0
-        self._written: Future[int] | None = None
+        self._behind = Behind()
 
     def __enter__(self) -> "_Sink":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._file:
-            if self._written:
-                wait([self._written])
-            if kind is None:
-                if self._written:
-                    self._written.result()
-                self._file.flush()
-                os.fsync(self._file.fileno())
-            self._file.close()
+            with self._file:
+                try:
+                    self._behind.finish()
+                    self._file.flush()
+                    os.fsync(self._file.fileno())
+                except OSError:
+                    if kind is None:  # else that is what is to be told
+                        raise
 
     def add(self, codes: Codes) -> None:
         if self._file:
-            if self._written:
-                self._written.result()
-            self._written = beside().submit(self._file.write, codes.data)
+            self._behind.do(self._file.write, codes.data)
         else:
             room = self._memory[self.length : self.length + len(codes)]
             room[:] = codes[: len(room)]

@@ -92,7 +92,7 @@ class Vocabulary:
     def _look_up(self, text: str) -> Codes:
         """Return each character's code, that of unlisted ones where there is none."""
         if self._bytes is not None and text.isascii():
-            found = bytearray(text.encode("ascii")).translate(self._bytes)
+            found = text.encode("ascii").translate(self._bytes)
             codes: Codes = np.frombuffer(found, dtype=np.uint8)
         else:
             codes = self._table.take(code_points(text), mode="clip")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn import documents, encoded
@@ -227,25 +227,33 @@ def test_rare_characters_are_folded_over_documents(kept: None) -> None:
         Corpus.open("a", TextConfig(min_count=99))
 
 
-@settings(
-    max_examples=10_000,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-    database=None,
-)
-@given(st.binary(max_size=24))
-def test_any_bytes_are_a_text_or_one_sentence(data: bytes) -> None:
-    Path("any").write_bytes(data)
-    try:
-        text = data.decode().removeprefix("\ufeff")
-    except UnicodeDecodeError:
-        text = ""
-    if text:
-        corpus = Corpus.open("any")
-        assert corpus.vocabulary.decode(corpus.codes) == text
-    else:
-        with pytest.raises(CorpusError, match=r"^any is [^\n]*$"):
-            Corpus.open("any")
+def try_any_bytes(examples: int) -> None:
+    @settings(max_examples=examples, deadline=None, database=None)
+    @given(st.binary(max_size=24))
+    def judge(data: bytes) -> None:
+        Path("any").write_bytes(data)
+        try:
+            text = data.decode().removeprefix("\ufeff")
+        except UnicodeDecodeError:
+            text = ""
+        if text:
+            corpus = Corpus.open("any")
+            assert corpus.vocabulary.decode(corpus.codes) == text
+        else:
+            with pytest.raises(CorpusError, match=r"^any is [^\n]*$"):
+                Corpus.open("any")
+
+    judge()
+
+
+def test_any_bytes_are_a_text_or_one_sentence() -> None:
+    try_any_bytes(500)
+
+
+@pytest.mark.slow
+def test_ten_thousand_random_byte_strings() -> None:
+    try_any_bytes(10_000)
+    print("random byte strings tried as a text: 10,000")
 
 
 PEAK = """
