@@ -8,35 +8,45 @@ The manifest, written last, holds the size and the SHA-256 of the other files an
 and its own digest: a folder whose manifest does not hold is not a checkpoint.
 """
 
+import contextlib
 import dataclasses
-import hashlib
-import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import filelock
 import numpy as np
 import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
 import charrnn
+from charrnn import manifest as manifests
 from charrnn.config import CorpusRecord, ModelConfig, Origin, RunConfig, TextConfig, TrainConfig
-from charrnn.errors import CheckpointError, ConfigError
+from charrnn.errors import CheckpointError, ConfigError, DamagedCheckpointWarning
+from charrnn.manifest import MOST_JSON, Entry, as_json, read_json, sync_folder, write
 
 FORMAT = 1
 CONFIG_FILE = "config.json"
 
 _MANIFEST, _STATE = "manifest.json", "state.json"
 _FILES = ("model.safetensors", "trainer.safetensors", _STATE)
-_STEP_FOLDER = re.compile(r"step-(\d{8,})")
-_REPLACED = ".replaced-"
+_STEP_FOLDER = re.compile(r"(?:\.replaced-)?step-(\d{8,})")
+_SAVING, _REPLACED, _REMOVED = ".saving", ".replaced-", ".removed-"
+_LOCK, _WRITER = ".lock", ".writer"
 _KEPT = 2  # newest checkpoints that are never pruned, beside the best
+_LOOKS = 10  # at a run whose checkpoints are pruned while one is being read
+_ROOM = 3  # checkpoints that must have room when a run begins: those kept and one being written
+_EMPTY = 64  # bytes: no more than the header of a file of arrays that holds none
+_SPARE = 1 << 20  # bytes beside the arrays: headers, state, manifest
+
+Part = Literal["model", "trainer"]
 
 
 @dataclass(frozen=True)
@@ -47,12 +57,12 @@ class Checkpoint:
     step: int
     path: Path
     manifest: dict[str, Any]
+    _contents: dict[str, bytes] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def state(self) -> dict[str, Any]:
         """What training knew at this step: see `charrnn.progress.Progress`."""
-        state: dict[str, Any] = json.loads(self._read(_STATE))
-        return state
+        return read_json(self.path / _STATE, self._read(_STATE))
 
     @property
     def val_loss(self) -> float | None:
@@ -60,19 +70,33 @@ class Checkpoint:
         loss: float | None = self.state["val_loss"]
         return loss
 
-    def load(self, part: Literal["model", "trainer"]) -> dict[str, NDArray[Any]]:
+    def verify(self, parts: Iterable[Part] = ("model", "trainer")) -> None:
+        """Read these files, and keep them for `load`; raise `CheckpointError` at any damage."""
+        for part in parts:
+            name = f"{part}.safetensors"
+            self._contents[name] = self._read(name)
+
+    def load(self, part: Part) -> dict[str, NDArray[Any]]:
         """Return the arrays of `model` (averaged weights) or `trainer` (all the rest), verified.
 
         What is kept in 16 bits is returned in 32.
         """
+        name = f"{part}.safetensors"
+        data = self._contents.pop(name, None) or self._read(name)
         try:
-            arrays = safetensors.numpy.load(self._read(f"{part}.safetensors"))
-        except safetensors.SafetensorError as error:
-            raise CheckpointError(f"{self.path / part} is damaged: {error}") from None
+            arrays = safetensors.numpy.load(data)
+        except (safetensors.SafetensorError, ValueError, KeyError) as error:
+            raise CheckpointError(f"{self.path / name} is damaged: {error}") from None
         return {
             name: array.astype(np.float32) if array.dtype == np.float16 else array
             for name, array in arrays.items()
         }
+
+    @property
+    def is_model_alone(self) -> bool:
+        """Whether this is a model to write with, without what training goes on from."""
+        size: int = self.manifest["files"]["trainer.safetensors"]["size"]
+        return size <= _EMPTY
 
     @property
     def origin(self) -> Origin:
@@ -81,7 +105,27 @@ class Checkpoint:
         return Origin(path=str(self.path), sha256=digest)
 
     def _read(self, name: str) -> bytes:
-        return _read_verified(self.path / name, self.manifest["files"][name])
+        least, most = self._sizes(name)
+        expected = self.manifest["files"][name]
+        if not least <= expected["size"] <= most:
+            raise CheckpointError(
+                f"{self.path / name} does not fit the network that {CONFIG_FILE} describes: it has "
+                f"{expected['size']:,} bytes, and {least:,} to {most:,} belong there"
+            )
+        return manifests.read_verified(self.path / name, expected, most)
+
+    def _sizes(self, name: str) -> tuple[int, int]:
+        """Return how many bytes a file of this run has, at least and at most."""
+        config = self.run.config
+        numbers = config.model.parameters(len(config.vocabulary))
+        if name == _STATE:
+            return 2, _SPARE
+        if name.startswith("model"):
+            return 2 * numbers, 4 * numbers + _SPARE
+        if self.is_model_alone:
+            return 0, _EMPTY
+        full = self.run.checkpoint_bytes - 4 * numbers
+        return full, full + _SPARE
 
 
 @dataclass(frozen=True)
@@ -91,8 +135,57 @@ class Run:
     path: Path
     config: RunConfig
 
+    @property
+    def checkpoint_bytes(self) -> int:
+        """The size of a checkpoint's arrays: weights four times over, and the carried state."""
+        model, batch = self.config.model, self.config.training.batch_size or 1
+        parts = 2 if model.cell == "lstm" else 1
+        state = parts * model.num_layers * batch * model.hidden_size
+        return 4 * (4 * model.parameters(len(self.config.vocabulary)) + state)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keep other processes from writing to this run; raise `CheckpointError` if one does.
+
+        The system lets go of the lock when the process ends, however it ends.
+        """
+        lock = filelock.FileLock(self.path / _LOCK, timeout=0)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+            (self.path / _WRITER).write_text(f"{os.getpid()}", encoding="ascii")
+            self._clear_away()
+        except filelock.Timeout:
+            raise CheckpointError(
+                f"{self.path} is being trained by another process{self._writer()}: wait until it "
+                "ends, stop it, or give another folder with --out-dir"
+            ) from None
+        except OSError as error:
+            lock.release()
+            raise CheckpointError(
+                f"the run folder {self.path} cannot be written ({error.strerror}): make it "
+                "writable, or give another one with --out-dir"
+            ) from None
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                (self.path / _WRITER).unlink()
+            lock.release()
+            if not (self.path / CONFIG_FILE).exists():  # no run came of it
+                with contextlib.suppress(OSError):
+                    (self.path / _LOCK).unlink()
+                    self.path.rmdir()
+
+    def _writer(self) -> str:
+        try:
+            number = (self.path / _WRITER).read_text(encoding="ascii")[:20]
+        except (OSError, ValueError):
+            number = ""
+        return f" (number {number})" if number.isdigit() else ""
+
     def create(self) -> None:
-        """Make the run's folder; refuse one that holds a run already."""
+        """Make the run's folder; refuse one that holds a run already, and a disk without room."""
         if (self.path / CONFIG_FILE).exists():
             raise CheckpointError(
                 f"{self.path} already holds a run: go on with it by `charrnn resume {self.path}`, "
@@ -103,20 +196,40 @@ class Run:
             "charrnn": charrnn.__version__,
             **dataclasses.asdict(self.config),
         }
+        temporary = self.path / f".{CONFIG_FILE}"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            _write(self.path / CONFIG_FILE, _json(record))
+            self._check_room(_ROOM * (self.checkpoint_bytes + _SPARE), "the run cannot be kept")
+            write(temporary, as_json(record))
+            temporary.replace(self.path / CONFIG_FILE)
+            sync_folder(self.path)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
             raise CheckpointError(
                 f"the run folder {self.path} cannot be made ({error.strerror}): give another one "
                 "with --out-dir"
             ) from None
 
+    def _check_room(self, needed: int, what: str) -> None:
+        free = shutil.disk_usage(self.path).free
+        if free < needed:
+            raise CheckpointError(
+                f"{what} in {self.path}: {needed / 1e6:,.0f} MB are needed and {free / 1e6:,.0f} "
+                "are free on that disk; make room there"
+            )
+
     @classmethod
     def open(cls, path: Path) -> "Run":
         """Open the run folder at `path`; raise `CheckpointError` if it is not one."""
         try:
-            record = json.loads((path / CONFIG_FILE).read_bytes())
+            data = manifests.read(path / CONFIG_FILE, MOST_JSON)
+        except CheckpointError as error:
+            raise CheckpointError(
+                f"{path} is not a run: {error}; `charrnn list` shows the runs there are"
+            ) from None
+        record = read_json(path / CONFIG_FILE, data)
+        try:
             if record["format"] > FORMAT:
                 raise CheckpointError(
                     f"{path} has the format number {record['format']}, and this charrnn "
@@ -131,12 +244,7 @@ class Run:
                 init_from=Origin(**record["init_from"]) if record["init_from"] else None,
                 baseline=record.get("baseline"),
             )
-        except OSError as error:
-            raise CheckpointError(
-                f"{path} is not a run: its {CONFIG_FILE} cannot be read ({error.strerror}); "
-                "`charrnn list` shows the runs there are"
-            ) from None
-        except (ValueError, KeyError, TypeError, ConfigError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
             raise CheckpointError(f"{path / CONFIG_FILE} is damaged: {error!s}") from None
         return cls(path, config)
 
@@ -147,19 +255,60 @@ class Run:
 
     def checkpoints(self) -> list[Checkpoint]:
         """Return the checkpoints whose manifest holds, oldest first."""
-        config_entry = _entry((self.path / CONFIG_FILE).read_bytes())
-        found = []
-        for folder in self.path.iterdir():
-            match = _STEP_FOLDER.fullmatch(folder.name)
-            manifest = _read_manifest(folder, config_entry) if match else None
-            if match and manifest:
-                found.append(Checkpoint(self, int(match[1]), folder, manifest))
-        return sorted(found, key=lambda checkpoint: checkpoint.step)
+        return self.look()[0]
 
-    def select(self, name: str = "best") -> Checkpoint:
-        """Return the checkpoint called `best`, `last` (the newest) or `step-N`."""
-        found = self.checkpoints()
-        if not found and any(self.path.glob("step-*")):
+    def look(self) -> tuple[list[Checkpoint], dict[int, Path]]:
+        """Return the checkpoints, oldest first, and the folders whose manifest does not hold."""
+        config_entry = manifests.entry(manifests.read(self.path / CONFIG_FILE, MOST_JSON))
+        found, broken, folders = [], dict[int, Path](), dict[int, Path]()
+        for folder in sorted(self.path.iterdir()):  # one being replaced before what replaces it
+            if match := _STEP_FOLDER.fullmatch(folder.name):
+                folders[int(match[1])] = folder
+        for step, folder in folders.items():
+            if manifest := _read_manifest(folder, config_entry):
+                found.append(Checkpoint(self, step, folder, manifest))
+            elif folder.exists():  # else it was pruned meanwhile
+                broken[step] = folder
+        return sorted(found, key=lambda checkpoint: checkpoint.step), broken
+
+    def select(self, name: str = "best", parts: Iterable[Part] = ("model",)) -> Checkpoint:
+        """Return the checkpoint called `best`, `last` (the newest) or `step-N`, its `parts` read.
+
+        One that is damaged is passed over with a `DamagedCheckpointWarning`, and the next best or
+        the next newest is taken; one asked for by its step raises `CheckpointError`.
+        """
+        parts = tuple(parts)
+        for _ in range(_LOOKS):
+            found, broken = self.look()
+            self._check_any(found, broken)
+            if name not in ("best", "last"):
+                chosen = self._at(name, found)
+                chosen.verify(parts)
+                return chosen
+            passed_over = []
+            for chosen in _by_loss(found) if name == "best" else found[::-1]:
+                try:
+                    chosen.verify(parts)
+                except CheckpointError as error:
+                    if not chosen.path.exists():  # pruned meanwhile: look again
+                        break
+                    passed_over.append(str(error))
+                    continue
+                passed_over += [
+                    f"{folder} is damaged or not whole"
+                    for step, folder in broken.items()
+                    if name == "best" or step > chosen.step
+                ]
+                for each in passed_over:
+                    sentence = f"{each}; {chosen.path.name} is used in its place"
+                    warnings.warn(sentence, DamagedCheckpointWarning, stacklevel=2)
+                return chosen
+            else:
+                raise CheckpointError(f"no checkpoint in {self.path} is sound: {passed_over[-1]}")
+        raise CheckpointError(f"{self.path} changes while it is read: try again")
+
+    def _check_any(self, found: list[Checkpoint], broken: dict[int, Path]) -> None:
+        if not found and broken:
             raise CheckpointError(
                 f"no checkpoint in {self.path} is whole and fits its {CONFIG_FILE}: one or the "
                 "other was changed or damaged; bring back the files as they were"
@@ -169,10 +318,8 @@ class Run:
                 f"{self.path} holds no complete checkpoint: it was stopped before its first save; "
                 "train it anew"
             )
-        if name == "best":
-            return _best(found)
-        if name == "last":
-            return found[-1]
+
+    def _at(self, name: str, found: list[Checkpoint]) -> Checkpoint:
         steps = {f"step-{each.step}": each for each in found}
         wanted = re.sub(r"^step-0+(?=\d)", "step-", name)
         if wanted not in steps:
@@ -195,40 +342,45 @@ class Run:
         contents = {
             "model.safetensors": safetensors.numpy.save(dict(model)),
             "trainer.safetensors": safetensors.numpy.save(dict(trainer)),
-            _STATE: _json(state),
+            _STATE: as_json(state),
         }
-        manifest = {
-            "format": FORMAT,
-            "files": {name: _entry(data) for name, data in contents.items()},
-            "config": _entry((self.path / CONFIG_FILE).read_bytes()),
-        }
-        manifest["digest"] = _digest(manifest)
+        manifest = manifests.sealed(
+            {
+                "format": FORMAT,
+                "files": {name: manifests.entry(data) for name, data in contents.items()},
+                "config": manifests.entry(manifests.read(self.path / CONFIG_FILE, MOST_JSON)),
+            }
+        )
         folder = self.path / f"step-{step:08d}"
-        temporary, replaced = self.path / ".saving", self.path / f"{_REPLACED}{folder.name}"
-        self._clear_away()
+        temporary, replaced = self.path / _SAVING, self.path / f"{_REPLACED}{folder.name}"
+        failed = f"step {step:,} could not be saved"
         try:
+            self._clear_away()
+            self._check_room(sum(map(len, contents.values())) + _SPARE, failed)
             temporary.mkdir()
             for name, data in contents.items():
-                _write(temporary / name, data)
-            _write(temporary / _MANIFEST, _json(manifest))
-            _sync_folder(temporary)
+                write(temporary / name, data)
+            write(temporary / _MANIFEST, as_json(manifest))
+            sync_folder(temporary)
             if folder.exists():
                 folder.rename(replaced)
             temporary.rename(folder)
-            _sync_folder(self.path)
+            sync_folder(self.path)
         except OSError as error:
             raise CheckpointError(
-                f"step {step:,} could not be saved in {self.path} ({error.strerror}): make room or "
-                "mend the disk, then `charrnn resume`; the checkpoints saved before are intact"
+                f"{failed} in {self.path} ({error.strerror}): make room or mend the disk, then "
+                "`charrnn resume`; the checkpoints saved before are intact"
             ) from None
         finally:
-            self._clear_away()
+            with contextlib.suppress(OSError):
+                self._clear_away()
         self._prune()
         return Checkpoint(self, step, folder, manifest)
 
     def _clear_away(self) -> None:
         """Remove what a save leaves when it fails; what it was about to replace comes back."""
-        shutil.rmtree(self.path / ".saving", ignore_errors=True)
+        for litter in (self.path / _SAVING, *self.path.glob(f"{_REMOVED}*")):
+            shutil.rmtree(litter, ignore_errors=True)
         for replaced in self.path.glob(f"{_REPLACED}*"):
             folder = self.path / replaced.name.removeprefix(_REPLACED)
             if folder.exists():
@@ -237,83 +389,59 @@ class Run:
                 replaced.rename(folder)
 
     def _prune(self) -> None:
+        """Remove all but the best, the newest and the one that training can step back to."""
         found = self.checkpoints()
-        best = _best(found)
-        for old in found[:-_KEPT]:
-            if old != best:
-                shutil.rmtree(old.path, ignore_errors=True)
+        kept = [*found[-_KEPT:], *_by_loss(found)[:1], *self.settled(found)[-1:]]
+        self._remove(old for old in found if old not in kept)
+
+    def remove_after(self, step: int) -> None:
+        """Remove the checkpoints of later steps, which training has stepped back from."""
+        self._remove(each for each in self.checkpoints() if each.step > step)
+
+    def _remove(self, checkpoints: Iterable[Checkpoint]) -> None:
+        for old in checkpoints:
+            # Renamed first, so that no reader takes what is half removed for damaged.
+            removed = self.path / f"{_REMOVED}{old.path.name}"
+            with contextlib.suppress(OSError):
+                old.path.rename(removed)
+            shutil.rmtree(removed, ignore_errors=True)
+
+    @staticmethod
+    def settled(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
+        """Return those at the start or evaluated: they are there however the run was stopped."""
+        return [each for each in checkpoints if each.val_loss is not None or not each.step]
 
 
-def _best(checkpoints: list[Checkpoint]) -> Checkpoint:
-    """Return the one with the lowest held-out loss on the text in force, else the newest."""
-    text = checkpoints[-1].state.get("corpus")
-    judged = [
-        each
-        for each in checkpoints
-        if each.val_loss is not None and each.state.get("corpus") == text
-    ]
-    return min(judged, key=lambda each: each.val_loss or 0.0) if judged else checkpoints[-1]
+def _by_loss(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
+    """Return them best first: by the held-out loss on the text in force, the others after those."""
+    text = checkpoints[-1].state.get("corpus") if checkpoints else None
+
+    def order(checkpoint: Checkpoint) -> tuple[bool, float, int]:
+        loss = checkpoint.val_loss
+        judged = loss is not None and checkpoint.state.get("corpus") == text
+        return not judged, loss if judged and loss is not None else 0.0, -checkpoint.step
+
+    return sorted(checkpoints, key=order)
 
 
-def _read_manifest(folder: Path, config_entry: dict[str, Any]) -> dict[str, Any] | None:
+def _read_manifest(folder: Path, config_entry: Entry) -> dict[str, Any] | None:
     """Return the manifest if it is whole and fits the files beside it and config.json."""
     try:
-        data = (folder / _MANIFEST).read_bytes()
-        manifest: dict[str, Any] = json.loads(data)
-        body = {key: value for key, value in manifest.items() if key != "digest"}
-        sizes = {name: (folder / name).stat().st_size for name in _FILES}
+        if folder.is_symlink():
+            return None
+        data = manifests.read(folder / _MANIFEST, _SPARE)
+        manifest = read_json(folder / _MANIFEST, data)
+        sizes = {name: (folder / name).lstat().st_size for name in _FILES}
         holds = (
-            data == _json(manifest)
-            and manifest["digest"] == _digest(body)
+            manifests.is_sealed(manifest, data)
             and manifest["config"] == config_entry
             and sizes == {name: entry["size"] for name, entry in manifest["files"].items()}
         )
         if holds:
-            _read_verified(folder / _STATE, manifest["files"][_STATE])
-    except (OSError, ValueError, KeyError, TypeError, CheckpointError):
+            state = folder / _STATE
+            manifests.read_verified(state, manifest["files"][_STATE], _SPARE)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    except CheckpointError:
         return None
     return manifest if holds else None
-
-
-def _read_verified(path: Path, entry: dict[str, Any]) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror})") from None
-    if _entry(data) != entry:
-        raise CheckpointError(
-            f"{path} is damaged: expected SHA-256 {entry['sha256']}, found "
-            f"{_entry(data)['sha256']}; remove its folder, so that an older checkpoint is used"
-        )
-    return data
-
-
-def _entry(data: bytes) -> dict[str, Any]:
-    return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-
-
-def _digest(manifest: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
-
-
-def _json(record: Mapping[str, Any]) -> bytes:
-    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-    return text.encode("utf-8", "surrogatepass")  # a file name can be any bytes
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file that is on the disk, not only in its cache, when this returns."""
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    if os.name == "nt":  # Windows cannot open a folder
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,6 +9,8 @@ CharrnnError
 ├── DeviceError          a device that this machine does not have
 └── DivergedError        the loss is no longer a number
 
+A `DamagedCheckpointWarning` is no failure: an older checkpoint serves in place of a damaged one.
+
 Each message is one sentence for the person at the terminal: what, where, what was expected and
 what to do.
 """
@@ -43,6 +45,10 @@ class DownloadError(CorpusError):
 
 class CheckpointError(CharrnnError):
     """A run or a checkpoint is missing, damaged, too new, or does not fit."""
+
+
+class DamagedCheckpointWarning(UserWarning):
+    """A checkpoint is damaged, and another one is used in its place."""
 
 
 class DeviceError(CharrnnError):

@@ -66,6 +66,19 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class SteppedBack:
+    """Training diverged, and goes on from an earlier step with half the learning rate."""
+
+    why: str
+    step: int
+    """The step it goes on from."""
+    setbacks: int
+    """How often that has happened in this run."""
+    learning_rate: float
+    """The highest from here on."""
+
+
+@dataclass(frozen=True)
 class Finished:
     """Training is over; `reason` is the limit reached, `patience`, or `stopped` on request."""
 
@@ -77,4 +90,4 @@ class Finished:
     seconds: float
 
 
-Event = Reading | Started | Step | Evaluated | Saved | Finished
+Event = Reading | Started | Step | Evaluated | Saved | SteppedBack | Finished

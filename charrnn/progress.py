@@ -6,6 +6,8 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.config import Budget, CorpusRecord
 from charrnn.errors import CheckpointError
 
+MOST_SETBACKS = 3
+
 
 @dataclass(kw_only=True)
 class Progress:
@@ -30,6 +32,8 @@ class Progress:
     best_val_loss: float | None = None
     best_step: int | None = None
     stale_evaluations: int = 0
+    setbacks: int = 0
+    """How often training diverged and stepped back: each time, the learning rate is halved."""
     corpus: CorpusRecord | None = None
     """The text in force, where another one took the place of that in config.json."""
 

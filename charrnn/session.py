@@ -10,6 +10,7 @@ import threading
 import time
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
@@ -20,10 +21,10 @@ from charrnn.corpus import Batches, Corpus
 from charrnn.device import autocast
 from charrnn.errors import CheckpointError, CorpusError, DivergedError
 from charrnn.evaluation import LARGEST_EVALUATION, held_out_loss
-from charrnn.events import Evaluated, Saved, Step
+from charrnn.events import Evaluated, Saved, Step, SteppedBack
 from charrnn.model import Arrays, CharRNN, State, to_array
 from charrnn.optimization import learning_rate, make_optimizer, update_average
-from charrnn.progress import Progress
+from charrnn.progress import MOST_SETBACKS, Progress
 from charrnn.randomness import preview_seed
 from charrnn.recurrence import workspace
 from charrnn.regularization import draw_masks
@@ -121,7 +122,7 @@ class Session:
         y_TB = torch.from_numpy(targets).to(self.model.device)
         if self._batches.starts_epoch(step):
             self._state = self.model.initial_state(x_TB.shape[1])
-        rate = learning_rate(step, progress.horizon, config)
+        rate = learning_rate(step, progress.horizon, config) / 2**progress.setbacks
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         masks = draw_masks(
@@ -137,8 +138,7 @@ class Session:
         if not math.isfinite(train_loss) or not math.isfinite(norm.item()):
             raise DivergedError(
                 f"training diverged at step {step + 1:,}: the loss is {train_loss:.4g} and the "
-                f"norm of its gradient {norm.item():.4g} at learning rate {rate:.3g}; train anew "
-                "with a lower --learning-rate",
+                f"norm of its gradient {norm.item():.4g} at learning rate {rate:.3g}",
                 step + 1,
                 train_loss,
             )
@@ -176,8 +176,7 @@ class Session:
         self._estimated_seconds_a_step = work * (self._seconds() - started)
         if not math.isfinite(val_loss):
             raise DivergedError(
-                f"training diverged before step {progress.step:,}: the held-out loss is "
-                f"{val_loss}; train anew with a lower --learning-rate",
+                f"training diverged before step {progress.step:,}: the held-out loss is {val_loss}",
                 progress.step,
                 val_loss,
             )
@@ -221,8 +220,48 @@ class Session:
         progress.loss_sum, progress.loss_count = 0.0, 0
         self._row_characters, self._row_seconds = 0, 0.0
 
+    def step_back(self, error: DivergedError) -> SteppedBack:
+        """Go back to before training diverged, with half the learning rate; at last raise `error`.
+
+        Back to an evaluation or the start, which a run has however often it was stopped.
+        """
+        setbacks = self.progress.setbacks + 1
+        if setbacks > MOST_SETBACKS:
+            raise DivergedError(
+                f"{error}, after {MOST_SETBACKS} times back with half the learning rate: train "
+                f"anew with --learning-rate {self._config.learning_rate / 2 ** (setbacks + 1):.2g} "
+                f"or a lower --clip-norm; what {self.run.path} holds is from before",
+                error.step,
+                error.loss,
+            )
+        checkpoint = self._sound_before(error.step)
+        now, self.progress = self.progress, Progress.of(checkpoint)
+        self.progress.setbacks = setbacks
+        for name in ("budget", "horizon", "corpus"):  # a resume may have changed them since
+            setattr(self.progress, name, getattr(now, name))
+        self.restore(checkpoint)
+        self._row_characters, self._row_seconds = 0, 0.0
+        self.save()  # the count of setbacks
+        self.run.remove_after(self.progress.step)
+        return SteppedBack(
+            why=str(error),
+            step=self.progress.step,
+            setbacks=setbacks,
+            learning_rate=self._config.learning_rate / 2**setbacks,
+        )
+
+    def _sound_before(self, step: int) -> Checkpoint:
+        settled = self.run.settled(self.run.checkpoints())
+        for checkpoint in reversed([each for each in settled if each.step < step]):
+            try:
+                checkpoint.verify()
+            except CheckpointError:
+                continue
+            return checkpoint
+        return self.run.select("last", ("model", "trainer"))
+
     def save(self) -> Saved:
-        """Write a checkpoint."""
+        """Write a checkpoint; raise `DivergedError` where a weight is no number any more."""
         workspace.release()  # putting it together takes as much
         arrays: dict[str, Any] = {}
         for name, parameter in self.model.named_parameters():
@@ -233,9 +272,14 @@ class Session:
             arrays[f"second.{name}"] = to_array(moments["exp_avg_sq"] if moments else zeros)
         for number, part in enumerate(self._state.parts_LBH):
             arrays[f"state.{number}"] = to_array(part)
+        model = self._average.arrays()
+        if not all(np.isfinite(array).all() for array in (*model.values(), *arrays.values())):
+            step = self.progress.step
+            message = f"training diverged at step {step:,}: a weight is not a number any more"
+            raise DivergedError(message, step, math.nan)
         checkpoint = self.run.save(
             self.progress.step,
-            self._average.arrays(),
+            model,
             arrays,
             dataclasses.asdict(self.progress),
         )

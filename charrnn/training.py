@@ -24,7 +24,7 @@ from charrnn.config import (
 from charrnn.corpus import Corpus, Vocabulary
 from charrnn.device import choose_device, choose_precision, set_threads
 from charrnn.documents import Reading
-from charrnn.errors import CheckpointError, ConfigError
+from charrnn.errors import CheckpointError, ConfigError, DivergedError
 from charrnn.evaluation import LARGEST_EVALUATION
 from charrnn.events import Event, Finished, Started
 from charrnn.model import CharRNN, load_checkpoint
@@ -61,9 +61,11 @@ def train(
             return
         text = opened
     session, added = prepare(text, config, model, out_dir=out_dir, init_from=init_from)
-    session.run.create()
-    yield _started(session, added_characters=added, notes=text.notes)
-    yield from _events(session, stop)
+    with session.run.writing():
+        session.run.create()
+        session.save()  # from here on, there is something to go on from
+        yield _started(session, added_characters=added, notes=text.notes)
+        yield from _events(session, stop)
 
 
 def prepare(
@@ -128,8 +130,20 @@ def resume(
     Raises `CharrnnError`.
     """
     resumed = find_run(run, or_bundled=False)
-    checkpoint = resumed.select("last")
-    if not checkpoint.load("trainer"):
+    with resumed.writing():
+        yield from _resume(resumed, budget, corpus, device, threads, stop or threading.Event())
+
+
+def _resume(
+    resumed: Run,
+    budget: Budget | None,
+    corpus: str | Path | None,
+    device: str | None,
+    threads: int | None,
+    stop: threading.Event,
+) -> Iterator[Event]:
+    checkpoint = resumed.select("last", ("model", "trainer"))
+    if checkpoint.is_model_alone:
         raise CheckpointError(
             f"{resumed.path} is a model to write with, without what training goes on from: begin a "
             f"run with its weights by `charrnn train --init-from {resumed.path}`"
@@ -139,7 +153,7 @@ def resume(
     choose_precision(config.training.precision, place, config.model.cell)
     set_threads(threads or config.training.threads)
     vocabulary = Vocabulary(config.vocabulary)
-    stop, progress = stop or threading.Event(), Progress.of(checkpoint)
+    progress = Progress.of(checkpoint)
     record = progress.corpus or config.corpus
     reopening = Corpus.reopening(record, vocabulary, corpus, config.text, allow_other=True)
     text = yield from _until(stop, reopening)
@@ -221,24 +235,29 @@ def _started(
 
 
 def _events(session: Session, stop: threading.Event) -> Iterator[Event]:
-    while True:
-        if session.evaluation_due():
-            evaluated = session.evaluate(stop)
-            if evaluated:
-                session.log()
-                yield evaluated
-                yield session.save()
-        reason = session.finished() or ("stopped" if stop.is_set() else None)
-        if reason:
-            break
-        yield session.take_step()
-        if not session.evaluation_due():
-            if session.log_due():
-                session.log()
-            if session.save_due():
-                yield session.save()
-    if not session.saved:
-        yield session.save()
+    reason = None
+    while not reason:
+        try:
+            if session.evaluation_due():
+                evaluated = session.evaluate(stop)
+                if evaluated:
+                    session.log()
+                    yield evaluated
+                    yield session.save()
+            reason = session.finished() or ("stopped" if stop.is_set() else None)
+            if reason:
+                if not session.saved:
+                    yield session.save()
+                break
+            yield session.take_step()
+            if not session.evaluation_due():
+                if session.log_due():
+                    session.log()
+                if session.save_due():
+                    yield session.save()
+        except DivergedError as error:
+            reason = None
+            yield session.step_back(error)
     progress = session.progress
     yield Finished(
         run=session.run,

@@ -1,6 +1,9 @@
 import dataclasses
 import json
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +11,7 @@ import pytest
 
 from charrnn.checkpoint import Checkpoint, Run
 from charrnn.config import CorpusRecord, ModelConfig, RunConfig, TrainConfig
-from charrnn.errors import CheckpointError
+from charrnn.errors import CheckpointError, DamagedCheckpointWarning
 from charrnn.events import Finished
 from charrnn.runs import bundled_path, find_run, free_path, run_paths
 
@@ -18,6 +21,7 @@ CONFIG = RunConfig(
     vocabulary=("\n", "a", "é", "🙂"),
     corpus=CorpusRecord(name="t", path="/t.txt", sha256="0" * 64, characters=9, line_start="a"),
 )
+NUMBERS = np.arange(CONFIG.model.parameters(4))
 
 
 @pytest.fixture
@@ -28,8 +32,9 @@ def run(tmp_path: Path) -> Run:
 
 
 def save(run: Run, step: int, val_loss: float | None = None) -> Checkpoint:
-    arrays = {"w": np.arange(6, dtype=np.float32).reshape(2, 3) + step}
-    return run.save(step, arrays, {"m": arrays["w"] * 2}, {"step": step, "val_loss": val_loss})
+    weights = (NUMBERS + step).astype(np.float32)
+    arrays = {"m": np.resize(2 * weights, run.checkpoint_bytes // 4 - len(weights))}
+    return run.save(step, {"w": weights}, arrays, {"step": step, "val_loss": val_loss})
 
 
 def test_what_was_saved_is_what_is_loaded(run: Run) -> None:
@@ -37,8 +42,8 @@ def test_what_was_saved_is_what_is_loaded(run: Run) -> None:
     loaded = Run.open(run.path).select("last")
     assert loaded.step == 12
     assert loaded.state == {"step": 12, "val_loss": 1.25}
-    assert np.array_equal(loaded.load("model")["w"], np.arange(6.0).reshape(2, 3) + 12)
-    assert np.array_equal(loaded.load("trainer")["m"], 2 * (np.arange(6.0).reshape(2, 3) + 12))
+    assert np.array_equal(loaded.load("model")["w"], NUMBERS + 12)
+    assert np.array_equal(loaded.load("trainer")["m"][: len(NUMBERS)], 2 * (NUMBERS + 12))
 
 
 def test_a_run_keeps_its_config(run: Run) -> None:
@@ -88,28 +93,116 @@ FILES = ("model.safetensors", "trainer.safetensors", "state.json", "manifest.jso
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_any_damaged_byte_is_noticed(run: Run, name: str) -> None:
+def test_any_damaged_byte_is_noticed_and_an_older_checkpoint_taken(run: Run, name: str) -> None:
     save(run, 10)
     path = save(run, 20).path / name
     whole = path.read_bytes()
-    for place in range(0, len(whole), 7):
+    for place in range(0, len(whole), 1 if len(whole) < 2000 else 97):
         damaged = bytearray(whole)
-        damaged[place] ^= 1
+        damaged[place] ^= 1 << place % 8
         path.write_bytes(damaged)
-        newest = run.select("last")
-        if newest.step == 20:  # the damage is in arrays, which are hashed when they are loaded
-            with pytest.raises(CheckpointError, match=f"{name} is damaged: expected SHA-256"):
-                newest.load("model" if name.startswith("model") else "trainer")
+        with pytest.warns(DamagedCheckpointWarning, match="step-00000010 is used in its place"):
+            assert run.select("last", ("model", "trainer")).step == 10
+    path.write_bytes(whole)
+    assert run.select("last", ("model", "trainer")).step == 20
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_folder_that_is_not_whole_is_not_a_checkpoint(run: Run, name: str) -> None:
+def test_any_truncation_is_noticed(run: Run, name: str) -> None:
     save(run, 10)
     path = save(run, 20).path / name
-    path.write_bytes(path.read_bytes()[:-1])
-    assert run.select("last").step == 10
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 1 if len(whole) < 2000 else 97):
+        path.write_bytes(whole[:length])
+        with pytest.warns(DamagedCheckpointWarning, match="is damaged or not whole; step-00000010"):
+            assert run.select("last").step == 10
     path.unlink()
-    assert run.select("last").step == 10
+    with pytest.warns(DamagedCheckpointWarning, match="is damaged or not whole; step-00000010"):
+        assert run.select("best").step == 10
+
+
+def test_any_damaged_byte_of_the_config_is_noticed(run: Run) -> None:
+    save(run, 10)
+    path = run.path / "config.json"
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        for data in (bytes(damaged), whole[:place]):
+            path.write_bytes(data)
+            with pytest.raises(CheckpointError):
+                Run.open(run.path).select("last")
+
+
+def test_a_damaged_checkpoint_asked_for_by_its_step_is_refused(run: Run) -> None:
+    save(run, 10)
+    path = save(run, 20).path / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(CheckpointError, match="is damaged: expected SHA-256"):
+        run.select("step-20")
+    save(run, 10)
+    for folder in run.path.glob("step-*"):
+        (folder / "model.safetensors").write_bytes(path.read_bytes())
+    with pytest.raises(CheckpointError, match=r"no checkpoint in .* is sound"):
+        run.select("best")
+
+
+def test_the_second_best_takes_the_place_of_a_damaged_best(run: Run) -> None:
+    best = save(run, 10, 1.0).path / "model.safetensors"
+    for step, loss in ((20, 1.5), (30, 2.0)):
+        save(run, step, loss)
+    best.write_bytes(best.read_bytes()[:-1] + b"?")
+    with pytest.warns(DamagedCheckpointWarning, match=r"damaged: .*step-00000020 is used"):
+        assert run.select("best").step == 20
+
+
+def test_links_and_files_of_another_size_are_refused(run: Run, tmp_path: Path) -> None:
+    save(run, 10)
+    path = save(run, 20).path / "model.safetensors"
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.warns(DamagedCheckpointWarning, match="is used in its place"):
+        assert run.select("last").step == 10
+    large = Run(tmp_path / "large", dataclasses.replace(CONFIG, model=ModelConfig()))
+    large.create()
+    weights = {"w": NUMBERS.astype(np.float32)}
+    large.save(10, weights, {}, {"step": 10, "val_loss": None})
+    with pytest.raises(CheckpointError, match=r"does not fit the network that config.json"):
+        large.select("step-10")
+
+
+def test_a_disk_without_room_is_named_before_a_run_and_before_a_save(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(run, 10)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 900_000))
+    with pytest.raises(CheckpointError, match=r"step 20 could not be saved .* 1 are free"):
+        save(run, 20)
+    assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "step-00000010"]
+    with pytest.raises(CheckpointError, match=r"the run cannot be kept .* make room there"):
+        Run(tmp_path / "new", CONFIG).create()
+
+
+def test_two_writers_cannot_share_a_run(run: Run) -> None:
+    program = (
+        "import pathlib, sys, time\n"
+        "from charrnn.checkpoint import Run\n"
+        "with Run.open(pathlib.Path(sys.argv[1])).writing():\n"
+        "    print('held', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    command = [sys.executable, "-c", program, str(run.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout
+        assert other.stdout.readline() == "held\n"
+        named = rf"by another process \(number {other.pid}\)"
+        with pytest.raises(CheckpointError, match=named), run.writing():
+            pass
+        save(run, 10)
+        assert run.select("last").step == 10, "readers are not held up"
+        other.kill()
+    with run.writing():  # what a killed process leaves holds no one up
+        pass
 
 
 def test_a_changed_config_is_noticed(run: Run) -> None:
@@ -156,6 +249,7 @@ def test_what_a_crash_left_half_replaced_comes_back_at_the_next_save(run: Run) -
     folder = save(run, 10, 1.0).path
     folder.rename(run.path / ".replaced-step-00000010")
     (run.path / ".saving").mkdir()
+    assert run.select("last").step == 10, "until then it is read where it is"
     save(run, 20)
     assert [each.step for each in run.checkpoints()] == [10, 20]
     assert not (run.path / ".saving").exists()
@@ -232,7 +326,7 @@ def test_without_runs_there_is_the_model_that_comes_with_charrnn(run: Run) -> No
 
 
 def test_weights_of_16_bits_are_read_as_32(run: Run) -> None:
-    kept = {"a": np.array([0.1, -70.0], np.float16)}
+    kept = {"a": np.linspace(0.1, -70.0, len(NUMBERS), dtype=np.float16)}
     run.save(10, kept, {}, {"step": 10, "val_loss": 1.0})
     (loaded,) = run.select().load("model").values()
     assert loaded.dtype == np.float32
@@ -248,6 +342,7 @@ def test_new_runs_get_the_next_free_name(run: Run) -> None:
 
 def test_names_on_disk_are_those_of_a_finished_run(finished: Finished) -> None:
     assert sorted(path.name for path in finished.run.path.iterdir()) == [
+        ".lock",
         "config.json",
         "metrics.jsonl",
         "step-00000020",

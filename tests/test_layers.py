@@ -55,6 +55,8 @@ LAYERS = {
         "recurrence.streams",
         "recurrence.workspace",
         "checkpoint",
+        "manifest",
+        "verification",
         "runs",
         "metrics",
     },
@@ -174,6 +176,8 @@ def test_checkpoints_and_sampling_know_no_torch() -> None:
     without = {
         "sampling",
         "checkpoint",
+        "manifest",
+        "verification",
         "runs",
         "corpus",
         "config",
@@ -236,5 +240,5 @@ def test_every_error_is_part_of_the_tree() -> None:
 
     classes = [each for each in vars(errors).values() if isinstance(each, type)]
     assert len(classes) > 5
-    assert all(issubclass(each, CharrnnError) for each in classes)
+    assert all(issubclass(each, CharrnnError | Warning) for each in classes)
     assert all(each.__name__ in (errors.__doc__ or "") for each in classes)

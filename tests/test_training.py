@@ -20,7 +20,6 @@ from charrnn.errors import (
     ConfigError,
     CorpusError,
     DeviceError,
-    DivergedError,
 )
 from charrnn.events import Evaluated, Event, Finished, Saved, Started, Step
 from charrnn.metrics import TIMING_KEYS, read_rows
@@ -301,25 +300,6 @@ def test_the_text_held_out_never_reaches_a_batch(
     monkeypatch.setattr(session, "Batches", Watched)
     list(tiny("run", text, max_steps=1))
     assert np.array_equal(seen[0], text.codes[: int(0.9 * len(text.codes))])
-
-
-def test_a_loss_that_is_no_number_stops_training_and_reaches_no_checkpoint(
-    text: Corpus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plain, calls = torch.nn.functional.cross_entropy, list[None]()
-
-    def failing(*arguments: Any) -> torch.Tensor:
-        calls.append(None)
-        loss: torch.Tensor = plain(*arguments)
-        return loss * float("nan") if len(calls) == 15 else loss
-
-    monkeypatch.setattr(session, "cross_entropy", failing)
-    with pytest.raises(DivergedError, match=r"diverged at step 15: the loss is nan") as caught:
-        list(tiny("run", text))
-    assert caught.value.step == 15
-    newest = Run.open(Path("run")).select("last")
-    assert newest.step == 10
-    assert all(np.isfinite(array).all() for array in newest.load("trainer").values())
 
 
 def test_a_run_goes_on_from_another_and_learns_its_new_characters(text: Corpus) -> None:

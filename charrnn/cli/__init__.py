@@ -7,7 +7,7 @@ from charrnn.cli.learning import resume, train
 from charrnn.cli.writing import sample
 
 # isort: split
-from charrnn.cli.judging import bench, info, list_runs, score
+from charrnn.cli.judging import bench, info, list_runs, score, verify
 
 # isort: split
 from charrnn.cli.corpora import corpora
@@ -23,6 +23,7 @@ __all__ = [
     "sample",
     "score",
     "train",
+    "verify",
 ]
 
 

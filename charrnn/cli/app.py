@@ -3,12 +3,13 @@
 import json
 import os
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
 
-from charrnn.errors import CharrnnError
+from charrnn.errors import CharrnnError, DamagedCheckpointWarning
 
 if TYPE_CHECKING:
     from charrnn.checkpoint import Run
@@ -24,7 +25,10 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.simplefilter("always", DamagedCheckpointWarning)
+                warnings.showwarning = _show_warning
+                return super().invoke(ctx)
         except BrokenPipeError:  # whoever read the output has had enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit from None
@@ -45,6 +49,25 @@ class _Commands(TyperGroup):
 
         print_error(sentence)
         raise typer.Exit(1)
+
+
+_PLAIN_WARNING = warnings.showwarning
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
+    if not issubclass(category, DamagedCheckpointWarning):
+        _PLAIN_WARNING(message, category, filename, lineno, file, line)
+        return
+    from charrnn.console import messages, printable
+
+    messages().print(printable(f"warning: {message}"))
 
 
 app = typer.Typer(

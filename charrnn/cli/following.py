@@ -14,6 +14,9 @@ from charrnn.console.training_view import TrainingView
 from charrnn.device import keep_freed_memory
 from charrnn.events import Event, Finished
 
+# Ctrl-C, SIGTERM and, where there is one, what a terminal sends that is closed.
+_TO_END = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+
 
 def follow(events: Callable[[threading.Event], Iterator[Event]]) -> None:
     """Show a training run until its end; leave by the signal that stopped it, if one did."""
@@ -38,9 +41,9 @@ def follow(events: Callable[[threading.Event], Iterator[Event]]) -> None:
 
 @contextlib.contextmanager
 def _stop_on_signals() -> Iterator[tuple[threading.Event, list[int]]]:
-    """Turn the first Ctrl-C or SIGTERM into a stop request; a second one ends the process."""
+    """Turn the first signal to end into a stop request; a second one ends the process."""
     stop, received = threading.Event(), list[int]()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in _TO_END}
 
     def request(number: int, _: FrameType | None) -> None:
         received.append(number)

@@ -112,6 +112,22 @@ def info(run: RunArgument = None, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def verify(run: RunArgument = None, json: JsonOption = False) -> None:
+    """Check every byte of a run; exit code 1 on any damage."""
+    from charrnn.cli.reports import print_verified
+    from charrnn.verification import verified
+
+    opened = open_run(run)
+    found = verified(opened)
+    if json:
+        print_json({"run": str(opened.path), "files": [each._asdict() for each in found]})
+    else:
+        print_verified(opened, found)
+    if any(each.damage for each in found):
+        raise typer.Exit(1)
+
+
+@app.command()
 @config_flags
 def bench(as_json: JsonOption = False, config: BenchConfig = BenchConfig()) -> None:  # noqa: B008
     """Measure training on this machine, beside stock PyTorch and the limit of the processor."""

@@ -16,6 +16,7 @@ from charrnn.runs import find_run, run_paths
 
 if TYPE_CHECKING:
     from charrnn.benchmark import Benchmark
+    from charrnn.verification import Verified
 
 Row = dict[str, Any]
 
@@ -103,6 +104,23 @@ def intact_runs() -> Iterator[Run]:
             yield Run.open(path)
         except CheckpointError as error:
             messages().print(printable(f"left out: {error}"))
+
+
+def print_verified(run: Run, found: "list[Verified]") -> None:
+    """Print what `verify` found, and in a sentence what it means."""
+    print_table(
+        f"{run.path}",
+        ("", "bytes", ""),
+        [(each.name, f"{each.bytes:,}", each.damage or "sound") for each in found],
+    )
+    damaged = sum(each.damage is not None for each in found)
+    if damaged:
+        messages().print(
+            f"{damaged} of {len(found)} damaged: what is sound is used in their place; bring the "
+            "files back from a copy, or remove them"
+        )
+    else:
+        messages().print("every byte is as it was written")
 
 
 def describe(run: Run) -> Row:

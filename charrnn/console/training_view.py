@@ -13,7 +13,8 @@ from rich.text import Text
 from charrnn.config import Budget, RunConfig
 from charrnn.console import duration, messages, nats, print_facts, printable
 from charrnn.documents import Reading
-from charrnn.events import Evaluated, Event, Finished, Saved, Started, Step
+from charrnn.events import Evaluated, Event, Finished, Saved, Started, Step, SteppedBack
+from charrnn.progress import MOST_SETBACKS
 
 _PLAIN_LINE_SECONDS = 30.0  # between two lines of progress where there is no terminal
 _PREVIEW_LINES = 5
@@ -65,6 +66,11 @@ class TrainingView:
                 self._evaluated(event)
             case Finished():
                 self._finished(event)
+            case SteppedBack():
+                self.say(
+                    f"{event.why}; back to step {event.step:,} with half the learning rate, at "
+                    f"most {event.learning_rate:.2g} ({event.setbacks} of at most {MOST_SETBACKS})"
+                )
             case Saved():
                 pass
 
