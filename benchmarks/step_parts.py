@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 
 from charrnn.checkpoint import Run
-from charrnn.config import ModelConfig, RunConfig, TrainConfig, resolve
+from charrnn.config import ModelConfig, TrainConfig, resolve
 from charrnn.corpus import Corpus
 from charrnn.device import choose_precision, keep_freed_memory, set_threads
 from charrnn.model import CharRNN
 from charrnn.optimization import update_average
 from charrnn.progress import Progress
+from charrnn.records import RunConfig
 from charrnn.recurrence import gates
 from charrnn.recurrence.products import as_array, multiply, packed
 from charrnn.recurrence.streams import deal_out, largest_share

@@ -28,9 +28,12 @@ from numpy.typing import NDArray
 
 import charrnn
 from charrnn import manifest as manifests
-from charrnn.config import CorpusRecord, ModelConfig, Origin, RunConfig, TextConfig, TrainConfig
-from charrnn.errors import CheckpointError, ConfigError, DamagedCheckpointWarning
+from charrnn.config import ModelConfig, TextConfig, TrainConfig
+from charrnn.errors import CheckpointError, ConfigError, DamagedCheckpointWarning, VocabularyError
 from charrnn.manifest import MOST_JSON, Entry, as_json, read_json, sync_folder, write
+from charrnn.records import CorpusRecord, Origin, RunConfig
+from charrnn.values import check_number
+from charrnn.vocabulary import Vocabulary
 
 FORMAT = 1
 CONFIG_FILE = "config.json"
@@ -235,6 +238,7 @@ class Run:
                     f"{path} has the format number {record['format']}, and this charrnn "
                     f"({charrnn.__version__}) reads up to {FORMAT}: install a newer charrnn"
                 )
+            Vocabulary(record["vocabulary"])  # each a character, and each once
             config = RunConfig(
                 model=ModelConfig(**record["model"]),
                 training=TrainConfig(**record["training"]),
@@ -244,7 +248,10 @@ class Run:
                 init_from=Origin(**record["init_from"]) if record["init_from"] else None,
                 baseline=record.get("baseline"),
             )
-        except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
+        except (
+            *(ValueError, KeyError, TypeError, AttributeError),
+            *(ConfigError, VocabularyError),
+        ) as error:
             raise CheckpointError(f"{path / CONFIG_FILE} is damaged: {error!s}") from None
         return cls(path, config)
 
@@ -438,10 +445,12 @@ def _read_manifest(folder: Path, config_entry: Entry) -> dict[str, Any] | None:
             and sizes == {name: entry["size"] for name, entry in manifest["files"].items()}
         )
         if holds:
-            state = folder / _STATE
-            manifests.read_verified(state, manifest["files"][_STATE], _SPARE)
+            path = folder / _STATE
+            data = manifests.read_verified(path, manifest["files"][_STATE], _SPARE)
+            state = read_json(path, data)
+            check_number("val_loss", state["val_loss"], 0, 1e15, optional=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    except CheckpointError:
+    except (CheckpointError, ConfigError):
         return None
     return manifest if holds else None

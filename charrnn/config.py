@@ -7,9 +7,8 @@ means "chosen from the corpus": `resolve` fills it in, and the run records the r
 import codecs
 import dataclasses
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 from charrnn.errors import ConfigError
 from charrnn.values import (
@@ -262,46 +261,6 @@ class BenchConfig:
         check_integer("vocabulary_size", self.vocabulary_size, 2, 2**20)
         check_integer("threads", self.threads, 1, 4096, optional=True)
         check_number("max_time", self.max_time, 0.001, 10**9)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CorpusRecord:
-    """What a run remembers of its text: enough to find it again and to know it is the same."""
-
-    name: str
-    path: str
-    sha256: str
-    characters: int
-    line_start: str
-    more_paths: tuple[str, ...] = ()
-    """Further files, folders and patterns, where the text is made of several."""
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any]) -> "CorpusRecord":
-        """Return what was written as JSON."""
-        return cls(**{**record, "more_paths": tuple(record.get("more_paths", ()))})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Origin:
-    """The checkpoint that a run's weights came from, and the SHA-256 of its model."""
-
-    path: str
-    sha256: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunConfig:
-    """All that `config.json` holds: what a run is, fixed when it starts."""
-
-    model: ModelConfig
-    training: TrainConfig
-    vocabulary: tuple[str, ...]
-    corpus: CorpusRecord
-    text: TextConfig = PLAIN
-    init_from: Origin | None = None
-    baseline: float | None = None
-    """Loss of a 5-gram model on the held-out part, in nats per character; None: not measured."""
 
 
 def resolve(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn import catalogue, encoded
-from charrnn.config import PLAIN, CorpusRecord, TextConfig
+from charrnn.config import PLAIN, TextConfig
 from charrnn.decoding import decoded
 from charrnn.documents import (
     CHUNK,
@@ -32,6 +32,7 @@ from charrnn.downloads import fetch
 from charrnn.encoded import Encoded
 from charrnn.errors import CorpusError, VocabularyError
 from charrnn.randomness import epoch_offset
+from charrnn.records import CorpusRecord
 from charrnn.vocabulary import Census, Codes, Vocabulary, notes
 
 __all__ = ["Batches", "Codes", "Corpus", "Vocabulary", "read_text"]

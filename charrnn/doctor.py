@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from charrnn.config import RunConfig
 from charrnn.corpus import Corpus
+from charrnn.records import RunConfig
 from charrnn.session import Session
 from charrnn.vocabulary import code_points
 

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from charrnn.checkpoint import Checkpoint
-from charrnn.config import Budget, CorpusRecord
-from charrnn.errors import CheckpointError
+from charrnn.config import Budget
+from charrnn.errors import CheckpointError, ConfigError
+from charrnn.records import CorpusRecord
+from charrnn.values import check_integer, check_number
 
 MOST_SETBACKS = 3
 
@@ -37,6 +39,17 @@ class Progress:
     corpus: CorpusRecord | None = None
     """The text in force, where another one took the place of that in config.json."""
 
+    def __post_init__(self) -> None:
+        for name in ("step", "loss_count", "stale_evaluations"):
+            check_integer(name, getattr(self, name), 0, 10**15)
+        for name in ("horizon", "evaluated_step", "best_step"):
+            check_integer(name, getattr(self, name), 0, 10**15, optional=True)
+        for name in ("epoch", "seconds", "learning_rate", "evaluation_seconds", "loss_sum"):
+            check_number(name, getattr(self, name), 0, 1e15)
+        for name in ("val_loss", "best_val_loss"):
+            check_number(name, getattr(self, name), 0, 1e15, optional=True)
+        check_integer("setbacks", self.setbacks, 0, MOST_SETBACKS)
+
     def take(self, corpus: CorpusRecord) -> None:
         """Go on with another text: what was best on the old one's held-out part counts no more."""
         self.corpus = corpus
@@ -56,5 +69,5 @@ class Progress:
                     "corpus": CorpusRecord.of(corpus) if corpus else None,
                 }
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
             raise CheckpointError(f"{checkpoint.path}/state.json is damaged: {error}") from None

@@ -14,9 +14,7 @@ from charrnn.checkpoint import Run
 from charrnn.config import (
     PLAIN,
     Budget,
-    CorpusRecord,
     ModelConfig,
-    RunConfig,
     TextConfig,
     TrainConfig,
     resolve,
@@ -29,6 +27,7 @@ from charrnn.evaluation import LARGEST_EVALUATION
 from charrnn.events import Event, Finished, Started
 from charrnn.model import CharRNN, load_checkpoint
 from charrnn.progress import Progress
+from charrnn.records import CorpusRecord, RunConfig
 from charrnn.runs import find_run, free_path
 from charrnn.session import Session
 

@@ -49,6 +49,12 @@ def check_number(name: str, value: Any, low: float, high: float, optional: bool 
         raise ConfigError(f"{name} must be a number from {low:,} to {high:,}, not {value!r}")
 
 
+def check_text(name: str, value: Any) -> None:
+    """Raise `ConfigError` unless `value` is a text without NUL, of at most 64 KiB."""
+    if not isinstance(value, str) or "\0" in value or len(value) > 1 << 16:
+        raise ConfigError(f"{name} must be a text, not {str(value)[:80]!r}")
+
+
 def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     """Raise `ConfigError` unless `value` is one of `choices`."""
     if value not in choices:

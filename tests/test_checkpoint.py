@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from charrnn.checkpoint import Checkpoint, Run
-from charrnn.config import CorpusRecord, ModelConfig, RunConfig, TrainConfig
+from charrnn.config import ModelConfig, TrainConfig
 from charrnn.errors import CheckpointError, DamagedCheckpointWarning
 from charrnn.events import Finished
+from charrnn.records import CorpusRecord, RunConfig
 from charrnn.runs import bundled_path, find_run, free_path, run_paths
 
 CONFIG = RunConfig(

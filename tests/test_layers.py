@@ -77,6 +77,7 @@ LAYERS = {
         "device",
         "processor",
         "randomness",
+        "records",
         "values",
     },
     0: {"errors", "__init__"},

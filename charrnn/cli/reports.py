@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from charrnn.checkpoint import Run
-from charrnn.config import CorpusRecord
 from charrnn.console import duration, messages, nats, print_facts, print_table, printable
 from charrnn.console.training_view import run_facts
 from charrnn.corpus import Codes, Corpus, Vocabulary
 from charrnn.errors import CheckpointError
 from charrnn.progress import Progress
+from charrnn.records import CorpusRecord
 from charrnn.runs import find_run, run_paths
 
 if TYPE_CHECKING:

@@ -10,11 +10,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from charrnn.config import Budget, RunConfig
+from charrnn.config import Budget
 from charrnn.console import duration, messages, nats, print_facts, printable
 from charrnn.documents import Reading
 from charrnn.events import Evaluated, Event, Finished, Saved, Started, Step, SteppedBack
 from charrnn.progress import MOST_SETBACKS
+from charrnn.records import RunConfig
 
 _PLAIN_LINE_SECONDS = 30.0  # between two lines of progress where there is no terminal
 _PREVIEW_LINES = 5
