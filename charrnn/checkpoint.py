@@ -90,6 +90,16 @@ class Checkpoint:
             arrays = safetensors.numpy.load(data)
         except (safetensors.SafetensorError, ValueError, KeyError) as error:
             raise CheckpointError(f"{self.path / name} is damaged: {error}") from None
+        if part == "model":
+            config = self.run.config
+            expected = config.model.shapes(len(config.vocabulary))
+            found = {name: array.shape for name, array in arrays.items()}
+            for each in sorted(set(found.items()) ^ set(expected.items())):
+                raise CheckpointError(
+                    f"{self.path / name} does not fit the network that {CONFIG_FILE} describes: "
+                    f"{each[0][:40]} should have the shape {expected.get(each[0])}, not "
+                    f"{found.get(each[0])}"
+                )
         return {
             name: array.astype(np.float32) if array.dtype == np.float16 else array
             for name, array in arrays.items()
@@ -442,6 +452,7 @@ def _read_manifest(folder: Path, config_entry: Entry) -> dict[str, Any] | None:
         holds = (
             manifests.is_sealed(manifest, data)
             and manifest["config"] == config_entry
+            and all(set(each) == {"size", "sha256"} for each in manifest["files"].values())
             and sizes == {name: entry["size"] for name, entry in manifest["files"].items()}
         )
         if holds:

@@ -51,12 +51,23 @@ class ModelConfig:
         """How many products a unit adds up: 4 in an lstm, 3 in a gru, 1 in an rnn."""
         return {"lstm": 4, "gru": 3, "rnn": 1}[self.cell]
 
+    def shapes(self, vocabulary_size: int) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each of the network's parameters, by torch's names."""
+        hidden, rows = self.hidden_size, self.gates * self.hidden_size
+        shapes: dict[str, tuple[int, ...]] = {}
+        for layer in range(self.num_layers):
+            shapes[f"weight_ih_l{layer}"] = (rows, hidden if layer else vocabulary_size)
+            shapes[f"weight_hh_l{layer}"] = (rows, hidden)
+            shapes[f"bias_ih_l{layer}"] = shapes[f"bias_hh_l{layer}"] = (rows,)
+        return {
+            **shapes,
+            "output.weight": (vocabulary_size, hidden),
+            "output.bias": (vocabulary_size,),
+        }
+
     def parameters(self, vocabulary_size: int) -> int:
         """Return how many numbers a network of this shape learns."""
-        hidden, rows = self.hidden_size, self.gates * self.hidden_size
-        widths = vocabulary_size + (self.num_layers - 1) * hidden
-        layers = rows * (widths + self.num_layers * (hidden + 2))
-        return layers + vocabulary_size * (hidden + 1)
+        return sum(math.prod(shape) for shape in self.shapes(vocabulary_size).values())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,6 +64,8 @@ class RunConfig:
     """Loss of a 5-gram model on the held-out part, in nats per character; None: not measured."""
 
     def __post_init__(self) -> None:
+        for name in ("batch_size", "seq_length", "eval_every"):  # resolved when the run was made
+            check_integer(name, getattr(self.training, name), 1, 10**12)
         check_number("baseline", self.baseline, 0, 1e9, optional=True)
         if self.corpus.line_start not in self.vocabulary:
             raise ConfigError("line_start must be a character of the vocabulary")

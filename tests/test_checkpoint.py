@@ -1,13 +1,16 @@
 import dataclasses
 import json
+import math
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from charrnn.checkpoint import Checkpoint, Run
 from charrnn.config import ModelConfig, TrainConfig
@@ -18,7 +21,7 @@ from charrnn.runs import bundled_path, find_run, free_path, run_paths
 
 CONFIG = RunConfig(
     model=ModelConfig(hidden_size=4),
-    training=TrainConfig(batch_size=2),
+    training=TrainConfig(batch_size=2, seq_length=4, eval_every=5),
     vocabulary=("\n", "a", "é", "🙂"),
     corpus=CorpusRecord(name="t", path="/t.txt", sha256="0" * 64, characters=9, line_start="a"),
 )
@@ -33,9 +36,16 @@ def run(tmp_path: Path) -> Run:
 
 
 def save(run: Run, step: int, val_loss: float | None = None) -> Checkpoint:
-    weights = (NUMBERS + step).astype(np.float32)
-    arrays = {"m": np.resize(2 * weights, run.checkpoint_bytes // 4 - len(weights))}
-    return run.save(step, {"w": weights}, arrays, {"step": step, "val_loss": val_loss})
+    size = run.checkpoint_bytes // 4 - len(NUMBERS)
+    trainer = {"m": np.resize(2 * (NUMBERS + step), size).astype(np.float32)}
+    return run.save(step, weights(step), trainer, {"step": step, "val_loss": val_loss})
+
+
+def weights(add: float, dtype: type = np.float32) -> dict[str, NDArray[Any]]:
+    shapes = CONFIG.model.shapes(4)
+    ends = np.cumsum([math.prod(shape) for shape in shapes.values()])
+    pieces: list[NDArray[Any]] = np.split((NUMBERS + add).astype(dtype), ends[:-1])
+    return {name: each.reshape(shapes[name]) for name, each in zip(shapes, pieces, strict=True)}
 
 
 def test_what_was_saved_is_what_is_loaded(run: Run) -> None:
@@ -43,7 +53,9 @@ def test_what_was_saved_is_what_is_loaded(run: Run) -> None:
     loaded = Run.open(run.path).select("last")
     assert loaded.step == 12
     assert loaded.state == {"step": 12, "val_loss": 1.25}
-    assert np.array_equal(loaded.load("model")["w"], NUMBERS + 12)
+    arrays = loaded.load("model")
+    assert arrays.keys() == weights(12).keys()
+    assert all(np.array_equal(arrays[name], each) for name, each in weights(12).items())
     assert np.array_equal(loaded.load("trainer")["m"][: len(NUMBERS)], 2 * (NUMBERS + 12))
 
 
@@ -166,8 +178,7 @@ def test_links_and_files_of_another_size_are_refused(run: Run, tmp_path: Path) -
         assert run.select("last").step == 10
     large = Run(tmp_path / "large", dataclasses.replace(CONFIG, model=ModelConfig()))
     large.create()
-    weights = {"w": NUMBERS.astype(np.float32)}
-    large.save(10, weights, {}, {"step": 10, "val_loss": None})
+    large.save(10, weights(0), {}, {"step": 10, "val_loss": None})
     with pytest.raises(CheckpointError, match=r"does not fit the network that config.json"):
         large.select("step-10")
 
@@ -327,11 +338,19 @@ def test_without_runs_there_is_the_model_that_comes_with_charrnn(run: Run) -> No
 
 
 def test_weights_of_16_bits_are_read_as_32(run: Run) -> None:
-    kept = {"a": np.linspace(0.1, -70.0, len(NUMBERS), dtype=np.float16)}
+    kept = weights(0.1, np.float16)
     run.save(10, kept, {}, {"step": 10, "val_loss": 1.0})
-    (loaded,) = run.select().load("model").values()
-    assert loaded.dtype == np.float32
-    assert loaded.tolist() == kept["a"].tolist()
+    for name, array in run.select().load("model").items():
+        assert array.dtype == np.float32
+        assert array.tolist() == kept[name].tolist()
+
+
+def test_weights_of_other_names_or_shapes_are_refused(run: Run) -> None:
+    for other in ("output.bias", "a"):
+        arrays = {**weights(0), other: np.zeros(3, np.float32)}
+        run.save(10, arrays, {}, {"step": 10, "val_loss": 1.0})
+        with pytest.raises(CheckpointError, match=rf"{other} should have the shape .*, not \(3,\)"):
+            run.select().load("model")
 
 
 def test_new_runs_get_the_next_free_name(run: Run) -> None:
