@@ -16,7 +16,6 @@ import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,12 +59,9 @@ class Checkpoint:
     step: int
     path: Path
     manifest: dict[str, Any]
+    state: dict[str, Any]
+    """What training knew at this step: see `charrnn.progress.Progress`."""
     _contents: dict[str, bytes] = dataclasses.field(default_factory=dict, repr=False, compare=False)
-
-    @cached_property
-    def state(self) -> dict[str, Any]:
-        """What training knew at this step: see `charrnn.progress.Progress`."""
-        return read_json(self.path / _STATE, self._read(_STATE))
 
     @property
     def val_loss(self) -> float | None:
@@ -282,8 +278,8 @@ class Run:
             if match := _STEP_FOLDER.fullmatch(folder.name):
                 folders[int(match[1])] = folder
         for step, folder in folders.items():
-            if manifest := _read_manifest(folder, config_entry):
-                found.append(Checkpoint(self, step, folder, manifest))
+            if sound := _read_records(folder, config_entry):
+                found.append(Checkpoint(self, step, folder, *sound))
             elif folder.exists():  # else it was pruned meanwhile
                 broken[step] = folder
         return sorted(found, key=lambda checkpoint: checkpoint.step), broken
@@ -392,7 +388,7 @@ class Run:
             with contextlib.suppress(OSError):
                 self._clear_away()
         self._prune()
-        return Checkpoint(self, step, folder, manifest)
+        return Checkpoint(self, step, folder, manifest, dict(state))
 
     def _clear_away(self) -> None:
         """Remove what a save leaves when it fails; what it was about to replace comes back."""
@@ -441,8 +437,10 @@ def _by_loss(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
     return sorted(checkpoints, key=order)
 
 
-def _read_manifest(folder: Path, config_entry: Entry) -> dict[str, Any] | None:
-    """Return the manifest if it is whole and fits the files beside it and config.json."""
+def _read_records(
+    folder: Path, config_entry: Entry
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return manifest and state if they are whole and fit the files beside them and config.json."""
     try:
         if folder.is_symlink():
             return None
@@ -455,13 +453,13 @@ def _read_manifest(folder: Path, config_entry: Entry) -> dict[str, Any] | None:
             and all(set(each) == {"size", "sha256"} for each in manifest["files"].values())
             and sizes == {name: entry["size"] for name, entry in manifest["files"].items()}
         )
-        if holds:
-            path = folder / _STATE
-            data = manifests.read_verified(path, manifest["files"][_STATE], _SPARE)
-            state = read_json(path, data)
-            check_number("val_loss", state["val_loss"], 0, 1e15, optional=True)
+        if not holds:
+            return None
+        path = folder / _STATE
+        state = read_json(path, manifests.read_verified(path, manifest["files"][_STATE], _SPARE))
+        check_number("val_loss", state["val_loss"], 0, 1e15, optional=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     except (CheckpointError, ConfigError):
         return None
-    return manifest if holds else None
+    return manifest, state

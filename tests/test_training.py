@@ -157,17 +157,6 @@ def test_a_stop_during_an_evaluation_repeats_it_first(
     assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
 
 
-def test_a_chain_of_resumes_matches_the_uninterrupted_run(text: Corpus) -> None:
-    list(tiny("whole", text))
-    stop = threading.Event()
-    stopped_after(tiny("parts", text, stop), stop, 3)
-    for step in (6, 9, 12, 15, 18, 21, 24, 27):
-        stop = threading.Event()
-        stopped_after(resume("parts", stop=stop), stop, step)
-    list(resume("parts"))
-    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
-
-
 def test_rows_written_after_the_checkpoint_are_dropped(text: Corpus) -> None:
     list(tiny("whole", text))
     crashed = tiny("parts", text)

@@ -71,7 +71,7 @@ def print_error(message: str) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table to standard output; columns of figures are set to the right."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table = Table(title=Text(printable(title)), title_justify="left", box=None, pad_edge=False)
     rows = list(rows)
     for number, column in enumerate(columns):
         figures = all(row[number][:1].isdigit() or row[number] == "-" for row in rows)
