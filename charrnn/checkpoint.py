@@ -10,16 +10,14 @@ and its own digest: a folder whose manifest does not hold is not a checkpoint.
 
 import contextlib
 import dataclasses
-import os
 import re
-import shutil
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import filelock
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -27,21 +25,20 @@ from numpy.typing import NDArray
 
 import charrnn
 from charrnn import manifest as manifests
+from charrnn import saving
 from charrnn.config import ModelConfig, TextConfig, TrainConfig
 from charrnn.errors import CheckpointError, ConfigError, DamagedCheckpointWarning, VocabularyError
 from charrnn.manifest import MOST_JSON, Entry, as_json, read_json, sync_folder, write
 from charrnn.records import CorpusRecord, Origin, RunConfig
+from charrnn.saving import CONFIG_FILE
 from charrnn.values import check_number
 from charrnn.vocabulary import Vocabulary
 
 FORMAT = 1
-CONFIG_FILE = "config.json"
 
 _MANIFEST, _STATE = "manifest.json", "state.json"
 _FILES = ("model.safetensors", "trainer.safetensors", _STATE)
 _STEP_FOLDER = re.compile(r"(?:\.replaced-)?step-(\d{8,})")
-_SAVING, _REPLACED, _REMOVED = ".saving", ".replaced-", ".removed-"
-_LOCK, _WRITER = ".lock", ".writer"
 _KEPT = 2  # newest checkpoints that are never pruned, beside the best
 _LOOKS = 10  # at a run whose checkpoints are pruned while one is being read
 _ROOM = 3  # checkpoints that must have room when a run begins: those kept and one being written
@@ -152,46 +149,9 @@ class Run:
         state = parts * model.num_layers * batch * model.hidden_size
         return 4 * (4 * model.parameters(len(self.config.vocabulary)) + state)
 
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Keep other processes from writing to this run; raise `CheckpointError` if one does.
-
-        The system lets go of the lock when the process ends, however it ends.
-        """
-        lock = filelock.FileLock(self.path / _LOCK, timeout=0)
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-            (self.path / _WRITER).write_text(f"{os.getpid()}", encoding="ascii")
-            self._clear_away()
-        except filelock.Timeout:
-            raise CheckpointError(
-                f"{self.path} is being trained by another process{self._writer()}: wait until it "
-                "ends, stop it, or give another folder with --out-dir"
-            ) from None
-        except OSError as error:
-            lock.release()
-            raise CheckpointError(
-                f"the run folder {self.path} cannot be written ({error.strerror}): make it "
-                "writable, or give another one with --out-dir"
-            ) from None
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):
-                (self.path / _WRITER).unlink()
-            lock.release()
-            if not (self.path / CONFIG_FILE).exists():  # no run came of it
-                with contextlib.suppress(OSError):
-                    (self.path / _LOCK).unlink()
-                    self.path.rmdir()
-
-    def _writer(self) -> str:
-        try:
-            number = (self.path / _WRITER).read_text(encoding="ascii")[:20]
-        except (OSError, ValueError):
-            number = ""
-        return f" (number {number})" if number.isdigit() else ""
+    def writing(self) -> AbstractContextManager[None]:
+        """Keep other processes from writing to this run; raise `CheckpointError` if one does."""
+        return saving.writing(self.path)
 
     def create(self) -> None:
         """Make the run's folder; refuse one that holds a run already, and a disk without room."""
@@ -208,7 +168,8 @@ class Run:
         temporary = self.path / f".{CONFIG_FILE}"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._check_room(_ROOM * (self.checkpoint_bytes + _SPARE), "the run cannot be kept")
+            needed = _ROOM * (self.checkpoint_bytes + _SPARE)
+            saving.check_room(self.path, needed, "the run cannot be kept")
             write(temporary, as_json(record))
             temporary.replace(self.path / CONFIG_FILE)
             sync_folder(self.path)
@@ -219,14 +180,6 @@ class Run:
                 f"the run folder {self.path} cannot be made ({error.strerror}): give another one "
                 "with --out-dir"
             ) from None
-
-    def _check_room(self, needed: int, what: str) -> None:
-        free = shutil.disk_usage(self.path).free
-        if free < needed:
-            raise CheckpointError(
-                f"{what} in {self.path}: {needed / 1e6:,.0f} MB are needed and {free / 1e6:,.0f} "
-                "are free on that disk; make room there"
-            )
 
     @classmethod
     def open(cls, path: Path) -> "Run":
@@ -365,59 +318,19 @@ class Run:
             }
         )
         folder = self.path / f"step-{step:08d}"
-        temporary, replaced = self.path / _SAVING, self.path / f"{_REPLACED}{folder.name}"
-        failed = f"step {step:,} could not be saved"
-        try:
-            self._clear_away()
-            self._check_room(sum(map(len, contents.values())) + _SPARE, failed)
-            temporary.mkdir()
-            for name, data in contents.items():
-                write(temporary / name, data)
-            write(temporary / _MANIFEST, as_json(manifest))
-            sync_folder(temporary)
-            if folder.exists():
-                folder.rename(replaced)
-            temporary.rename(folder)
-            sync_folder(self.path)
-        except OSError as error:
-            raise CheckpointError(
-                f"{failed} in {self.path} ({error.strerror}): make room or mend the disk, then "
-                "`charrnn resume`; the checkpoints saved before are intact"
-            ) from None
-        finally:
-            with contextlib.suppress(OSError):
-                self._clear_away()
+        saving.save(folder, {**contents, _MANIFEST: as_json(manifest)}, f"step {step:,}")
         self._prune()
         return Checkpoint(self, step, folder, manifest, dict(state))
-
-    def _clear_away(self) -> None:
-        """Remove what a save leaves when it fails; what it was about to replace comes back."""
-        for litter in (self.path / _SAVING, *self.path.glob(f"{_REMOVED}*")):
-            shutil.rmtree(litter, ignore_errors=True)
-        for replaced in self.path.glob(f"{_REPLACED}*"):
-            folder = self.path / replaced.name.removeprefix(_REPLACED)
-            if folder.exists():
-                shutil.rmtree(replaced, ignore_errors=True)
-            else:
-                replaced.rename(folder)
 
     def _prune(self) -> None:
         """Remove all but the best, the newest and the one that training can step back to."""
         found = self.checkpoints()
         kept = [*found[-_KEPT:], *_by_loss(found)[:1], *self.settled(found)[-1:]]
-        self._remove(old for old in found if old not in kept)
+        saving.remove(old.path for old in found if old not in kept)
 
     def remove_after(self, step: int) -> None:
         """Remove the checkpoints of later steps, which training has stepped back from."""
-        self._remove(each for each in self.checkpoints() if each.step > step)
-
-    def _remove(self, checkpoints: Iterable[Checkpoint]) -> None:
-        for old in checkpoints:
-            # Renamed first, so that no reader takes what is half removed for damaged.
-            removed = self.path / f"{_REMOVED}{old.path.name}"
-            with contextlib.suppress(OSError):
-                old.path.rename(removed)
-            shutil.rmtree(removed, ignore_errors=True)
+        saving.remove(each.path for each in self.checkpoints() if each.step > step)
 
     @staticmethod
     def settled(checkpoints: list[Checkpoint]) -> list[Checkpoint]:

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from charrnn.checkpoint import CONFIG_FILE, Run
+from charrnn.checkpoint import Run
 from charrnn.errors import CheckpointError
+from charrnn.saving import CONFIG_FILE
 
 RUNS_FOLDER = Path("checkpoints")
 BUNDLED = "bard"

@@ -187,8 +187,8 @@ def test_a_disk_without_room_is_named_before_a_run_and_before_a_save(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(run, 10)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 900_000))
-    with pytest.raises(CheckpointError, match=r"step 20 could not be saved .* 1 are free"):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 900))
+    with pytest.raises(CheckpointError, match=r"step 20 could not be saved .* 0.0 are free"):
         save(run, 20)
     assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "step-00000010"]
     with pytest.raises(CheckpointError, match=r"the run cannot be kept .* make room there"):

@@ -56,7 +56,7 @@ class Disk:
                 os.fsync(file.fileno())
 
         patch.setattr(os, "fsync", fsync)
-        for module in ("charrnn.checkpoint", "charrnn.manifest"):
+        for module in ("charrnn.saving", "charrnn.manifest"):
             patch.setattr(sys.modules[module], "write", write)
         assert manifest.write is write
 

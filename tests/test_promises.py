@@ -99,7 +99,7 @@ def test_readers_never_see_a_torn_checkpoint(text_file: Path) -> None:
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        list(tiny("run", text, max_steps=60, eval_every=2, save_every=1))
+        list(tiny("run", text, max_steps=30, eval_every=2, save_every=1))
     finally:
         done.set()
         reader.join()
