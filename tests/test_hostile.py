@@ -18,6 +18,7 @@ from conftest import TINY_TRAINING, VERSE, last_event
 
 from charrnn import manifest
 from charrnn.checkpoint import Run
+from charrnn.cli.reports import describe, print_run, print_runs
 from charrnn.config import ModelConfig
 from charrnn.corpus import Corpus
 from charrnn.errors import CheckpointError, CorpusError
@@ -136,6 +137,8 @@ class Stranger:
             run = Run.open(path)
             checkpoint = run.select("last", ("model", "trainer"))
             verified(run)
+            print_runs([describe(run)])
+            print_run(run)
             progress = Progress.of(checkpoint)
             writer = writer_of(checkpoint)
             writer.read(writer.vocabulary.encode(writer.line_start))
@@ -166,7 +169,7 @@ def _places(record: Any) -> Any:
             yield from _places(value)
 
 
-def try_strangers(number: int, seed: int) -> None:
+def try_strangers(number: int, seed: int, capsys: pytest.CaptureFixture[str]) -> None:
     stranger = Stranger(seed)
     path, ends, kinds = Path("strange"), dict[str, int](), set[str]()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -180,6 +183,7 @@ def try_strangers(number: int, seed: int) -> None:
             except Exception as error:
                 raise AssertionError(f"the {each}th of seed {seed}: {kind}") from error
             ends[end] = ends.get(end, 0) + 1
+            assert not {"\x1b", "\x07"} & set(capsys.readouterr().out), "shown harmlessly"
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     grown = grown // 1024 if sys.platform == "darwin" else grown
     assert grown < 300 * 1024, "memory is taken for what is there alone"
@@ -187,17 +191,20 @@ def try_strangers(number: int, seed: int) -> None:
     assert ends["refused"] > 0.3 * number
     assert ends["read"] > 0, "what does no harm is read"
     assert len(kinds) > 5
-    print(f"mutated checkpoints tried: {number:,} ({ends}), {grown / 1024:.0f} MiB of memory")
+    with capsys.disabled():
+        print(f"mutated checkpoints tried: {number:,} ({ends}), {grown / 1024:.0f} MiB of memory")
 
 
-def test_mutated_checkpoints_are_read_or_refused() -> None:
-    try_strangers(500, seed=1)
+def test_mutated_checkpoints_are_read_or_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    try_strangers(500, seed=1, capsys=capsys)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(10))
-def test_a_hundred_thousand_mutated_checkpoints(seed: int) -> None:
-    try_strangers(10_000, seed=100 + seed)
+def test_a_hundred_thousand_mutated_checkpoints(
+    seed: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try_strangers(10_000, seed=100 + seed, capsys=capsys)
 
 
 def test_a_network_larger_than_its_file_is_refused_before_it_is_made(

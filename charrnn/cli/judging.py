@@ -86,11 +86,11 @@ def score(
 @app.command("list")
 def list_runs(as_json: JsonOption = False) -> None:
     """Show the runs under checkpoints/."""
-    from charrnn.cli.reports import describe, intact_runs, print_runs
+    from charrnn.cli.reports import describe_all, print_runs
     from charrnn.console import messages
     from charrnn.runs import RUNS_FOLDER
 
-    runs = [describe(run) for run in intact_runs()]
+    runs = list(describe_all())
     if as_json:
         print_json(runs)
     elif runs:

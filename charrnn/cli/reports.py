@@ -1,5 +1,6 @@
 """What `score`, `list` and `info` tell: as rows for JSON, and as tables for people."""
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,11 +98,11 @@ def _bits_of_error(nats_of_error: float | None) -> str:
     return "-" if nats_of_error is None else f"{nats_of_error / math.log(2):.4f} bits"
 
 
-def intact_runs() -> Iterator[Run]:
-    """Open every run under checkpoints/; of one that cannot be read, say so and go on."""
+def describe_all() -> Iterator[Row]:
+    """Describe every run under checkpoints/; of one that cannot be read, say so and go on."""
     for path in run_paths():
         try:
-            yield Run.open(path)
+            yield describe(Run.open(path))
         except CheckpointError as error:
             messages().print(printable(f"left out: {error}"))
 
@@ -126,7 +127,7 @@ def print_verified(run: Run, found: "list[Verified]") -> None:
 def describe(run: Run) -> Row:
     """Return what `info` and `list` tell of a run, under the keys of their JSON."""
     config, checkpoints = run.config, run.checkpoints()
-    newest = checkpoints[-1].state if checkpoints else {}
+    newest = dataclasses.asdict(Progress.of(checkpoints[-1])) if checkpoints else {}
     return {
         "run": str(run.path),
         "corpus": config.corpus.name,
