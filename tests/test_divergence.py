@@ -87,6 +87,18 @@ def test_training_steps_back_with_half_the_learning_rate(
             assert all(np.isfinite(array).all() for array in checkpoint.load(part).values())
 
 
+def test_what_was_saved_on_the_way_to_divergence_is_removed(
+    text: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diverging(monkeypatch, spoil_loss, 14, times=1)
+    events = tiny("run", text, save_every=1)
+    next(event for event in events if isinstance(event, SteppedBack))
+    events.close()  # as if killed
+    assert Run.open(Path("run")).select("last").step == 10
+    steps = [event.step for event in resume("run") if isinstance(event, Step)]
+    assert steps == list(range(11, 31))
+
+
 def test_before_the_first_evaluation_it_steps_back_to_the_start(
     text: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
