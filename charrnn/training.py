@@ -129,6 +129,12 @@ def resume(
     Raises `CharrnnError`.
     """
     resumed = find_run(run, or_bundled=False)
+    found = resumed.checkpoints()
+    if found and found[-1].is_model_alone:
+        raise CheckpointError(
+            f"{resumed.path} is a model to write with, without what training goes on from: begin a "
+            f"run with its weights by `charrnn train --init-from {resumed.path}`"
+        )
     with resumed.writing():
         yield from _resume(resumed, budget, corpus, device, threads, stop or threading.Event())
 
@@ -142,11 +148,6 @@ def _resume(
     stop: threading.Event,
 ) -> Iterator[Event]:
     checkpoint = resumed.select("last", ("model", "trainer"))
-    if checkpoint.is_model_alone:
-        raise CheckpointError(
-            f"{resumed.path} is a model to write with, without what training goes on from: begin a "
-            f"run with its weights by `charrnn train --init-from {resumed.path}`"
-        )
     config = resumed.config
     place = choose_device(device or config.training.device)
     choose_precision(config.training.precision, place, config.model.cell)

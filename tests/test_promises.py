@@ -64,6 +64,23 @@ def test_a_second_signal_ends_at_once_and_harms_nothing(
     Run.open(metrics.parent).select("last", ("model", "trainer"))
 
 
+@pytest.mark.parametrize("module", ["typer", "rich", "charrnn.console"])
+def test_ctrl_c_while_the_program_is_loaded_ends_it_without_a_traceback(module: str) -> None:
+    script = (
+        "import os, signal, sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "sys.argv = ['charrnn', 'list']\n"
+        "from charrnn.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert done.returncode in (-signal.SIGINT, 130)
+    assert done.stderr.strip() == b""
+
+
 def test_a_signal_while_the_text_is_read_ends_with_its_code(tmp_path: Path) -> None:
     with open("large.txt", "wb") as file:
         file.writelines([VERSE.encode() * 10_000] * 100)
