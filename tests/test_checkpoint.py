@@ -107,12 +107,18 @@ def test_a_checkpoint_saved_again_is_replaced(run: Run) -> None:
 FILES = ("model.safetensors", "trainer.safetensors", "state.json", "manifest.json")
 
 
+EVERY = pytest.mark.parametrize("stride", [97, pytest.param(1, marks=pytest.mark.slow)])
+
+
+@EVERY
 @pytest.mark.parametrize("name", FILES)
-def test_any_damaged_byte_is_noticed_and_an_older_checkpoint_taken(run: Run, name: str) -> None:
+def test_any_damaged_byte_is_noticed_and_an_older_checkpoint_taken(
+    run: Run, name: str, stride: int
+) -> None:
     save(run, 10)
     path = save(run, 20).path / name
     whole = path.read_bytes()
-    for place in range(0, len(whole), 1 if len(whole) < 2000 else 97):
+    for place in range(0, len(whole), 1 if len(whole) < 2000 else stride):
         damaged = bytearray(whole)
         damaged[place] ^= 1 << place % 8
         path.write_bytes(damaged)
@@ -122,12 +128,13 @@ def test_any_damaged_byte_is_noticed_and_an_older_checkpoint_taken(run: Run, nam
     assert run.select("last", ("model", "trainer")).step == 20
 
 
+@EVERY
 @pytest.mark.parametrize("name", FILES)
-def test_any_truncation_is_noticed(run: Run, name: str) -> None:
+def test_any_truncation_is_noticed(run: Run, name: str, stride: int) -> None:
     save(run, 10)
     path = save(run, 20).path / name
     whole = path.read_bytes()
-    for length in range(0, len(whole), 1 if len(whole) < 2000 else 97):
+    for length in range(0, len(whole), 1 if len(whole) < 2000 else stride):
         path.write_bytes(whole[:length])
         with pytest.warns(DamagedCheckpointWarning, match="is damaged or not whole; step-00000010"):
             assert run.select("last").step == 10
