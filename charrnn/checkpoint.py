@@ -87,11 +87,12 @@ class Checkpoint:
             config = self.run.config
             expected = config.model.shapes(len(config.vocabulary))
             found = {name: array.shape for name, array in arrays.items()}
-            for each in sorted(set(found.items()) ^ set(expected.items())):
+            if found != expected:
+                wrong = min(set(found.items()) ^ set(expected.items()))[0]
                 raise CheckpointError(
                     f"{self.path / name} does not fit the network that {CONFIG_FILE} describes: "
-                    f"{each[0][:40]} should have the shape {expected.get(each[0])}, not "
-                    f"{found.get(each[0])}"
+                    f"{wrong[:40]} should have the shape {expected.get(wrong)}, not "
+                    f"{found.get(wrong)}"
                 )
         return {
             name: array.astype(np.float32) if array.dtype == np.float16 else array
@@ -124,8 +125,6 @@ class Checkpoint:
         """Return how many bytes a file of this run has, at least and at most."""
         config = self.run.config
         numbers = config.model.parameters(len(config.vocabulary))
-        if name == _STATE:
-            return 2, _SPARE
         if name.startswith("model"):
             return 2 * numbers, 4 * numbers + _SPARE
         if self.is_model_alone:

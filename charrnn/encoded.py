@@ -231,13 +231,13 @@ class _Sink:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._file:
             with self._file:
-                try:
+                if kind is None:
                     self._behind.finish()
                     self._file.flush()
                     os.fsync(self._file.fileno())
-                except OSError:
-                    if kind is None:  # else that is what is to be told
-                        raise
+                else:  # that is what is to be told, and the file is given up
+                    with contextlib.suppress(OSError):
+                        self._behind.finish()
 
     def add(self, codes: Codes) -> None:
         if self._file:

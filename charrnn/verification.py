@@ -50,10 +50,8 @@ def _curves(run: Run) -> Verified:
     path = run.metrics_path
     try:
         data = manifests.read(path, path.lstat().st_size)
-        lines = data.decode().splitlines()
-        damage = None
-        if len(read_rows(path)) < len(lines):
-            damage = f"line {len(read_rows(path)) + 1} of {len(lines)} is not a row"
+        lines, rows = len(data.decode().splitlines()), len(read_rows(path))
+        damage = f"line {rows + 1} of {lines} is not a row" if rows < lines else None
     except (CheckpointError, OSError, ValueError, RecursionError) as error:
         return Verified(path.name, 0, str(error))
     return Verified(path.name, len(data), damage)

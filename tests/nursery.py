@@ -16,35 +16,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from conftest import TINY_MODEL, VERSE
+from conftest import TINY_MODEL, TINY_TRAINING, VERSE
 
 from charrnn.checkpoint import Run
 from charrnn.cli.following import follow
-from charrnn.config import TrainConfig
-from charrnn.corpus import Corpus
 from charrnn.events import Step
 from charrnn.training import resume, train
 
 SAVE_EVERY = 3
 LONGEST = 0.3  # seconds that a child trains after its first step
-CONFIG = TrainConfig(
-    batch_size=4,
-    seq_length=8,
-    dropout=0.2,
-    max_steps=100_000,
-    patience=0,
-    eval_every=10,
-    save_every=SAVE_EVERY,
-    log_every=5,
-    device="cpu",
-    threads=1,
-)
+CONFIG = dataclasses.replace(TINY_TRAINING, max_steps=100_000, patience=0, save_every=SAVE_EVERY)
 RUN = Path("run")
 
 
 def child(out: int, gentle: bool) -> int:
     """Train until ended; tell each step."""
-    Path("verse.txt").exists() or Path("verse.txt").write_text(VERSE * 6, encoding="utf-8")
 
     def told(stop: Any) -> Any:
         new = not (RUN / "config.json").exists()
@@ -114,8 +100,9 @@ def end_one(number: signal.Signals, rest: float) -> dict[str, int]:
 def main(kills: int, number: signal.Signals, seed: int) -> None:
     """Train once, so that children have nothing to load, then end so many of them."""
     torch.set_num_threads(1)
+    Path("verse.txt").write_text(VERSE * 6, encoding="utf-8")
     short = dataclasses.replace(CONFIG, max_steps=11)
-    for _ in train(Corpus.from_text(VERSE * 6, name="verse"), short, TINY_MODEL, out_dir="first"):
+    for _ in train("verse.txt", short, TINY_MODEL, out_dir="first"):
         pass
     assert threading.active_count() == 1, "a fork copies no threads"
     random_ = random.Random(seed)
