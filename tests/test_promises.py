@@ -64,6 +64,27 @@ def test_a_second_signal_ends_at_once_and_harms_nothing(
     Run.open(metrics.parent).select("last", ("model", "trainer"))
 
 
+def test_a_second_signal_inside_the_first_ones_handler_does_not_hang(text_file: Path) -> None:
+    script = (
+        "import os, signal, sys, threading\n"
+        "import charrnn.cli.following as following\n"
+        "class Event(threading.Event):\n"
+        "    def set(self):\n"
+        "        with self._cond:\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "        super().set()\n"
+        "following.threading.Event = Event\n"
+        "def events(stop):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    yield from ()\n"
+        "following.follow(events)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, check=False, timeout=60
+    )
+    assert done.returncode == -signal.SIGINT
+
+
 @pytest.mark.parametrize("module", ["typer", "rich", "charrnn.console"])
 def test_ctrl_c_while_the_program_is_loaded_ends_it_without_a_traceback(module: str) -> None:
     script = (

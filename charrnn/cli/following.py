@@ -46,10 +46,10 @@ def _stop_on_signals() -> Iterator[tuple[threading.Event, list[int]]]:
     before = {number: signal.getsignal(number) for number in _TO_END}
 
     def request(number: int, _: FrameType | None) -> None:
+        for each in before:  # first of all: a second signal in here would wait for itself
+            signal.signal(each, signal.SIG_DFL)
         received.append(number)
         stop.set()
-        for each in before:
-            signal.signal(each, signal.SIG_DFL)
 
     for number in before:
         signal.signal(number, request)
