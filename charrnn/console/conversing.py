@@ -118,8 +118,8 @@ def _stop_request() -> Iterator[threading.Event]:
     stop = threading.Event()
 
     def request(number: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
+        # First of all: a second one in here would wait for itself.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         stop.set()
 
     before = signal.signal(signal.SIGINT, request)
