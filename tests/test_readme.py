@@ -43,7 +43,9 @@ def test_every_flag_shown_is_in_the_help(
 
 
 def test_every_flag_named_anywhere_exists(cli: Callable[..., Outcome]) -> None:
-    known = "".join(cli(each, "--help").out for each in ("train", "resume", "sample", "score"))
+    known = "".join(
+        cli(each, "--help").out for each in ("train", "resume", "sample", "score", "neurons")
+    )
     known += cli("info", "--help").out
     named = set(re.findall(r"`(--[a-z][a-z-]+)", README))
     assert named

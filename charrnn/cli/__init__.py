@@ -10,6 +10,9 @@ from charrnn.cli.writing import sample
 from charrnn.cli.judging import bench, info, list_runs, score, verify
 
 # isort: split
+from charrnn.cli.looking import neurons
+
+# isort: split
 from charrnn.cli.corpora import corpora
 
 __all__ = [
@@ -19,6 +22,7 @@ __all__ = [
     "info",
     "list_runs",
     "main",
+    "neurons",
     "resume",
     "sample",
     "score",

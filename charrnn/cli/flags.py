@@ -5,6 +5,7 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -49,6 +50,12 @@ CheckpointOption = Annotated[
     str, typer.Option("--checkpoint", help="best, last or step-N.", metavar="NAME")
 ]
 DeviceOption = Annotated[DeviceName, typer.Option(help="Where to compute.")]
+PageOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", help="Write a page (.html) instead.", metavar="FILE", show_default=False
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from charrnn.checkpoint import Run
+from charrnn.checkpoint import Checkpoint, Run
+from charrnn.cli.texts import own_text
 from charrnn.console import duration, messages, nats, print_facts, print_table, printable
 from charrnn.console.training_view import run_facts
-from charrnn.corpus import Codes, Corpus, Vocabulary
+from charrnn.corpus import Codes, Vocabulary
 from charrnn.errors import CheckpointError
 from charrnn.progress import Progress
-from charrnn.records import CorpusRecord
 from charrnn.runs import find_run, run_paths
 
 if TYPE_CHECKING:
@@ -49,9 +49,8 @@ def score_rows(
     from charrnn.model import load_checkpoint
 
     chosen = run.select(checkpoint)
-    record = Progress.of(chosen).corpus or run.config.corpus
     model = load_checkpoint(chosen, device)
-    for name, codes in _codes(run, record, texts, corpus, unknown):
+    for name, codes in _codes(chosen, texts, corpus, unknown):
         result = score_codes(model, codes, context, AdaptConfig() if adapt else None)
         sure = math.isfinite(result.standard_error)
         yield {
@@ -231,15 +230,12 @@ def print_benchmark(result: "Benchmark") -> None:
 
 
 def _codes(
-    run: Run,
-    record: CorpusRecord,
+    checkpoint: Checkpoint,
     texts: list[tuple[str, str]],
     corpus: str | None,
     unknown: Literal["error", "skip"],
 ) -> Iterator[tuple[str, Codes]]:
-    vocabulary = Vocabulary(run.config.vocabulary)
     if not texts:
-        own = Corpus.reopen(record, vocabulary, corpus, run.config.text)
-        yield "held out", own.split(run.config.training.val_fraction)[1]
+        yield "held out", own_text(checkpoint, corpus)[1]
     for name, text in texts:
-        yield name, vocabulary.encode(text, unknown)
+        yield name, Vocabulary(checkpoint.run.config.vocabulary).encode(text, unknown)

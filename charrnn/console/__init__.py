@@ -33,6 +33,11 @@ def messages() -> Console:
     return _Messages(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
+def results() -> Console:
+    """Return the console for tables and pictures that are the result: standard output."""
+    return _Results(highlight=False)
+
+
 def print_result(text: str) -> None:
     """Print a line to standard output as it is, names that are not UTF-8 included."""
     sys.stdout.flush()
@@ -78,7 +83,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
         table.add_column(column, justify="right" if figures else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    _Results(highlight=False).print(table)
+    results().print(table)
 
 
 def print_facts(facts: Iterable[tuple[str, str]], console: Console | None = None) -> None:
@@ -86,7 +91,7 @@ def print_facts(facts: Iterable[tuple[str, str]], console: Console | None = None
     grid = Table.grid(padding=(0, 2))
     for name, value in facts:
         grid.add_row(Text(name, style="bold"), Text(printable(value)))
-    (console or _Results(highlight=False)).print(grid)
+    (console or results()).print(grid)
 
 
 class TextOutput:

@@ -1,0 +1,23 @@
+"""The texts that a trained model is held against: its own, or one from a file."""
+
+from pathlib import Path
+from typing import Literal
+
+from charrnn.checkpoint import Checkpoint
+from charrnn.corpus import Codes, Corpus, Vocabulary, read_text
+from charrnn.progress import Progress
+
+
+def own_text(checkpoint: Checkpoint, corpus: str | Path | None = None) -> tuple[Codes, Codes]:
+    """Return the training part and the held-out part of the text that a run learns from now."""
+    config = checkpoint.run.config
+    record = Progress.of(checkpoint).corpus or config.corpus
+    text = Corpus.reopen(record, Vocabulary(config.vocabulary), corpus, config.text)
+    return text.split(config.training.val_fraction)
+
+
+def read_codes(
+    checkpoint: Checkpoint, path: str | Path, unknown: Literal["error", "skip"] = "error"
+) -> Codes:
+    """Return the text of a file, or of standard input (`-`), as a run's model reads it."""
+    return Vocabulary(checkpoint.run.config.vocabulary).encode(read_text(path), unknown)

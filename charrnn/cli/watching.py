@@ -1,0 +1,334 @@
+"""What `neurons` tells: units found and drawn, and texts written while some are held."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn import pages
+from charrnn.checkpoint import Checkpoint
+from charrnn.cli.texts import own_text, read_codes
+from charrnn.config import SampleConfig
+from charrnn.console import print_facts, print_samples, print_table, printable, results
+from charrnn.console.heat import print_activity
+from charrnn.corpus import Codes
+from charrnn.errors import ConfigError
+from charrnn.features import MEANINGS, features_of
+from charrnn.forcing import Effect, effect, forced
+from charrnn.model import CharRNN, load_checkpoint
+from charrnn.neurons import Follower, Found, Unit, activity, find
+from charrnn.sampling import generate
+
+_MOST_READ = 32_768  # characters to choose units by, and to judge them by
+_TEXTS = 8  # written free and forced, to count features in
+_EFFECT = 4_096  # characters along which forecasts are compared
+_FULL = 0.99  # the activity of a unit that is on
+_DRAWN = 3  # units drawn on a terminal
+_RUN_UP = 200  # characters read before a stretch that is drawn
+
+
+@dataclasses.dataclass(frozen=True)
+class Look:
+    """A model, and the texts to look at: one to choose units by, another to judge and to draw."""
+
+    checkpoint: Checkpoint
+    model: CharRNN
+    name: str
+    to_choose: Codes
+    to_judge: Codes
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """A stretch of text and the activity of a unit after each of its characters."""
+
+    unit: Unit
+    found: Found | None
+    first: int
+    text: str
+    activity_N: NDArray[np.float32]
+
+    @property
+    def title(self) -> str:
+        """What is drawn."""
+        if self.found is None:
+            return f"unit {self.unit}"
+        return (
+            f"unit {self.unit} follows “{self.found.feature}”, {MEANINGS[self.found.feature]}: "
+            f"r = {self.found.correlation:+.2f}"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """The units found, best first, None where they were named; and the drawings."""
+
+    found: list[Found] | None
+    drawings: list[Drawing]
+
+
+@dataclasses.dataclass(frozen=True)
+class Forced:
+    """Texts written freely and with units held, and what differs."""
+
+    held: dict[Unit, float]
+    effect: Effect
+    shares: dict[str, tuple[float, float]]
+    """Of each feature: its mean in the texts written freely, and in the others."""
+    texts: tuple[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for other programs."""
+        return {
+            "held": {str(unit): value for unit, value in self.held.items()},
+            "divergence_nats": self.effect.divergence,
+            "probabilities": [
+                {"character": character, "free": before, "forced": after}
+                for character, before, after in self.effect.changes
+            ],
+            "features": {
+                name: {"free": free, "forced": held} for name, (free, held) in self.shares.items()
+            },
+            "texts": {"free": self.texts[0], "forced": self.texts[1]},
+        }
+
+
+def look_at(checkpoint: Checkpoint, text: Path | None, corpus: str | None, device: str) -> Look:
+    """Load a model and its text, or the one of a file, whose second half is to judge by."""
+    model = load_checkpoint(checkpoint, device)
+    if text is None:
+        learnt, held_out = own_text(checkpoint, corpus)
+        name = "its own held-out text"
+        return Look(checkpoint, model, name, learnt[-_MOST_READ:], held_out[:_MOST_READ])
+    codes = read_codes(checkpoint, text)[: 2 * _MOST_READ]
+    half = len(codes) // 2
+    return Look(checkpoint, model, str(text), codes[:half], codes[half:])
+
+
+def drawn(look: Look, units: list[str] | None, length: int) -> Drawn:
+    """Draw units over the text: those named, or the ones found where a feature varies most."""
+    model = look.model
+    if units:
+        whole = np.concatenate([look.to_choose, look.to_judge])[:length]
+        named = [Unit.parse(each, model) for each in units]
+        columns_NU = activity(model, whole, named)
+        text = model.vocabulary.decode(whole)
+        return Drawn(
+            None,
+            [Drawing(each, None, 0, text, columns_NU[:, u]) for u, each in enumerate(named)],
+        )
+    found = find(model, look.to_choose, look.to_judge)
+    judged = model.vocabulary.decode(look.to_judge)
+    values = features_of(judged)
+    drawings = []
+    for each in [each for each in found if each.holds]:
+        first = _liveliest(judged, values[each.feature], length)
+        before = max(0, first - _RUN_UP)
+        codes = look.to_judge[before : first + length]
+        (column_N,) = activity(model, codes, [each.unit]).T
+        text = judged[first : first + length]
+        drawings.append(Drawing(each.unit, each, first, text, column_N[first - before :]))
+    return Drawn(found, drawings)
+
+
+def print_drawn(look: Look, shown: Drawn) -> None:
+    """Print what was found as a table, and the best drawings below."""
+    if shown.found is not None:
+        _print_found(look, shown.found)
+    console = results()
+    for drawing in shown.drawings if shown.found is None else shown.drawings[:_DRAWN]:
+        console.print()
+        console.print(printable(drawing.title), style="bold", markup=False)
+        print_activity(drawing.text, drawing.activity_N.tolist())
+
+
+def _print_found(look: Look, found: list[Found]) -> None:
+    print_table(
+        f"units that follow a feature, r on {look.name}",
+        ("feature", "", "unit", "r", "chance", "next best"),
+        [
+            (
+                each.feature,
+                MEANINGS[each.feature],
+                str(each.unit) if each.holds else "none",
+                f"{each.correlation:+.2f}",
+                f"{each.chance:.2f}",
+                ", ".join(str(other.unit) for other in each.followers[1:3]) if each.holds else "",
+            )
+            for each in found
+        ],
+    )
+    if not found:
+        results().print("none of the known features varies in this text")
+
+
+def write_page(look: Look, shown: Drawn, path: Path) -> None:
+    """Write what was found and all drawings as a page."""
+    config = look.model.config
+    anchors = {each.feature: f"f{number}" for number, each in enumerate(shown.found or (), start=1)}
+    pages.write(
+        path,
+        pages.page(
+            "neurons.html",
+            title="What single cells watch",
+            run=printable(look.checkpoint.run.path.name),
+            step=look.checkpoint.step,
+            network=f"{config.num_layers} x {config.hidden_size} {config.cell}",
+            text_name=printable(look.name),
+            units=f"{config.num_layers * config.hidden_size:,}",
+            found=shown.found,
+            meanings=MEANINGS,
+            drawings=[
+                {
+                    "title": each.title,
+                    "anchor": anchors[each.found.feature] if each.found else None,
+                    "note": f"from character {each.first + 1:,} of the text",
+                    "coloured": pages.by_activity(each.text, each.activity_N.tolist()),
+                }
+                for each in shown.drawings
+            ],
+        ),
+    )
+
+
+def as_json(look: Look, shown: Drawn) -> dict[str, Any]:
+    """Return what was found, and the drawings, for other programs."""
+    return {
+        "run": str(look.checkpoint.run.path),
+        "step": look.checkpoint.step,
+        "text": look.name,
+        "found": None
+        if shown.found is None
+        else [
+            {
+                "feature": each.feature,
+                "meaning": MEANINGS[each.feature],
+                "unit": str(each.unit),
+                "correlation": each.correlation,
+                "chance": each.chance,
+                "holds": each.holds,
+                "others": [
+                    {"unit": str(other.unit), "correlation": other.correlation}
+                    for other in each.followers[1:]
+                ],
+            }
+            for each in shown.found
+        ],
+        "drawings": [
+            {
+                "unit": str(each.unit),
+                "first": each.first,
+                "text": each.text,
+                "activity": [round(float(value), 4) for value in each.activity_N],
+            }
+            for each in shown.drawings
+        ],
+    }
+
+
+def forced_texts(
+    look: Look, wishes: list[str], followers: int, length: int, temperature: float, seed: int
+) -> Forced:
+    """Write freely and with units held, from the same seed, and tell what differs."""
+    held = _held(look, wishes, followers)
+    changed = forced(look.model, held)
+    config = SampleConfig(length=length, temperature=temperature, seed=seed, num_samples=_TEXTS)
+    free_texts, held_texts = (generate(each, config=config) for each in (look.model, changed))
+    free, other = _means(free_texts), _means(held_texts)
+    return Forced(
+        held=held,
+        effect=effect(look.model, changed, look.to_judge[:_EFFECT]),
+        shares={
+            name: (free.get(name, 0.0), other.get(name, 0.0))
+            for name in MEANINGS
+            if name in free or name in other
+        },
+        texts=(free_texts[0], held_texts[0]),
+    )
+
+
+def print_forced(result: Forced) -> None:
+    """Print what differs, and the first of the texts of either kind."""
+    holding = ", ".join(f"{unit} at {value:+.2f}" for unit, value in result.held.items())
+    changes = "; ".join(
+        f"{character!r} {before:.1%} to {after:.1%}"
+        for character, before, after in result.effect.changes
+    )
+    print_facts(
+        [
+            ("held", holding),
+            ("forecasts", f"{result.effect.divergence:.4f} nats per character away, on average"),
+            ("probability", changes),
+        ]
+    )
+    print_table(
+        f"features of {_TEXTS} texts written either way, on average",
+        ("feature", "", "free", "held"),
+        [
+            (name, MEANINGS[name], f"{free:.3f}", f"{held:.3f}")
+            for name, (free, held) in result.shares.items()
+        ],
+    )
+    results().print()
+    print_samples(
+        [(label, [(0, text)]) for label, text in zip(("free", "held"), result.texts, strict=True)],
+        "",
+        1,
+    )
+
+
+def _held(look: Look, wishes: list[str], followers: int) -> dict[Unit, float]:
+    held: dict[Unit, float] = {}
+    found: dict[str, Found] | None = None
+    for wish in wishes:
+        what, equals, how = wish.rpartition("=")
+        if not equals:
+            raise ConfigError(
+                f"{wish!r} does not say how to hold it: expected WHAT=HOW, such as 'quote=on' or "
+                "2:317=-0.5"
+            )
+        if what in MEANINGS:
+            if found is None:
+                found = {
+                    each.feature: each for each in find(look.model, look.to_choose, look.to_judge)
+                }
+            if what not in found:
+                raise ConfigError(f"the feature {what!r} does not vary in {look.name}")
+            for each in found[what].followers[:followers]:
+                held[each.unit] = _activity_of(how, each)
+        elif ":" in what:
+            held[Unit.parse(what, look.model)] = _activity_of(how, None)
+        else:
+            raise ConfigError(
+                f"{what!r} is neither a unit nor a feature: expected LAYER:NUMBER or one of "
+                f"{', '.join(MEANINGS)}"
+            )
+    return held
+
+
+def _activity_of(how: str, follower: Follower | None) -> float:
+    if how in ("on", "off"):
+        if follower is None:
+            return _FULL if how == "on" else -_FULL
+        return follower.high if how == "on" else follower.low
+    try:
+        value = float(how)
+    except ValueError:
+        value = float("nan")
+    if not -1 <= value <= 1:
+        raise ConfigError(f"{how!r} is no activity: expected on, off or a number from -1 to 1")
+    return value
+
+
+def _means(texts: list[str]) -> dict[str, float]:
+    values = features_of("\n\n".join(texts))
+    return {name: float(each.mean()) for name, each in values.items()}
+
+
+def _liveliest(text: str, values_N: NDArray[np.float32], length: int) -> int:
+    """Return the start of the line from which on a feature varies most, of its `length` values."""
+    lines = [0, *(place + 1 for place, each in enumerate(text) if each == "\n")]
+    starts = [start for start in lines if start + length <= len(text)] or [0]
+    return max(starts, key=lambda start: float(values_N[start : start + length].std()))

@@ -1,0 +1,96 @@
+"""Texts on a terminal, coloured by a number for each character; without colours, with bars below.
+
+Colours stand on a background of their own, so that they can be read in light and dark themes.
+"""
+
+from collections.abc import Callable, Sequence
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
+
+from charrnn.console import printable, results
+
+_BARS = "▁▂▃▄▅▆▇█"
+_INK = "#1c1b19"
+_WARM = ("#fbe3d6", "#f7c4a8", "#f2a27c", "#ea7d54", "#dd5a36")
+_COLD = ("#dbe6f8", "#b7cdf0", "#91b2e6", "#6b97dc", "#4a7ccf")
+_MOST_BITS = 10.0
+
+Look = Callable[[float], tuple[str | None, float]]
+"""What a number looks like: a background colour or none, and the height of its bar, 0 to 1."""
+
+
+def print_activity(text: str, activity_N: Sequence[float]) -> None:
+    """Print a text by the activity of a unit, from -1 (blue) to 1 (red)."""
+    _print(text, activity_N, _activity)
+
+
+def print_surprise(text: str, bits_N: Sequence[float]) -> None:
+    """Print a text by how many bits each character surprised the model."""
+    _print(text, bits_N, _surprise)
+
+
+def coloured() -> bool:
+    """Whether standard output shows colours."""
+    return _has_colours(results())
+
+
+def _activity(value: float) -> tuple[str | None, float]:
+    shade = round(abs(value) * len(_WARM))
+    scale = _WARM if value > 0 else _COLD
+    return (scale[shade - 1] if shade else None), (value + 1) / 2
+
+
+def _surprise(bits: float) -> tuple[str | None, float]:
+    share = min(bits, _MOST_BITS) / _MOST_BITS
+    shade = min(len(_WARM), int(share * (len(_WARM) + 1)))
+    return (_WARM[shade - 1] if shade else None), share
+
+
+def _print(text: str, values_N: Sequence[float], look: Look) -> None:
+    console = results()
+    has_colours = _has_colours(console)
+    for first, end in _rows(text, console.width - 1):
+        characters = [_shown(each) for each in text[first:end]]
+        looks = [look(each) for each in values_N[first:end]]
+        if has_colours:
+            line = Text()
+            for character, (colour, _) in zip(characters, looks, strict=True):
+                line.append(character, Style(color=_INK, bgcolor=colour) if colour else None)
+            console.print(line, soft_wrap=True)
+        else:
+            console.print(Text("".join(characters)), soft_wrap=True)
+            bars = [
+                _bar(height) * cell_len(character)
+                for character, (_, height) in zip(characters, looks, strict=True)
+            ]
+            console.print(Text("".join(bars)), soft_wrap=True)
+
+
+def _rows(text: str, width: int) -> list[tuple[int, int]]:
+    """Return where each row of the terminal begins and ends, its line break included."""
+    rows, first, used = [], 0, 0
+    for place, character in enumerate(text):
+        cells = cell_len(_shown(character))
+        if used + cells > width and place > first:
+            rows.append((first, place))
+            first, used = place, 0
+        used += cells
+        if character == "\n":
+            rows.append((first, place + 1))
+            first, used = place + 1, 0
+    return rows if first == len(text) else [*rows, (first, len(text))]
+
+
+def _shown(character: str) -> str:
+    return {"\n": "↵", "\t": "→"}.get(character) or printable(character)
+
+
+def _bar(height: float) -> str:
+    return _BARS[min(len(_BARS) - 1, int(max(0.0, height) * len(_BARS)))]
+
+
+def _has_colours(console: Console) -> bool:
+    return console.color_system is not None and not console.no_color
