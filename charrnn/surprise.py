@@ -33,11 +33,15 @@ class Expectations:
 
 
 class SurprisingLine(NamedTuple):
-    """A line of a text, its number counted from 1, and its mean loss in bits per character."""
+    """A line of a text where it surprises most: its number counted from 1, and its mean loss.
+
+    `times` is how often the line stands in the text.
+    """
 
     number: int
     text: str
     bits_per_char: float
+    times: int
 
 
 @torch.inference_mode()
@@ -70,14 +74,21 @@ def surprising_lines(
 ) -> list[SurprisingLine]:
     """Return the lines of ten characters and more that were foretold worst, worst first.
 
-    A line's loss is the mean over its characters and the line break that ends it.
+    A line's loss is the mean over its characters and the line break that ends it. A line that
+    stands in the text several times is returned once, where it was foretold worst.
     """
-    lines, start = [], 0
+    worst: dict[str, SurprisingLine] = {}
+    start = 0
     for number, line in enumerate(text.split("\n"), start=1):
         end = start + len(line) + 1
         own_N = nats_N[max(0, start - 1) : end - 1]  # the first character of all has no loss
         if len(line) >= _SHORTEST_LINE:
             bits = float(own_N.mean(dtype=np.float64)) / math.log(2)
-            lines.append(SurprisingLine(number, line, bits))
+            found = SurprisingLine(number, line, bits, 1)
+            before = worst.get(line, found)
+            times = before.times + (before is not found)
+            worst[line] = max(before, found, key=lambda each: each.bits_per_char)._replace(
+                times=times
+            )
         start = end
-    return sorted(lines, key=lambda each: -each.bits_per_char)[:most]
+    return sorted(worst.values(), key=lambda each: -each.bits_per_char)[:most]

@@ -1,8 +1,9 @@
+import shutil
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import torch
@@ -11,6 +12,9 @@ from charrnn.config import ModelConfig, TrainConfig
 from charrnn.corpus import Corpus
 from charrnn.events import Event, Finished
 from charrnn.training import train
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 TINY_MODEL = ModelConfig(num_layers=2, hidden_size=16)
 TINY_TRAINING = TrainConfig(
@@ -34,6 +38,14 @@ Then grind again, for hunger keeps no book,
 Nor asks the stone how many turns it took.
 
 """
+
+
+class Opened(NamedTuple):
+    """A page in a browser, and what it said and asked for since."""
+
+    page: "Page"
+    complaints: list[str]
+    requests: list[str]
 
 
 class Outcome(NamedTuple):
@@ -82,6 +94,43 @@ def text_file(tmp_path: Path) -> Path:
 def finished(text_file: Path) -> Finished:
     """A finished tiny run at checkpoints/verse, trained on `text_file`."""
     return last_event(list(train(str(text_file), TINY_TRAINING, TINY_MODEL)))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """A headless Chromium; where there is none, tests that open pages are skipped."""
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("there is no Chromium to open pages in: install the package chromium")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser: "Browser") -> Iterator[Callable[[Path], Opened]]:
+    """Open a page by its file; at the end it must neither have complained nor asked for more."""
+    context = browser.new_context()
+    everything: list[Opened] = []
+
+    def open_page(path: Path) -> Opened:
+        found = Opened(context.new_page(), [], [])
+        found.page.on("console", lambda message: found.complaints.append(message.text))
+        found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
+        found.page.on("dialog", lambda dialog: found.complaints.append(dialog.message))
+        found.page.on("request", lambda request: found.requests.append(request.url))
+        found.page.goto(path.resolve().as_uri())
+        everything.append(found)
+        return found
+
+    yield open_page
+    for each in everything:
+        assert each.complaints == []
+        assert [url for url in each.requests if not url.startswith("data:")] == each.requests[:1]
+    context.close()
 
 
 def last_event(events: list[Event]) -> Finished:

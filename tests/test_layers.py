@@ -23,6 +23,7 @@ LAYERS = {
         "cli.learning",
         "cli.looking",
         "cli.reports",
+        "cli.surprises",
         "cli.texts",
         "cli.watching",
         "cli.writing",
@@ -98,7 +99,7 @@ LAYERS = {
     },
     0: {"errors", "__init__"},
 }
-NO_COMMANDS = {"cli", "cli.reports", "cli.texts", "cli.watching"}
+NO_COMMANDS = {"cli", "cli.reports", "cli.surprises", "cli.texts", "cli.watching"}
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
 
 

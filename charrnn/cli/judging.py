@@ -1,7 +1,8 @@
 """The commands that judge: a model by texts, texts by models, runs and this machine."""
 
 import dataclasses
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,10 +12,14 @@ from charrnn.cli.flags import (
     CorpusOption,
     DeviceOption,
     JsonOption,
+    PageOption,
     RunArgument,
     config_flags,
 )
 from charrnn.config import BenchConfig
+
+if TYPE_CHECKING:
+    from charrnn.cli.surprises import Surprises
 
 
 @app.command()
@@ -45,6 +50,22 @@ def score(
         bool,
         typer.Option("--adapt", help="Let a copy of the model learn from what it has read."),
     ] = False,
+    per_char: Annotated[
+        bool,
+        typer.Option("--per-char", help="Colour the text by how much each character surprises."),
+    ] = False,
+    length: Annotated[
+        int | None,
+        typer.Option(
+            "--length",
+            "-n",
+            min=1,
+            max=200_000,
+            help="Characters that --per-char shows; left out: 2,000, in a page 20,000.",
+            show_default=False,
+        ),
+    ] = None,
+    out: PageOption = None,
     corpus: CorpusOption = None,
     unknown: Annotated[
         Literal["error", "skip"],
@@ -60,16 +81,27 @@ def score(
     text give an object, more give a list of objects.
     """
     from charrnn.cli.reports import names_run, print_scores, ranked, score_rows
+    from charrnn.cli.surprises import surprises
     from charrnn.corpus import read_text
     from charrnn.runs import find_run
 
     if context is not None and adapt:
         raise typer.BadParameter("give --context or --adapt, not both")
+    if per_char and (context is not None or adapt):
+        raise typer.BadParameter("--per-char reads the text once: not with --context or --adapt")
+    if (out or length) and not per_char:
+        raise typer.BadParameter("--out and --length belong to --per-char")
     names, files = list(run or []), list(run_and_files or [])
     if not names and files and names_run(files[0]):
         names = [files.pop(0)]
     runs = [find_run(name) for name in names] or [open_run(None)]
+    if per_char and (len(runs) > 1 or len(files) > 1):
+        raise typer.BadParameter("--per-char shows one text as one run reads it")
     texts = [(file, read_text(file)) for file in files]
+    if per_char:
+        found = surprises(runs[0].select(checkpoint), texts, device, corpus, unknown)
+        _tell_surprises(found, length, out, as_json)
+        return
     results = ranked(
         [
             row
@@ -81,6 +113,19 @@ def score(
         print_json(results[0] if len(results) == 1 else results)
     else:
         print_scores(results, context, adapt)
+
+
+def _tell_surprises(
+    found: "Surprises", length: int | None, out: Path | None, as_json: bool
+) -> None:
+    from charrnn.cli.surprises import print_surprises, write_page
+
+    if out:
+        write_page(found, length or 20_000, out)
+    elif as_json:
+        print_json(found.as_json())
+    else:
+        print_surprises(found, length or 2000)
 
 
 @app.command("list")

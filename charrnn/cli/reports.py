@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from charrnn.checkpoint import Checkpoint, Run
-from charrnn.cli.texts import own_text
+from charrnn.checkpoint import Run
+from charrnn.cli.texts import texts_of
 from charrnn.console import duration, messages, nats, print_facts, print_table, printable
 from charrnn.console.training_view import run_facts
-from charrnn.corpus import Codes, Vocabulary
 from charrnn.errors import CheckpointError
 from charrnn.progress import Progress
 from charrnn.runs import find_run, run_paths
@@ -50,7 +49,7 @@ def score_rows(
 
     chosen = run.select(checkpoint)
     model = load_checkpoint(chosen, device)
-    for name, codes in _codes(chosen, texts, corpus, unknown):
+    for name, codes in texts_of(chosen, texts, corpus, unknown):
         result = score_codes(model, codes, context, AdaptConfig() if adapt else None)
         sure = math.isfinite(result.standard_error)
         yield {
@@ -227,15 +226,3 @@ def print_benchmark(result: "Benchmark") -> None:
     if not result.bfloat16_instructions:
         facts.append(("bfloat16", "not measured: this processor has no instructions for it"))
     print_facts(facts)
-
-
-def _codes(
-    checkpoint: Checkpoint,
-    texts: list[tuple[str, str]],
-    corpus: str | None,
-    unknown: Literal["error", "skip"],
-) -> Iterator[tuple[str, Codes]]:
-    if not texts:
-        yield "held out", own_text(checkpoint, corpus)[1]
-    for name, text in texts:
-        yield name, Vocabulary(checkpoint.run.config.vocabulary).encode(text, unknown)

@@ -1,5 +1,6 @@
 """The texts that a trained model is held against: its own, or one from a file."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -21,3 +22,16 @@ def read_codes(
 ) -> Codes:
     """Return the text of a file, or of standard input (`-`), as a run's model reads it."""
     return Vocabulary(checkpoint.run.config.vocabulary).encode(read_text(path), unknown)
+
+
+def texts_of(
+    checkpoint: Checkpoint,
+    texts: list[tuple[str, str]],
+    corpus: str | None,
+    unknown: Literal["error", "skip"],
+) -> Iterator[tuple[str, Codes]]:
+    """Return named texts as a run's model reads them, or its held-out text where there are none."""
+    if not texts:
+        yield "held out", own_text(checkpoint, corpus)[1]
+    for name, text in texts:
+        yield name, Vocabulary(checkpoint.run.config.vocabulary).encode(text, unknown)
