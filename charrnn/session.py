@@ -202,10 +202,10 @@ class Session:
             preview=preview,
         )
 
-    def log(self) -> None:
-        """Write this step's row of the curves."""
+    def log(self, preview: str | None = None) -> None:
+        """Write this step's row of the curves, with what was written if it was evaluated."""
         progress = self.progress
-        row = {
+        row: dict[str, Any] = {
             "step": progress.step,
             "epoch": progress.epoch,
             "train_loss": self._mean_loss(),
@@ -216,6 +216,8 @@ class Session:
             else None,
             "seconds": round(progress.seconds, 3),
         }
+        if preview is not None:
+            row["preview"] = preview
         metrics.append_row(self.run.metrics_path, row)
         progress.loss_sum, progress.loss_count = 0.0, 0
         self._row_characters, self._row_seconds = 0, 0.0

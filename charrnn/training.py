@@ -241,7 +241,7 @@ def _events(session: Session, stop: threading.Event) -> Iterator[Event]:
             if session.evaluation_due():
                 evaluated = session.evaluate(stop)
                 if evaluated:
-                    session.log()
+                    session.log(evaluated.preview)
                     yield evaluated
                     yield session.save()
             reason = session.finished() or ("stopped" if stop.is_set() else None)

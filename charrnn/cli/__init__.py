@@ -10,6 +10,9 @@ from charrnn.cli.writing import sample
 from charrnn.cli.judging import bench, info, list_runs, score, verify
 
 # isort: split
+from charrnn.cli.drawing import plot
+
+# isort: split
 from charrnn.cli.looking import neurons
 
 # isort: split
@@ -23,6 +26,7 @@ __all__ = [
     "list_runs",
     "main",
     "neurons",
+    "plot",
     "resume",
     "sample",
     "score",

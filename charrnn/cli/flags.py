@@ -34,6 +34,17 @@ _CHOSEN = {
     "eval_every",
 }
 
+
+def _of_kind(*kinds: str) -> Callable[[Path | None], Path | None]:
+    def checked(path: Path | None) -> Path | None:
+        if path is not None and path.suffix.lower().removeprefix(".") not in kinds:
+            names = " or ".join(f".{kind}" for kind in kinds)
+            raise typer.BadParameter(f"the name of the file ends in {names}, not {path.name!r}")
+        return path
+
+    return checked
+
+
 RunArgument = Annotated[
     str | None,
     typer.Argument(
@@ -53,7 +64,23 @@ DeviceOption = Annotated[DeviceName, typer.Option(help="Where to compute.")]
 PageOption = Annotated[
     Path | None,
     typer.Option(
-        "--out", "-o", help="Write a page (.html) instead.", metavar="FILE", show_default=False
+        "--out",
+        "-o",
+        help="Write a page (.html) instead.",
+        metavar="FILE",
+        show_default=False,
+        callback=_of_kind("html"),
+    ),
+]
+PictureOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        help="Write a picture (.png, .svg), or a page on the whole run (.html).",
+        metavar="FILE",
+        show_default=False,
+        callback=_of_kind("png", "svg", "html"),
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -9,12 +9,16 @@ from charrnn.corpus import Codes, Corpus, Vocabulary, read_text
 from charrnn.progress import Progress
 
 
-def own_text(checkpoint: Checkpoint, corpus: str | Path | None = None) -> tuple[Codes, Codes]:
-    """Return the training part and the held-out part of the text that a run learns from now."""
+def own_corpus(checkpoint: Checkpoint, corpus: str | Path | None = None) -> Corpus:
+    """Return the text that a run learns from now."""
     config = checkpoint.run.config
     record = Progress.of(checkpoint).corpus or config.corpus
-    text = Corpus.reopen(record, Vocabulary(config.vocabulary), corpus, config.text)
-    return text.split(config.training.val_fraction)
+    return Corpus.reopen(record, Vocabulary(config.vocabulary), corpus, config.text)
+
+
+def own_text(checkpoint: Checkpoint, corpus: str | Path | None = None) -> tuple[Codes, Codes]:
+    """Return the training part and the held-out part of the text that a run learns from now."""
+    return own_corpus(checkpoint, corpus).split(checkpoint.run.config.training.val_fraction)
 
 
 def read_codes(

@@ -11,7 +11,7 @@ from charrnn import pages
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.texts import own_text, read_codes
 from charrnn.config import SampleConfig
-from charrnn.console import print_facts, print_samples, print_table, printable, results
+from charrnn.console import messages, print_facts, print_samples, print_table, printable, results
 from charrnn.console.heat import print_activity
 from charrnn.corpus import Codes
 from charrnn.errors import ConfigError
@@ -21,7 +21,7 @@ from charrnn.model import CharRNN, load_checkpoint
 from charrnn.neurons import Follower, Found, Unit, activity, find
 from charrnn.sampling import generate
 
-_MOST_READ = 32_768  # characters to choose units by, and to judge them by
+MOST_READ = 32_768  # characters to choose units by, and to judge them by
 _TEXTS = 8  # written free and forced, to count features in
 _EFFECT = 4_096  # characters along which forecasts are compared
 _FULL = 0.99  # the activity of a unit that is on
@@ -68,6 +68,13 @@ class Drawn:
     found: list[Found] | None
     drawings: list[Drawing]
 
+    def best(self, most: int) -> list[Drawing]:
+        """Return the first drawings of different units, all of them where they were named."""
+        if self.found is None:
+            return self.drawings
+        first = {each.unit: each for each in reversed(self.drawings)}
+        return [each for each in self.drawings if first[each.unit] is each][:most]
+
 
 @dataclasses.dataclass(frozen=True)
 class Forced:
@@ -101,8 +108,8 @@ def look_at(checkpoint: Checkpoint, text: Path | None, corpus: str | None, devic
     if text is None:
         learnt, held_out = own_text(checkpoint, corpus)
         name = "its own held-out text"
-        return Look(checkpoint, model, name, learnt[-_MOST_READ:], held_out[:_MOST_READ])
-    codes = read_codes(checkpoint, text)[: 2 * _MOST_READ]
+        return Look(checkpoint, model, name, learnt[-MOST_READ:], held_out[:MOST_READ])
+    codes = read_codes(checkpoint, text)[: 2 * MOST_READ]
     half = len(codes) // 2
     return Look(checkpoint, model, str(text), codes[:half], codes[half:])
 
@@ -119,7 +126,7 @@ def drawn(look: Look, units: list[str] | None, length: int) -> Drawn:
             None,
             [Drawing(each, None, 0, text, columns_NU[:, u]) for u, each in enumerate(named)],
         )
-    found = find(model, look.to_choose, look.to_judge)
+    found = _found(look)
     judged = model.vocabulary.decode(look.to_judge)
     values = features_of(judged)
     drawings = []
@@ -138,7 +145,7 @@ def print_drawn(look: Look, shown: Drawn) -> None:
     if shown.found is not None:
         _print_found(look, shown.found)
     console = results()
-    for drawing in shown.drawings if shown.found is None else shown.drawings[:_DRAWN]:
+    for drawing in shown.best(_DRAWN):
         console.print()
         console.print(printable(drawing.title), style="bold", markup=False)
         print_activity(drawing.text, drawing.activity_N.tolist())
@@ -279,6 +286,11 @@ def print_forced(result: Forced) -> None:
     )
 
 
+def _found(look: Look) -> list[Found]:
+    messages().print("looking for units that follow a feature of the text: up to a minute")
+    return find(look.model, look.to_choose, look.to_judge)
+
+
 def _held(look: Look, wishes: list[str], followers: int) -> dict[Unit, float]:
     held: dict[Unit, float] = {}
     found: dict[str, Found] | None = None
@@ -291,9 +303,7 @@ def _held(look: Look, wishes: list[str], followers: int) -> dict[Unit, float]:
             )
         if what in MEANINGS:
             if found is None:
-                found = {
-                    each.feature: each for each in find(look.model, look.to_choose, look.to_judge)
-                }
+                found = {each.feature: each for each in _found(look)}
             if what not in found:
                 raise ConfigError(f"the feature {what!r} does not vary in {look.name}")
             for each in found[what].followers[:followers]:
