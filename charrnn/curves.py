@@ -68,7 +68,7 @@ def curves(runs: list[Run], axis: Axis = "steps", unit: Unit = "bits") -> Curves
             level = Series(f"{label}5-gram", tuple((x, baseline * scale) for x in ends), "level")
             if not any(each.points[0][1] == level.points[0][1] for each in levels):
                 levels.append(level)
-    low, high = _bounds([*series, *levels])
+    low, high = worth_showing([*series, *levels])
     names = {
         "steps": "step",
         "epochs": "epoch",
@@ -92,7 +92,7 @@ def _place(row: dict[str, Any], run: Run, axis: Axis, seconds: float) -> float:
     return places[axis]
 
 
-def _bounds(series: list[Series]) -> tuple[float, float]:
+def worth_showing(series: list[Series]) -> tuple[float, float]:
     """Return the range of losses to show: all after the first fall, with some room."""
     shown = [y for each in series for x, y in each.points if x >= _FIRST_FALL * each.points[-1][0]]
     if not shown:

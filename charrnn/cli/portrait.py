@@ -71,7 +71,7 @@ def print_memory(memories: Mapping[str, Memory]) -> None:
     )
     console.print()
     print_table(
-        "the farthest character that still moves the forecast by so many nats",
+        "reach: steps, by nats",
         ("model", *(f"{each:g}" for each in _REACHES)),
         [
             (name, *(f"{each.reach(least):,}" for least in _REACHES))

@@ -7,8 +7,9 @@ from rich.text import Text
 
 from charrnn.curves import Point, Series, ticks
 
-_STYLES = {"train": "blue", "held out": "bold red", "level": "green"}
-_MORE = ("blue", "bold red", "magenta", "bold yellow", "cyan", "bold green")
+# Of the eight colours of every terminal those that can be read on black and on white.
+_STYLES = {"train": "magenta", "held out": "bold red", "level": "green"}
+_MORE = ("magenta", "bold red", "green", "bold magenta", "red", "bold green")
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _BLANK = 0x2800
 _LABEL = 7  # characters of the labels at the left

@@ -4,7 +4,6 @@ import math
 from types import TracebackType
 from typing import Self
 
-from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -12,6 +11,7 @@ from rich.text import Text
 
 from charrnn.config import Budget
 from charrnn.console import duration, messages, nats, print_facts, printable
+from charrnn.console.live_screen import LiveScreen, pace, progress_line
 from charrnn.documents import Reading
 from charrnn.events import Evaluated, Event, Finished, Saved, Started, Step, SteppedBack
 from charrnn.progress import MOST_SETBACKS
@@ -19,6 +19,7 @@ from charrnn.records import RunConfig
 
 _PLAIN_LINE_SECONDS = 30.0  # between two lines of progress where there is no terminal
 _PREVIEW_LINES = 5
+_WIDE = 105  # columns that a line on an evaluation takes whole
 _REASONS = {
     "epochs": "all epochs done",
     "max_steps": "all steps done",
@@ -30,13 +31,14 @@ _REASONS = {
 class TrainingView:
     """Shows the events of a training run as they come, on standard error.
 
-    On a terminal two lines at the bottom tell how far it is; elsewhere a plain line does now and
-    then.
+    On a terminal a screen at the bottom shows how far it is, its losses and what it writes;
+    elsewhere a plain line tells how far it is, now and then.
     """
 
     def __init__(self) -> None:
         self._console = messages()
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
+        self._screen = LiveScreen(self._console)
         self._next_line = 0.0
         self._beside = ""
         self._task = ""
@@ -95,6 +97,7 @@ class TrainingView:
 
     def _started(self, event: Started) -> None:
         print_facts(run_facts(event.run.config, event.budget, event), self._console)
+        self._screen.begin(event)
         baseline = event.run.config.baseline
         if baseline is not None:
             self._beside = f" (5-gram {baseline / math.log(2):.4f})"
@@ -117,39 +120,32 @@ class TrainingView:
             self.say(f"going on from step {event.step:,}")
 
     def _step(self, event: Step) -> None:
-        total = f"/{event.horizon:,}" if event.horizon else ""
-        pace = f"{event.characters_per_second:,.0f} char/s"
-        if event.seconds_left is not None:
-            pace += f"  {duration(event.seconds_left)} left"
-        line = (
-            f"epoch {event.epoch:.2f}  step {event.step:,}{total}  loss {nats(event.train_loss)}  "
-            f"lr {event.learning_rate:.1e}"
-        )
         if self._console.is_terminal:
-            share = _share_done(event)
-            bar = ProgressBar(total=1.0, completed=share, width=40)
-            top = Table.grid(padding=(0, 2))
-            top.add_row(bar, Text(f"{share:.0%}"), Text(pace))
-            self._live.update(Group(top, Text(line, overflow="ellipsis", no_wrap=True)))
+            self._live.update(self._screen.step(event))
         elif event.seconds >= self._next_line:
             self._next_line = event.seconds + _PLAIN_LINE_SECONDS
-            self.say(f"{line}  {pace}")
+            self.say(f"{progress_line(event)}  {pace(event)}")
 
     def _evaluated(self, event: Evaluated) -> None:
-        train = "" if event.train_loss is None else f"train {event.train_loss:.4f}  "
+        narrow = self._console.is_terminal and self._console.width < _WIDE
+        train = "" if event.train_loss is None or narrow else f"train {event.train_loss:.4f}  "
         self._console.print(
             Text(f"step {event.step:,}  epoch {event.epoch:.2f}  {train}")
             + Text(f"held-out {nats(event.val_loss)}", style="bold")
-            + Text(self._beside)
+            + Text("" if narrow else self._beside)
             + Text("  best so far" if event.improved else "", style="green")
             + Text(f"  {duration(event.seconds)}")
         )
-        lines = event.preview.strip("\n").split("\n")[:_PREVIEW_LINES]
-        for line in lines:
+        if self._console.is_terminal:
+            self._screen.evaluated(event)
+            return
+        for line in event.preview.strip("\n").split("\n")[:_PREVIEW_LINES]:
             self._console.print(Text("    " + printable(line), style="dim"))
 
     def _finished(self, event: Finished) -> None:
         self._live.stop()
+        if self._console.is_terminal:
+            self._console.print(self._screen.losses())
         best = ""
         if event.best_val_loss is not None:
             best = f"; best held-out loss {nats(event.best_val_loss)} at step {event.best_step:,}"
@@ -201,9 +197,3 @@ def _limits(budget: Budget, patience: int) -> str:
     if patience:
         parts.append(f"or {patience} evaluations without a gain")
     return ", ".join(parts)
-
-
-def _share_done(event: Step) -> float:
-    if event.seconds_left is not None:
-        return event.seconds / max(1e-9, event.seconds + event.seconds_left)
-    return 0.0
