@@ -16,12 +16,16 @@ from charrnn.cli.drawing import plot
 from charrnn.cli.looking import neurons
 
 # isort: split
+from charrnn.cli.sharing import export
+
+# isort: split
 from charrnn.cli.corpora import corpora
 
 __all__ = [
     "app",
     "bench",
     "corpora",
+    "export",
     "info",
     "list_runs",
     "main",

@@ -126,18 +126,18 @@ def drawn(look: Look, units: list[str] | None, length: int) -> Drawn:
             None,
             [Drawing(each, None, 0, text, columns_NU[:, u]) for u, each in enumerate(named)],
         )
-    found = _found(look)
+    following = found(look)
     judged = model.vocabulary.decode(look.to_judge)
     values = features_of(judged)
     drawings = []
-    for each in [each for each in found if each.holds]:
+    for each in [each for each in following if each.holds]:
         first = _liveliest(judged, values[each.feature], length)
         before = max(0, first - _RUN_UP)
         codes = look.to_judge[before : first + length]
         (column_N,) = activity(model, codes, [each.unit]).T
         text = judged[first : first + length]
         drawings.append(Drawing(each.unit, each, first, text, column_N[first - before :]))
-    return Drawn(found, drawings)
+    return Drawn(following, drawings)
 
 
 def print_drawn(look: Look, shown: Drawn) -> None:
@@ -286,14 +286,15 @@ def print_forced(result: Forced) -> None:
     )
 
 
-def _found(look: Look) -> list[Found]:
+def found(look: Look) -> list[Found]:
+    """Return what `charrnn.neurons.find` finds, and say that it takes a while."""
     messages().print("looking for units that follow a feature of the text: up to a minute")
     return find(look.model, look.to_choose, look.to_judge)
 
 
 def _held(look: Look, wishes: list[str], followers: int) -> dict[Unit, float]:
     held: dict[Unit, float] = {}
-    found: dict[str, Found] | None = None
+    by_name: dict[str, Found] | None = None
     for wish in wishes:
         what, equals, how = wish.rpartition("=")
         if not equals:
@@ -302,11 +303,11 @@ def _held(look: Look, wishes: list[str], followers: int) -> dict[Unit, float]:
                 "2:317=-0.5"
             )
         if what in MEANINGS:
-            if found is None:
-                found = {each.feature: each for each in _found(look)}
-            if what not in found:
+            if by_name is None:
+                by_name = {each.feature: each for each in found(look)}
+            if what not in by_name:
                 raise ConfigError(f"the feature {what!r} does not vary in {look.name}")
-            for each in found[what].followers[:followers]:
+            for each in by_name[what].followers[:followers]:
                 held[each.unit] = _activity_of(how, each)
         elif ":" in what:
             held[Unit.parse(what, look.model)] = _activity_of(how, None)

@@ -1,0 +1,215 @@
+"""Models to share do what the model does: in a browser, under another runtime, in plain torch."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import TINY_TRAINING, Opened, Outcome, last_event
+
+from charrnn.checkpoint import Checkpoint
+from charrnn.config import Cell, ModelConfig
+from charrnn.events import Finished
+from charrnn.export import web
+from charrnn.export.graph import TOLERANCE, onnx_graph
+from charrnn.model import load_checkpoint
+from charrnn.sampling import generate
+from charrnn.training import train
+from charrnn.writers import writer_of
+
+PAGE = "document.getElementById('text').textContent"
+
+
+def checkpoint_of(text_file: Path, cell: Cell = "lstm", units: int = 20) -> Checkpoint:
+    """A run of a width that is no multiple of what the page multiplies at once."""
+    model = ModelConfig(num_layers=2, hidden_size=units, cell=cell)
+    run = last_event(list(train(str(text_file), TINY_TRAINING, model, out_dir=cell))).run
+    return run.select("best")
+
+
+def ask(opened: Opened, prompt: str, temperature: float, length: int) -> str:
+    """Type a prompt, move the slider, and return what the page shows when it is done."""
+    page = opened.page
+    page.fill("#length", str(length))
+    page.locator("#temperature").fill(str(temperature))
+    assert page.inner_text("#temperature-shown") == f"{temperature:.2f}"
+    page.wait_for_selector("#text[data-done]")
+    page.evaluate("() => { delete document.getElementById('text').dataset.done; }")
+    page.fill("#prompt", prompt)
+    page.wait_for_selector("#text[data-done]")
+    shown = page.evaluate(PAGE)
+    assert isinstance(shown, str)
+    return shown
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_the_page_writes_what_the_8_bit_writer_writes(
+    plain: bool,
+    text_file: Path,
+    cli: Callable[..., Outcome],
+    opened: Callable[[Path], Opened],
+) -> None:
+    checkpoint = checkpoint_of(text_file)
+    outcome = cli("export", "lstm", "--to", "html")
+    assert (outcome.code, outcome.out) == (0, "lstm.html\n")
+    found = opened(Path("lstm.html"))
+    if plain:  # as where the browser has no vector code
+        found.page.evaluate("() => { network.multiply = network.plainProducts; }")
+    prompt = "FIRST MILLER:\nThe w"
+    expected = generate(writer_of(checkpoint), prompt, temperature=0, length=300)[0]
+    assert ask(found, prompt, 0, 300) == prompt + expected
+
+
+def test_the_state_is_that_of_the_8_bit_writer_to_the_last_bit(
+    text_file: Path, opened: Callable[[Path], Opened]
+) -> None:
+    checkpoint = checkpoint_of(text_file)
+    Path("page.html").write_text(web.web_page(checkpoint, []))
+    writer = writer_of(checkpoint)
+    codes = writer.vocabulary.encode(text_file.read_text()[:200])
+    logits_1V, (hidden_1LH, cells_1LH) = writer.read(codes)
+    page = opened(Path("page.html")).page
+    hidden, cells, logits = page.evaluate(
+        """(codes) => {
+            job++;
+            network.reset();
+            codes.forEach((code) => network.read(code));
+            return [network.hidden_L.map((each) => Array.from(each)),
+                Array.from(network.cells_LH), network.logits()];
+        }""",
+        codes.tolist(),
+    )
+    assert [each[:20] for each in hidden] == hidden_1LH[0].tolist()
+    np.testing.assert_array_equal(np.array(cells, np.float32), cells_1LH[0].ravel())
+    np.testing.assert_allclose(logits, logits_1V[0], atol=1e-5)
+
+
+def test_a_page_without_a_prompt_begins_as_a_sample_does(
+    text_file: Path, opened: Callable[[Path], Opened]
+) -> None:
+    checkpoint = checkpoint_of(text_file)
+    Path("page.html").write_text(web.web_page(checkpoint, []))
+    expected = generate(writer_of(checkpoint), temperature=0, length=60)[0]
+    found = opened(Path("page.html"))
+    ask(found, "x", 0, 60)
+    assert ask(found, "", 0, 60) == expected
+
+
+def test_the_slider_the_cells_and_what_is_unknown(
+    text_file: Path, opened: Callable[[Path], Opened]
+) -> None:
+    Path("page.html").write_text(web.web_page(checkpoint_of(text_file), []))
+    found = opened(Path("page.html"))
+    careful = {ask(found, prompt, 0, 80) for prompt in ("The ", "The", "The ")}
+    assert len(careful) == 2
+    assert len({ask(found, prompt, 1.5, 80) for prompt in ("The ", "Th", "The ")}) == 3
+    shown = ask(found, "Thé €", 0, 10)
+    assert shown.startswith("Th ")
+    assert found.page.inner_text("#note").endswith("does not know them: é €")
+    assert found.page.locator("#text i[class]:not([class=''])").count() == 0
+    found.page.fill("#unit", "2:20")
+    shades = found.page.evaluate("written.map((each) => each.element.className)")
+    activity = found.page.evaluate("written.map((each) => each.activity[39])")
+    assert shades == [f"{'n' if round_(a) < 0 else 'p'}{abs(round_(a))}" for a in activity]
+    found.page.fill("#unit", "3:1")
+    assert "3:1 is no unit: a layer from 1 to 2" in found.page.inner_text("#note")
+
+
+def round_(activity: int) -> int:
+    """A shade as JavaScript rounds it: a half upwards."""
+    return int(np.floor(activity / 127 * 6 + 0.5))
+
+
+def test_the_products_are_those_that_the_source_says() -> None:
+    wasmtime = pytest.importorskip("wasmtime")
+    folder = Path(web.__file__).parent
+    made = wasmtime.wat2wasm((folder / "products.wat").read_text())
+    assert bytes(made) == (folder / "products.wasm").read_bytes()
+
+
+def test_hostile_names_do_nothing_in_the_page(
+    text_file: Path, opened: Callable[[Path], Opened]
+) -> None:
+    hostile = "<script>alert(1)<!--"
+    run = checkpoint_of(text_file).run
+    moved = run.path.rename(hostile)
+    checkpoint = type(run).open(moved).select("best")
+    Path("page.html").write_text(web.web_page(checkpoint, []))
+    page = opened(Path("page.html")).page
+    page.wait_for_selector("#text[data-done]")
+    assert page.inner_text("h1") == f"{hostile} writes"
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_a_graph_gives_the_models_logits_and_state_elsewhere(
+    cell: Cell, text_file: Path, cli: Callable[..., Outcome]
+) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model = load_checkpoint(checkpoint_of(text_file, cell))
+    assert cli("export", cell, "-o", "a.onnx").code == 0
+    session = onnxruntime.InferenceSession("a.onnx")
+    vocabulary = json.loads(session.get_modelmeta().custom_metadata_map["vocabulary"])
+    assert tuple(vocabulary) == model.vocabulary.characters
+    codes_TB = np.random.default_rng(4).integers(0, len(vocabulary), (9, 2))
+    state = model.initial_state(2)
+    with torch.no_grad():
+        logits_TBV, after = model(torch.from_numpy(codes_TB), state)
+    names = ("hidden", "cell")[: len(state.parts_LBH)]
+    inputs = {name: part.numpy() for name, part in zip(names, state.parts_LBH, strict=True)}
+    outputs = session.run(None, {"characters": codes_TB, **inputs})
+    for theirs, mine in zip(outputs, (logits_TBV, *after.parts_LBH), strict=True):
+        np.testing.assert_allclose(theirs, mine.numpy(), atol=TOLERANCE)
+
+
+def test_a_graph_that_differs_is_not_given_out(
+    text_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from charrnn.errors import CharrnnError
+    from charrnn.export import graph
+
+    monkeypatch.setitem(graph._GATES, "lstm", (0, 1, 2, 3))
+    with pytest.raises(CharrnnError, match="away from the model's"):
+        onnx_graph(load_checkpoint(checkpoint_of(text_file)))
+
+
+def test_without_onnx_the_install_line_is_told(
+    finished: Finished, cli: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    outcome = cli("export", "--to", "onnx")
+    assert outcome.code == 1
+    assert 'pip install "onnx>=1.17" "onnxruntime>=1.19"' in outcome.err
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_the_card_of_one_file_tells_how_to_write_with_it(
+    cell: Cell, text_file: Path, cli: Callable[..., Outcome]
+) -> None:
+    checkpoint_of(text_file, cell)
+    assert cli("export", cell, "-o", "a.safetensors").code == 0
+    card = Path("a.md").read_text()
+    assert f"2 layers of 20 {cell} units" in card
+    code = card.split("```python\n")[1].split("```")[0]
+    written = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert len(written) == 201
+    assert set(written) <= {*text_file.read_text(), "\n"}
+
+
+@pytest.mark.parametrize("arguments", [(), ("-o", "a.txt"), ("--to", "onnx", "-o", "a.html")])
+def test_what_to_make_is_told_or_seen_from_the_name(
+    arguments: tuple[str, ...], finished: Finished, cli: Callable[..., Outcome]
+) -> None:
+    assert cli("export", *arguments).code == 2
+
+
+def test_a_page_is_made_of_lstm_models_alone(text_file: Path, cli: Callable[..., Outcome]) -> None:
+    checkpoint_of(text_file, "gru")
+    outcome = cli("export", "gru", "--to", "html")
+    assert outcome.code == 1
+    assert "a page writes with lstm models, and gru is a gru" in outcome.err.replace("\n", " ")
