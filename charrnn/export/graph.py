@@ -1,8 +1,8 @@
 """A model as an ONNX graph of standard operators, for any runtime (the extra `onnx`).
 
-In go `characters` (T, B), whole numbers, `hidden` (L, B, H) and for an lstm `cell` (L, B, H); out come
-`logits` (T, B, V), `hidden_after` and `cell_after`. The vocabulary, in the order of the numbers, is a
-JSON list in the metadata.
+In go `characters` (T, B), whole numbers, `hidden` (L, B, H) and for an lstm `cell` (L, B, H); out
+come `logits` (T, B, V), `hidden_after` and `cell_after`. The vocabulary, in the order of the
+numbers, is a JSON list in the metadata.
 
 Shape suffixes: T steps, B streams, V characters, L layers, H units.
 """
