@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import TINY_TRAINING, Opened, Outcome, last_event
+from conftest import TINY_MODEL, TINY_TRAINING, Opened, Outcome, last_event
 
 from charrnn.checkpoint import Checkpoint
 from charrnn.config import Cell, ModelConfig
@@ -17,6 +17,7 @@ from charrnn.events import Finished
 from charrnn.export import web
 from charrnn.export.graph import TOLERANCE, onnx_graph
 from charrnn.model import load_checkpoint
+from charrnn.runs import find_run
 from charrnn.sampling import generate
 from charrnn.training import train
 from charrnn.writers import writer_of
@@ -62,6 +63,17 @@ def test_the_page_writes_what_the_8_bit_writer_writes(
     prompt = "FIRST MILLER:\nThe w"
     expected = generate(writer_of(checkpoint), prompt, temperature=0, length=300)[0]
     assert ask(found, prompt, 0, 300) == prompt + expected
+
+
+def test_bard_writes_in_a_page_what_it_writes_here(
+    cli: Callable[..., Outcome], opened: Callable[[Path], Opened]
+) -> None:
+    assert cli("export", "bard", "--to", "html", "--no-cells").code == 0
+    prompt = "KING:\nWhat "
+    expected = generate(
+        writer_of(find_run("bard").select("best")), prompt, temperature=0, length=250
+    )
+    assert ask(opened(Path("bard.html")), prompt, 0, 250) == prompt + expected[0]
 
 
 def test_the_state_is_that_of_the_8_bit_writer_to_the_last_bit(
@@ -131,17 +143,33 @@ def test_the_products_are_those_that_the_source_says() -> None:
     assert bytes(made) == (folder / "products.wasm").read_bytes()
 
 
-def test_hostile_names_do_nothing_in_the_page(
-    text_file: Path, opened: Callable[[Path], Opened]
+@pytest.mark.parametrize("page", ["plot", "export", "neurons", "score"])
+def test_a_hostile_run_and_text_do_nothing_in_any_page(
+    page: str,
+    tmp_path: Path,
+    cli: Callable[..., Outcome],
+    opened: Callable[[Path], Opened],
 ) -> None:
     hostile = "<script>alert(1)<!--"
-    run = checkpoint_of(text_file).run
-    moved = run.path.rename(hostile)
-    checkpoint = type(run).open(moved).select("best")
-    Path("page.html").write_text(web.web_page(checkpoint, []))
-    page = opened(Path("page.html")).page
-    page.wait_for_selector("#text[data-done]")
-    assert page.inner_text("h1") == f"{hostile} writes"
+    text = tmp_path / "<img src=x onerror=alert(2)>.txt"
+    line = "</pre></script><script>alert(3)</script><img src=x onerror=alert(4)>&lt;\"'\n"
+    text.write_text(line * 40)
+    list(train(str(text), TINY_TRAINING, TINY_MODEL, out_dir=hostile))
+    arguments: dict[str, list[object]] = {
+        "plot": ["--farthest", "10"],
+        "export": ["--to", "html"],
+        "neurons": ["--text", text, "--unit", "1:1"],
+        "score": ["--per-char"],
+    }
+    assert cli(page, hostile, *arguments[page], "-o", "page.html").code == 0
+    found = opened(Path("page.html")).page
+    if page == "export":
+        found.wait_for_selector("#text[data-done]")
+    assert hostile in found.inner_text("main")
+    assert found.evaluate(
+        "Array.from(document.images).every((each) => each.src.startsWith('data:'))"
+    )
+    assert found.locator("script").count() <= 4
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])

@@ -32,11 +32,6 @@ def print_surprise(text: str, bits_N: Sequence[float]) -> None:
     _print(text, bits_N, _surprise)
 
 
-def coloured() -> bool:
-    """Whether standard output shows colours."""
-    return _has_colours(results())
-
-
 def _activity(value: float) -> tuple[str | None, float]:
     shade = round(abs(value) * len(_WARM))
     scale = _WARM if value > 0 else _COLD
@@ -93,4 +88,5 @@ def _bar(height: float) -> str:
 
 
 def _has_colours(console: Console) -> bool:
-    return console.color_system is not None and not console.no_color
+    # Of the sixteen colours of an old terminal none are shades of one another.
+    return console.color_system in ("256", "truecolor", "windows") and not console.no_color
