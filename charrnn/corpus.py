@@ -251,8 +251,8 @@ class Batches:
                 f"streams x {seq_length} characters needs {batch_size * seq_length + 1:,}: use a "
                 "longer text, or a smaller --batch-size or --seq-length"
             )
+        self.streams = batch_size
         self._codes = codes
-        self._batch_size = batch_size
         self._seq_length = seq_length
         self._seed = seed
         self._forget_every = max(1, _FORGET // (batch_size * seq_length))
@@ -261,15 +261,17 @@ class Batches:
         """Whether the streams begin anew at `step`, so that their state is blank."""
         return step % self.steps_per_epoch == 0
 
-    def batch(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the inputs and targets of `step` (from 0), both (T, B)."""
+    def batch(
+        self, step: int, streams: slice = slice(None)
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the inputs and targets of `step` (from 0) for some streams, both (T, B)."""
         if step % self._forget_every == 0:
             encoded.forget(self._codes)
         epoch, row = divmod(step, self.steps_per_epoch)
         stream_length = self.steps_per_epoch * self._seq_length
-        spare = len(self._codes) - 1 - self._batch_size * stream_length
+        spare = len(self._codes) - 1 - self.streams * stream_length
         first = epoch_offset(self._seed, epoch, spare) + row * self._seq_length
-        starts_B = first + np.arange(self._batch_size) * stream_length
+        starts_B = first + np.arange(self.streams)[streams] * stream_length
         window_TB = self._codes[starts_B + np.arange(self._seq_length + 1)[:, None]]
         window_TB = window_TB.astype(np.int64)
         return window_TB[:-1], window_TB[1:]

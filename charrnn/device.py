@@ -29,6 +29,17 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def idle_gpus(device: torch.device, processes: int) -> tuple[str, ...]:
+    """Return a sentence on how to use the other GPUs of this machine, if there are some."""
+    there = torch.cuda.device_count() if device.type == "cuda" else 1
+    if processes > 1 or there == 1:
+        return ()
+    return (
+        f"this machine has {there} GPUs, and one of them trains; all do with `torchrun "
+        f"--nproc-per-node={there} -m charrnn train ...`",
+    )
+
+
 def choose_precision(name: str, device: torch.device, cell: str) -> str:
     """Return the precision called `name`; raise `DeviceError` where the device does not serve it.
 

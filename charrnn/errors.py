@@ -7,6 +7,7 @@ CharrnnError
 │   └── DownloadError    a text of the catalogue cannot be fetched, or is not the expected one
 ├── CheckpointError      missing, damaged, of a newer format, or not fitting what it resumes
 ├── DeviceError          a device that this machine does not have
+├── GroupError           another process that trains the same run has ended
 └── DivergedError        the loss is no longer a number
 
 A `DamagedCheckpointWarning` is no failure: an older checkpoint serves in place of a damaged one.
@@ -18,6 +19,9 @@ what to do.
 
 class CharrnnError(Exception):
     """Base of all errors that charrnn raises on purpose."""
+
+    told_by_another = False
+    """Whether another process of the same run has found it, and says so."""
 
 
 class ConfigError(CharrnnError):
@@ -38,6 +42,9 @@ class VocabularyError(CorpusError):
         super().__init__(message)
         self.characters = characters
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (str(self), self.characters)
+
 
 class DownloadError(CorpusError):
     """A text cannot be fetched, or what was fetched has another SHA-256 than expected."""
@@ -55,6 +62,10 @@ class DeviceError(CharrnnError):
     """The device asked for cannot be used on this machine."""
 
 
+class GroupError(CharrnnError):
+    """Another process that trains the same run has ended, or cannot be reached."""
+
+
 class DivergedError(CharrnnError):
     """Training stopped because the loss or the gradient was not finite.
 
@@ -65,3 +76,6 @@ class DivergedError(CharrnnError):
         super().__init__(message)
         self.step = step
         self.loss = loss
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (str(self), self.step, self.loss)

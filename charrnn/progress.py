@@ -36,6 +36,8 @@ class Progress:
     stale_evaluations: int = 0
     setbacks: int = 0
     """How often training diverged and stepped back: each time, the learning rate is halved."""
+    processes: int = 1
+    """How many trained it, the last time."""
     corpus: CorpusRecord | None = None
     """The text in force, where another one took the place of that in config.json."""
 
@@ -49,6 +51,7 @@ class Progress:
         for name in ("val_loss", "best_val_loss"):
             check_number(name, getattr(self, name), 0, 1e15, optional=True)
         check_integer("setbacks", self.setbacks, 0, MOST_SETBACKS)
+        check_integer("processes", self.processes, 1, 10**6)
 
     def take(self, corpus: CorpusRecord) -> None:
         """Go on with another text: what was best on the old one's held-out part counts no more."""

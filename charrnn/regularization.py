@@ -5,6 +5,7 @@ All of it is a function of seed and step, the same for every step of time within
 Shape suffixes: B streams, V characters of the vocabulary, H units, L layers, G gate rows.
 """
 
+import dataclasses
 from dataclasses import dataclass
 
 import torch
@@ -31,6 +32,15 @@ class Masks:
     """Of the outputs of the last layer."""
     carried_B1: Tensor | None = None
     """Of the carried state: 0 for a stream that goes on from a blank one, else 1."""
+
+    def of(self, streams: slice) -> "Masks":
+        """Return the masks of some of the streams."""
+        return dataclasses.replace(
+            self,
+            between_LBH=None if self.between_LBH is None else self.between_LBH[:, streams],
+            output_BH=None if self.output_BH is None else self.output_BH[streams],
+            carried_B1=None if self.carried_B1 is None else self.carried_B1[streams],
+        )
 
 
 ALL_KEPT = Masks()

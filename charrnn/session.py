@@ -22,6 +22,7 @@ from charrnn.device import autocast
 from charrnn.errors import CheckpointError, CorpusError, DivergedError
 from charrnn.evaluation import LARGEST_EVALUATION, held_out_loss
 from charrnn.events import Evaluated, Saved, Step, SteppedBack
+from charrnn.group import ALONE, Group
 from charrnn.model import Arrays, CharRNN, State, to_array
 from charrnn.optimization import learning_rate, make_optimizer, update_average
 from charrnn.progress import MOST_SETBACKS, Progress
@@ -38,7 +39,9 @@ _BACKWARD_SHARE = 2.0  # of the forward work: for the first estimate of a budget
 class Session:
     """The moving parts of a run. Each method takes one of them further."""
 
-    def __init__(self, run: Run, corpus: Corpus, model: CharRNN, progress: Progress) -> None:
+    def __init__(
+        self, run: Run, corpus: Corpus, model: CharRNN, progress: Progress, group: Group = ALONE
+    ) -> None:
         config = run.config.training
         assert config.batch_size  # a run's config is resolved
         assert config.seq_length
@@ -61,9 +64,14 @@ class Session:
         self._batch_characters = config.batch_size * config.seq_length
         self._average = copy.deepcopy(model).requires_grad_(False)
         self._optimizer = make_optimizer(model, config)
-        self._state = model.initial_state(config.batch_size)
+        self._group = group
+        progress.processes = group.ranks.size
+        self._streams = group.ranks.share(config.batch_size)
+        self._state = self._blank_state()
+        self._stop_agreed = False  # whether any process was asked to stop, as all of them know
         self._started = time.perf_counter() - progress.seconds
-        self._saved_at = self._seconds()
+        self._agreed_seconds = progress.seconds
+        self._saved_at = progress.seconds
         self.saved = False
         self._row_characters, self._row_seconds = 0, 0.0
         self._estimated_seconds_a_step = 0.0
@@ -75,10 +83,24 @@ class Session:
         """Batches in one pass through the training part."""
         return self._batches.steps_per_epoch
 
+    def create(self) -> None:
+        """Make the run's folder and its first checkpoint; all processes take over its weights."""
+        self._group.lead(self.run.create)
+        arrays = self._group.lead(self.model.arrays)
+        if not self._group.ranks.leads:
+            self.model.set_arrays(arrays)
+            self._average.set_arrays(arrays)
+        self.save()
+
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Take over all that a checkpoint kept; raise `CheckpointError` where it does not fit."""
-        self._average.set_arrays(checkpoint.load("model"))
-        arrays = checkpoint.load("trainer")
+        """Take over all that a checkpoint kept; raise `CheckpointError` where it does not fit.
+
+        The first process reads it.
+        """
+        model, arrays = self._group.lead(
+            lambda: (checkpoint.load("model"), checkpoint.load("trainer"))
+        )
+        self._average.set_arrays(model)
         groups: dict[str, dict[str, Any]] = {"weights": {}, "first": {}, "second": {}, "state": {}}
         for name, array in arrays.items():
             group, _, rest = name.partition(".")
@@ -90,51 +112,51 @@ class Session:
                 "exp_avg": _fitting(groups["first"], name, parameter),
                 "exp_avg_sq": _fitting(groups["second"], name, parameter),
             }
-        self._state = State(
-            tuple(
-                _fitting(groups["state"], str(number), part)
-                for number, part in enumerate(self._state.parts_LBH)
-            )
-        )
+        whole = self.model.initial_state(self._batches.streams)
+        parts = enumerate(whole.parts_LBH)
+        carried = State(tuple(_fitting(groups["state"], str(n), part) for n, part in parts))
+        self._state = carried.streams(self._streams)
         self.saved = True
         pending = self.evaluation_due()  # then the row of this step was not settled yet
-        metrics.drop_rows_after(
-            self.run.metrics_path, self.progress.step - 1 if pending else self.progress.step
-        )
+        last = self.progress.step - 1 if pending else self.progress.step
+        self._group.lead(lambda: metrics.drop_rows_after(self.run.metrics_path, last))
 
     def plan(self) -> None:
         """Set the step that the learning rate is planned to end at, from the budget."""
+        self.progress.horizon = self._group.lead(self._planned)
+
+    def _planned(self) -> int | None:
         budget, progress = self.progress.budget, self.progress
         limits = [budget.epochs * self.steps_per_epoch] if budget.epochs else []
         limits += [budget.max_steps] if budget.max_steps else []
         if budget.max_time and progress.evaluated_step is not None:
             left = budget.max_time - self._seconds() - progress.evaluation_seconds
             limits.append(progress.step + max(0, int(left / self._seconds_a_step())))
-        progress.horizon = min(limits) if limits else None
+        return min(limits) if limits else None
 
-    def take_step(self) -> Step:
-        """Train on the next batch."""
+    def take_step(self, stop: bool = False) -> Step:
+        """Train on the next batch; `stop` tells all processes that this one was asked to stop."""
         self.saved = False
         progress, config, started = self.progress, self._config, self._seconds()
         step = progress.step
-        inputs, targets = self._batches.batch(step)
+        inputs, targets = self._batches.batch(step, self._streams)
         x_TB = torch.from_numpy(inputs).to(self.model.device)
         y_TB = torch.from_numpy(targets).to(self.model.device)
         if self._batches.starts_epoch(step):
-            self._state = self.model.initial_state(x_TB.shape[1])
+            self._state = self._blank_state()
         rate = learning_rate(step, progress.horizon, config) / 2**progress.setbacks
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         masks = draw_masks(
             config, self.model.config, len(self.model.vocabulary), step, self.model.device
-        )
+        ).of(self._streams)
         with autocast(self.model.device, config.precision):
             logits_TBV, state = self.model(x_TB, self._state, masks)
         loss = cross_entropy(logits_TBV.flatten(0, 1), y_TB.flatten())
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        train_loss = self._agree(loss.detach(), stop)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
-        train_loss = loss.item()
         if not math.isfinite(train_loss) or not math.isfinite(norm.item()):
             raise DivergedError(
                 f"training diverged at step {step + 1:,}: the loss is {train_loss:.4g} and the "
@@ -150,9 +172,9 @@ class Session:
         progress.learning_rate = rate
         progress.loss_sum += train_loss
         progress.loss_count += 1
-        progress.seconds = self._seconds()
+        progress.seconds = self._seconds() if self._group.alone else self._agreed_seconds
         self._row_characters += self._batch_characters
-        self._row_seconds += progress.seconds - started
+        self._row_seconds += max(1e-9, progress.seconds - started)
         return Step(
             step=progress.step,
             epoch=progress.epoch,
@@ -164,13 +186,47 @@ class Session:
             horizon=progress.horizon,
         )
 
+    def _agree(self, loss: torch.Tensor, stop: bool) -> float:
+        """Make gradients and loss those of the whole batch; tell of a stop request and the time.
+
+        Every share of the streams is as large, so the mean over all is the mean of their means.
+        """
+        if self._group.alone:
+            self._stop_agreed = stop
+            return loss.item()
+        leads, size = self._group.ranks.leads, self._group.ranks.size
+        told = loss.new_tensor([loss.item(), stop, self._seconds() if leads else 0.0])
+        gradients = [each.grad for each in self.model.parameters() if each.grad is not None]
+        self._group.add_up([*gradients, told])
+        torch._foreach_div_(gradients, size)
+        total, stops, self._agreed_seconds = told.tolist()
+        self._stop_agreed = stops > 0
+        return float(total / size)
+
+    def stopping(self, stop: threading.Event) -> bool:
+        """Whether training is to end here by request; the same in all processes."""
+        return stop.is_set() if self._group.alone else self._stop_agreed
+
+    def _blank_state(self) -> State:
+        return self.model.initial_state(self._streams.stop - self._streams.start)
+
     def evaluate(self, stop: threading.Event) -> Evaluated | None:
-        """Judge the averaged weights and let them write; return None if asked to stop meanwhile."""
+        """Judge the averaged weights and let them write; return None if asked to stop meanwhile.
+
+        The first process does it, and tells the others how far the run is.
+        """
+        evaluated, told = self._group.lead(lambda: self._judged(stop))
+        self._stop_agreed = evaluated is None
+        if evaluated and not self._group.ranks.leads:
+            self.progress, self.saved = told, False
+        return evaluated
+
+    def _judged(self, stop: threading.Event) -> tuple[Evaluated | None, Progress]:
         progress, started = self.progress, self._seconds()
         with autocast(self.model.device, self._config.precision):
             val_loss = held_out_loss(self._average, self._held_out, stop)
         if val_loss is None:
-            return None
+            return None, progress
         read = min(self.held_out_characters, LARGEST_EVALUATION)
         work = (1 + _BACKWARD_SHARE) * self._batch_characters / read
         self._estimated_seconds_a_step = work * (self._seconds() - started)
@@ -191,8 +247,8 @@ class Session:
         progress.seconds = self._seconds()
         progress.evaluation_seconds = progress.seconds - started
         if progress.budget.max_time:
-            self.plan()
-        return Evaluated(
+            progress.horizon = self._planned()
+        evaluated = Evaluated(
             step=progress.step,
             epoch=progress.epoch,
             train_loss=self._mean_loss(),
@@ -201,6 +257,7 @@ class Session:
             seconds=progress.seconds,
             preview=preview,
         )
+        return evaluated, progress
 
     def log(self, preview: str | None = None) -> None:
         """Write this step's row of the curves, with what was written if it was evaluated."""
@@ -218,7 +275,8 @@ class Session:
         }
         if preview is not None:
             row["preview"] = preview
-        metrics.append_row(self.run.metrics_path, row)
+        if self._group.ranks.leads:
+            metrics.append_row(self.run.metrics_path, row)
         progress.loss_sum, progress.loss_count = 0.0, 0
         self._row_characters, self._row_seconds = 0, 0.0
 
@@ -236,7 +294,7 @@ class Session:
                 error.step,
                 error.loss,
             )
-        checkpoint = self._sound_before(error.step)
+        checkpoint = self._group.lead(lambda: self._sound_before(error.step))
         now, self.progress = self.progress, Progress.of(checkpoint)
         self.progress.setbacks = setbacks
         for name in ("budget", "horizon", "corpus"):  # a resume may have changed them since
@@ -244,7 +302,7 @@ class Session:
         self.restore(checkpoint)
         self._row_characters, self._row_seconds = 0, 0.0
         self.save()  # the count of setbacks
-        self.run.remove_after(self.progress.step)
+        self._group.lead(lambda: self.run.remove_after(self.progress.step))
         return SteppedBack(
             why=str(error),
             step=self.progress.step,
@@ -265,6 +323,13 @@ class Session:
     def save(self) -> Saved:
         """Write a checkpoint; raise `DivergedError` where a weight is no number any more."""
         workspace.release()  # putting it together takes as much
+        state = State(tuple(self._group.whole(part, 1) for part in self._state.parts_LBH))
+        saved = self._group.lead(lambda: self._write(state))
+        self._saved_at = self.progress.seconds
+        self.saved = True
+        return saved
+
+    def _write(self, state: State) -> Saved:
         arrays: dict[str, Any] = {}
         for name, parameter in self.model.named_parameters():
             moments = self._optimizer.state.get(parameter)
@@ -272,7 +337,7 @@ class Session:
             arrays[f"weights.{name}"] = to_array(parameter)
             arrays[f"first.{name}"] = to_array(moments["exp_avg"] if moments else zeros)
             arrays[f"second.{name}"] = to_array(moments["exp_avg_sq"] if moments else zeros)
-        for number, part in enumerate(self._state.parts_LBH):
+        for number, part in enumerate(state.parts_LBH):
             arrays[f"state.{number}"] = to_array(part)
         model = self._average.arrays()
         if not all(np.isfinite(array).all() for array in (*model.values(), *arrays.values())):
@@ -285,8 +350,6 @@ class Session:
             arrays,
             dataclasses.asdict(self.progress),
         )
-        self._saved_at = self._seconds()
-        self.saved = True
         return Saved(step=checkpoint.step, path=checkpoint.path)
 
     def evaluation_due(self) -> bool:
@@ -306,7 +369,7 @@ class Session:
         """Whether a save is due here without an evaluation."""
         if self._config.save_every:
             return self.progress.step % self._config.save_every == 0
-        return self._seconds() - self._saved_at >= _SAVE_SECONDS
+        return self.progress.seconds - self._saved_at >= _SAVE_SECONDS
 
     def spent(self) -> str | None:
         """Return the limit of the budget that is reached here, None while there is some left."""

@@ -20,13 +20,15 @@ from charrnn.config import (
     resolve,
 )
 from charrnn.corpus import Corpus, Vocabulary
-from charrnn.device import choose_device, choose_precision, set_threads
+from charrnn.device import choose_device, choose_precision, idle_gpus, set_threads
 from charrnn.documents import Reading
-from charrnn.errors import CheckpointError, ConfigError, DivergedError
+from charrnn.errors import CheckpointError, ConfigError, CorpusError, DivergedError
 from charrnn.evaluation import LARGEST_EVALUATION
 from charrnn.events import Event, Finished, Started
+from charrnn.group import ALONE, Group
 from charrnn.model import CharRNN, load_checkpoint
 from charrnn.progress import Progress
+from charrnn.ranks import Ranks
 from charrnn.records import CorpusRecord, RunConfig
 from charrnn.runs import find_run, free_path
 from charrnn.session import Session
@@ -51,20 +53,27 @@ def train(
     """
     stop = stop or threading.Event()
     choose_device((config or TrainConfig()).device)  # refused before a large text is read
-    if isinstance(corpus, Corpus):
-        text = corpus
-    else:
-        source = catalogue.bundled_path() if corpus is None else corpus
-        opened = yield from _until(stop, Corpus.opening(source, text_config))
-        if opened is None:
+    with Group.joined() as group:
+        begun = group.lead(lambda: _begun_before(group.ranks, out_dir))
+        if begun:
+            yield from _resume(begun, None, None, None, None, stop, group)
             return
-        text = opened
-    session, added = prepare(text, config, model, out_dir=out_dir, init_from=init_from)
-    with session.run.writing():
-        session.run.create()
-        session.save()  # from here on, there is something to go on from
-        yield _started(session, added_characters=added, notes=text.notes)
-        yield from _events(session, stop)
+        if isinstance(corpus, Corpus):
+            text = corpus
+        else:
+            source = catalogue.bundled_path() if corpus is None else corpus
+            opened = yield from _until(stop, Corpus.opening(source, text_config))
+            if opened is None:
+                return
+            text = opened
+        session, added = prepare(
+            text, config, model, out_dir=out_dir, init_from=init_from, group=group
+        )
+        with group.leading(session.run.writing):
+            notes = (*text.notes, *idle_gpus(session.model.device, group.ranks.size))
+            session.create()  # from here on, there is something to go on from
+            yield _started(session, added_characters=added, notes=notes)
+            yield from _events(session, stop)
 
 
 def prepare(
@@ -74,42 +83,52 @@ def prepare(
     *,
     out_dir: str | Path | None = None,
     init_from: str | None = None,
+    group: Group = ALONE,
 ) -> tuple[Session, tuple[str, ...] | None]:
     """Return a new run that is ready to be trained, nothing of it on the disk; see `train`.
 
-    With `init_from` also the characters that the earlier model did not know. Raises `CharrnnError`.
+    The first process of a group chooses it. With `init_from` also the characters that the earlier
+    model did not know. Raises `CharrnnError`.
     """
     config = config or TrainConfig()
     device, threads = choose_device(config.device), set_threads(config.threads)
-    origin = find_run(init_from).select("best") if init_from is not None else None
-    known = load_checkpoint(origin, device="cpu") if origin else None
-    if known:
-        text = text.adapted_to(known.vocabulary)
-        if model not in (None, ModelConfig(), known.config):
+    origin = known = None
+    if group.ranks.leads and init_from is not None:
+        origin = find_run(init_from).select("best")
+        known = load_checkpoint(origin, device="cpu")
+
+    def new_run() -> tuple[Run, tuple[str, ...] | None]:
+        known_text = text.adapted_to(known.vocabulary) if known else text
+        if known and model not in (None, ModelConfig(), known.config):
             raise ConfigError(
                 f"the run {init_from} gives the shape of the network, {known.config}: leave out "
                 "--cell, --num-layers, --hidden-size and --forget-bias, or --init-from"
             )
-    shape = known.config if known else model or ModelConfig()
-    precision = choose_precision(config.precision, device, shape.cell)
-    network = CharRNN(shape, text.vocabulary, text.line_start).initialize(config.seed)
+        shape = known.config if known else model or ModelConfig()
+        precision = choose_precision(config.precision, device, shape.cell)
+        run = Run(
+            Path(out_dir) if out_dir is not None else free_path(text.name),
+            RunConfig(
+                model=shape,
+                training=resolve(config, known_text, device.type, precision, threads),
+                vocabulary=known_text.vocabulary.characters,
+                corpus=text.record,
+                text=text.config,
+                init_from=origin.origin if origin else None,
+                baseline=_baseline(known_text, config.val_fraction),
+            ),
+        )
+        return run, known_text.vocabulary.characters[len(known.vocabulary) :] if known else None
+
+    run, added = group.lead(new_run)
+    shape, vocabulary = run.config.model, Vocabulary(run.config.vocabulary)
+    own = text.adapted_to(vocabulary)
+    _check_same(text, run.config.corpus)
+    network = CharRNN(shape, vocabulary, own.line_start).initialize(config.seed)
     if known:
         network.adopt(known)
-    run = Run(
-        Path(out_dir) if out_dir is not None else free_path(text.name),
-        RunConfig(
-            model=shape,
-            training=resolve(config, text, device.type, precision, threads),
-            vocabulary=text.vocabulary.characters,
-            corpus=text.record,
-            text=text.config,
-            init_from=origin.origin if origin else None,
-            baseline=_baseline(text, config.val_fraction),
-        ),
-    )
     progress = Progress(budget=run.config.training.limits)
-    added = text.vocabulary.characters[len(known.vocabulary) :] if known else None
-    return Session(run, text, network.to(device), progress), added
+    return Session(run, own, network.to(device), progress, group), added
 
 
 def resume(
@@ -128,15 +147,22 @@ def resume(
     there on.
     Raises `CharrnnError`.
     """
-    resumed = find_run(run, or_bundled=False)
+    with Group.joined() as group:
+        resumed = group.lead(lambda: _to_resume(run))
+        yield from _resume(
+            resumed, budget, corpus, device, threads, stop or threading.Event(), group
+        )
+
+
+def _to_resume(name: str | None) -> Run:
+    resumed = find_run(name, or_bundled=False)
     found = resumed.checkpoints()
     if found and found[-1].is_model_alone:
         raise CheckpointError(
             f"{resumed.path} is a model to write with, without what training goes on from: begin a "
             f"run with its weights by `charrnn train --init-from {resumed.path}`"
         )
-    with resumed.writing():
-        yield from _resume(resumed, budget, corpus, device, threads, stop or threading.Event())
+    return resumed
 
 
 def _resume(
@@ -146,8 +172,22 @@ def _resume(
     device: str | None,
     threads: int | None,
     stop: threading.Event,
+    group: Group,
 ) -> Iterator[Event]:
-    checkpoint = resumed.select("last", ("model", "trainer"))
+    with group.leading(resumed.writing):
+        yield from _go_on(resumed, budget, corpus, device, threads, stop, group)
+
+
+def _go_on(
+    resumed: Run,
+    budget: Budget | None,
+    corpus: str | Path | None,
+    device: str | None,
+    threads: int | None,
+    stop: threading.Event,
+    group: Group,
+) -> Iterator[Event]:
+    checkpoint = group.lead(lambda: resumed.select("last", ("model", "trainer")))
     config = resumed.config
     place = choose_device(device or config.training.device)
     choose_precision(config.training.precision, place, config.model.cell)
@@ -166,7 +206,9 @@ def _resume(
     replanned = budget is not None and budget.named and budget != progress.budget
     if replanned and budget:
         progress.budget, progress.stale_evaluations = budget, 0
-    session = Session(resumed, text, network, progress)
+    _check_same(text, group.lead(lambda: text.record))
+    before = progress.processes
+    session = Session(resumed, text, network, progress, group)
     if replanned or another:
         session.plan()
     session.restore(checkpoint)
@@ -178,8 +220,33 @@ def _resume(
             f"{2 * max(1, round(progress.epoch))}"
         )
     notes = (_another(record, text.record), *text.notes) if another else ()
+    if before != progress.processes:
+        notes += (_other_processes(before, progress.processes),)
     yield _started(session, replanned=replanned or another, notes=notes)
     yield from _events(session, stop)
+
+
+def _check_same(text: Corpus, record: CorpusRecord) -> None:
+    if text.sha256 != record.sha256:
+        raise CorpusError(
+            f"the processes of this run read different texts: {text.name} has the SHA-256 "
+            f"{text.sha256} here and {record.sha256} at the first process; give all the same"
+        )
+
+
+def _begun_before(ranks: Ranks, out_dir: str | Path | None) -> Run | None:
+    """Return the run that these processes had begun before torchrun started them anew."""
+    if not ranks.restarts:
+        return None
+    if out_dir is None:
+        raise ConfigError(
+            "torchrun has started these processes anew, and which run they had begun is not known: "
+            "give its folder by --out-dir from the start"
+        )
+    try:
+        return _to_resume(str(out_dir))
+    except CheckpointError:
+        return None  # they ended before there was one
 
 
 def _baseline(text: Corpus, val_fraction: float) -> float | None:
@@ -193,6 +260,14 @@ def _another(before: CorpusRecord, after: CorpusRecord) -> str:
     return (
         f"this is another text than before: SHA-256 {after.sha256} in the place of "
         f"{before.sha256}; losses on its held-out part are not those of the old one"
+    )
+
+
+def _other_processes(before: int, now: int) -> str:
+    count = "1 process" if now == 1 else f"{now} processes"
+    return (
+        f"{count} in the place of {before}: the data and the masks are the same; gradients are "
+        "added up in another order, which rounds them otherwise in the last digits"
     )
 
 
@@ -244,12 +319,12 @@ def _events(session: Session, stop: threading.Event) -> Iterator[Event]:
                     session.log(evaluated.preview)
                     yield evaluated
                     yield session.save()
-            reason = session.finished() or ("stopped" if stop.is_set() else None)
+            reason = session.finished() or ("stopped" if session.stopping(stop) else None)
             if reason:
                 if not session.saved:
                     yield session.save()
                 break
-            yield session.take_step()
+            yield session.take_step(stop.is_set())
             if not session.evaluation_due():
                 if session.log_due():
                     session.log()

@@ -46,3 +46,11 @@ def test_threads_of_others_keep_their_number_beside_the_engine() -> None:
 def test_keeping_freed_memory_is_harmless() -> None:
     device.keep_freed_memory()
     assert torch.ones(1000, 1000).sum() == 1_000_000
+
+
+def test_gpus_that_would_be_idle_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    (sentence,) = device.idle_gpus(torch.device("cuda"), processes=1)
+    assert "torchrun --nproc-per-node=4 -m charrnn train" in sentence
+    assert device.idle_gpus(torch.device("cuda"), processes=4) == ()
+    assert device.idle_gpus(torch.device("cpu"), processes=1) == ()

@@ -56,7 +56,7 @@ def diverging(patch: pytest.MonkeyPatch, spoil: Spoil, step: int, times: int) ->
     """Have training diverge at the step after `step`, for so many times."""
     take_step = Session.take_step
 
-    def spoiled(self: Session) -> Step:
+    def spoiled(self: Session, stop: bool = False) -> Step:
         if self.progress.step != step or self.progress.setbacks >= times:
             return take_step(self)
         SPOILED[:] = [self]
@@ -142,7 +142,7 @@ def test_a_weight_that_is_no_number_is_never_saved(
 ) -> None:
     take_step = Session.take_step
 
-    def spoiled(self: Session) -> Step:
+    def spoiled(self: Session, stop: bool = False) -> Step:
         taken = take_step(self)
         if self.progress.step == 17 and not self.progress.setbacks:
             SPOILED[:] = [self]

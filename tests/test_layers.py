@@ -72,6 +72,7 @@ LAYERS = {
         "regularization",
     },
     2: {
+        "group",
         "recurrence",
         "recurrence.cpu",
         "recurrence.gates",
@@ -106,6 +107,7 @@ LAYERS = {
         "device",
         "processor",
         "randomness",
+        "ranks",
         "records",
         "values",
     },

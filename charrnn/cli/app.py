@@ -35,6 +35,8 @@ class _Commands(TyperGroup):
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
         except CharrnnError as error:
+            if error.told_by_another:
+                raise typer.Exit(1) from None
             sentence = str(error)
         except MemoryError:
             sentence = _NO_MEMORY

@@ -13,16 +13,24 @@ from charrnn.console import print_result
 from charrnn.console.training_view import TrainingView
 from charrnn.device import keep_freed_memory
 from charrnn.events import Event, Finished
+from charrnn.ranks import Ranks
 
 # Ctrl-C, SIGTERM and, where there is one, what a terminal sends that is closed.
 _TO_END = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
 def follow(events: Callable[[threading.Event], Iterator[Event]]) -> None:
-    """Show a training run until its end; leave by the signal that stopped it, if one did."""
+    """Show a training run until its end; leave by the signal that stopped it, if one did.
+
+    Of several processes the first shows it.
+    """
     keep_freed_memory()
+    ranks = Ranks.of_environment()
     finished: Finished | None = None
-    with TrainingView() as view, _stop_on_signals() as (stop, received):
+    with (
+        TrainingView(shown=ranks.leads) as view,
+        _stop_on_signals(again_ends=ranks.size == 1) as (stop, received),
+    ):
         for event in events(stop):
             view.show(event)
             if isinstance(event, Finished):
@@ -32,22 +40,27 @@ def follow(events: Callable[[threading.Event], Iterator[Event]]) -> None:
             raise typer.Exit(128 + received[0])
         if finished.reason == "stopped":
             view.say(f"saved; go on with: charrnn resume {finished.run.path}")
-        else:
+        elif ranks.leads:
             _show_sample(finished, view.say)
-    print_result(str(finished.run.path))
+    if ranks.leads:
+        print_result(str(finished.run.path))
     if received:
         raise typer.Exit(128 + received[0])
 
 
 @contextlib.contextmanager
-def _stop_on_signals() -> Iterator[tuple[threading.Event, list[int]]]:
-    """Turn the first signal to end into a stop request; a second one ends the process."""
+def _stop_on_signals(again_ends: bool) -> Iterator[tuple[threading.Event, list[int]]]:
+    """Turn the first signal to end into a stop request; a second one ends the process.
+
+    Unless told otherwise: torchrun passes on what the terminal has sent to its processes already,
+    and kills those that do not end.
+    """
     stop, received = threading.Event(), list[int]()
     before = {number: signal.getsignal(number) for number in _TO_END}
 
     def request(number: int, _: FrameType | None) -> None:
         for each in before:  # first of all: a second signal in here would wait for itself
-            signal.signal(each, signal.SIG_DFL)
+            signal.signal(each, signal.SIG_DFL if again_ends else signal.SIG_IGN)
         received.append(number)
         stop.set()
 

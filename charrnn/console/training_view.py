@@ -35,8 +35,9 @@ class TrainingView:
     elsewhere a plain line tells how far it is, now and then.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shown: bool = True) -> None:
         self._console = messages()
+        self._console.quiet = not shown
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
         self._screen = LiveScreen(self._console)
         self._next_line = 0.0
