@@ -1,6 +1,7 @@
 """Texts coloured by numbers, on terminals of every kind."""
 
 import io
+import re
 from collections.abc import Callable
 
 import pytest
@@ -37,15 +38,27 @@ def test_sixteen_colours_are_too_few_for_shades(shown: Callable[..., str]) -> No
 
 
 @pytest.mark.parametrize("colours", ["256", "truecolor"])
-def test_warm_is_on_cold_is_off_and_nothing_is_as_the_terminal_has_it(
+def test_on_off_and_nothing_have_each_a_background_of_its_own(
     colours: str, shown: Callable[..., str]
 ) -> None:
     on, off, neutral = (shown("a", [value], colours) for value in (1, -1, 0))
-    assert neutral == "a\n"
     assert len({on, off, neutral}) == 3
-    assert "48;" in on
-    assert "38;" in on  # ink on a background of its own, whatever the theme
-    assert "48;" in off
+    for each in (on, off, neutral):
+        assert "48;" in each
+        assert "38;" in each  # ink of its own too, whatever the theme
+
+
+def test_a_shade_is_two_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = Console(file=io.StringIO(), width=20)
+    monkeypatch.setattr(heat, "results", lambda: console)
+    heat.print_surprise("abcdefg", [0, 1.9, 2, 4, 6, 8, 40])
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue() == "abcdefg\n▁▂▂▃▅▆█\n"
+    colours = [heat._surprise(bits)[0] for bits in (0, 1.9, 2, 3.9, 10, 40)]
+    assert [len({*colours[:2]}), len({*colours[2:4]}), len({*colours[4:]}), len({*colours})] == [
+        *(1, 1, 1),
+        3,
+    ]
 
 
 def test_long_lines_are_folded_where_the_terminal_ends(shown: Callable[..., str]) -> None:
@@ -55,4 +68,5 @@ def test_long_lines_are_folded_where_the_terminal_ends(shown: Callable[..., str]
 
 
 def test_what_could_drive_the_terminal_is_shown_as_a_symbol(shown: Callable[..., str]) -> None:
-    assert shown("\x1b\t[red]", [0] * 7, "truecolor") == "␛→[red]\n"
+    sent = shown("\x1b\t[red]", [0] * 7, "truecolor")
+    assert re.sub(r"\x1b\[[0-9;]*m", "", sent) == "␛→[red]\n"

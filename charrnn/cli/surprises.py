@@ -9,7 +9,7 @@ from charrnn import pages
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.texts import texts_of
 from charrnn.console import print_facts, print_table, printable, results
-from charrnn.console.heat import print_surprise
+from charrnn.console.heat import BITS_A_SHADE, print_surprise
 from charrnn.model import load_checkpoint
 from charrnn.surprise import Expectations, SurprisingLine, expectations, surprising_lines
 
@@ -83,7 +83,7 @@ def print_surprises(found: Surprises, length: int) -> None:
         [
             ("text", f"{found.name}, {shown}{len(found.text):,} characters"),
             ("loss", f"{bits:.4f} bits a character over all of them"),
-            ("colours", "from none (below 2 bits) in five steps to red (8 bits and more)"),
+            ("shades", f"one for every {BITS_A_SHADE} bits, the last from 10 bits on"),
         ]
     )
 

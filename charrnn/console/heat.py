@@ -1,6 +1,7 @@
 """Texts on a terminal, coloured by a number for each character; without colours, with bars below.
 
-Colours stand on a background of their own, so that they can be read in light and dark themes.
+Every character stands on a background of its own, so that shades mean the same in light and dark
+themes.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,13 +14,13 @@ from rich.text import Text
 from charrnn.console import printable, results
 
 _BARS = "▁▂▃▄▅▆▇█"
-_INK = "#1c1b19"
+_INK, _PAPER = "#1c1b19", "#f5f2ec"
 _WARM = ("#fbe3d6", "#f7c4a8", "#f2a27c", "#ea7d54", "#dd5a36")
 _COLD = ("#dbe6f8", "#b7cdf0", "#91b2e6", "#6b97dc", "#4a7ccf")
-_MOST_BITS = 10.0
+BITS_A_SHADE = 2
 
-Look = Callable[[float], tuple[str | None, float]]
-"""What a number looks like: a background colour or none, and the height of its bar, 0 to 1."""
+Look = Callable[[float], tuple[str, float]]
+"""What a number looks like: a background colour, and the height of its bar, 0 to 1."""
 
 
 def print_activity(text: str, activity_N: Sequence[float]) -> None:
@@ -32,16 +33,15 @@ def print_surprise(text: str, bits_N: Sequence[float]) -> None:
     _print(text, bits_N, _surprise)
 
 
-def _activity(value: float) -> tuple[str | None, float]:
+def _activity(value: float) -> tuple[str, float]:
     shade = round(abs(value) * len(_WARM))
     scale = _WARM if value > 0 else _COLD
-    return (scale[shade - 1] if shade else None), (value + 1) / 2
+    return (scale[shade - 1] if shade else _PAPER), (value + 1) / 2
 
 
-def _surprise(bits: float) -> tuple[str | None, float]:
-    share = min(bits, _MOST_BITS) / _MOST_BITS
-    shade = min(len(_WARM), int(share * (len(_WARM) + 1)))
-    return (_WARM[shade - 1] if shade else None), share
+def _surprise(bits: float) -> tuple[str, float]:
+    shade = min(len(_WARM), int(bits / BITS_A_SHADE))
+    return (_WARM[shade - 1] if shade else _PAPER), bits / (BITS_A_SHADE * (len(_WARM) + 1))
 
 
 def _print(text: str, values_N: Sequence[float], look: Look) -> None:
@@ -53,7 +53,7 @@ def _print(text: str, values_N: Sequence[float], look: Look) -> None:
         if has_colours:
             line = Text()
             for character, (colour, _) in zip(characters, looks, strict=True):
-                line.append(character, Style(color=_INK, bgcolor=colour) if colour else None)
+                line.append(character, Style(color=_INK, bgcolor=colour))
             console.print(line, soft_wrap=True)
         else:
             console.print(Text("".join(characters)), soft_wrap=True)
