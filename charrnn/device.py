@@ -4,10 +4,11 @@ import ctypes
 import functools
 import platform
 import sys
+import warnings
 
 import torch
 
-from charrnn.errors import DeviceError
+from charrnn.errors import DeviceError, DeviceWarning
 from charrnn.processor import cores_allowed
 
 
@@ -26,7 +27,42 @@ def choose_device(name: str) -> torch.device:
             f"--device {name} cannot be used: this torch ({torch.__version__}) finds no such "
             f"device; use one of: {usable}"
         )
-    return torch.device(name)
+    device = torch.device(name)
+    if name == "mps" and not computes_rightly(device):
+        warnings.warn(
+            f"this torch ({torch.__version__}) computes an LSTM wrongly on mps, so the processor "
+            "computes instead",
+            DeviceWarning,
+            stacklevel=2,
+        )
+        return torch.device("cpu")
+    return device
+
+
+@functools.cache
+def computes_rightly(device: torch.device) -> bool:
+    """Whether a small LSTM gives on a device what it gives on the processor, gradients too.
+
+    torch's LSTM for mps has been wrong before, without a word (pytorch issues 90421 and 92615), and
+    from other states than zeros only (pull request 95137).
+    """
+    draws = torch.Generator().manual_seed(0)
+    inputs = torch.randn(7, 3, 5, generator=draws)
+    shapes = [each.shape for each in torch.nn.LSTM(5, 6).parameters()]
+    weights = [0.5 * torch.randn(shape, generator=draws) for shape in shapes]
+    states = [torch.randn(1, 3, 6, generator=draws) for _ in range(2)]
+
+    def answer(place: torch.device) -> list[torch.Tensor]:
+        moved = [each.to(place).requires_grad_() for each in (inputs, *weights)]
+        state = [each.to(place) for each in states]
+        outputs, *last = torch.lstm(moved[0], state, moved[1:], True, 1, 0.0, True, False, False)
+        gradients = torch.autograd.grad((outputs * outputs).sum(), moved)
+        return [each.detach().cpu() for each in (outputs, *last, *gradients)]
+
+    return all(
+        torch.allclose(found, expected, rtol=1e-3, atol=1e-4)
+        for found, expected in zip(answer(device), answer(torch.device("cpu")), strict=True)
+    )
 
 
 def idle_gpus(device: torch.device, processes: int) -> tuple[str, ...]:

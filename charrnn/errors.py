@@ -10,7 +10,8 @@ CharrnnError
 ├── GroupError           another process that trains the same run has ended
 └── DivergedError        the loss is no longer a number
 
-A `DamagedCheckpointWarning` is no failure: an older checkpoint serves in place of a damaged one.
+No failures, but said: a `DamagedCheckpointWarning`, where an older checkpoint serves in place of a
+damaged one, and a `DeviceWarning`, where the processor does in place of a device that is wrong.
 
 Each message is one sentence for the person at the terminal: what, where, what was expected and
 what to do.
@@ -56,6 +57,10 @@ class CheckpointError(CharrnnError):
 
 class DamagedCheckpointWarning(UserWarning):
     """A checkpoint is damaged, and another one is used in its place."""
+
+
+class DeviceWarning(UserWarning):
+    """A device computes wrongly, and the processor is used in its place."""
 
 
 class DeviceError(CharrnnError):

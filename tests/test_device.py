@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from charrnn import device
-from charrnn.errors import DeviceError
+from charrnn.errors import DeviceError, DeviceWarning
 
 CPU = torch.device("cpu")
 
@@ -46,6 +46,36 @@ def test_threads_of_others_keep_their_number_beside_the_engine() -> None:
 def test_keeping_freed_memory_is_harmless() -> None:
     device.keep_freed_memory()
     assert torch.ones(1000, 1000).sum() == 1_000_000
+
+
+real = torch.device
+
+
+def test_the_processor_computes_as_it_does() -> None:
+    assert device.computes_rightly(torch.device("cpu"))
+
+
+@pytest.mark.parametrize("wrong", ["outputs", "gradients"])
+def test_a_device_that_computes_an_lstm_wrongly_is_left_with_a_sentence(
+    wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, calls = torch.lstm, []
+
+    def lstm(inputs: torch.Tensor, *arguments: object) -> tuple[torch.Tensor, ...]:
+        outputs, *last = plain(inputs, *arguments)  # type: ignore[call-overload]
+        calls.append(1)
+        if len(calls) == 1:  # the device is asked first
+            held = outputs.detach()
+            outputs = outputs + 0.01 if wrong == "outputs" else 0.9 * outputs + 0.1 * held
+        return outputs, *last
+
+    monkeypatch.setattr(torch, "lstm", lstm)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "device", lambda name: real("cpu"))
+    device.computes_rightly.cache_clear()
+    with pytest.warns(DeviceWarning, match="the processor computes instead"):
+        assert device.choose_device("mps").type == "cpu"
+    device.computes_rightly.cache_clear()
 
 
 def test_gpus_that_would_be_idle_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:

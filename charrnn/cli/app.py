@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from charrnn.errors import CharrnnError, DamagedCheckpointWarning
+from charrnn.errors import CharrnnError, DamagedCheckpointWarning, DeviceWarning
 
 if TYPE_CHECKING:
     from charrnn.checkpoint import Run
@@ -26,7 +26,8 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("always", DamagedCheckpointWarning)
+                for kind in _SHOWN:
+                    warnings.simplefilter("always", kind)
                 warnings.showwarning = _show_warning
                 return super().invoke(ctx)
         except BrokenPipeError:  # whoever read the output has had enough
@@ -53,6 +54,7 @@ class _Commands(TyperGroup):
         raise typer.Exit(1)
 
 
+_SHOWN = (DamagedCheckpointWarning, DeviceWarning)
 _PLAIN_WARNING = warnings.showwarning
 
 
@@ -64,7 +66,7 @@ def _show_warning(
     file: Any = None,
     line: str | None = None,
 ) -> None:
-    if not issubclass(category, DamagedCheckpointWarning):
+    if not issubclass(category, _SHOWN):
         _PLAIN_WARNING(message, category, filename, lineno, file, line)
         return
     from charrnn.console import messages, printable
