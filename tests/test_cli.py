@@ -27,6 +27,7 @@ from charrnn.errors import (
     CorpusError,
     DeviceError,
     DivergedError,
+    GroupError,
     DownloadError,
     VocabularyError,
 )
@@ -308,6 +309,7 @@ FAILURES: list[tuple[type[CharrnnError], list[str], str]] = [
     (CheckpointError, ["sample", "nobody"], "there is no run nobody"),
     (ConfigError, ["train", "--dropout", "2"], "dropout must be a number from 0 to 0.95, not 2.0"),
     (DeviceError, ["train", "--device", "mps"], "--device mps cannot be used"),
+    (GroupError, ["resume", "verse"], "another process of this run has ended or cannot be"),
     (
         DivergedError,
         ["train", "verse.txt", *TINY, "--learning-rate", "10", "--clip-norm", "1e6"],
@@ -339,6 +341,9 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_code_1(
     nowhere = dataclasses.replace(catalogue.entries()["alice"], urls=("http://127.0.0.1:1/",))
     monkeypatch.setitem(catalogue.entries(), "alice", nowhere)
     monkeypatch.setenv("no_proxy", "*")
+    if error is GroupError:  # one of two, started without torchrun and the other
+        monkeypatch.setenv("RANK", "0")
+        monkeypatch.setenv("WORLD_SIZE", "2")
     if error is DivergedError:  # whatever the rate, this network is too small to diverge by itself
         plain = torch.nn.functional.cross_entropy
         monkeypatch.setattr(session, "cross_entropy", lambda *given: plain(*given) * float("inf"))
