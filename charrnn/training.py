@@ -56,7 +56,8 @@ def train(
     with Group.joined() as group:
         begun = group.lead(lambda: _begun_before(group.ranks, out_dir))
         if begun:
-            yield from _resume(begun, None, None, None, None, stop, group)
+            with group.leading(begun.writing):
+                yield from _resume(begun, None, None, None, None, stop, group)
             return
         if isinstance(corpus, Corpus):
             text = corpus
@@ -149,9 +150,10 @@ def resume(
     """
     with Group.joined() as group:
         resumed = group.lead(lambda: _to_resume(run))
-        yield from _resume(
-            resumed, budget, corpus, device, threads, stop or threading.Event(), group
-        )
+        with group.leading(resumed.writing):
+            yield from _resume(
+                resumed, budget, corpus, device, threads, stop or threading.Event(), group
+            )
 
 
 def _to_resume(name: str | None) -> Run:
@@ -166,19 +168,6 @@ def _to_resume(name: str | None) -> Run:
 
 
 def _resume(
-    resumed: Run,
-    budget: Budget | None,
-    corpus: str | Path | None,
-    device: str | None,
-    threads: int | None,
-    stop: threading.Event,
-    group: Group,
-) -> Iterator[Event]:
-    with group.leading(resumed.writing):
-        yield from _go_on(resumed, budget, corpus, device, threads, stop, group)
-
-
-def _go_on(
     resumed: Run,
     budget: Budget | None,
     corpus: str | Path | None,

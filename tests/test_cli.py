@@ -27,8 +27,8 @@ from charrnn.errors import (
     CorpusError,
     DeviceError,
     DivergedError,
-    GroupError,
     DownloadError,
+    GroupError,
     VocabularyError,
 )
 from charrnn.events import Finished

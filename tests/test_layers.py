@@ -20,6 +20,7 @@ LAYERS = {
         "cli.drawing",
         "cli.flags",
         "cli.following",
+        "cli.holding",
         "cli.judging",
         "cli.learning",
         "cli.looking",
@@ -113,7 +114,15 @@ LAYERS = {
     },
     0: {"errors", "__init__"},
 }
-NO_COMMANDS = {"cli", "cli.portrait", "cli.reports", "cli.surprises", "cli.texts", "cli.watching"}
+NO_COMMANDS = {
+    "cli",
+    "cli.holding",
+    "cli.portrait",
+    "cli.reports",
+    "cli.surprises",
+    "cli.texts",
+    "cli.watching",
+}
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules}
 
 

@@ -72,18 +72,18 @@ def neurons(
     as_json: JsonOption = False,
 ) -> None:
     """Show what single cells watch: found by the features they follow, or any one over a text."""
-    from charrnn.cli import watching
+    from charrnn.cli import holding, watching
 
     if force and (unit or out):
         raise typer.BadParameter("--force writes texts: give it without --unit and --out")
     opened = open_run(run)
     look: Look = watching.look_at(opened.select(checkpoint), text, corpus, device)
     if force:
-        result = watching.forced_texts(look, force, followers, length or 480, temperature, seed)
+        result = holding.forced_texts(look, force, followers, length or 480, temperature, seed)
         if as_json:
             print_json(result.as_json())
         else:
-            watching.print_forced(result)
+            holding.print_forced(result)
         return
     drawn = watching.drawn(look, unit, length or (1500 if out else 480))
     if out:

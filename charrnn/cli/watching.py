@@ -1,4 +1,4 @@
-"""What `neurons` tells: units found and drawn, and texts written while some are held."""
+"""What `neurons` tells of units: those found, and drawings of any."""
 
 import dataclasses
 from pathlib import Path
@@ -10,21 +10,14 @@ from numpy.typing import NDArray
 from charrnn import pages
 from charrnn.checkpoint import Checkpoint
 from charrnn.cli.texts import own_text, read_codes
-from charrnn.config import SampleConfig
-from charrnn.console import messages, print_facts, print_samples, print_table, printable, results
+from charrnn.console import messages, print_table, printable, results
 from charrnn.console.heat import print_activity
 from charrnn.corpus import Codes
-from charrnn.errors import ConfigError
 from charrnn.features import MEANINGS, features_of
-from charrnn.forcing import Effect, effect, forced
 from charrnn.model import CharRNN, load_checkpoint
-from charrnn.neurons import Follower, Found, Unit, activity, find
-from charrnn.sampling import generate
+from charrnn.neurons import Found, Unit, activity, find
 
 MOST_READ = 32_768  # characters to choose units by, and to judge them by
-_TEXTS = 8  # written free and forced, to count features in
-_EFFECT = 4_096  # characters along which forecasts are compared
-_FULL = 0.99  # the activity of a unit that is on
 _DRAWN = 3  # units drawn on a terminal
 _RUN_UP = 200  # characters read before a stretch that is drawn
 
@@ -74,32 +67,6 @@ class Drawn:
             return self.drawings
         first = {each.unit: each for each in reversed(self.drawings)}
         return [each for each in self.drawings if first[each.unit] is each][:most]
-
-
-@dataclasses.dataclass(frozen=True)
-class Forced:
-    """Texts written freely and with units held, and what differs."""
-
-    held: dict[Unit, float]
-    effect: Effect
-    shares: dict[str, tuple[float, float]]
-    """Of each feature: its mean in the texts written freely, and in the others."""
-    texts: tuple[str, str]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it for other programs."""
-        return {
-            "held": {str(unit): value for unit, value in self.held.items()},
-            "divergence_nats": self.effect.divergence,
-            "probabilities": [
-                {"character": character, "free": before, "forced": after}
-                for character, before, after in self.effect.changes
-            ],
-            "features": {
-                name: {"free": free, "forced": held} for name, (free, held) in self.shares.items()
-            },
-            "texts": {"free": self.texts[0], "forced": self.texts[1]},
-        }
 
 
 def look_at(checkpoint: Checkpoint, text: Path | None, corpus: str | None, device: str) -> Look:
@@ -235,107 +202,10 @@ def as_json(look: Look, shown: Drawn) -> dict[str, Any]:
     }
 
 
-def forced_texts(
-    look: Look, wishes: list[str], followers: int, length: int, temperature: float, seed: int
-) -> Forced:
-    """Write freely and with units held, from the same seed, and tell what differs."""
-    held = _held(look, wishes, followers)
-    changed = forced(look.model, held)
-    config = SampleConfig(length=length, temperature=temperature, seed=seed, num_samples=_TEXTS)
-    free_texts, held_texts = (generate(each, config=config) for each in (look.model, changed))
-    free, other = _means(free_texts), _means(held_texts)
-    return Forced(
-        held=held,
-        effect=effect(look.model, changed, look.to_judge[:_EFFECT]),
-        shares={
-            name: (free.get(name, 0.0), other.get(name, 0.0))
-            for name in MEANINGS
-            if name in free or name in other
-        },
-        texts=(free_texts[0], held_texts[0]),
-    )
-
-
-def print_forced(result: Forced) -> None:
-    """Print what differs, and the first of the texts of either kind."""
-    holding = ", ".join(f"{unit} at {value:+.2f}" for unit, value in result.held.items())
-    changes = "; ".join(
-        f"{character!r} {before:.1%} to {after:.1%}"
-        for character, before, after in result.effect.changes
-    )
-    print_facts(
-        [
-            ("held", holding),
-            ("forecasts", f"{result.effect.divergence:.4f} nats per character away, on average"),
-            ("probability", changes),
-        ]
-    )
-    print_table(
-        f"features of {_TEXTS} texts written either way, on average",
-        ("feature", "", "free", "held"),
-        [
-            (name, MEANINGS[name], f"{free:.3f}", f"{held:.3f}")
-            for name, (free, held) in result.shares.items()
-        ],
-    )
-    results().print()
-    print_samples(
-        [(label, [(0, text)]) for label, text in zip(("free", "held"), result.texts, strict=True)],
-        "",
-        1,
-    )
-
-
 def found(look: Look) -> list[Found]:
     """Return what `charrnn.neurons.find` finds, and say that it takes a while."""
     messages().print("looking for units that follow a feature of the text: up to a minute")
     return find(look.model, look.to_choose, look.to_judge)
-
-
-def _held(look: Look, wishes: list[str], followers: int) -> dict[Unit, float]:
-    held: dict[Unit, float] = {}
-    by_name: dict[str, Found] | None = None
-    for wish in wishes:
-        what, equals, how = wish.rpartition("=")
-        if not equals:
-            raise ConfigError(
-                f"{wish!r} does not say how to hold it: expected WHAT=HOW, such as 'quote=on' or "
-                "2:317=-0.5"
-            )
-        if what in MEANINGS:
-            if by_name is None:
-                by_name = {each.feature: each for each in found(look)}
-            if what not in by_name:
-                raise ConfigError(f"the feature {what!r} does not vary in {look.name}")
-            for each in by_name[what].followers[:followers]:
-                held[each.unit] = _activity_of(how, each)
-        elif ":" in what:
-            held[Unit.parse(what, look.model)] = _activity_of(how, None)
-        else:
-            raise ConfigError(
-                f"{what!r} is neither a unit nor a feature: expected LAYER:NUMBER or one of "
-                f"{', '.join(MEANINGS)}"
-            )
-    return held
-
-
-def _activity_of(how: str, follower: Follower | None) -> float:
-    if how in ("on", "off"):
-        if follower is None:
-            return _FULL if how == "on" else -_FULL
-        return follower.high if how == "on" else follower.low
-    try:
-        value = float(how)
-    except ValueError:
-        value = float("nan")
-    if not -1 <= value <= 1:
-        raise ConfigError(f"{how!r} is no activity: expected on, off or a number from -1 to 1")
-    return value
-
-
-def _means(texts: list[str]) -> dict[str, float]:
-    values = features_of("\n\n".join(texts))
-    return {name: float(each.mean()) for name, each in values.items()}
 
 
 def _liveliest(text: str, values_N: NDArray[np.float32], length: int) -> int:
