@@ -6,6 +6,7 @@ signal is found out by one process and told to all, so that they never part.
 
 import contextlib
 import datetime
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -38,9 +39,19 @@ class Group:
             return
         if torch.cuda.is_available():
             torch.cuda.set_device(group.ranks.local_rank % torch.cuda.device_count())
+        # Not every build of torch has these, and one process needs none.
+        from torch.distributed.distributed_c10d import PrefixStore
+        from torch.distributed.rendezvous import rendezvous
+
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         with _told_apart():
-            dist.init_process_group(backend, timeout=_PATIENCE)
+            # Started anew, torchrun's processes may meet in the store of those that ended, whose
+            # addresses are there still: so each attempt has names of its own.
+            store, rank, size = next(rendezvous("env://", timeout=_PATIENCE))
+            store = PrefixStore(f"attempt-{group.ranks.restarts}", store)
+            dist.init_process_group(
+                backend, store=store, rank=rank, world_size=size, timeout=_PATIENCE
+            )
         try:
             yield group
         finally:
@@ -106,7 +117,7 @@ def _told_apart() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0][:200]
+        reason = re.sub(r"^\[[^\]]*\] ", "", str(error)).partition(". ")[0].partition("\n")[0]
         raise GroupError(
             f"another process of this run has ended or cannot be reached ({reason}): what was "
             "saved is kept; start all of them again to go on from there"

@@ -1,5 +1,6 @@
 """Several processes train as one: the same data, weights and files, and they end together."""
 
+import contextlib
 import json
 import os
 import signal
@@ -194,6 +195,32 @@ def test_a_killed_process_ends_the_other_and_harms_nothing(
     again = start(*train(text_file, "run", "--max-steps", "1000000"), restarts=1)
     until_step("run", steps("run") + 20)
     assert again.processes[0].poll() is None
+
+
+@pytest.mark.slow
+def test_torchrun_starts_killed_processes_anew_and_they_go_on(text_file: Path) -> None:
+    torchrun = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--max-restarts=1"),
+            *("--nproc-per-node=2", "-m", "charrnn"),
+            *train(text_file, "run", "--max-steps", "400", "--save-every", "5"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until_step("run", 20)
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            names = path.read_bytes().split(b"\0")
+            mine = path.with_name("stat").read_text().rpartition(") ")[2].split()[1]
+            if b"RANK=1" in names and int(mine) == torchrun.pid:
+                os.kill(int(path.parent.name), signal.SIGKILL)
+    out, err = torchrun.communicate(timeout=120)
+    assert torchrun.returncode == 0, err
+    assert out == "run\n"
+    assert "going on from step" in err
+    assert Run.open(Path("run")).select("last").step == 400
 
 
 def test_streams_that_do_not_go_among_the_processes_are_refused_by_all(

@@ -36,3 +36,5 @@ def test_the_wheel_installed_elsewhere_writes_at_once_and_trains(tmp_path: Path)
     assert run("-m", "charrnn", "train", *sizes, **elsewhere).strip() == "checkpoints/low-hundreds"
     text = run("-m", "charrnn", "sample", "-n", 50, "-s", 1, **elsewhere)
     assert len(text) == 50
+    page = run("-m", "charrnn", "export", "--to", "html", "--no-cells", **elsewhere).strip()
+    assert "Content-Security-Policy" in (empty / page).read_text()
