@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -84,11 +84,22 @@ def in_bfloat16(inputs: Tensor, state: LayerState, weights: LayerWeights) -> Any
         return cpu.run_layer(inputs, state, weights)
 
 
+def in_torchs_bfloat16(inputs: Tensor, state: LayerState, weights: LayerWeights) -> Any:
+    with torch.autocast("cpu", torch.bfloat16):
+        return plain(inputs, state, weights)
+
+
+def distances(ours: list[Tensor], exact: list[Tensor]) -> list[float]:
+    """The norms of the differences, as shares of the norms of all there is."""
+    return [
+        (mine.double() - theirs).norm().item() / max(1.0, theirs.norm().item())
+        for mine, theirs in zip(ours, exact, strict=True)
+    ]
+
+
 def assert_near(ours: list[Tensor], exact: list[Tensor], tolerance: float) -> None:
     """Compare the norm of the difference with the norm of all there is."""
-    for mine, theirs in zip(ours, exact, strict=True):
-        scale = max(1.0, theirs.norm().item())
-        assert (mine.double() - theirs).norm().item() < tolerance * scale
+    assert max(distances(ours, exact)) < tolerance
 
 
 SHARES = st.sampled_from([(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 0.5, -2.0)])
@@ -99,6 +110,7 @@ SHARES = st.sampled_from([(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.
     st.integers(1, 9), st.integers(1, 70), st.integers(1, 20), st.integers(1, 9), st.booleans(),
     SHARES, st.sampled_from([1, 2, 3]),
 )  # fmt: skip
+@example(8, 42, 1, 1, False, (1.0, 0.0, 0.0), 1)
 def test_results_and_gradients_are_those_of_the_plain_loop(
     length: int, batch: int, units: int, width: int, codes: bool, shares: Any, threads: int
 ) -> None:
@@ -110,7 +122,10 @@ def test_results_and_gradients_are_those_of_the_plain_loop(
     # Gradients of weights add up over steps and streams, and rounding grows with the root of that.
     tolerance = 2e-6 * max(1.0, (length * batch / 50) ** 0.5)
     assert_near(ours[-weights:], exact[-weights:], tolerance)
-    assert_near(outcome(in_bfloat16, single(made), shares), exact, 5e-2)
+    # Sums of many steps and streams can cancel: where torch's own bfloat16 is farther off than a
+    # twentieth anywhere, as with 8 steps of 42 streams and one unit, so may this be.
+    torchs = max(distances(outcome(in_torchs_bfloat16, single(made), shares), exact))
+    assert_near(outcome(in_bfloat16, single(made), shares), exact, max(5e-2, torchs))
 
 
 def test_gradients_in_bfloat16_are_within_a_hundredth_at_the_scale_of_training() -> None:
