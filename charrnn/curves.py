@@ -9,8 +9,10 @@ from charrnn.metrics import read_rows
 
 Axis = Literal["steps", "epochs", "characters", "time"]
 Unit = Literal["bits", "nats"]
+Kind = Literal["train", "held out", "level"]
 Point = tuple[float, float]
 
+_KEYS: dict[Kind, str] = {"train": "train_loss", "held out": "val_loss"}
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _FIRST_FALL = 0.05  # of a run: the loss falls steeply there, and would flatten all the rest
 _HEADROOM = 0.08
@@ -22,7 +24,7 @@ class Series:
 
     name: str
     points: tuple[Point, ...]
-    kind: Literal["train", "held out", "level"] = "train"
+    kind: Kind = "train"
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,14 @@ def curves(runs: list[Run], axis: Axis = "steps", unit: Unit = "bits") -> Curves
     for run in runs:
         label = f"{run.path.name} " if len(runs) > 1 else ""
         rows = rows_of[run.path]
-        for kind, key in (("train", "train_loss"), ("held out", "val_loss")):
+        for kind, key in _KEYS.items():
             points = tuple(
                 (_place(row, run, axis, _SECONDS[clock]), row[key] * scale)
                 for row in rows
                 if row.get(key) is not None
             )
             if points:
-                series.append(
-                    Series(label + kind, points, "train" if key == "train_loss" else "held out")
-                )
+                series.append(Series(label + kind, points, kind))
         baseline = run.config.baseline
         if rows and baseline is not None:
             ends = [_place(row, run, axis, _SECONDS[clock]) for row in (rows[0], rows[-1])]

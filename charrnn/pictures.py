@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Literal
 
 from charrnn.curves import Curves
 from charrnn.errors import ConfigError
-from charrnn.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from matplotlib.figure import Figure
+
+    from charrnn.memory import Memory
 
 Kind = Literal["png", "svg"]
 
@@ -37,7 +38,7 @@ def draw_curves(curves: Curves, kind: Kind) -> bytes:
     return _drawn(lambda figure: _put_curves(figure, curves), _SIZE, kind)
 
 
-def draw_memory(memories: Mapping[str, Memory], kind: Kind) -> bytes:
+def draw_memory(memories: "Mapping[str, Memory]", kind: Kind) -> bytes:
     """Return a picture of how the influence of a character fades, a line a model."""
     return _drawn(lambda figure: _put_memory(figure, memories), _WIDE, kind)
 
@@ -79,7 +80,7 @@ def _put_curves(figure: "Figure", curves: Curves) -> None:
         axes.text(0.5, 0.5, "no curve yet", transform=axes.transAxes, ha="center")
 
 
-def _put_memory(figure: "Figure", memories: Mapping[str, Memory]) -> None:
+def _put_memory(figure: "Figure", memories: "Mapping[str, Memory]") -> None:
     panels = figure.subplots(1, 2)
     for panel, measure, title, y_name in (
         (panels[0], "gradient", "by gradient", "length of the gradient, relative to 1 step"),

@@ -192,7 +192,6 @@ class Session:
         Every share of the streams is as large, so the mean over all is the mean of their means.
         """
         if self._group.alone:
-            self._stop_agreed = stop
             return loss.item()
         leads, size = self._group.ranks.leads, self._group.ranks.size
         told = loss.new_tensor([loss.item(), stop, self._seconds() if leads else 0.0])

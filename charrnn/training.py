@@ -97,9 +97,9 @@ def prepare(
     if group.ranks.leads and init_from is not None:
         origin = find_run(init_from).select("best")
         known = load_checkpoint(origin, device="cpu")
+        text = text.adapted_to(known.vocabulary)
 
     def new_run() -> tuple[Run, tuple[str, ...] | None]:
-        known_text = text.adapted_to(known.vocabulary) if known else text
         if known and model not in (None, ModelConfig(), known.config):
             raise ConfigError(
                 f"the run {init_from} gives the shape of the network, {known.config}: leave out "
@@ -111,25 +111,25 @@ def prepare(
             Path(out_dir) if out_dir is not None else free_path(text.name),
             RunConfig(
                 model=shape,
-                training=resolve(config, known_text, device.type, precision, threads),
-                vocabulary=known_text.vocabulary.characters,
+                training=resolve(config, text, device.type, precision, threads),
+                vocabulary=text.vocabulary.characters,
                 corpus=text.record,
                 text=text.config,
                 init_from=origin.origin if origin else None,
-                baseline=_baseline(known_text, config.val_fraction),
+                baseline=_baseline(text, config.val_fraction),
             ),
         )
-        return run, known_text.vocabulary.characters[len(known.vocabulary) :] if known else None
+        return run, text.vocabulary.characters[len(known.vocabulary) :] if known else None
 
     run, added = group.lead(new_run)
     shape, vocabulary = run.config.model, Vocabulary(run.config.vocabulary)
-    own = text.adapted_to(vocabulary)
+    text = text.adapted_to(vocabulary)
     _check_same(text, run.config.corpus)
-    network = CharRNN(shape, vocabulary, own.line_start).initialize(config.seed)
+    network = CharRNN(shape, vocabulary, text.line_start).initialize(config.seed)
     if known:
         network.adopt(known)
     progress = Progress(budget=run.config.training.limits)
-    return Session(run, own, network.to(device), progress, group), added
+    return Session(run, text, network.to(device), progress, group), added
 
 
 def resume(

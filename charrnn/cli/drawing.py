@@ -49,7 +49,7 @@ def plot(
     device: DeviceOption = "auto",
 ) -> None:
     """Draw the curves of runs, or how far back they remember; with -o as a picture or a page."""
-    from charrnn.cli import portrait
+    from charrnn.console.chart import print_curves
     from charrnn.curves import curves
     from charrnn.pages import write
     from charrnn.pictures import draw_curves, draw_memory
@@ -60,6 +60,8 @@ def plot(
     if out and kind == "html":
         if len(runs) > 1 or memory:
             raise typer.BadParameter("a page shows one whole run, its memory included")
+        from charrnn.cli import portrait
+
         chosen = runs[0].select(checkpoint)
         write(out, portrait.page_of(chosen, x, unit, farthest, corpus, device))
         return
@@ -68,13 +70,15 @@ def plot(
         if out:
             write(out, draw_memory(memories, cast("Kind", kind)))
         else:
-            portrait.print_memory(memories)
+            from charrnn.cli.portrait import print_memory
+
+            print_memory(memories)
         return
     drawn = curves(runs, x, unit)
     if out:
         write(out, draw_curves(drawn, cast("Kind", kind)))
     else:
-        portrait.print_curves(drawn)
+        print_curves(drawn)
 
 
 def _memories(

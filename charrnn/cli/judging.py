@@ -81,7 +81,6 @@ def score(
     text give an object, more give a list of objects.
     """
     from charrnn.cli.reports import names_run, print_scores, ranked, score_rows
-    from charrnn.cli.surprises import surprises
     from charrnn.corpus import read_text
     from charrnn.runs import find_run
 
@@ -99,6 +98,8 @@ def score(
         raise typer.BadParameter("--per-char shows one text as one run reads it")
     texts = [(file, read_text(file)) for file in files]
     if per_char:
+        from charrnn.cli.surprises import surprises
+
         found = surprises(runs[0].select(checkpoint), texts, device, corpus, unknown)
         _tell_surprises(found, length, out, as_json)
         return

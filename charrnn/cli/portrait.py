@@ -11,10 +11,10 @@ from charrnn.cli import watching
 from charrnn.cli.texts import own_corpus
 from charrnn.config import SampleConfig
 from charrnn.console import messages, nats, print_table, printable, results
-from charrnn.console.chart import chart
+from charrnn.console.chart import ROWS, chart
 from charrnn.console.training_view import run_facts
 from charrnn.corpus import Corpus
-from charrnn.curves import Axis, Curves, Series, Unit, curves
+from charrnn.curves import Axis, Series, Unit, curves
 from charrnn.errors import CorpusError
 from charrnn.features import MEANINGS
 from charrnn.memory import Memory, memory
@@ -27,29 +27,12 @@ from charrnn.sampling import judged
 from charrnn.surprise import expectations, surprising_lines
 from charrnn.writers import writer_for
 
-_ROWS = 20  # of a chart on the terminal, which is wider than high
 _REACHES = (0.1, 0.01, 0.001)  # nats by which a forecast is moved
 _TEMPERATURES = (0.5, 0.8, 1.0, 1.2)
 _WRITTEN = 500  # characters at each temperature
 _PREVIEWS = 6
 _MOST_READ = 50_000  # characters of the held-out text that surprising lines are looked for in
 _DRAWN, _DRAWN_CHARACTERS = 3, 700
-
-
-def print_curves(drawn: Curves) -> None:
-    """Print losses as a chart as wide as the terminal."""
-    console = results()
-    console.print(
-        chart(
-            [*drawn.series, *drawn.levels],
-            x_name=drawn.x_name,
-            y_name=drawn.y_name,
-            low=drawn.low,
-            high=drawn.high,
-            width=console.width,
-            height=_ROWS,
-        )
-    )
 
 
 def print_memory(memories: Mapping[str, Memory]) -> None:
@@ -65,7 +48,7 @@ def print_memory(memories: Mapping[str, Memory]) -> None:
             low=max(1e-6, min(values, default=1e-6)),
             high=2 * max(values, default=1.0),
             width=console.width,
-            height=_ROWS,
+            height=ROWS,
             logarithmic=True,
         )
     )
@@ -154,13 +137,7 @@ def _from_text(
 ) -> dict[str, Any]:
     """Return what is found by reading the run's own text; None where it is too short."""
     learnt, held_out = text.split(checkpoint.run.config.training.val_fraction)
-    look = watching.Look(
-        checkpoint,
-        model,
-        "its own held-out text",
-        learnt[-watching.MOST_READ :],
-        held_out[: watching.MOST_READ],
-    )
+    look = watching.look_of(checkpoint, model, learnt, held_out)
 
     def lines() -> Any:
         codes = held_out[:_MOST_READ]

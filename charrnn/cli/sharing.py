@@ -1,7 +1,7 @@
 """The command that makes a model to share."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from charrnn.neurons import Found
 
 Target = Literal["html", "onnx", "safetensors"]
-_TARGETS: dict[str, Target] = {"html": "html", "onnx": "onnx", "safetensors": "safetensors"}
 
 
 @app.command()
@@ -55,8 +54,8 @@ def export(
     from charrnn.pages import write
 
     ending = out.suffix.lower().removeprefix(".") if out else ""
-    target = to or _TARGETS.get(ending)
-    if target is None:
+    target = to or ending
+    if target not in get_args(Target):
         raise typer.BadParameter(
             "give --to, or --out FILE that ends in .html, .onnx or .safetensors"
         )

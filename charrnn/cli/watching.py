@@ -17,7 +17,7 @@ from charrnn.features import MEANINGS, features_of
 from charrnn.model import CharRNN, load_checkpoint
 from charrnn.neurons import Found, Unit, activity, find
 
-MOST_READ = 32_768  # characters to choose units by, and to judge them by
+_MOST_READ = 32_768  # characters to choose units by, and to judge them by
 _DRAWN = 3  # units drawn on a terminal
 _RUN_UP = 200  # characters read before a stretch that is drawn
 
@@ -73,12 +73,16 @@ def look_at(checkpoint: Checkpoint, text: Path | None, corpus: str | None, devic
     """Load a model and its text, or the one of a file, whose second half is to judge by."""
     model = load_checkpoint(checkpoint, device)
     if text is None:
-        learnt, held_out = own_text(checkpoint, corpus)
-        name = "its own held-out text"
-        return Look(checkpoint, model, name, learnt[-MOST_READ:], held_out[:MOST_READ])
-    codes = read_codes(checkpoint, text)[: 2 * MOST_READ]
+        return look_of(checkpoint, model, *own_text(checkpoint, corpus))
+    codes = read_codes(checkpoint, text)[: 2 * _MOST_READ]
     half = len(codes) // 2
     return Look(checkpoint, model, str(text), codes[:half], codes[half:])
+
+
+def look_of(checkpoint: Checkpoint, model: CharRNN, learnt: Codes, held_out: Codes) -> Look:
+    """Look at a model with the text it learnt from, judging by what was held out."""
+    name = "its own held-out text"
+    return Look(checkpoint, model, name, learnt[-_MOST_READ:], held_out[:_MOST_READ])
 
 
 def drawn(look: Look, units: list[str] | None, length: int) -> Drawn:

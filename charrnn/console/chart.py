@@ -5,7 +5,11 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from charrnn.curves import Point, Series, ticks
+from charrnn.console import results
+from charrnn.curves import Curves, Point, Series, ticks
+
+ROWS = 20
+"""Of a chart that stands alone: a terminal is wider than high."""
 
 # Of the eight colours of every terminal those that can be read on black and on white.
 _STYLES = {"train": "magenta", "held out": "bold red", "level": "green"}
@@ -61,6 +65,22 @@ def chart(
         result.append_text(canvas.text(row)).append("\n")
     result.append_text(_below(columns, left, right, x_name, logarithmic))
     return result
+
+
+def print_curves(drawn: Curves) -> None:
+    """Print losses as a chart as wide as the terminal."""
+    console = results()
+    console.print(
+        chart(
+            [*drawn.series, *drawn.levels],
+            x_name=drawn.x_name,
+            y_name=drawn.y_name,
+            low=drawn.low,
+            high=drawn.high,
+            width=console.width,
+            height=ROWS,
+        )
+    )
 
 
 class _Canvas:

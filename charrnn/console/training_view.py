@@ -98,7 +98,8 @@ class TrainingView:
 
     def _started(self, event: Started) -> None:
         print_facts(run_facts(event.run.config, event.budget, event), self._console)
-        self._screen.begin(event)
+        if self._console.is_terminal:
+            self._screen.begin(event)
         baseline = event.run.config.baseline
         if baseline is not None:
             self._beside = f" (5-gram {baseline / math.log(2):.4f})"
