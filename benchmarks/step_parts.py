@@ -27,7 +27,7 @@ from charrnn.records import RunConfig
 from charrnn.recurrence import gates
 from charrnn.recurrence.products import as_array, multiply, packed
 from charrnn.recurrence.streams import deal_out, largest_share
-from charrnn.regularization import draw_masks
+from charrnn.regularization import draw, masks_of
 from charrnn.session import Session
 
 ROUNDS = 7
@@ -160,10 +160,10 @@ def main() -> None:
             "the whole step": session.take_step,
             "products": products(model, length, streams, dtype),
             "gates": all_gates(model, length, streams, dtype),
-            "optimizer": session._optimizer.step,
+            "optimizer": session._update._optimizer.step,
             "clipping": lambda: torch.nn.utils.clip_grad_norm_(parameters, 1.0),
-            "averaging": lambda: update_average(average, model, 1000, 0.995),
-            "dropout masks": lambda: draw_masks(config, model.config, 65, 1, model.device),
+            "averaging": lambda: update_average(average, model, 0.005),
+            "dropout masks": lambda: masks_of(draw(config, model.config, 65, 1), config),
             "a row of metrics": session.log,
         }
         seconds: dict[str, list[float]] = {name: [] for name in parts}

@@ -261,10 +261,11 @@ class Batches:
         """Whether the streams begin anew at `step`, so that their state is blank."""
         return step % self.steps_per_epoch == 0
 
-    def batch(
-        self, step: int, streams: slice = slice(None)
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the inputs and targets of `step` (from 0) for some streams, both (T, B)."""
+    def window(self, step: int, streams: slice = slice(None)) -> NDArray[np.int64]:
+        """Return the characters of `step` (from 0) for some streams, (T + 1, B).
+
+        All rows but the last are read, all but the first foretold.
+        """
         if step % self._forget_every == 0:
             encoded.forget(self._codes)
         epoch, row = divmod(step, self.steps_per_epoch)
@@ -273,8 +274,8 @@ class Batches:
         first = epoch_offset(self._seed, epoch, spare) + row * self._seq_length
         starts_B = first + np.arange(self.streams)[streams] * stream_length
         window_TB = self._codes[starts_B + np.arange(self._seq_length + 1)[:, None]]
-        window_TB = window_TB.astype(np.int64)
-        return window_TB[:-1], window_TB[1:]
+        codes_TB: NDArray[np.int64] = window_TB.astype(np.int64)
+        return codes_TB
 
 
 def read_text(source: Source) -> str:

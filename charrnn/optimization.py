@@ -3,7 +3,7 @@
 import math
 
 import torch
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch import Tensor
 
 from charrnn.config import TrainConfig
 from charrnn.model import CharRNN
@@ -33,18 +33,25 @@ def average_decay(step: int, decay: float) -> float:
 
 
 def make_optimizer(model: CharRNN, config: TrainConfig) -> torch.optim.AdamW:
-    """Return AdamW (Loshchilov and Hutter, 2019); biases do not decay."""
+    """Return AdamW (Loshchilov and Hutter, 2019), its moments zero; biases do not decay."""
     matrices = [each for each in model.parameters() if each.dim() > 1]
     biases = [each for each in model.parameters() if each.dim() == 1]
     groups = [
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": biases, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
+    optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
+    for each in (*matrices, *biases):
+        optimizer.state[each] = {
+            "step": torch.zeros((), device=each.device),
+            "exp_avg": torch.zeros_like(each, requires_grad=False),
+            "exp_avg_sq": torch.zeros_like(each, requires_grad=False),
+        }
+    return optimizer
 
 
 @torch.no_grad()
-def update_average(average: CharRNN, model: CharRNN, step: int, decay: float) -> None:
-    """Move the averaged weights towards the model's after `step` (from 0)."""
-    move = get_ema_multi_avg_fn(average_decay(step, decay))  # type: ignore[no-untyped-call]
-    move(list(average.parameters()), list(model.parameters()), None)
+def update_average(average: CharRNN, model: CharRNN, move: float | Tensor) -> None:
+    """Move the averaged weights by this share of the way to the model's."""
+    for averaged, newest in zip(average.parameters(), model.parameters(), strict=True):
+        averaged.lerp_(newest, move)

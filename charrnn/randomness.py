@@ -29,19 +29,11 @@ def epoch_offset(seed: int, epoch: int, most: int) -> int:
     return int(_generator(seed, Purpose.EPOCH_OFFSET, epoch).integers(0, most, endpoint=True))
 
 
-def keep_masks(
-    seed: int, purpose: Purpose, step: int, shape: tuple[int, ...], share: float
-) -> NDArray[np.float32]:
-    """Return dropout masks: 0 with probability `share`, else what keeps the mean at 1.
-
-    One byte is drawn for each number, so that `share` is met to the nearest 1/256, and met where it
-    is not zero by at least that.
-    """
-    dropped = max(1, round(256 * share))
+def mask_bytes(seed: int, purpose: Purpose, step: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return a byte for each number of a dropout mask: below 256 times the share, it is dropped."""
     bits = _bits(seed, purpose, step)
     words: NDArray[np.uint64] = bits.random_raw(-(-math.prod(shape) // 8))
-    bytes_ = words.astype("<u8", copy=False).view(np.uint8)[: math.prod(shape)].reshape(shape)
-    return (bytes_ >= dropped).astype(np.float32) * np.float32(256 / (256 - dropped))
+    return words.astype("<u8", copy=False).view(np.uint8)[: math.prod(shape)].reshape(shape)
 
 
 def preview_seed(seed: int, step: int) -> int:

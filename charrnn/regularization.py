@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from charrnn.config import ModelConfig, TrainConfig
-from charrnn.randomness import Purpose, keep_masks
+from charrnn.randomness import Purpose, mask_bytes
 
 
 @dataclass(frozen=True)
@@ -46,28 +46,52 @@ class Masks:
 ALL_KEPT = Masks()
 
 
-def draw_masks(
-    config: TrainConfig, model: ModelConfig, vocabulary_size: int, step: int, device: torch.device
-) -> Masks:
-    """Draw the masks of `step` (from 0); `config` is resolved."""
+Draws = dict[str, Tensor]
+"""Bytes for each number of a mask, by the mask's name; none for a mask that keeps all."""
+
+
+def draw(config: TrainConfig, model: ModelConfig, vocabulary_size: int, step: int) -> Draws:
+    """Draw what the masks of `step` (from 0) are made of; `config` is resolved."""
     assert config.batch_size
+    layers, streams, units = model.num_layers, config.batch_size, model.hidden_size
+    shapes = {
+        "inputs_V": (vocabulary_size,),
+        "recurrent_LGH": (layers, model.gates * units, units),
+        "between_LBH": (layers - 1, streams, units),
+        "output_BH": (streams, units),
+        "carried_B1": (streams, 1),
+    }
+    return {
+        name: torch.from_numpy(mask_bytes(config.seed, purpose, step, shapes[name]))
+        for name, (purpose, share) in _left_out(config).items()
+        if share
+    }
+
+
+def masks_of(draws: Draws, config: TrainConfig) -> Masks:
+    """Make the masks of what was drawn, where it is.
+
+    A byte decides on each number, so that a share is met to the nearest 1/256, and met where it is
+    not zero by at least that. What is kept makes up for the rest, but in the carried state.
+    """
+    shares = _left_out(config)
+    masks = {}
+    for name, bytes_ in draws.items():
+        dropped = max(1, round(256 * shares[name][1]))
+        factor = 1.0 if name == "carried_B1" else 256 / (256 - dropped)
+        masks[name] = bytes_.ge(dropped).float().mul_(factor)
+    return Masks(**masks)
+
+
+def _left_out(config: TrainConfig) -> dict[str, tuple[Purpose, float]]:
+    """Return for each mask what its bytes are drawn for, and the share that is left out."""
     assert config.dropout is not None
     assert config.output_dropout is not None
     assert config.weight_drop is not None
-    layers, streams, units = model.num_layers, config.batch_size, model.hidden_size
-
-    def mask(purpose: Purpose, share: float, *shape: int) -> Tensor | None:
-        if not share:
-            return None
-        return torch.from_numpy(keep_masks(config.seed, purpose, step, shape, share)).to(device)
-
-    carried_B1 = mask(Purpose.STATE_DROP, config.state_drop, streams, 1)
-    return Masks(
-        inputs_V=mask(Purpose.INPUT_DROPOUT, config.input_dropout, vocabulary_size),
-        recurrent_LGH=mask(
-            Purpose.WEIGHT_DROP, config.weight_drop, layers, model.gates * units, units
-        ),
-        between_LBH=mask(Purpose.DROPOUT, config.dropout, layers - 1, streams, units),
-        output_BH=mask(Purpose.OUTPUT_DROPOUT, config.output_dropout, streams, units),
-        carried_B1=None if carried_B1 is None else carried_B1.sign(),
-    )
+    return {
+        "inputs_V": (Purpose.INPUT_DROPOUT, config.input_dropout),
+        "recurrent_LGH": (Purpose.WEIGHT_DROP, config.weight_drop),
+        "between_LBH": (Purpose.DROPOUT, config.dropout),
+        "output_BH": (Purpose.OUTPUT_DROPOUT, config.output_dropout),
+        "carried_B1": (Purpose.STATE_DROP, config.state_drop),
+    }

@@ -3,7 +3,6 @@
 Shape suffixes: T steps, B streams, V characters of the vocabulary, H units, L layers.
 """
 
-import copy
 import dataclasses
 import math
 import threading
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import cross_entropy
+from torch import Tensor
 
 from charrnn import metrics
 from charrnn.checkpoint import Checkpoint, Run
@@ -23,13 +22,14 @@ from charrnn.errors import CheckpointError, CorpusError, DivergedError
 from charrnn.evaluation import LARGEST_EVALUATION, held_out_loss
 from charrnn.events import Evaluated, Saved, Step, SteppedBack
 from charrnn.group import ALONE, Group
-from charrnn.model import Arrays, CharRNN, State, to_array
-from charrnn.optimization import learning_rate, make_optimizer, update_average
+from charrnn.model import CharRNN, State
+from charrnn.optimization import average_decay, learning_rate
 from charrnn.progress import MOST_SETBACKS, Progress
 from charrnn.randomness import preview_seed
 from charrnn.recurrence import workspace
-from charrnn.regularization import draw_masks
+from charrnn.regularization import draw
 from charrnn.sampling import generate
+from charrnn.update import Inputs, Update
 
 _SAVE_SECONDS = 600.0  # between saves, unless save_every says otherwise
 _PREVIEW = SampleConfig(length=240)
@@ -62,12 +62,10 @@ class Session:
         self._eval_every = config.eval_every
         self._batches = Batches(training, config.batch_size, config.seq_length, config.seed)
         self._batch_characters = config.batch_size * config.seq_length
-        self._average = copy.deepcopy(model).requires_grad_(False)
-        self._optimizer = make_optimizer(model, config)
         self._group = group
         progress.processes = group.ranks.size
         self._streams = group.ranks.share(config.batch_size)
-        self._state = self._blank_state()
+        self._update = Update(model, config, self._streams)
         self._stop_agreed = False  # whether any process was asked to stop, as all of them know
         self._started = time.perf_counter() - progress.seconds
         self._agreed_seconds = progress.seconds
@@ -89,7 +87,7 @@ class Session:
         arrays = self._group.lead(self.model.arrays)
         if not self._group.ranks.leads:
             self.model.set_arrays(arrays)
-            self._average.set_arrays(arrays)
+            self._update.average.set_arrays(arrays)
         self.save()
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -100,22 +98,7 @@ class Session:
         model, arrays = self._group.lead(
             lambda: (checkpoint.load("model"), checkpoint.load("trainer"))
         )
-        self._average.set_arrays(model)
-        groups: dict[str, dict[str, Any]] = {"weights": {}, "first": {}, "second": {}, "state": {}}
-        for name, array in arrays.items():
-            group, _, rest = name.partition(".")
-            groups.setdefault(group, {})[rest] = array
-        self.model.set_arrays(groups["weights"])
-        for name, parameter in self.model.named_parameters():
-            self._optimizer.state[parameter] = {
-                "step": torch.tensor(float(self.progress.step), device=parameter.device),
-                "exp_avg": _fitting(groups["first"], name, parameter),
-                "exp_avg_sq": _fitting(groups["second"], name, parameter),
-            }
-        whole = self.model.initial_state(self._batches.streams)
-        parts = enumerate(whole.parts_LBH)
-        carried = State(tuple(_fitting(groups["state"], str(n), part) for n, part in parts))
-        self._state = carried.streams(self._streams)
+        self._update.restore(model, arrays, self.progress.step)
         self.saved = True
         pending = self.evaluation_due()  # then the row of this step was not settled yet
         last = self.progress.step - 1 if pending else self.progress.step
@@ -138,35 +121,27 @@ class Session:
         """Train on the next batch; `stop` tells all processes that this one was asked to stop."""
         self.saved = False
         progress, config, started = self.progress, self._config, self._seconds()
-        step = progress.step
-        inputs, targets = self._batches.batch(step, self._streams)
-        x_TB = torch.from_numpy(inputs).to(self.model.device)
-        y_TB = torch.from_numpy(targets).to(self.model.device)
+        step, model = progress.step, self.model
         if self._batches.starts_epoch(step):
-            self._state = self._blank_state()
+            self._update.blank_state()
         rate = learning_rate(step, progress.horizon, config) / 2**progress.setbacks
-        for group in self._optimizer.param_groups:
-            group["lr"] = rate
-        masks = draw_masks(
-            config, self.model.config, len(self.model.vocabulary), step, self.model.device
-        ).of(self._streams)
-        with autocast(self.model.device, config.precision):
-            logits_TBV, state = self.model(x_TB, self._state, masks)
-        loss = cross_entropy(logits_TBV.flatten(0, 1), y_TB.flatten())
-        self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        train_loss = self._agree(loss.detach(), stop)
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
-        if not math.isfinite(train_loss) or not math.isfinite(norm.item()):
+        window_TB = torch.from_numpy(self._batches.window(step, self._streams)).to(model.device)
+        draws = draw(config, model.config, len(model.vocabulary), step)
+        inputs = Inputs(
+            window_TB=window_TB,
+            draws={name: each.to(model.device) for name, each in draws.items()},
+            rate=rate,
+            move=1 - average_decay(step, config.average_decay),
+        )
+        told = self._update(inputs, lambda loss: self._agree(loss, stop))
+        train_loss, norm = told.tolist()
+        if not math.isfinite(train_loss) or not math.isfinite(norm):
             raise DivergedError(
                 f"training diverged at step {step + 1:,}: the loss is {train_loss:.4g} and the "
-                f"norm of its gradient {norm.item():.4g} at learning rate {rate:.3g}",
+                f"norm of its gradient {norm:.4g} at learning rate {rate:.3g}",
                 step + 1,
                 train_loss,
             )
-        self._optimizer.step()
-        update_average(self._average, self.model, step, config.average_decay)
-        self._state = state.detach()
         progress.step, progress.val_loss = step + 1, None
         progress.epoch = round(progress.step / self.steps_per_epoch, 6)
         progress.learning_rate = rate
@@ -186,13 +161,13 @@ class Session:
             horizon=progress.horizon,
         )
 
-    def _agree(self, loss: torch.Tensor, stop: bool) -> float:
+    def _agree(self, loss: Tensor, stop: bool) -> Tensor:
         """Make gradients and loss those of the whole batch; tell of a stop request and the time.
 
         Every share of the streams is as large, so the mean over all is the mean of their means.
         """
         if self._group.alone:
-            return loss.item()
+            return loss
         leads, size = self._group.ranks.leads, self._group.ranks.size
         told = loss.new_tensor([loss.item(), stop, self._seconds() if leads else 0.0])
         gradients = [each.grad for each in self.model.parameters() if each.grad is not None]
@@ -200,14 +175,11 @@ class Session:
         torch._foreach_div_(gradients, size)
         total, stops, self._agreed_seconds = told.tolist()
         self._stop_agreed = stops > 0
-        return float(total / size)
+        return loss.new_tensor(total / size, dtype=torch.float64)
 
     def stopping(self, stop: threading.Event) -> bool:
         """Whether training is to end here by request; the same in all processes."""
         return stop.is_set() if self._group.alone else self._stop_agreed
-
-    def _blank_state(self) -> State:
-        return self.model.initial_state(self._streams.stop - self._streams.start)
 
     def evaluate(self, stop: threading.Event) -> Evaluated | None:
         """Judge the averaged weights and let them write; return None if asked to stop meanwhile.
@@ -223,7 +195,7 @@ class Session:
     def _judged(self, stop: threading.Event) -> tuple[Evaluated | None, Progress]:
         progress, started = self.progress, self._seconds()
         with autocast(self.model.device, self._config.precision):
-            val_loss = held_out_loss(self._average, self._held_out, stop)
+            val_loss = held_out_loss(self._update.average, self._held_out, stop)
         if val_loss is None:
             return None, progress
         read = min(self.held_out_characters, LARGEST_EVALUATION)
@@ -242,7 +214,7 @@ class Session:
         progress.val_loss, progress.evaluated_step = val_loss, progress.step
         self.saved = False
         seed = preview_seed(self._config.seed, progress.step)
-        (preview,) = generate(self._average, config=_PREVIEW, seed=seed)
+        (preview,) = generate(self._update.average, config=_PREVIEW, seed=seed)
         progress.seconds = self._seconds()
         progress.evaluation_seconds = progress.seconds - started
         if progress.budget.max_time:
@@ -322,23 +294,15 @@ class Session:
     def save(self) -> Saved:
         """Write a checkpoint; raise `DivergedError` where a weight is no number any more."""
         workspace.release()  # putting it together takes as much
-        state = State(tuple(self._group.whole(part, 1) for part in self._state.parts_LBH))
+        state = State(tuple(self._group.whole(part, 1) for part in self._update.state.parts_LBH))
         saved = self._group.lead(lambda: self._write(state))
         self._saved_at = self.progress.seconds
         self.saved = True
         return saved
 
     def _write(self, state: State) -> Saved:
-        arrays: dict[str, Any] = {}
-        for name, parameter in self.model.named_parameters():
-            moments = self._optimizer.state.get(parameter)
-            zeros = torch.zeros_like(parameter)
-            arrays[f"weights.{name}"] = to_array(parameter)
-            arrays[f"first.{name}"] = to_array(moments["exp_avg"] if moments else zeros)
-            arrays[f"second.{name}"] = to_array(moments["exp_avg_sq"] if moments else zeros)
-        for number, part in enumerate(state.parts_LBH):
-            arrays[f"state.{number}"] = to_array(part)
-        model = self._average.arrays()
+        arrays = self._update.arrays(state)
+        model = self._update.average.arrays()
         if not all(np.isfinite(array).all() for array in (*model.values(), *arrays.values())):
             step = self.progress.step
             message = f"training diverged at step {step:,}: a weight is not a number any more"
@@ -414,12 +378,3 @@ class Session:
         if progress.budget.max_time:
             estimates.append(progress.budget.max_time - progress.seconds)
         return max(0.0, min(estimates)) if estimates else None
-
-
-def _fitting(arrays: Arrays, name: str, like: torch.Tensor) -> torch.Tensor:
-    if name not in arrays or arrays[name].shape != tuple(like.shape):
-        raise CheckpointError(
-            f"the checkpoint does not fit what it resumes: {name} should have the shape "
-            f"{tuple(like.shape)}"
-        )
-    return torch.from_numpy(arrays[name]).to(like.device, copy=True)

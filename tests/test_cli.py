@@ -16,7 +16,7 @@ import pytest
 import torch
 from conftest import Outcome
 
-from charrnn import catalogue, checkpoint, doctor, downloads, session, training
+from charrnn import catalogue, checkpoint, doctor, downloads, training, update
 from charrnn import cli as cli_module
 from charrnn.config import Budget, ModelConfig, SampleConfig, TextConfig, TrainConfig
 from charrnn.corpus import Corpus
@@ -346,7 +346,7 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_code_1(
         monkeypatch.setenv("WORLD_SIZE", "2")
     if error is DivergedError:  # whatever the rate, this network is too small to diverge by itself
         plain = torch.nn.functional.cross_entropy
-        monkeypatch.setattr(session, "cross_entropy", lambda *given: plain(*given) * float("inf"))
+        monkeypatch.setattr(update, "cross_entropy", lambda *given: plain(*given) * float("inf"))
     outcome = cli(*arguments)
     assert outcome.code == 1
     assert outcome.out == ""

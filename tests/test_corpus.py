@@ -73,9 +73,9 @@ def test_batches_follow_each_stream_in_order_and_leave_out_less_than_one(
     for epoch in range(3):
         first = epoch * batches.steps_per_epoch
         assert batches.starts_epoch(first)
-        rows = [batches.batch(first + step) for step in range(batches.steps_per_epoch)]
-        inputs_TB = np.concatenate([inputs for inputs, _ in rows])
-        targets_TB = np.concatenate([targets for _, targets in rows])
+        windows = [batches.window(first + step) for step in range(batches.steps_per_epoch)]
+        inputs_TB = np.concatenate([window_TB[:-1] for window_TB in windows])
+        targets_TB = np.concatenate([window_TB[1:] for window_TB in windows])
         assert np.array_equal(targets_TB, inputs_TB + 1)
         # Stream after stream, an epoch reads one unbroken stretch of the text.
         stretch = inputs_TB.T.ravel()
@@ -87,10 +87,10 @@ def test_batches_follow_each_stream_in_order_and_leave_out_less_than_one(
 def test_the_offset_differs_between_epochs_and_seeds() -> None:
     codes = np.arange(1000, dtype=np.uint16)
     batches = Batches(codes, 5, 70, seed=1)
-    offsets = {int(batches.batch(step * batches.steps_per_epoch)[0][0, 0]) for step in range(20)}
+    offsets = {int(batches.window(step * batches.steps_per_epoch)[0, 0]) for step in range(20)}
     assert len(offsets) > 10
     other = Batches(codes, 5, 70, seed=2)
-    assert not np.array_equal(other.batch(0)[0], batches.batch(0)[0])
+    assert not np.array_equal(other.window(0), batches.window(0))
 
 
 def test_the_held_out_part_is_the_last_tenth() -> None:

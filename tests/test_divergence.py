@@ -12,7 +12,7 @@ import torch
 from conftest import last_event
 from test_training import assert_same_but_for_the_steps_kept, digest, stopped_after, tiny
 
-from charrnn import session
+from charrnn import update
 from charrnn.checkpoint import Run
 from charrnn.corpus import Corpus
 from charrnn.errors import DivergedError
@@ -46,7 +46,7 @@ def spoil_gradient(patch: pytest.MonkeyPatch) -> None:
 
 def spoil_loss(patch: pytest.MonkeyPatch) -> None:
     plain = torch.nn.functional.cross_entropy
-    patch.setattr(session, "cross_entropy", lambda *given: plain(*given) * math.nan)
+    patch.setattr(update, "cross_entropy", lambda *given: plain(*given) * math.nan)
 
 
 SPOILED: list[Session] = []

@@ -142,7 +142,7 @@ def test_pages_that_were_let_go_are_read_again(kept: None) -> None:
     encoded.forget(corpus.codes[3:])
     assert np.array_equal(corpus.codes, before)
     batches = Batches(corpus.codes, 2, 4, seed=1)
-    assert np.array_equal(batches.batch(0)[0], batches.batch(0)[0])
+    assert np.array_equal(batches.window(0), batches.window(0))
 
 
 def test_documents_are_separated_in_a_stable_order() -> None:

@@ -58,7 +58,16 @@ LAYERS = {
         "session",
         "training",
     },
-    4: {"adaptation", "constraints", "evaluation", "novelty", "pages", "sampling", "surprise"},
+    4: {
+        "adaptation",
+        "constraints",
+        "evaluation",
+        "novelty",
+        "pages",
+        "sampling",
+        "surprise",
+        "update",
+    },
     3: {
         "writers",
         "writers.compiled_loop",

@@ -37,7 +37,7 @@ def test_averaged_weights_move_by_one_minus_the_decay() -> None:
     shape, vocabulary = ModelConfig(num_layers=1, hidden_size=4), Vocabulary("ab")
     average, model = CharRNN(shape, vocabulary), CharRNN(shape, vocabulary).initialize(1)
     torch.nn.init.zeros_(average.output.weight)
-    update_average(average, model, step=0, decay=0.995)
+    update_average(average, model, 0.9)
     torch.testing.assert_close(average.output.weight, 0.9 * model.output.weight)
 
 

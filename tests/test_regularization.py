@@ -6,9 +6,8 @@ import torch
 from conftest import TINY_MODEL, TINY_TRAINING
 
 from charrnn.config import TrainConfig
-from charrnn.regularization import Masks, draw_masks
+from charrnn.regularization import Masks, draw, masks_of
 
-CPU = torch.device("cpu")
 NOTHING = dataclasses.replace(
     TINY_TRAINING,
     batch_size=32,
@@ -22,7 +21,7 @@ NOTHING = dataclasses.replace(
 
 def drawn(shares: dict[str, Any], step: int = 3) -> Masks:
     config: TrainConfig = dataclasses.replace(NOTHING, **shares)
-    return draw_masks(config, TINY_MODEL, 20, step, CPU)
+    return masks_of(draw(config, TINY_MODEL, 20, step), config)
 
 
 def test_without_shares_nothing_is_drawn() -> None:
