@@ -154,10 +154,10 @@ def main() -> None:
         length, streams = config.seq_length or 0, config.batch_size or 0
         dtype = getattr(torch, config.precision)
         average = CharRNN(ModelConfig(), corpus.vocabulary).initialize(2).requires_grad_(False)
-        session.take_step()
+        session.take_steps()
         parameters = list(model.parameters())
         parts: dict[str, Callable[[], object]] = {
-            "the whole step": session.take_step,
+            "the whole step": session.take_steps,
             "products": products(model, length, streams, dtype),
             "gates": all_gates(model, length, streams, dtype),
             "optimizer": session._update._optimizer.step,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Cell = Literal["lstm", "gru", "rnn"]
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 Newline = Literal["keep", "lf"]
-Precision = Literal["auto", "float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 MAX_SEED = 2**63 - 1
 MOST_COPIED = 1000  # characters of a text that are looked back on for what is copied
@@ -147,7 +147,7 @@ class TrainConfig(Budget):
         "auto"
     )
     precision: Annotated[
-        Precision, "Of the products; auto: bfloat16 where the processor has instructions for it."
+        Precision, "Of the products; auto: bfloat16 where the device has instructions for it."
     ] = "auto"
     threads: Annotated[int | None, "Processor threads; left out: one for each core."] = None
 
@@ -172,7 +172,7 @@ class TrainConfig(Budget):
         check_integer("log_every", self.log_every, 1, 10**12)
         check_integer("seed", self.seed, 0, MAX_SEED)
         check_choice("device", self.device, ("auto", "cpu", "cuda", "mps"))
-        check_choice("precision", self.precision, ("auto", "float32", "bfloat16"))
+        check_choice("precision", self.precision, ("auto", "float32", "bfloat16", "float16"))
         check_integer("threads", self.threads, 1, 4096, optional=True)
 
 

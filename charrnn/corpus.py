@@ -252,6 +252,7 @@ class Batches:
                 "longer text, or a smaller --batch-size or --seq-length"
             )
         self.streams = batch_size
+        self.rows = seq_length + 1
         self._codes = codes
         self._seq_length = seq_length
         self._seed = seed
@@ -268,14 +269,19 @@ class Batches:
         """
         if step % self._forget_every == 0:
             encoded.forget(self._codes)
+        starts_B = self.starts(step, streams)
+        window_TB = self._codes[starts_B + np.arange(self.rows)[:, None]]
+        codes_TB: NDArray[np.int64] = window_TB.astype(np.int64)
+        return codes_TB
+
+    def starts(self, step: int, streams: slice = slice(None)) -> NDArray[np.int64]:
+        """Return where in the training part the characters of each stream begin at `step`."""
         epoch, row = divmod(step, self.steps_per_epoch)
         stream_length = self.steps_per_epoch * self._seq_length
         spare = len(self._codes) - 1 - self.streams * stream_length
         first = epoch_offset(self._seed, epoch, spare) + row * self._seq_length
-        starts_B = first + np.arange(self.streams)[streams] * stream_length
-        window_TB = self._codes[starts_B + np.arange(self._seq_length + 1)[:, None]]
-        codes_TB: NDArray[np.int64] = window_TB.astype(np.int64)
-        return codes_TB
+        starts_B: NDArray[np.int64] = first + np.arange(self.streams)[streams] * stream_length
+        return starts_B
 
 
 def read_text(source: Source) -> str:

@@ -1,12 +1,18 @@
 """Which device computes, in which precision, and with how many threads."""
 
+import contextlib
 import ctypes
 import functools
+import os
 import platform
 import sys
 import warnings
+from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from charrnn.errors import DeviceError, DeviceWarning
 from charrnn.processor import cores_allowed
@@ -28,6 +34,8 @@ def choose_device(name: str) -> torch.device:
             f"device; use one of: {usable}"
         )
     device = torch.device(name)
+    if name == "cuda":
+        _prepare_cuda()
     if name == "mps" and not computes_rightly(device):
         warnings.warn(
             f"this torch ({torch.__version__}) computes an LSTM wrongly on mps, so the processor "
@@ -37,6 +45,17 @@ def choose_device(name: str) -> torch.device:
         )
         return torch.device("cpu")
     return device
+
+
+def _prepare_cuda() -> None:
+    """Have an NVIDIA GPU compute float32 exactly, and the same each time.
+
+    cuBLAS needs work space of its own for that (its documentation, "Results Reproducibility").
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
 
 
 @functools.cache
@@ -79,17 +98,19 @@ def idle_gpus(device: torch.device, processes: int) -> tuple[str, ...]:
 def choose_precision(name: str, device: torch.device, cell: str) -> str:
     """Return the precision called `name`; raise `DeviceError` where the device does not serve it.
 
-    `auto` is bfloat16 for the lstm on a processor with instructions for it, else float32. Asked for
-    by name, any processor serves it: without such instructions the lstm is computed in float32 and
-    rounded as they would.
+    `auto` is bfloat16 where there are instructions for it: on a GPU, and on a processor for the
+    lstm; else float32. Asked for by name, any processor serves bfloat16: without such instructions
+    the lstm is computed in float32 and rounded as they would.
     """
+    on_gpu = device.type == "cuda"
+    gpu_bfloat16 = on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
     if name == "auto":
-        gains = cell == "lstm" and device.type == "cpu" and has_bfloat16()
-        return "bfloat16" if gains else "float32"
-    served = {"cpu": True, "cuda": torch.cuda.is_available() and torch.cuda.is_bf16_supported()}
-    if name == "bfloat16" and not served.get(device.type, False):
+        on_processor = device.type == "cpu" and cell == "lstm" and has_bfloat16()
+        return "bfloat16" if on_processor or gpu_bfloat16 else "float32"
+    served = {"float32": True, "bfloat16": gpu_bfloat16 or device.type == "cpu", "float16": on_gpu}
+    if not served[name]:
         raise DeviceError(
-            f"--precision bfloat16 cannot be used: the device {device.type} does not compute in "
+            f"--precision {name} cannot be used: the device {device.type} does not compute in "
             "it; use --precision float32"
         )
     return name
@@ -97,7 +118,28 @@ def choose_precision(name: str, device: torch.device, cell: str) -> str:
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Return the context in which products are computed in `precision`."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    dtype: torch.dtype = getattr(torch, precision)
+    # No cache of rounded weights: a CUDA graph must round them anew each time it is replayed.
+    enabled = dtype != torch.float32
+    return torch.autocast(
+        device.type, dtype if enabled else None, enabled=enabled, cache_enabled=False
+    )
+
+
+@contextlib.contextmanager
+def tensor_cores(device: torch.device) -> Iterator[None]:
+    """Let an NVIDIA GPU round the factors of float32 products to 19 bits (TF32), for training."""
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.allow_tf32 = True
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
 
 
 @functools.cache
@@ -108,6 +150,24 @@ def has_bfloat16() -> bool:
     """
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(supported and supported())
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes that a GPU has left; none where the processor's memory is as near."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
+
+
+def resident(
+    codes: NDArray[np.unsignedinteger[Any]], device: torch.device, free: int
+) -> torch.Tensor | None:
+    """Return a copy of a text in a device's own memory; None if it takes over a quarter of `free`.
+
+    A byte a character where that is enough, else four.
+    """
+    dtype = np.uint8 if codes.dtype == np.uint8 else np.int32
+    if codes.size * np.dtype(dtype).itemsize > free // 4:
+        return None
+    return torch.from_numpy(codes.astype(dtype)).to(device)
 
 
 def set_threads(threads: int | None) -> int:

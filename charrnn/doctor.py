@@ -118,9 +118,9 @@ def _activations(config: RunConfig) -> int:
 
 
 def _seconds_a_step(session: Session) -> float:
-    session.take_step()  # the first one also compiles and takes memory
+    session.take_steps()  # the first one also compiles and takes memory
     begun, steps = time.perf_counter(), 0
     while (spent := time.perf_counter() - begun) < _PROBE or not steps:
-        session.take_step()
+        session.take_steps()
         steps += 1
     return spent / steps

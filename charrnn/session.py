@@ -17,10 +17,11 @@ from charrnn import metrics
 from charrnn.checkpoint import Checkpoint, Run
 from charrnn.config import SampleConfig
 from charrnn.corpus import Batches, Corpus
-from charrnn.device import autocast
+from charrnn.device import autocast, free_memory, resident
 from charrnn.errors import CheckpointError, CorpusError, DivergedError
 from charrnn.evaluation import LARGEST_EVALUATION, held_out_loss
 from charrnn.events import Evaluated, Saved, Step, SteppedBack
+from charrnn.graphed_update import GraphedUpdate
 from charrnn.group import ALONE, Group
 from charrnn.model import CharRNN, State
 from charrnn.optimization import average_decay, learning_rate
@@ -61,11 +62,13 @@ class Session:
         self._config = config
         self._eval_every = config.eval_every
         self._batches = Batches(training, config.batch_size, config.seq_length, config.seed)
+        self._resident = resident(training, model.device, free_memory(model.device))
         self._batch_characters = config.batch_size * config.seq_length
         self._group = group
         progress.processes = group.ranks.size
         self._streams = group.ranks.share(config.batch_size)
-        self._update = Update(model, config, self._streams)
+        graphed = model.device.type == "cuda" and group.alone
+        self._update = (GraphedUpdate if graphed else Update)(model, config, self._streams)
         self._stop_agreed = False  # whether any process was asked to stop, as all of them know
         self._started = time.perf_counter() - progress.seconds
         self._agreed_seconds = progress.seconds
@@ -117,24 +120,61 @@ class Session:
             limits.append(progress.step + max(0, int(left / self._seconds_a_step())))
         return min(limits) if limits else None
 
-    def take_step(self, stop: bool = False) -> Step:
-        """Train on the next batch; `stop` tells all processes that this one was asked to stop."""
+    def take_steps(self, stop: bool = False) -> list[Step]:
+        """Train on the next batch, or on as many as nothing comes between on a GPU.
+
+        `stop` tells all processes that this one was asked to stop.
+        """
         self.saved = False
-        progress, config, started = self.progress, self._config, self._seconds()
-        step, model = progress.step, self.model
+        begun, step = self._seconds(), self.progress.step
+        count = self._steps_until_a_look() if self._update.runs_ahead else 1
+        told = torch.stack([self._start_step(step + ahead, stop) for ahead in range(count)])
+        taken = told.tolist()  # waits until they are done
+        now = self._seconds() if self._group.alone else self._agreed_seconds
+        took = (now - begun) / count
+        return [
+            self._settled(loss, norm, begun + took * (n + 1), took)
+            for n, (loss, norm) in enumerate(taken)
+        ]
+
+    def _steps_until_a_look(self) -> int:
+        """Return the steps until a row, an evaluation, a save or the end of the plan is due."""
+        step, config = self.progress.step, self._config
+        every = [self._eval_every, config.log_every, config.save_every or 10**9]
+        left = [each - step % each for each in every]
+        if self.progress.horizon is not None:
+            left.append(max(1, self.progress.horizon - step))
+        return min(left)
+
+    def _rate(self, step: int) -> float:
+        progress = self.progress
+        rate: float = learning_rate(step, progress.horizon, self._config) / 2**progress.setbacks
+        return rate
+
+    def _start_step(self, step: int, stop: bool) -> Tensor:
+        """Start the step that follows `step`; return its loss and the norm of its gradient."""
         if self._batches.starts_epoch(step):
             self._update.blank_state()
-        rate = learning_rate(step, progress.horizon, config) / 2**progress.setbacks
-        window_TB = torch.from_numpy(self._batches.window(step, self._streams)).to(model.device)
-        draws = draw(config, model.config, len(model.vocabulary), step)
         inputs = Inputs(
-            window_TB=window_TB,
-            draws={name: each.to(model.device) for name, each in draws.items()},
-            rate=rate,
-            move=1 - average_decay(step, config.average_decay),
+            window_TB=self._window(step),
+            draws=draw(self._config, self.model.config, len(self.model.vocabulary), step),
+            rate=self._rate(step),
+            move=1 - average_decay(step, self._config.average_decay),
         )
-        told = self._update(inputs, lambda loss: self._agree(loss, stop))
-        train_loss, norm = told.tolist()
+        return self._update(inputs, lambda loss: self._agree(loss, stop))
+
+    def _window(self, step: int) -> Tensor:
+        """Return the characters of `step`, (T + 1, B), from where the text is."""
+        if self._resident is None:
+            return torch.from_numpy(self._batches.window(step, self._streams))
+        starts_B = torch.from_numpy(self._batches.starts(step, self._streams))
+        rows_T1 = torch.arange(self._batches.rows, device=self._resident.device)[:, None]
+        return self._resident[starts_B.to(self._resident.device) + rows_T1].long()
+
+    def _settled(self, train_loss: float, norm: float, seconds: float, took: float) -> Step:
+        """Count the next step as taken; raise `DivergedError` if a number of it is none."""
+        progress = self.progress
+        step, rate = progress.step, self._rate(progress.step)
         if not math.isfinite(train_loss) or not math.isfinite(norm):
             raise DivergedError(
                 f"training diverged at step {step + 1:,}: the loss is {train_loss:.4g} and the "
@@ -147,9 +187,9 @@ class Session:
         progress.learning_rate = rate
         progress.loss_sum += train_loss
         progress.loss_count += 1
-        progress.seconds = self._seconds() if self._group.alone else self._agreed_seconds
+        progress.seconds = seconds
         self._row_characters += self._batch_characters
-        self._row_seconds += max(1e-9, progress.seconds - started)
+        self._row_seconds += max(1e-9, took)
         return Step(
             step=progress.step,
             epoch=progress.epoch,

@@ -313,7 +313,7 @@ def _events(session: Session, stop: threading.Event) -> Iterator[Event]:
                 if not session.saved:
                     yield session.save()
                 break
-            yield session.take_step(stop.is_set())
+            yield from session.take_steps(stop.is_set())
             if not session.evaluation_due():
                 if session.log_due():
                     session.log()

@@ -4,6 +4,7 @@ Shape suffixes: T steps, B streams, V characters of the vocabulary, L layers, H 
 """
 
 import copy
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from charrnn.config import TrainConfig
-from charrnn.device import autocast
+from charrnn.device import autocast, tensor_cores
 from charrnn.errors import CheckpointError
 from charrnn.model import Arrays, CharRNN, State, to_array
 from charrnn.optimization import make_optimizer, update_average
@@ -42,6 +43,9 @@ class Update:
     The state is that of `streams`, which this process reads; they begin blank.
     """
 
+    runs_ahead = False
+    """Whether steps are only started by a call, and better not looked at one by one."""
+
     def __init__(self, model: CharRNN, config: TrainConfig, streams: slice) -> None:
         self.model = model
         self.average = copy.deepcopy(model).requires_grad_(False)
@@ -54,16 +58,28 @@ class Update:
         """Take a step; return the loss in nats a character, and the norm of its gradient."""
         for group in self._optimizer.param_groups:
             group["lr"] = inputs.rate
-        return self._taken(inputs, inputs.move, agree)
+        there = dataclasses.replace(
+            inputs,
+            window_TB=inputs.window_TB.to(self.model.device),
+            draws={name: each.to(self.model.device) for name, each in inputs.draws.items()},
+        )
+        return self._taken(there, inputs.move, agree)
 
     def _taken(self, inputs: Inputs, move: float | Tensor, agree: Agree) -> Tensor:
+        precision = self._config.precision
         x_TB, y_TB = inputs.window_TB[:-1], inputs.window_TB[1:]
         masks = masks_of(inputs.draws, self._config).of(self._streams)
-        with autocast(self.model.device, self._config.precision):
-            logits_TBV, state = self.model(x_TB, self.state, masks)
-        loss = cross_entropy(logits_TBV.flatten(0, 1), y_TB.flatten())
-        self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        with tensor_cores(self.model.device):
+            with autocast(self.model.device, precision):
+                logits_TBV, state = self.model(x_TB, self.state, masks)
+            loss = cross_entropy(logits_TBV.flatten(0, 1), y_TB.flatten())
+            self._optimizer.zero_grad()
+            scale = _loss_scale(y_TB.numel()) if precision == "float16" else 1
+            (loss * scale).backward()  # type: ignore[no-untyped-call]
+        if scale > 1:
+            for parameter in self.model.parameters():
+                if parameter.grad is not None:
+                    parameter.grad.div_(scale)
         loss = agree(loss.detach())
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._config.clip_norm)
         self._optimizer.step()
@@ -115,6 +131,16 @@ class Update:
             layers, _, units = part.shape
             whole = (layers, self._config.batch_size or 0, units)
             part.copy_(_fitting(groups["state"], f"{number}", whole)[:, self._streams])
+
+
+def _loss_scale(characters: int) -> int:
+    """Return what float16 gradients are multiplied by, so that small ones are not rounded to zero.
+
+    The power of two that makes of the mean loss about the sum: the gradient of a single character's
+    logits is then at most 1, where float16 is at its best (Micikevicius et al., 2018).
+    """
+    scale: int = 1 << (characters - 1).bit_length()
+    return scale
 
 
 def _fitting(arrays: Arrays, name: str, shape: tuple[int, ...]) -> Tensor:

@@ -54,17 +54,17 @@ SPOILED: list[Session] = []
 
 def diverging(patch: pytest.MonkeyPatch, spoil: Spoil, step: int, times: int) -> None:
     """Have training diverge at the step after `step`, for so many times."""
-    take_step = Session.take_step
+    take_steps = Session.take_steps
 
-    def spoiled(self: Session, stop: bool = False) -> Step:
+    def spoiled(self: Session, stop: bool = False) -> list[Step]:
         if self.progress.step != step or self.progress.setbacks >= times:
-            return take_step(self)
+            return take_steps(self)
         SPOILED[:] = [self]
         with pytest.MonkeyPatch.context() as inner:
             spoil(inner)
-            return take_step(self)
+            return take_steps(self)
 
-    patch.setattr(Session, "take_step", spoiled)
+    patch.setattr(Session, "take_steps", spoiled)
 
 
 @pytest.mark.parametrize("spoil", [spoil_weights, spoil_gradient, spoil_loss])
@@ -140,16 +140,16 @@ def test_after_three_times_it_ends_and_says_what_to_try(
 def test_a_weight_that_is_no_number_is_never_saved(
     text: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take_step = Session.take_step
+    take_steps = Session.take_steps
 
-    def spoiled(self: Session, stop: bool = False) -> Step:
-        taken = take_step(self)
+    def spoiled(self: Session, stop: bool = False) -> list[Step]:
+        taken = take_steps(self)
         if self.progress.step == 17 and not self.progress.setbacks:
             SPOILED[:] = [self]
             spoil_weights(monkeypatch)
         return taken
 
-    monkeypatch.setattr(Session, "take_step", spoiled)
+    monkeypatch.setattr(Session, "take_steps", spoiled)
     events = list(tiny("run", text, save_every=17))
     back = next(event for event in events if isinstance(event, SteppedBack))
     assert "at step 17: a weight is not a number" in back.why

@@ -62,6 +62,7 @@ LAYERS = {
         "adaptation",
         "constraints",
         "evaluation",
+        "graphed_update",
         "novelty",
         "pages",
         "sampling",
