@@ -18,7 +18,7 @@ from charrnn.config import ModelConfig
 from charrnn.corpus import Vocabulary
 from charrnn.device import choose_device
 from charrnn.errors import CheckpointError
-from charrnn.recurrence import LayerState, LayerWeights, run_layer
+from charrnn.recurrence import LayerState, LayerWeights, run_layers
 from charrnn.regularization import ALL_KEPT, Masks
 from charrnn.runs import find_run
 
@@ -85,18 +85,17 @@ class CharRNN(nn.Module):
         """
         if masks.carried_B1 is not None:
             state = State(tuple(part * masks.carried_B1 for part in state.parts_LBH))
-        inputs, states, last = x_TB, [], self.config.num_layers - 1
-        for layer in range(self.config.num_layers):
-            weights = _masked(self.layer_weights(layer), layer, masks)
-            inputs, layer_state = run_layer(self.config.cell, inputs, state.layer(layer), weights)
-            states.append(layer_state)
-            if layer < last and masks.between_LBH is not None:
-                inputs = inputs * masks.between_LBH[layer].to(inputs.dtype)
+        layers = [
+            _masked(self.layer_weights(layer), layer, masks)
+            for layer in range(self.config.num_layers)
+        ]
+        outputs_TBH, parts_LBH = run_layers(
+            self.config.cell, x_TB, state.parts_LBH, layers, masks.between_LBH
+        )
         if masks.output_BH is not None:
-            inputs = inputs * masks.output_BH.to(inputs.dtype)
-        parts = tuple(torch.stack(part) for part in zip(*states, strict=True))
+            outputs_TBH = outputs_TBH * masks.output_BH.to(outputs_TBH.dtype)
         with torch.autocast(self.device.type, enabled=False):
-            return self.output(inputs.to(self.output.weight.dtype)), State(parts)
+            return self.output(outputs_TBH.to(self.output.weight.dtype)), State(parts_LBH)
 
     def initial_state(self, batch: int) -> State:
         """Return the blank state of `batch` streams: zeros."""

@@ -14,6 +14,7 @@ from charrnn.events import Event, Finished
 from charrnn.training import train
 
 if TYPE_CHECKING:
+    from emulator import Emulator
     from playwright.sync_api import Browser, Page
 
 TINY_MODEL = ModelConfig(num_layers=2, hidden_size=16)
@@ -103,6 +104,17 @@ def text_file(tmp_path: Path) -> Path:
 def finished(text_file: Path) -> Finished:
     """A finished tiny run at checkpoints/verse, trained on `text_file`."""
     return last_event(list(train(str(text_file), TINY_TRAINING, TINY_MODEL)))
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> "Emulator":
+    """The kernels for NVIDIA GPUs on this processor; without a C++ compiler, tests are skipped."""
+    from emulator import Emulator
+
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        pytest.skip("there is no C++ compiler to run the kernels on a processor with: install g++")
+    return Emulator(tmp_path_factory.mktemp("emulated"), compiler)
 
 
 @pytest.fixture(scope="session")

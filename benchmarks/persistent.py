@@ -1,0 +1,194 @@
+"""Time the recurrent layers on an NVIDIA GPU: cuDNN beside the persistent kernel.
+
+    python benchmarks/persistent.py [--hidden 512] [--layers 3] [--streams 128] [--steps 128]
+
+Forward and backward, without the output layer and the optimizer; the contenders take turns. Prints
+the median, lowest and highest time of a step of time, and the ratio of each to the first. The limit
+is what the products take at the rate of one large product, measured beside them.
+
+Shape suffixes: T steps, B streams, V characters, H units, L layers.
+"""
+
+import argparse
+import contextlib
+import statistics
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from charrnn.recurrence import LayerWeights, native, persistent
+from charrnn.recurrence.wavefront import Plan
+
+CHARACTERS = 65
+WARM_UPS = 5
+SQUARE = 8192  # rows and columns of the large product
+PRECISIONS = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What all contenders compute."""
+
+    layers: int
+    hidden: int
+    streams: int
+    steps: int
+
+    @property
+    def operations(self) -> int:
+        """Additions and multiplications of the products, forward and backward.
+
+        A one-hot input needs no product with the first layer's input weights.
+        """
+        matrices = 2 * self.layers - 1
+        return 6 * matrices * 4 * self.hidden**2 * self.streams * self.steps
+
+
+class Stock(nn.Module):
+    """What everyone writes: an embedding and `nn.LSTM`."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(CHARACTERS, sizes.hidden)
+        self.layers = nn.LSTM(sizes.hidden, sizes.hidden, sizes.layers)
+
+    def forward(self, x_TB: Tensor) -> Tensor:
+        """Return the outputs (T, B, H)."""
+        outputs_TBH: Tensor = self.layers(self.embedding(x_TB))[0]
+        return outputs_TBH
+
+
+def contenders(sizes: Sizes, device: torch.device) -> dict[str, Callable[[], None]]:
+    """Return what is timed: forward and backward once, by name."""
+    x_TB = torch.randint(CHARACTERS, (sizes.steps, sizes.streams), device=device)
+    stock = Stock(sizes).to(device)
+    layers = [
+        LayerWeights(*(nn.Parameter(each.detach().clone()) for each in weights))
+        for weights in stock.layers.all_weights
+    ]
+    first = torch.randn(4 * sizes.hidden, CHARACTERS, device=device) / CHARACTERS**0.5
+    layers[0] = layers[0]._replace(weight_ih_GI=nn.Parameter(first))
+    state_LBH = torch.zeros(sizes.layers, sizes.streams, sizes.hidden, device=device)
+
+    def one_by_one() -> Tensor:
+        inputs = x_TB
+        for layer, weights in enumerate(layers):
+            state = state_LBH[layer], state_LBH[layer]
+            inputs, _ = native.run_layer("lstm", inputs, state, weights)
+        return inputs
+
+    def kernel() -> Tensor:
+        return persistent.run_layers(x_TB, (state_LBH, state_LBH), layers, None)[0]
+
+    def step(run: Callable[[], Tensor], context: Callable[[], Any]) -> Callable[[], None]:
+        def timed() -> None:
+            with context():
+                outputs_TBH = run()
+            torch.autograd.backward(outputs_TBH, torch.ones_like(outputs_TBH))
+
+        return timed
+
+    found = {
+        "nn.LSTM float32": step(lambda: stock(x_TB), lambda: tensor_float_32(False)),
+        "nn.LSTM TF32": step(lambda: stock(x_TB), lambda: tensor_float_32(True)),
+    }
+    for name, dtype in PRECISIONS.items():
+
+        def context(dtype: torch.dtype = dtype) -> torch.autocast:
+            return torch.autocast("cuda", dtype)
+
+        found[f"nn.LSTM {name}"] = step(lambda: stock(x_TB), context)
+        found[f"cuDNN layer by layer {name}"] = step(one_by_one, context)
+        with context():
+            served = persistent.serves("lstm", x_TB, layers)
+        if served:
+            found[f"persistent kernel {name}"] = step(kernel, context)
+        else:
+            print(f"persistent kernel {name}: not served; {why_not(sizes, dtype, device)}")
+    return found
+
+
+@contextlib.contextmanager
+def tensor_float_32(allowed: bool) -> Any:
+    """Let cuDNN round float32 numbers to 19 bits, or not."""
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=allowed):
+        yield
+
+
+def why_not(sizes: Sizes, dtype: torch.dtype, device: torch.device) -> str:
+    """Return why the kernel does not serve a size, as far as that can be told."""
+    plan = Plan(layers=sizes.layers, hidden=sizes.hidden, streams=sizes.streams, dtype=dtype)
+    if not persistent.fits(plan, torch.cuda.get_device_properties(device)):
+        return "it does not fit on this GPU, or the sizes cannot be cut"
+    try:
+        return f"differences {persistent.differences(plan, device).tolist()}"
+    except Exception as error:  # that is what is asked for
+        return f"{type(error).__name__}: {error}"
+
+
+def milliseconds(run: Callable[[], None]) -> float:
+    """Return how long the GPU takes."""
+    start, end = (
+        torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        for _ in range(2)
+    )
+    start.record()
+    run()
+    end.record()
+    end.synchronize()
+    return float(start.elapsed_time(end))
+
+
+def product(device: torch.device) -> Callable[[], None]:
+    """Return one large product in bfloat16."""
+    a, b = (torch.randn(SQUARE, SQUARE, device=device, dtype=torch.bfloat16) for _ in range(2))
+
+    def run() -> None:
+        torch.mm(a, b)
+
+    return run
+
+
+def main() -> None:
+    """Time all in turn, print a table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    for name, default in (("hidden", 512), ("layers", 3), ("streams", 128), ("steps", 128)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    parser.add_argument("--rounds", type=int, default=30)
+    asked = parser.parse_args()
+    if not torch.cuda.is_available():
+        sys.exit("this benchmark needs an NVIDIA GPU, and torch finds none here")
+    sizes = Sizes(asked.layers, asked.hidden, asked.streams, asked.steps)
+    device = torch.device("cuda", torch.cuda.current_device())
+    print(f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}, {sizes}")
+    timed = {**contenders(sizes, device), "large product": product(device)}
+    times: dict[str, list[float]] = {name: [] for name in timed}
+    for turn in range(WARM_UPS + asked.rounds):
+        for name, run in timed.items():
+            spent = milliseconds(run)
+            if turn >= WARM_UPS:
+                times[name].append(spent)
+    rate = 2 * SQUARE**3 / statistics.median(times.pop("large product"))
+    first = statistics.median(next(iter(times.values())))
+    print(f"{'':30} {'us a step of time':>24} {'char/s':>12} ratio")
+    for name, each in times.items():
+        show(name, sizes, sorted(each), first)
+    show("limit of the products", sizes, [sizes.operations / rate], first)
+
+
+def show(name: str, sizes: Sizes, spent: list[float], first: float) -> None:
+    """Print a line of the table; `spent` is in milliseconds, sorted."""
+    median = statistics.median(spent)
+    low, middle, high = (1000 * each / sizes.steps for each in (spent[0], median, spent[-1]))
+    characters = sizes.streams * sizes.steps / median * 1000
+    print(
+        f"{name:30} {middle:8.2f} ({low:.2f}-{high:.2f}) {characters:12,.0f} {first / median:5.2f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
