@@ -26,6 +26,7 @@ TINY_TRAINING = TrainConfig(
     log_every=5,
     warmup_steps=5,
     device="cpu",
+    precision="float32",  # on every processor
     threads=1,
 )
 VERSE = """\
