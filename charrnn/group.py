@@ -6,6 +6,7 @@ signal is found out by one process and told to all, so that they never part.
 
 import contextlib
 import datetime
+import gc
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -57,6 +58,7 @@ class Group:
         finally:
             with contextlib.suppress(RuntimeError):  # another process is gone already
                 dist.destroy_process_group()
+            gc.collect()  # gloo's threads end with the last reference: Python must not end first
 
     def lead(self, work: Callable[[], Result]) -> Result:
         """Let the first process do something; return its result, or raise its error, in all.

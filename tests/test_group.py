@@ -25,6 +25,7 @@ FLAGS = [
     *("--num-layers", "2", "--hidden-size", "16", "--batch-size", "4", "--seq-length", "8"),
     *("--dropout", "0.3", "--output-dropout", "0.3", "--weight-drop", "0.3"),
     *("--input-dropout", "0.1", "--state-drop", "0.2", "--threads", "1", "--device", "cpu"),
+    *("--precision", "float32"),
     *("--eval-every", "10", "--log-every", "5", "--patience", "0"),
 ]
 
