@@ -261,6 +261,7 @@ class BenchConfig:
     batch_size: Annotated[int, "Parallel streams."] = 64
     seq_length: Annotated[int, "Characters a gradient reaches back."] = 128
     vocabulary_size: Annotated[int, "Distinct characters."] = 65
+    device: Annotated[DeviceName, "What is measured; auto: cuda if it is there."] = "auto"
     threads: Annotated[int | None, "Processor threads; left out: one for each core."] = None
     max_time: Annotated[float, "Time after which no new round begins.", parse_duration] = 40.0
 
@@ -270,6 +271,7 @@ class BenchConfig:
         check_integer("batch_size", self.batch_size, 1, 2**20)
         check_integer("seq_length", self.seq_length, 2, 2**20)
         check_integer("vocabulary_size", self.vocabulary_size, 2, 2**20)
+        check_choice("device", self.device, ("auto", "cpu", "cuda", "mps"))
         check_integer("threads", self.threads, 1, 4096, optional=True)
         check_number("max_time", self.max_time, 0.001, 10**9)
 

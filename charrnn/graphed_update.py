@@ -7,35 +7,15 @@ there first, and weights, moments and state stay where they are. Not measured on
 import dataclasses
 import functools
 import warnings
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from charrnn.config import TrainConfig
+from charrnn.cuda_graph import Capture, Work, cuda_graph
 from charrnn.errors import DeviceWarning
 from charrnn.model import CharRNN, State
 from charrnn.update import Agree, Inputs, Update
-
-Work = Callable[[], None]
-Capture = Callable[[Work], Work]
-"""Does some work as a rehearsal; returns what does the same work on the same memory again."""
-
-_REHEARSALS = 3  # calls in which libraries allocate and choose, as torch.cuda.CUDAGraph advises
-
-
-def cuda_graph(work: Work) -> Work:
-    """Capture work as a CUDA graph; raises `RuntimeError` where something in it cannot be."""
-    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(_REHEARSALS):
-            work()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        work()
-    return graph.replay
 
 
 class GraphedUpdate(Update):

@@ -1,4 +1,4 @@
-"""Writing text: the filters, the draw, and the loop around a writer.
+"""Writing text: the loop around a writer, which asks it and draws.
 
 Shape suffixes: B samples, V characters of the vocabulary.
 """
@@ -16,13 +16,16 @@ from charrnn.config import SampleConfig
 from charrnn.constraints import Rule, allowed_in_text, first_place, rules_of
 from charrnn.corpus import Codes, Corpus
 from charrnn.errors import ConfigError
+from charrnn.filters import distribution, draw
 from charrnn.randomness import SampleUniforms
-from charrnn.writers import Writer, writer_for
+from charrnn.writers import BlockWriter, Writer, writer_for
 
 if TYPE_CHECKING:
     from charrnn.model import CharRNN
 
 Probabilities = NDArray[np.float64]
+
+_BLOCK = 64  # characters that a writer draws by itself before the first of them is shown
 
 
 class Reading(NamedTuple):
@@ -40,58 +43,6 @@ class _Draw(NamedTuple):
     codes_B: NDArray[np.int64]
     logits_BV: NDArray[np.float32] | None
     """What it was drawn from; None where it was given."""
-
-
-def apply_temperature(logits_BV: NDArray[Any], temperature: float) -> Probabilities:
-    """Return softmax(logits / temperature); at 0 the likeliest (first of equals) takes all."""
-    logits_BV = logits_BV.astype(np.float64)
-    if temperature == 0:
-        ones_VV: Probabilities = np.eye(logits_BV.shape[1])
-        likeliest_BV: Probabilities = ones_VV[logits_BV.argmax(axis=1)]
-        return likeliest_BV
-    powers_BV: Probabilities = np.exp(
-        (logits_BV - logits_BV.max(axis=1, keepdims=True)) / temperature
-    )
-    return _normalized(powers_BV)
-
-
-def apply_top_k(p_BV: Probabilities, top_k: int) -> Probabilities:
-    """Keep the k likeliest characters (Fan et al., 2018); of equals the first."""
-    return _keep(p_BV, _rank(p_BV) < top_k)
-
-
-def apply_top_p(p_BV: Probabilities, top_p: float) -> Probabilities:
-    """Keep the fewest likeliest characters that hold `top_p` together (Holtzman et al., 2020)."""
-    descending_BV = -np.sort(-p_BV, axis=1)
-    before_BV = np.cumsum(descending_BV, axis=1) - descending_BV
-    needed_B1 = (before_BV < top_p).sum(axis=1, keepdims=True)
-    return _keep(p_BV, _rank(p_BV) < needed_B1)
-
-
-def apply_min_p(p_BV: Probabilities, min_p: float) -> Probabilities:
-    """Keep characters at least `min_p` times as likely as the likeliest (Nguyen et al., 2024)."""
-    return _keep(p_BV, p_BV >= min_p * p_BV.max(axis=1, keepdims=True))
-
-
-def distribution(logits_BV: NDArray[Any], config: SampleConfig) -> Probabilities:
-    """Return the probabilities that are drawn from: temperature, top-k, top-p, min-p in turn."""
-    (temperature,) = config.temperatures
-    p_BV = apply_temperature(logits_BV, temperature)
-    if config.top_k is not None:
-        p_BV = apply_top_k(p_BV, config.top_k)
-    if config.top_p is not None:
-        p_BV = apply_top_p(p_BV, config.top_p)
-    if config.min_p is not None:
-        p_BV = apply_min_p(p_BV, config.min_p)
-    return p_BV
-
-
-def draw(p_BV: Probabilities, uniforms_B: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return one code for each row by inverting its cumulative distribution at a uniform."""
-    cumulative_BV = np.cumsum(p_BV, axis=1)
-    thresholds_B1 = uniforms_B[:, None] * cumulative_BV[:, -1:]
-    codes_B: NDArray[np.int64] = (cumulative_BV <= thresholds_B1).sum(axis=1)
-    return codes_B
 
 
 def write(
@@ -116,7 +67,9 @@ def write(
     rules = rules_of(config, writer.vocabulary, corpus)
     codes = writer.vocabulary.encode(prompt, config.unknown)
     texts = [_Text(prompt, config, bool(rules)) for _ in range(config.num_samples)]
-    draws = itertools.islice(_draws(writer, codes, config, rules, texts, reading), config.length)
+    judged = likelihood_B is not None
+    drawn = _draws(writer, codes, config, rules, texts, reading, judged)
+    draws = itertools.islice(drawn, config.length)
     return _pieces(draws, texts, likelihood_B)
 
 
@@ -146,6 +99,7 @@ def _draws(
     rules: Sequence[Rule],
     texts: "Sequence[_Text]",
     reading: Reading | None,
+    judged: bool,
 ) -> Iterator[_Draw]:
     seed = secrets.randbits(32) if config.seed is None else config.seed
     vocabulary, samples_B = writer.vocabulary, np.arange(config.num_samples)
@@ -162,6 +116,12 @@ def _draws(
             yield _Draw(samples_B, writer.line_start * config.num_samples, given_B, None)
     logits_1V, state = reading or writer.read(codes)
     logits_BV, state = logits_1V[samples_B * 0], writer.pick(state, samples_B * 0)
+    if isinstance(writer, BlockWriter) and not rules and not judged:
+        for first in itertools.count(int(opening), _BLOCK):
+            uniforms_KB = np.stack([uniforms.at(first + n) for n in range(_BLOCK)])
+            codes_KB, logits_BV, state = writer.draw_block(logits_BV, state, uniforms_KB, config)
+            for codes_B in codes_KB:
+                yield _Draw(samples_B, vocabulary.decode(codes_B), codes_B, None)
     for position in itertools.count(int(opening)):
         writing_B = [not texts[sample].ended for sample in samples_B.tolist()]
         # Leaving some out costs more than computing a few in vain; rules cannot hold for those.
@@ -285,18 +245,3 @@ class _Text:
         shown = self.held[: len(self.held) - len(tail)]
         self.held = tail
         return shown
-
-
-def _rank(p_BV: Probabilities) -> NDArray[np.int64]:
-    """Return the place of each character when sorted from the likeliest; of equals the first."""
-    order_BV = np.argsort(-p_BV, axis=1, kind="stable")
-    return np.argsort(order_BV, axis=1)
-
-
-def _keep(p_BV: Probabilities, kept_BV: NDArray[np.bool_]) -> Probabilities:
-    return _normalized(np.where(kept_BV, p_BV, 0.0))
-
-
-def _normalized(weights_BV: Probabilities) -> Probabilities:
-    totals_B1: Probabilities = weights_BV.sum(axis=1, keepdims=True)
-    return weights_BV / totals_B1

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -24,6 +25,7 @@ SMALL = BenchConfig(
     batch_size=4,
     seq_length=6,
     vocabulary_size=5,
+    device="cpu",
     threads=1,
     max_time=0.001,
 )
@@ -64,7 +66,7 @@ def test_bfloat16_is_measured_where_the_processor_has_it(
     there: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "has_bfloat16", lambda: there)
-    contenders = module._contenders(SMALL)
+    contenders = module._contenders(SMALL, torch.device("cpu"))
     for name in ("charrnn bfloat16", "stock bfloat16", "limit bfloat16"):
         assert (name in contenders) == there
 
@@ -79,7 +81,7 @@ def test_the_limit_does_as_many_operations_as_a_step(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(torch, "mm", counting)
     config = BenchConfig(num_layers=3, hidden_size=16, vocabulary_size=11, seq_length=8)
-    module._limit(config, torch.float32)()
+    module._limit(config, torch.float32, torch.device("cpu"))()
     each = 6 * (5 * 16 * 64 + 16 * 11)  # operations a character, as counted by hand
     assert sum(done) == pytest.approx(each * config.batch_size * 8, rel=0.001)
 
@@ -99,3 +101,25 @@ def test_the_command_prints_a_table_and_json(cli: Callable[..., Outcome]) -> Non
 def test_a_size_out_of_range_is_named() -> None:
     with pytest.raises(ConfigError, match="seq_length"):
         BenchConfig(seq_length=1)
+
+
+def test_on_a_gpu_each_precision_is_held_against_stock_and_its_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "choose_precision", lambda name, device, cell: name)
+    monkeypatch.setattr(module, "cuda_graph", lambda work: work)
+    for name in ("_ours", "_stock", "_limit"):
+        monkeypatch.setattr(module, name, lambda *sizes: lambda: None)
+    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, device: tensor)
+    assert list(module._contenders(SMALL, torch.device("cuda"))) == [
+        *("charrnn float32", "stock float32", "stock TF32", "limit float32"),
+        *("charrnn bfloat16", "stock bfloat16", "limit bfloat16"),
+        *("charrnn float16", "stock float16", "limit float16"),
+    ]
+
+
+@pytest.mark.gpu
+def test_a_gpu_is_measured() -> None:
+    result = benchmark(dataclasses.replace(SMALL, device="cuda", hidden_size=64, batch_size=16))
+    assert result.device == "cuda"
+    assert {"charrnn float32", "stock TF32", "limit float16"} <= {x.name for x in result.measured}

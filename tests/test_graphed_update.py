@@ -19,10 +19,11 @@ from test_training import assert_same_but_for_the_steps_kept, digest, stopped_af
 from charrnn import session
 from charrnn.checkpoint import Run
 from charrnn.corpus import Batches, Corpus
+from charrnn.cuda_graph import Work, cuda_graph
 from charrnn.device import free_memory, resident
 from charrnn.errors import DeviceWarning
 from charrnn.events import Evaluated, Event, Step, SteppedBack
-from charrnn.graphed_update import GraphedUpdate, Work, cuda_graph
+from charrnn.graphed_update import GraphedUpdate
 from charrnn.training import resume, train
 
 REGULARIZED: dict[str, Any] = {

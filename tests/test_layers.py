@@ -72,6 +72,7 @@ LAYERS = {
     3: {
         "writers",
         "writers.compiled_loop",
+        "writers.graph_writer",
         "writers.packed_writer",
         "writers.plain_loop",
         "writers.quantized_writer",
@@ -118,7 +119,9 @@ LAYERS = {
         "encoded",
         "features",
         "vocabulary",
+        "cuda_graph",
         "device",
+        "filters",
         "processor",
         "randomness",
         "ranks",

@@ -11,18 +11,16 @@ from torch.nn.functional import cross_entropy
 from charrnn.config import ModelConfig, SampleConfig
 from charrnn.corpus import Codes, Vocabulary
 from charrnn.errors import ConfigError, VocabularyError
-from charrnn.model import CharRNN, State
-from charrnn.sampling import (
+from charrnn.filters import (
     apply_min_p,
     apply_temperature,
     apply_top_k,
     apply_top_p,
     distribution,
     draw,
-    generate,
-    judged,
-    stream,
 )
+from charrnn.model import CharRNN, State
+from charrnn.sampling import generate, judged, stream
 from charrnn.writers import Writer, writer_for
 from charrnn.writers.packed_writer import PackedWriter
 from charrnn.writers.quantized_writer import QuantizedWriter

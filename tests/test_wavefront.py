@@ -161,7 +161,7 @@ def test_where_blocks_do_not_meet_the_results_are_no_numbers(emulator: Emulator)
     assert outputs_TBH[-1].isnan().any()
 
     def backward_alone(kernel: str, plan: Plan, fields: Fields) -> None:
-        (alone if kernel == "backward" else emulator.launch("-DSPINS=300"))(kernel, plan, fields)
+        (alone if kernel == "backward" else emulator.launch())(kernel, plan, fields)
 
     outputs_TBH, _ = wavefront.run_layers(backward_alone, torch.bfloat16, *made)
     assert not outputs_TBH.isnan().any()

@@ -176,7 +176,7 @@ def verify(run: RunArgument = None, json: JsonOption = False) -> None:
 @app.command()
 @config_flags
 def bench(as_json: JsonOption = False, config: BenchConfig = BenchConfig()) -> None:  # noqa: B008
-    """Measure training on this machine, beside stock PyTorch and the limit of the processor."""
+    """Measure training on this machine, beside stock PyTorch and the limit of its device."""
     from charrnn.benchmark import benchmark
     from charrnn.cli.reports import print_benchmark
     from charrnn.device import keep_freed_memory

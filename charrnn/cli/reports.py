@@ -215,7 +215,7 @@ def print_benchmark(result: "Benchmark") -> None:
             f"{config.vocabulary_size} distinct",
         ),
         ("measured", f"{result.rounds} rounds, {result.threads} threads, torch {result.torch}"),
-        ("processor", result.processor),
+        ("device", f"{result.device}: {result.processor}"),
         (
             "8-bit weights",
             f"{cost.quantized_bits:.4f} bits per character, the network's {cost.float32_bits:.4f}: "
@@ -223,6 +223,6 @@ def print_benchmark(result: "Benchmark") -> None:
             f"{cost.text}, which it never read)",
         ),
     ]
-    if not result.bfloat16_instructions:
+    if result.device == "cpu" and not result.bfloat16_instructions:
         facts.append(("bfloat16", "not measured: this processor has no instructions for it"))
     print_facts(facts)

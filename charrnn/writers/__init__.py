@@ -9,6 +9,7 @@ from charrnn.corpus import Codes, Vocabulary
 
 if TYPE_CHECKING:
     from charrnn.checkpoint import Checkpoint
+    from charrnn.config import SampleConfig
     from charrnn.model import CharRNN
 
 
@@ -30,6 +31,26 @@ class Writer(Protocol):
 
     def step(self, state: Any, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
         """Read one character for each sample; return the logits (B, V) and the state after it."""
+
+
+@runtime_checkable
+class BlockWriter(Writer, Protocol):
+    """A writer that draws too, so that nobody has to look at each character.
+
+    Shape suffixes: K characters of a block.
+    """
+
+    def draw_block(
+        self,
+        logits_BV: NDArray[np.float32],
+        state: Any,
+        uniforms_KB: NDArray[np.float64],
+        config: "SampleConfig",
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], Any]:
+        """Draw K characters of each sample, the first from the logits, by the numbers given.
+
+        Return them, and the logits and the state after the last.
+        """
 
 
 def writer_for(source: "Writer | CharRNN | str | None") -> Writer:
@@ -70,4 +91,8 @@ def _network_writer(model: "CharRNN") -> Writer:
     from charrnn.writers.packed_writer import PackedWriter
     from charrnn.writers.torch_writer import TorchWriter
 
+    if model.device.type == "cuda":
+        from charrnn.writers.graph_writer import GraphWriter
+
+        return GraphWriter(model)
     return PackedWriter(model) if PackedWriter.serves(model) else TorchWriter(model)
