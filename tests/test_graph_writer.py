@@ -72,9 +72,11 @@ def test_a_block_is_captured_once_for_its_size_and_filters() -> None:
         return rehearsed(work)
 
     writer = GraphWriter(network(), capture)
-    for temperature in (0.5, 1.0, 0.5):
-        generate(writer, "a", length=200, seed=1, temperature=temperature)
-    assert len(captured) == 2
+    filters: list[dict[str, Any]] = [{}, {"temperature": 1.0}, {"top_k": 2}, {"top_p": 0.5}, {}]
+    for each in filters:
+        text = generate(writer, "a", length=200, seed=1, **each)
+        assert text == generate(TorchWriter(network()), "a", length=200, seed=1, **each)
+    assert len(captured) == 4
 
 
 def test_rules_and_likelihoods_are_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:

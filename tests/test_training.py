@@ -23,7 +23,7 @@ from charrnn.errors import (
 )
 from charrnn.events import Evaluated, Event, Finished, Saved, Started, Step
 from charrnn.metrics import TIMING_KEYS, read_rows
-from charrnn.model import load
+from charrnn.model import CharRNN, State, load
 from charrnn.recurrence import cpu
 from charrnn.training import resume, train
 
@@ -289,6 +289,21 @@ def test_the_text_held_out_never_reaches_a_batch(
     monkeypatch.setattr(session, "Batches", Watched)
     list(tiny("run", text, max_steps=1))
     assert np.array_equal(seen[0], text.codes[: int(0.9 * len(text.codes))])
+
+
+def test_streams_begin_an_epoch_blank_and_go_on_from_what_they_read(
+    text: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blank, plain = list[bool](), CharRNN.forward
+
+    def watched(self: CharRNN, x_TB: torch.Tensor, state: State, *masks: Any) -> Any:
+        if self.training and torch.is_grad_enabled():
+            blank.append(not any(part.any() for part in state.parts_LBH))
+        return plain(self, x_TB, state, *masks)
+
+    monkeypatch.setattr(CharRNN, "forward", watched)
+    list(tiny("run", text, state_drop=0.0))
+    assert [step for step, each in enumerate(blank) if each] == [0, EPOCH]
 
 
 def test_a_run_goes_on_from_another_and_learns_its_new_characters(text: Corpus) -> None:
