@@ -30,17 +30,39 @@ plain._loop = PlainLoop(loop._weights)
 assert "".join(stream(plain, length=len(text), seed=1)) == text
 """
 
+LOOPS_THAT_GO = """
+from charrnn.runs import find_run
+from charrnn.sampling import stream
+from charrnn.writers import writer_of
+
+compilers = []
+for _ in range(2):
+    writer = writer_of(find_run("verse").select("best"), device="cpu")
+    pieces = stream(writer, length=100_000, seed=1)
+    while not writer._loop._compiling:
+        next(pieces)
+    compilers.append(writer._loop._compiling)
+    running = compilers[0].poll() is None
+    del writer, pieces
+print(running, compilers[0] is compilers[1], compilers[0].wait())
+"""
+
 
 def written(cache: Path, numba: str = "there") -> list[str]:
     """Return which loops wrote, first and last, where this folder keeps what is compiled."""
+    return said(SCRIPT.replace("{numba}", numba), cache)
+
+
+def said(script: str, cache: Path) -> list[str]:
+    """Return what a script printed, which must not have warned of anything."""
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT.replace("{numba}", numba)],
+        [sys.executable, "-W", "error::ResourceWarning", "-c", script],
         env={**os.environ, "NUMBA_CACHE_DIR": str(cache)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.split()
 
 
@@ -57,3 +79,7 @@ def test_it_writes_where_nothing_can_be_compiled(
     finished: Finished, tmp_path: Path, numba: str
 ) -> None:
     assert written(tmp_path, numba) == ["PlainLoop", "PlainLoop", "False"]
+
+
+def test_one_process_compiles_for_all_loops(finished: Finished, tmp_path: Path) -> None:
+    assert said(LOOPS_THAT_GO, tmp_path) == ["True", "True", "0"]

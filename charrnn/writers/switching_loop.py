@@ -3,6 +3,7 @@
 Both give the same bits, so nobody can tell from the text when one took over.
 """
 
+import functools
 import subprocess
 import sys
 from typing import Any
@@ -58,16 +59,23 @@ class SwitchingLoop:
         elif self._compiling or not compiled_loop.can_be_kept():
             self._settled = True
         else:
-            self._compile()
+            self._compiling = _compiler()
+            self._settled = self._compiling is None
 
-    def _compile(self) -> None:
-        try:
-            self._compiling = subprocess.Popen(
-                [sys.executable, "-c", _COMPILE],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        except OSError:
-            self._settled = True
+
+@functools.cache
+def _compiler() -> subprocess.Popen[bytes] | None:
+    """Begin to compile in another process, one for all loops; None where that cannot be.
+
+    It is kept here because loops come and go, and Python warns of a process that nobody waited for.
+    """
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-c", _COMPILE],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:
+        return None
