@@ -39,6 +39,8 @@ FORMAT = 1
 _MANIFEST, _STATE = "manifest.json", "state.json"
 _FILES = ("model.safetensors", "trainer.safetensors", _STATE)
 _STEP_FOLDER = re.compile(r"(?:\.replaced-)?step-(\d{8,})")
+_SINCE_ADDED = {"loss_temperature": 1.0}
+"""Settings of training that older runs do not name, as they were then."""
 _KEPT = 2  # newest checkpoints that are never pruned, beside the best
 _LOOKS = 10  # at a run whose checkpoints are pruned while one is being read
 _ROOM = 3  # checkpoints that must have room when a run begins: those kept and one being written
@@ -199,7 +201,7 @@ class Run:
             Vocabulary(record["vocabulary"])  # each a character, and each once
             config = RunConfig(
                 model=ModelConfig(**record["model"]),
-                training=TrainConfig(**record["training"]),
+                training=TrainConfig(**{**_SINCE_ADDED, **record["training"]}),
                 vocabulary=tuple(record["vocabulary"]),
                 corpus=CorpusRecord.of(record["corpus"]),
                 text=TextConfig(**record.get("text", {})),

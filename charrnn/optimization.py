@@ -34,6 +34,7 @@ def average_decay(step: int, decay: float) -> float:
 
 def make_optimizer(model: CharRNN, config: TrainConfig) -> torch.optim.AdamW:
     """Return AdamW (Loshchilov and Hutter, 2019), its moments zero; biases do not decay."""
+    assert config.weight_decay is not None  # a run's config is resolved
     matrices = [each for each in model.parameters() if each.dim() > 1]
     biases = [each for each in model.parameters() if each.dim() == 1]
     groups = [

@@ -66,8 +66,9 @@ class RunConfig:
     def __post_init__(self) -> None:
         for name in ("batch_size", "seq_length", "eval_every"):  # resolved when the run was made
             check_integer(name, getattr(self.training, name), 1, 10**12)
-        for name in ("dropout", "output_dropout", "weight_drop"):
-            check_number(name, getattr(self.training, name), 0, 1)
+        regularisers = ("dropout", "output_dropout", "weight_drop", "weight_decay")
+        for name in (*regularisers, "loss_temperature"):
+            check_number(name, getattr(self.training, name), 0, 10)
         check_number("baseline", self.baseline, 0, 1e9, optional=True)
         if self.corpus.line_start not in self.vocabulary:
             raise ConfigError("line_start must be a character of the vocabulary")

@@ -66,13 +66,15 @@ class Update:
         return self._taken(there, inputs.move, agree)
 
     def _taken(self, inputs: Inputs, move: float | Tensor, agree: Agree) -> Tensor:
-        precision = self._config.precision
+        precision, temperature = self._config.precision, self._config.loss_temperature
+        assert temperature  # a run's config is resolved
         x_TB, y_TB = inputs.window_TB[:-1], inputs.window_TB[1:]
         masks = masks_of(inputs.draws, self._config).of(self._streams)
         with tensor_cores(self.model.device):
             with autocast(self.model.device, precision):
                 logits_TBV, state = self.model(x_TB, self.state, masks)
-            loss = cross_entropy(logits_TBV.flatten(0, 1), y_TB.flatten())
+            logits_NV = logits_TBV.flatten(0, 1) / temperature
+            loss = cross_entropy(logits_NV, y_TB.flatten())
             self._optimizer.zero_grad()
             scale = _loss_scale(y_TB.numel()) if precision == "float16" else 1
             (loss * scale).backward()  # type: ignore[no-untyped-call]

@@ -22,7 +22,14 @@ from charrnn.runs import bundled_path, find_run, free_path, run_paths
 CONFIG = RunConfig(
     model=ModelConfig(hidden_size=4),
     training=TrainConfig(
-        batch_size=2, seq_length=4, eval_every=5, dropout=0.0, output_dropout=0.0, weight_drop=0.0
+        batch_size=2,
+        seq_length=4,
+        eval_every=5,
+        dropout=0.0,
+        output_dropout=0.0,
+        weight_drop=0.0,
+        weight_decay=0.02,
+        loss_temperature=1.0,
     ),
     vocabulary=("\n", "a", "é", "🙂"),
     corpus=CorpusRecord(name="t", path="/t.txt", sha256="0" * 64, characters=9, line_start="a"),

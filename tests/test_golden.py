@@ -26,6 +26,7 @@ def test_every_format_still_loads_writes_scores_and_resumes(number: int) -> None
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(path.read_bytes())
     run = Run.open(copy)
+    assert run.config.training.loss_temperature == facts.get("loss_temperature", 1.0)
     assert [each.step for each in run.checkpoints()] == facts["steps"]
     for each in run.checkpoints():
         each.verify()

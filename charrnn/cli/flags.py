@@ -30,6 +30,8 @@ _CHOSEN = {
     "dropout",
     "output_dropout",
     "weight_drop",
+    "loss_temperature",
+    "weight_decay",
     "epochs",
     "eval_every",
 }

@@ -173,7 +173,8 @@ def run_facts(
     batch = f"{training.batch_size} streams x {training.seq_length} characters, {pace}"
     how = (
         f"dropout {training.dropout:g} between layers, {training.output_dropout:g} before the "
-        f"output, {training.weight_drop:g} of the recurrent weights, learning "
+        f"output, {training.weight_drop:g} of the recurrent weights, weight decay "
+        f"{training.weight_decay:g}, loss temperature {training.loss_temperature:g}, learning "
         f"rate {training.learning_rate:g}, seed {training.seed}"
     )
     facts = [("text", text), ("network", network), ("batch", batch), ("training", how)]

@@ -47,7 +47,8 @@ def card(checkpoint: Checkpoint, file: str) -> str:
         f"{training.batch_size} streams x {training.seq_length} characters, learning rate "
         f"{training.learning_rate:g}, dropout {training.dropout:g} between layers and "
         f"{training.output_dropout:g} before the output, DropConnect {training.weight_drop:g}, "
-        f"seed {training.seed}",
+        f"weight decay {training.weight_decay:g}, loss temperature "
+        f"{training.loss_temperature:g}, seed {training.seed}",
         "Held-out loss": loss,
     }
     listed = "\n".join(f"- **{name}**: {value}." for name, value in facts.items())
