@@ -186,7 +186,7 @@ class AdaptConfig:
 
     segment: Annotated[int, "Characters foretold between two steps of adaptation."] = 20
     adapt_rate: Annotated[float, "Length of a step of adaptation, for each weight."] = 2e-4
-    pull_back: Annotated[float, "Share of the way back to the trained weights, a step."] = 0.005
+    pull_back: Annotated[float, "Share of the way back to the trained weights, a step."] = 0.002
 
     def __post_init__(self) -> None:
         check_integer("segment", self.segment, 1, 2**20)
@@ -370,7 +370,7 @@ def _loss_temperature(characters: int) -> float:
     """Return a temperature below 1 where a network that drops nothing would be too sure.
 
     Trained with DropConnect and dropout, it foretold new text best with its logits divided by 1.1
-    (Melis et al., 2018, found the same); trained at 0.9, it need not divide them.
+    (temperature scaling: Guo et al., 2017); trained at 0.9, it need not divide them.
     """
     return 0.9 if _learnt_long(characters) else 1.0
 
