@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 import torch
-from conftest import TINY_MODEL, TINY_TRAINING
+from conftest import TINY_MODEL
+from test_regularization import NOTHING
 from torch.nn.functional import cross_entropy
 
 from charrnn.corpus import Vocabulary
@@ -13,13 +14,7 @@ from charrnn.update import Inputs, Update
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
 def test_the_loss_learnt_from_is_that_at_its_temperature(temperature: float) -> None:
     config = dataclasses.replace(
-        TINY_TRAINING,
-        dropout=0.0,
-        output_dropout=0.0,
-        weight_drop=0.0,
-        state_drop=0.0,
-        weight_decay=0.0,
-        loss_temperature=temperature,
+        NOTHING, batch_size=4, weight_decay=0.0, loss_temperature=temperature
     )
     model = CharRNN(TINY_MODEL, Vocabulary("abcde")).initialize(1)
     window_TB = torch.arange(36).reshape(9, 4) % 5
