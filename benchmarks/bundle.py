@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn.checkpoint import Checkpoint, Run
-from charrnn.corpus import Corpus, Vocabulary
-from charrnn.evaluation import score_codes
-from charrnn.model import load_checkpoint
-from charrnn.runs import find_run
+from charrnn.analysis.scoring import score_codes
+from charrnn.data.corpus import Corpus
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.model.network import load_checkpoint
+from charrnn.runs.find import find_run
+from charrnn.runs.run import Checkpoint, Run
 
 
 def bundle(checkpoint: Checkpoint, folder: Path) -> Checkpoint:

@@ -20,8 +20,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from charrnn.recurrence import LayerWeights, native, persistent
-from charrnn.recurrence.wavefront import Plan
+from charrnn.recurrence import native
+from charrnn.recurrence.cuda import persistent
+from charrnn.recurrence.cuda.wavefront import Plan
+from charrnn.recurrence.layer import LayerWeights
 
 CHARACTERS = 65
 WARM_UPS = 5

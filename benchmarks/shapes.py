@@ -8,9 +8,9 @@ in characters a second, and the median over rounds of the ratio to stock float32
 
 import sys
 
-from charrnn.benchmark import benchmark
-from charrnn.config import BenchConfig
-from charrnn.device import keep_freed_memory
+from charrnn.config.training import BenchConfig
+from charrnn.numerics.devices import keep_freed_memory
+from charrnn.training.benchmark import benchmark
 
 SHAPES = [  # streams, characters, layers, units
     (16, 64, 2, 128),

@@ -16,19 +16,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from charrnn.checkpoint import Run
-from charrnn.config import ModelConfig, TrainConfig, resolve
-from charrnn.corpus import Corpus
-from charrnn.device import choose_precision, keep_freed_memory, set_threads
-from charrnn.model import CharRNN
-from charrnn.optimization import update_average
-from charrnn.progress import Progress
-from charrnn.records import RunConfig
-from charrnn.recurrence import gates
-from charrnn.recurrence.products import as_array, multiply, packed
-from charrnn.recurrence.streams import deal_out, largest_share
-from charrnn.regularization import draw, masks_of
-from charrnn.session import Session
+from charrnn.config.training import ModelConfig, TrainConfig, resolve
+from charrnn.data.corpus import Corpus
+from charrnn.model.dropout import draw, masks_of
+from charrnn.model.network import CharRNN
+from charrnn.numerics.devices import choose_precision, keep_freed_memory, set_threads
+from charrnn.recurrence.cpu import gates
+from charrnn.recurrence.cpu.matmul import as_array, multiply, packed
+from charrnn.recurrence.cpu.threads import deal_out, largest_share
+from charrnn.runs.progress import Progress
+from charrnn.runs.run import Run
+from charrnn.runs.run_config import RunConfig
+from charrnn.training.optimization import update_average
+from charrnn.training.session import Session
 
 ROUNDS = 7
 DROPOUT = 0.3

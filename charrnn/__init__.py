@@ -7,30 +7,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from charrnn.config import ModelConfig, SampleConfig, TrainConfig
-    from charrnn.corpus import Corpus
+    from charrnn.analysis.scoring import score
+    from charrnn.config.training import ModelConfig, SampleConfig, TrainConfig
+    from charrnn.data.corpus import Corpus
+    from charrnn.data.vocabulary import Vocabulary
     from charrnn.errors import CharrnnError
-    from charrnn.evaluation import score
-    from charrnn.model import CharRNN, load
-    from charrnn.sampling import generate, stream
-    from charrnn.training import train
-    from charrnn.vocabulary import Vocabulary
+    from charrnn.model.network import CharRNN, load
+    from charrnn.sampling.loop import generate, stream
+    from charrnn.training.loop import train
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "CharRNN": "model",
+    "CharRNN": "model.network",
     "CharrnnError": "errors",
-    "Corpus": "corpus",
-    "ModelConfig": "config",
-    "SampleConfig": "config",
-    "TrainConfig": "config",
-    "Vocabulary": "vocabulary",
-    "generate": "sampling",
-    "load": "model",
-    "score": "evaluation",
-    "stream": "sampling",
-    "train": "training",
+    "Corpus": "data.corpus",
+    "ModelConfig": "config.training",
+    "SampleConfig": "config.training",
+    "TrainConfig": "config.training",
+    "Vocabulary": "data.vocabulary",
+    "generate": "sampling.loop",
+    "load": "model.network",
+    "score": "analysis.scoring",
+    "stream": "sampling.loop",
+    "train": "training.loop",
 }
 
 __all__ = [

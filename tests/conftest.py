@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 import torch
 
-from charrnn.config import ModelConfig, TrainConfig
-from charrnn.corpus import Corpus
-from charrnn.events import Event, Finished
-from charrnn.training import train
+from charrnn.config.training import ModelConfig, TrainConfig
+from charrnn.data.corpus import Corpus
+from charrnn.training.events import Event, Finished
+from charrnn.training.loop import train
 
 if TYPE_CHECKING:
     from emulator import Emulator

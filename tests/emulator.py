@@ -10,9 +10,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from charrnn.recurrence import LayerState, LayerWeights, persistent, reference
-from charrnn.recurrence.nvrtc import Kernels
-from charrnn.recurrence.wavefront import Launch, Plan, addresses
+from charrnn.recurrence import reference
+from charrnn.recurrence.cuda import persistent
+from charrnn.recurrence.cuda.nvrtc import Kernels
+from charrnn.recurrence.cuda.wavefront import Launch, Plan, addresses
+from charrnn.recurrence.layer import LayerState, LayerWeights
 
 Fields = Sequence[Tensor | int | None]
 

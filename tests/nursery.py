@@ -18,10 +18,10 @@ from typing import Any
 import torch
 from conftest import TINY_MODEL, TINY_TRAINING, VERSE
 
-from charrnn.checkpoint import Run
-from charrnn.cli.following import follow
-from charrnn.events import Step
-from charrnn.training import resume, train
+from charrnn.console.follow import follow
+from charrnn.runs.run import Run
+from charrnn.training.events import Step
+from charrnn.training.loop import resume, train
 
 SAVE_EVERY = 3
 LONGEST = 0.3  # seconds that a child trains after its first step

@@ -21,16 +21,16 @@ import numpy as np
 from conftest import TINY_MODEL, VERSE
 
 import charrnn
-from charrnn.checkpoint import Run
-from charrnn.config import AdaptConfig, SampleConfig, TrainConfig
-from charrnn.corpus import Corpus
-from charrnn.evaluation import score
-from charrnn.events import Step
-from charrnn.metrics import TIMING_KEYS, read_rows
-from charrnn.model import load
-from charrnn.sampling import judged
-from charrnn.training import resume, train
-from charrnn.writers import writer_for, writer_of
+from charrnn.analysis.scoring import score
+from charrnn.config.training import AdaptConfig, SampleConfig, TrainConfig
+from charrnn.data.corpus import Corpus
+from charrnn.model.network import load
+from charrnn.runs.metrics import TIMING_KEYS, read_rows
+from charrnn.runs.run import Run
+from charrnn.sampling.engines.interface import writer_for, writer_of
+from charrnn.sampling.loop import judged
+from charrnn.training.events import Step
+from charrnn.training.loop import resume, train
 
 STOP_AT = 13
 CONFIG = TrainConfig(

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn.adaptation import adapted_copy
-from charrnn.config import AdaptConfig, ModelConfig
-from charrnn.corpus import Codes, Vocabulary
+from charrnn.analysis.dynamic_evaluation import adapted_copy
+from charrnn.analysis.scoring import character_nats, score
+from charrnn.config.training import AdaptConfig, ModelConfig
+from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.errors import ConfigError
-from charrnn.evaluation import character_nats, score
-from charrnn.model import CharRNN
+from charrnn.model.network import CharRNN
 
 VOCABULARY = Vocabulary("abcdefgh")
 STRONG = AdaptConfig(segment=5, adapt_rate=5e-3, pull_back=0.01)

@@ -7,17 +7,17 @@ import pytest
 import torch
 from conftest import Outcome
 
-from charrnn import benchmark as module
-from charrnn import catalogue
-from charrnn.benchmark import benchmark, quantization_cost
-from charrnn.config import BenchConfig
-from charrnn.corpus import Vocabulary
+from charrnn.analysis.scoring import character_nats
+from charrnn.config.training import BenchConfig
+from charrnn.data import catalogue
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import ConfigError
-from charrnn.evaluation import character_nats
-from charrnn.events import Finished
-from charrnn.model import load_checkpoint
-from charrnn.quantization import quantize
-from charrnn.runs import find_run
+from charrnn.model.network import load_checkpoint
+from charrnn.numerics.quantization import quantize
+from charrnn.runs.find import find_run
+from charrnn.training import benchmark as module
+from charrnn.training.benchmark import benchmark, quantization_cost
+from charrnn.training.events import Finished
 
 SMALL = BenchConfig(
     num_layers=2,

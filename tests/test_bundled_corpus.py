@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from charrnn import catalogue
+from charrnn.data import catalogue
 
 SMALLEST = 120_000  # bytes
 MOST_REPEATS = 4  # of a phrase of five words

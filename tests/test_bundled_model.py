@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from conftest import last_event
 
-from charrnn import catalogue
-from charrnn.config import ModelConfig, TrainConfig
-from charrnn.corpus import Corpus, Vocabulary
+from charrnn.config.training import ModelConfig, TrainConfig
+from charrnn.data import catalogue
+from charrnn.data.corpus import Corpus
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, CorpusError
-from charrnn.runs import bundled_path, find_run
-from charrnn.sampling import generate
-from charrnn.training import resume, train
-from charrnn.writers import writer_of
+from charrnn.runs.find import bundled_path, find_run
+from charrnn.sampling.engines.interface import writer_of
+from charrnn.sampling.loop import generate
+from charrnn.training.loop import resume, train
 
 TEXT = "First Citizen:\nBefore we proceed any further, hear me speak.\n"
 

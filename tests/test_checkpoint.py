@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from charrnn.checkpoint import Checkpoint, Run
-from charrnn.config import ModelConfig, TrainConfig
+from charrnn.config.training import ModelConfig, TrainConfig
 from charrnn.errors import CheckpointError, DamagedCheckpointWarning
-from charrnn.events import Finished
-from charrnn.records import CorpusRecord, RunConfig
-from charrnn.runs import bundled_path, find_run, free_path, run_paths
+from charrnn.runs.find import bundled_path, find_run, free_path, run_paths
+from charrnn.runs.run import Checkpoint, Run
+from charrnn.runs.run_config import CorpusRecord, RunConfig
+from charrnn.training.events import Finished
 
 CONFIG = RunConfig(
     model=ModelConfig(hidden_size=4),
@@ -214,7 +214,7 @@ def test_a_disk_without_room_is_named_before_a_run_and_before_a_save(
 def test_two_writers_cannot_share_a_run(run: Run) -> None:
     program = (
         "import pathlib, sys, time\n"
-        "from charrnn.checkpoint import Run\n"
+        "from charrnn.runs.run import Run\n"
         "with Run.open(pathlib.Path(sys.argv[1])).writing():\n"
         "    print('held', flush=True)\n"
         "    time.sleep(60)\n"

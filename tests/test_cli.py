@@ -16,10 +16,10 @@ import pytest
 import torch
 from conftest import Outcome
 
-from charrnn import catalogue, checkpoint, doctor, downloads, training, update
 from charrnn import cli as cli_module
-from charrnn.config import Budget, ModelConfig, SampleConfig, TextConfig, TrainConfig
-from charrnn.corpus import Corpus
+from charrnn.config.training import Budget, ModelConfig, SampleConfig, TextConfig, TrainConfig
+from charrnn.data import catalogue, downloads
+from charrnn.data.corpus import Corpus
 from charrnn.errors import (
     CharrnnError,
     CheckpointError,
@@ -31,8 +31,10 @@ from charrnn.errors import (
     GroupError,
     VocabularyError,
 )
-from charrnn.events import Finished
-from charrnn.novelty import novelty
+from charrnn.runs import run
+from charrnn.sampling.novelty import novelty
+from charrnn.training import dry_run, loop, step
+from charrnn.training.events import Finished
 
 Cli = Callable[..., Outcome]
 TINY = (
@@ -346,7 +348,7 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_code_1(
         monkeypatch.setenv("WORLD_SIZE", "2")
     if error is DivergedError:  # whatever the rate, this network is too small to diverge by itself
         plain = torch.nn.functional.cross_entropy
-        monkeypatch.setattr(update, "cross_entropy", lambda *given: plain(*given) * float("inf"))
+        monkeypatch.setattr(step, "cross_entropy", lambda *given: plain(*given) * float("inf"))
     outcome = cli(*arguments)
     assert outcome.code == 1
     assert outcome.out == ""
@@ -362,7 +364,7 @@ def test_other_failures_of_the_system_are_one_sentence_too(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device", "metrics.jsonl")
 
-    monkeypatch.setattr(checkpoint.Run, "open", full)
+    monkeypatch.setattr(run.Run, "open", full)
     outcome = cli("info", "verse")
     assert outcome.code == 1
     assert outcome.err == "error: metrics.jsonl: No space left on device\n"
@@ -432,7 +434,7 @@ def test_flags_reach_the_configs(
         seen.update(corpus=corpus, config=config, model=model, text=text)
         raise CorpusError("enough")
 
-    monkeypatch.setattr(training, "train", watch)
+    monkeypatch.setattr(loop, "train", watch)
     cli("train", "x.txt", "--cell", "gru", "--max-time", "1h30m", "--patience", 0, "--dropout", 0.5,
         "--encoding", "cp1252", "--newline", "lf", "--min-count", 3)  # fmt: skip
     assert seen["corpus"] == ["x.txt"]
@@ -580,7 +582,7 @@ def test_resume_refuses_a_changed_text_unless_it_is_named(
 def test_a_dry_run_tells_what_a_text_is_and_trains_nothing(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "_PROBE", 0.0)
+    monkeypatch.setattr(dry_run, "_PROBE", 0.0)
     line = "a line of the text that comes again"
     Path("t.txt").write_bytes(f"{line}\r\n{line}\n\rsome ~ other\x07\n".encode() * 9)
     outcome = cli("train", "t.txt", "--dry-run", *TINY)

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn.config import ModelConfig
-from charrnn.corpus import Vocabulary
-from charrnn.model import CharRNN
-from charrnn.sampling import generate
-from charrnn.writers import compiled_loop
-from charrnn.writers.compiled_loop import CompiledLoop
-from charrnn.writers.plain_loop import PlainLoop, WholeWeights
-from charrnn.writers.quantized_writer import QuantizedWriter
+from charrnn.config.training import ModelConfig
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.model.network import CharRNN
+from charrnn.sampling.engines import compiled_loop
+from charrnn.sampling.engines.compiled_loop import CompiledLoop
+from charrnn.sampling.engines.int8 import QuantizedWriter
+from charrnn.sampling.engines.numpy_loop import PlainLoop, WholeWeights
+from charrnn.sampling.loop import generate
 
 VOCABULARY = Vocabulary("\n abcdef")
 SHAPE = ModelConfig(num_layers=3, hidden_size=24)

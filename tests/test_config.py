@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.config import Budget, ModelConfig, SampleConfig, TrainConfig, resolve
-from charrnn.corpus import Corpus
+from charrnn.config.training import Budget, ModelConfig, SampleConfig, TrainConfig, resolve
+from charrnn.data.corpus import Corpus
 from charrnn.errors import ConfigError
-from charrnn.runs import find_run
+from charrnn.runs.find import find_run
 
 
 @pytest.mark.parametrize(

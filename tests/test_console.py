@@ -3,8 +3,8 @@ import sys
 
 import pytest
 
-from charrnn import console
-from charrnn.console import TextOutput, duration, nats, printable
+from charrnn.console import output
+from charrnn.console.output import TextOutput, duration, nats, printable
 
 
 class Stdout(io.TextIOWrapper):
@@ -81,9 +81,9 @@ def test_durations_are_short(seconds: float, shown: str) -> None:
 
 
 def test_markup_in_names_is_not_interpreted(capfd: pytest.CaptureFixture[str]) -> None:
-    console.print_error("no [bold]file[/bold] :smile:")
-    console.print_table("t", ("run", "n"), [("[red]x[/red]", "1")])
-    console.print_facts([("name", "[link=x]y[/link]")])
+    output.print_error("no [bold]file[/bold] :smile:")
+    output.print_table("t", ("run", "n"), [("[red]x[/red]", "1")])
+    output.print_facts([("name", "[link=x]y[/link]")])
     shown = "".join(capfd.readouterr())
     for literal in ("[bold]file[/bold] :smile:", "[red]x[/red]", "[link=x]y[/link]"):
         assert literal in shown

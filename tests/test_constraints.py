@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from charrnn.config import SampleConfig
-from charrnn.constraints import Place, allowed_at, first_place, rules_of
-from charrnn.corpus import Codes, Corpus, Vocabulary
+from charrnn.config.training import SampleConfig
+from charrnn.data.corpus import Corpus
+from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.errors import ConfigError
-from charrnn.sampling import generate
-from charrnn.writers import Writer
+from charrnn.sampling.constraints import Place, allowed_at, first_place, rules_of
+from charrnn.sampling.engines.interface import Writer
+from charrnn.sampling.loop import generate
 
 VOCABULARY = Vocabulary("\n ABCDEabcde")
 SEEN: Counter[str] = Counter()

@@ -1,12 +1,12 @@
 import pytest
 
-from charrnn.config import ModelConfig, SampleConfig
-from charrnn.conversation import Conversation
-from charrnn.corpus import Vocabulary
+from charrnn.config.training import ModelConfig, SampleConfig
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, VocabularyError
-from charrnn.model import CharRNN
-from charrnn.sampling import generate
-from charrnn.writers import Writer, writer_for
+from charrnn.model.network import CharRNN
+from charrnn.sampling.conversation import Conversation
+from charrnn.sampling.engines.interface import Writer, writer_for
+from charrnn.sampling.loop import generate
 
 CONFIG = SampleConfig(length=20, seed=5, temperature=1.2)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.events import Finished
+from charrnn.training.events import Finished
 
 # The program's own terminal, so that Ctrl-C typed there reaches it as a signal.
 _BEGIN = """\

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn import catalogue
-from charrnn.corpus import Batches, Corpus, Vocabulary, read_text
-from charrnn.documents import result_of
+from charrnn.data import catalogue
+from charrnn.data.corpus import Batches, Corpus, read_text
+from charrnn.data.sources import result_of
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError, VocabularyError
 
 TEXTS = st.text(min_size=1, max_size=300)

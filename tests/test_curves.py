@@ -12,11 +12,11 @@ from conftest import Opened, Outcome
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.checkpoint import Run
 from charrnn.console.chart import chart
-from charrnn.curves import Axis, Series, curves, ticks
-from charrnn.events import Finished
-from charrnn.metrics import read_rows
+from charrnn.runs.curves import Axis, Series, curves, ticks
+from charrnn.runs.metrics import read_rows
+from charrnn.runs.run import Run
+from charrnn.training.events import Finished
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from charrnn.config import TextConfig
-from charrnn.decoding import decoded, likely_encoding
+from charrnn.config.training import TextConfig
+from charrnn.data.decoding import decoded, likely_encoding
 from charrnn.errors import ConfigError, CorpusError
 
 TEXT = "Ça, déjà vu?\r\n漢字 🙂 é\r line\n"

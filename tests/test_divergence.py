@@ -12,14 +12,14 @@ import torch
 from conftest import last_event
 from test_training import assert_same_but_for_the_steps_kept, digest, stopped_after, tiny
 
-from charrnn import update
-from charrnn.checkpoint import Run
-from charrnn.corpus import Corpus
+from charrnn.data.corpus import Corpus
 from charrnn.errors import DivergedError
-from charrnn.events import Event, Step, SteppedBack
-from charrnn.metrics import read_rows
-from charrnn.session import Session
-from charrnn.training import resume
+from charrnn.runs.metrics import read_rows
+from charrnn.runs.run import Run
+from charrnn.training import step
+from charrnn.training.events import Event, Step, SteppedBack
+from charrnn.training.loop import resume
+from charrnn.training.session import Session
 
 Spoil = Callable[[pytest.MonkeyPatch], None]
 
@@ -46,7 +46,7 @@ def spoil_gradient(patch: pytest.MonkeyPatch) -> None:
 
 def spoil_loss(patch: pytest.MonkeyPatch) -> None:
     plain = torch.nn.functional.cross_entropy
-    patch.setattr(update, "cross_entropy", lambda *given: plain(*given) * math.nan)
+    patch.setattr(step, "cross_entropy", lambda *given: plain(*given) * math.nan)
 
 
 SPOILED: list[Session] = []

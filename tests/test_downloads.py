@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from charrnn import catalogue, downloads
-from charrnn.catalogue import Entry, downloads_folder
-from charrnn.corpus import Corpus
-from charrnn.documents import result_of
-from charrnn.downloads import fetch
+from charrnn.data import catalogue, downloads
+from charrnn.data.catalogue import Entry, downloads_folder
+from charrnn.data.corpus import Corpus
+from charrnn.data.downloads import fetch
+from charrnn.data.sources import result_of
 from charrnn.errors import DownloadError
 
 TEXT = b"a text from far away, in many lines\n" * 30_000

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn import documents, encoded
-from charrnn.config import TextConfig
-from charrnn.corpus import Batches, Corpus
-from charrnn.documents import Reading, cache_folder
-from charrnn.encoded import SEPARATOR
+from charrnn.config.training import TextConfig
+from charrnn.data import encoded_cache, sources
+from charrnn.data.corpus import Batches, Corpus
+from charrnn.data.encoded_cache import SEPARATOR
+from charrnn.data.sources import Reading, cache_folder
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
-from charrnn.vocabulary import Vocabulary
 
 TEXT = "Ça, déjà vu?\r\n漢字 🙂 é\n" * 3
 
@@ -23,8 +23,8 @@ TEXT = "Ça, déjà vu?\r\n漢字 🙂 é\n" * 3
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Treat every text as a large one, read a few bytes at once."""
-    monkeypatch.setattr(encoded, "SMALL", 0)
-    monkeypatch.setattr(documents, "CHUNK", 16)
+    monkeypatch.setattr(encoded_cache, "SMALL", 0)
+    monkeypatch.setattr(sources, "CHUNK", 16)
 
 
 def write(name: str, data: str | bytes) -> str:
@@ -41,7 +41,7 @@ def copies() -> list[Path]:
 def test_encoding_in_chunks_equals_encoding_in_memory(
     chunk: int, kept: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(documents, "CHUNK", chunk)
+    monkeypatch.setattr(sources, "CHUNK", chunk)
     corpus, whole = Corpus.open(write("t.txt", TEXT)), Corpus.from_text(TEXT)
     assert np.array_equal(corpus.codes, whole.codes)
     assert corpus.codes.dtype == whole.codes.dtype
@@ -52,7 +52,7 @@ def test_encoding_in_chunks_equals_encoding_in_memory(
 
 def test_a_copy_is_made_once_and_used_again(kept: None, monkeypatch: pytest.MonkeyPatch) -> None:
     first = Corpus.open(write("t.txt", TEXT))
-    monkeypatch.setattr(encoded, "_encode", None)
+    monkeypatch.setattr(encoded_cache, "_encode", None)
     again = Corpus.open("t.txt")
     assert np.array_equal(again.codes, first.codes)
     for field in ("vocabulary", "counts", "line_start", "distinct", "sha256"):
@@ -90,7 +90,8 @@ def test_without_a_place_for_a_copy_memory_has_to_do(kept: None) -> None:
 def test_two_processes_encode_the_same_text_at_once() -> None:
     write("t.txt", TEXT * 100)
     program = (
-        "from charrnn import encoded; encoded.SMALL = 0; from charrnn.corpus import Corpus\n"
+        "from charrnn.data import encoded_cache; encoded_cache.SMALL = 0\n"
+        "from charrnn.data.corpus import Corpus\n"
         "c = Corpus.open('t.txt'); print(c.vocabulary.decode(c.codes[:30].tolist()))"
     )
     both = [
@@ -139,7 +140,7 @@ def test_another_vocabulary_translates_in_chunks(kept: None) -> None:
 def test_pages_that_were_let_go_are_read_again(kept: None) -> None:
     corpus = Corpus.open(write("t.txt", TEXT))
     before = corpus.codes.copy()
-    encoded.forget(corpus.codes[3:])
+    encoded_cache.forget(corpus.codes[3:])
     assert np.array_equal(corpus.codes, before)
     batches = Batches(corpus.codes, 2, 4, seed=1)
     assert np.array_equal(batches.window(0), batches.window(0))
@@ -215,7 +216,7 @@ def test_what_holds_no_text_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> 
     for source, sentence in cases.items():
         with pytest.raises(CorpusError, match=sentence):
             Corpus.open(source)
-    monkeypatch.setattr(documents.Document, "path", property(lambda _: Path("gone")), raising=True)
+    monkeypatch.setattr(sources.Document, "path", property(lambda _: Path("gone")), raising=True)
     with pytest.raises(CorpusError, match="cannot be read"):
         Corpus.open(write("t.txt", TEXT))
 
@@ -258,9 +259,9 @@ def test_ten_thousand_random_byte_strings() -> None:
 
 PEAK = """
 import resource, sys
-import charrnn.cli, charrnn.training, charrnn.model
-from charrnn.config import ModelConfig, TrainConfig
-from charrnn.training import train
+import charrnn.cli
+from charrnn.config.training import ModelConfig, TrainConfig
+from charrnn.training.loop import train
 def peak():
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

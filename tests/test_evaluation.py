@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn import evaluation
-from charrnn.config import ModelConfig
-from charrnn.corpus import Codes, Vocabulary
+from charrnn.analysis import scoring
+from charrnn.analysis.scoring import character_nats, held_out_loss, score
+from charrnn.config.training import ModelConfig
+from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.errors import CorpusError
-from charrnn.evaluation import character_nats, held_out_loss, score
-from charrnn.events import Finished
-from charrnn.model import CharRNN, State
+from charrnn.model.network import CharRNN, State
+from charrnn.training.events import Finished
 
 VOCABULARY = Vocabulary("abcdefgh")
 
@@ -38,17 +38,17 @@ def test_a_carried_score_is_one_pass_through_the_text(
 ) -> None:
     codes = some_codes(700)
     expected_N = plain_nats(model, codes).numpy()
-    monkeypatch.setattr(evaluation, "_CHUNK", 128)
+    monkeypatch.setattr(scoring, "_CHUNK", 128)
     np.testing.assert_allclose(character_nats(model, codes), expected_N, rtol=1e-5, atol=1e-5)
 
 
 def test_the_standard_error_is_that_of_batch_means() -> None:
     draws = np.random.default_rng(1)
     independent = draws.normal(2, 1, 40_000).astype(np.float32)
-    assert evaluation.standard_error(independent) == pytest.approx(1 / 200, rel=0.3)
+    assert scoring.standard_error(independent) == pytest.approx(1 / 200, rel=0.3)
     alike = np.repeat(draws.normal(2, 1, 400), 100).astype(np.float32)  # a hundred at a time
-    assert evaluation.standard_error(alike) == pytest.approx(1 / 20, rel=0.3)
-    assert evaluation.standard_error(independent[:399]) == math.inf
+    assert scoring.standard_error(alike) == pytest.approx(1 / 20, rel=0.3)
+    assert scoring.standard_error(independent[:399]) == math.inf
 
 
 def test_windows_longer_than_a_chunk_are_read_one_by_one(
@@ -56,7 +56,7 @@ def test_windows_longer_than_a_chunk_are_read_one_by_one(
 ) -> None:
     codes = some_codes(100)
     expected = character_nats(model, codes, context=33)
-    monkeypatch.setattr(evaluation, "_CHUNK", 5)
+    monkeypatch.setattr(scoring, "_CHUNK", 5)
     np.testing.assert_allclose(character_nats(model, codes, 33), expected, rtol=1e-5, atol=1e-5)
 
 
@@ -101,8 +101,8 @@ def test_every_character_of_the_periodic_loss_counts_once(
     def target_itself(model: CharRNN, window_TB: Codes, state: State) -> tuple[Codes, State]:
         return window_TB[1:], state
 
-    monkeypatch.setattr(evaluation, "_losses", target_itself)
-    monkeypatch.setattr(evaluation, "_CHUNK", 640)
+    monkeypatch.setattr(scoring, "_losses", target_itself)
+    monkeypatch.setattr(scoring, "_CHUNK", 640)
     for length in (2, 1999, 2000, 5003, 70_000):
         places = np.arange(length)
         loss = held_out_loss(model, places, threading.Event())  # type: ignore[arg-type]
@@ -112,7 +112,7 @@ def test_every_character_of_the_periodic_loss_counts_once(
 def test_the_periodic_loss_reads_no_more_than_its_limit(
     model: CharRNN, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "LARGEST_EVALUATION", 300)
+    monkeypatch.setattr(scoring, "LARGEST_EVALUATION", 300)
     codes = some_codes(2000)
     expected = plain_nats(model, codes[:301]).mean().item()
     assert held_out_loss(model, codes, threading.Event()) == pytest.approx(expected, rel=1e-5)

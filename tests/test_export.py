@@ -11,16 +11,17 @@ import pytest
 import torch
 from conftest import TINY_MODEL, TINY_TRAINING, Opened, Outcome, last_event
 
-from charrnn.checkpoint import Checkpoint
-from charrnn.config import Cell, ModelConfig
-from charrnn.events import Finished
-from charrnn.export import web
-from charrnn.export.graph import TOLERANCE, onnx_graph
-from charrnn.model import load_checkpoint
-from charrnn.runs import find_run
-from charrnn.sampling import generate
-from charrnn.training import train
-from charrnn.writers import writer_of
+from charrnn.config.training import Cell, ModelConfig
+from charrnn.export import onnx_graph as module
+from charrnn.export import web_page
+from charrnn.export.onnx_graph import TOLERANCE
+from charrnn.model.network import load_checkpoint
+from charrnn.runs.find import find_run
+from charrnn.runs.run import Checkpoint
+from charrnn.sampling.engines.interface import writer_of
+from charrnn.sampling.loop import generate
+from charrnn.training.events import Finished
+from charrnn.training.loop import train
 
 PAGE = "document.getElementById('text').textContent"
 
@@ -80,7 +81,7 @@ def test_the_state_is_that_of_the_8_bit_writer_to_the_last_bit(
     text_file: Path, opened: Callable[[Path], Opened]
 ) -> None:
     checkpoint = checkpoint_of(text_file)
-    Path("page.html").write_text(web.web_page(checkpoint, []))
+    Path("page.html").write_text(web_page.web_page(checkpoint, []))
     writer = writer_of(checkpoint)
     codes = writer.vocabulary.encode(text_file.read_text()[:200])
     logits_1V, (hidden_1LH, cells_1LH) = writer.read(codes)
@@ -104,7 +105,7 @@ def test_a_page_without_a_prompt_begins_as_a_sample_does(
     text_file: Path, opened: Callable[[Path], Opened]
 ) -> None:
     checkpoint = checkpoint_of(text_file)
-    Path("page.html").write_text(web.web_page(checkpoint, []))
+    Path("page.html").write_text(web_page.web_page(checkpoint, []))
     expected = generate(writer_of(checkpoint), temperature=0, length=60)[0]
     found = opened(Path("page.html"))
     ask(found, "x", 0, 60)
@@ -114,7 +115,7 @@ def test_a_page_without_a_prompt_begins_as_a_sample_does(
 def test_the_slider_the_cells_and_what_is_unknown(
     text_file: Path, opened: Callable[[Path], Opened]
 ) -> None:
-    Path("page.html").write_text(web.web_page(checkpoint_of(text_file), []))
+    Path("page.html").write_text(web_page.web_page(checkpoint_of(text_file), []))
     found = opened(Path("page.html"))
     careful = {ask(found, prompt, 0, 80) for prompt in ("The ", "The", "The ")}
     assert len(careful) == 2
@@ -138,7 +139,7 @@ def round_(activity: int) -> int:
 
 def test_the_products_are_those_that_the_source_says() -> None:
     wasmtime = pytest.importorskip("wasmtime")
-    folder = Path(web.__file__).parent
+    folder = Path(web_page.__file__).parent
     made = wasmtime.wat2wasm((folder / "products.wat").read_text())
     assert bytes(made) == (folder / "products.wasm").read_bytes()
 
@@ -197,11 +198,10 @@ def test_a_graph_that_differs_is_not_given_out(
     text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from charrnn.errors import CharrnnError
-    from charrnn.export import graph
 
-    monkeypatch.setitem(graph._GATES, "lstm", (0, 1, 2, 3))
+    monkeypatch.setitem(module._GATES, "lstm", (0, 1, 2, 3))
     with pytest.raises(CharrnnError, match="away from the model's"):
-        onnx_graph(load_checkpoint(checkpoint_of(text_file)))
+        module.onnx_graph(load_checkpoint(checkpoint_of(text_file)))
 
 
 def test_without_onnx_the_install_line_is_told(

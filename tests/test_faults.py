@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from test_checkpoint import CONFIG, save
 
-from charrnn import manifest
-from charrnn.checkpoint import Run
 from charrnn.errors import CheckpointError
+from charrnn.runs import manifest
+from charrnn.runs.run import Run
 
 REMOVING = ("os.remove", "os.rmdir")
 CHANGING = ("os.rename", "os.mkdir", *REMOVING)
@@ -56,7 +56,7 @@ class Disk:
                 os.fsync(file.fileno())
 
         patch.setattr(os, "fsync", fsync)
-        for module in ("charrnn.saving", "charrnn.manifest"):
+        for module in ("charrnn.runs.saving", "charrnn.runs.manifest"):
             patch.setattr(sys.modules[module], "write", write)
         assert manifest.write is write
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.features import FEATURES, features_of, is_code
+from charrnn.analysis.features import FEATURES, features_of, is_code
 
 OF = {feature.name: feature.of for feature in FEATURES}
 

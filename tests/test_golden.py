@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from conftest import last_event
 
-from charrnn.checkpoint import FORMAT, Run
+from charrnn.analysis.scoring import score
 from charrnn.errors import CheckpointError
-from charrnn.evaluation import score
-from charrnn.sampling import generate
-from charrnn.training import resume
+from charrnn.runs.run import FORMAT, Run
+from charrnn.sampling.loop import generate
+from charrnn.training.loop import resume
 
 GOLDEN = Path(__file__).with_name("data")
 

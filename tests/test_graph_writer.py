@@ -11,14 +11,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn import filters, sampling
-from charrnn.config import Cell, ModelConfig, SampleConfig
-from charrnn.corpus import Vocabulary
-from charrnn.cuda_graph import Work
-from charrnn.model import CharRNN
-from charrnn.sampling import generate, judged, stream
-from charrnn.writers.graph_writer import GraphWriter
-from charrnn.writers.torch_writer import TorchWriter
+from charrnn.config.training import Cell, ModelConfig, SampleConfig
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.model.network import CharRNN
+from charrnn.numerics.cuda_graph import Work
+from charrnn.sampling import filters, loop
+from charrnn.sampling.engines.cuda_graph import GraphWriter
+from charrnn.sampling.engines.eager import TorchWriter
+from charrnn.sampling.loop import generate, judged, stream
 
 VOCABULARY = Vocabulary(tuple("\n abcdefghij"))
 
@@ -123,4 +123,4 @@ def test_a_gpu_writes_in_blocks_what_it_writes_one_by_one() -> None:
     model = network().to("cuda")
     config = SampleConfig(length=300, seed=3, num_samples=2, top_p=0.9)
     assert generate(GraphWriter(model), "a", config) == generate(TorchWriter(model), "a", config)
-    assert sampling._BLOCK < 300
+    assert loop._BLOCK < 300

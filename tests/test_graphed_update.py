@@ -16,15 +16,15 @@ import torch
 from conftest import TINY_MODEL, TINY_TRAINING, last_event
 from test_training import assert_same_but_for_the_steps_kept, digest, stopped_after, tiny
 
-from charrnn import session
-from charrnn.checkpoint import Run
-from charrnn.corpus import Batches, Corpus
-from charrnn.cuda_graph import Work, cuda_graph
-from charrnn.device import free_memory, resident
+from charrnn.data.corpus import Batches, Corpus
 from charrnn.errors import DeviceWarning
-from charrnn.events import Evaluated, Event, Step, SteppedBack
-from charrnn.graphed_update import GraphedUpdate
-from charrnn.training import resume, train
+from charrnn.numerics.cuda_graph import Work, cuda_graph
+from charrnn.numerics.devices import free_memory, resident
+from charrnn.runs.run import Run
+from charrnn.training import session
+from charrnn.training.events import Evaluated, Event, Step, SteppedBack
+from charrnn.training.graph_step import GraphedUpdate
+from charrnn.training.loop import resume, train
 
 REGULARIZED: dict[str, Any] = {
     "output_dropout": 0.3,

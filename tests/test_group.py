@@ -17,9 +17,9 @@ import pytest
 from conftest import Outcome
 from numpy.typing import NDArray
 
-from charrnn.checkpoint import Run
 from charrnn.errors import ConfigError, DivergedError, VocabularyError
-from charrnn.ranks import Ranks
+from charrnn.runs.run import Run
+from charrnn.training.ranks import Ranks
 
 FLAGS = [
     *("--num-layers", "2", "--hidden-size", "16", "--batch-size", "4", "--seq-length", "8"),

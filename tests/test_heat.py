@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from charrnn.console import heat
+from charrnn.console import heat_map
 
 
 @pytest.fixture
@@ -22,8 +22,8 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
             color_system=colours,  # type: ignore[arg-type]
             width=width,
         )
-        monkeypatch.setattr(heat, "results", lambda: console)
-        heat.print_activity(text, values)
+        monkeypatch.setattr(heat_map, "results", lambda: console)
+        heat_map.print_activity(text, values)
         return file.getvalue()
 
     return show
@@ -50,11 +50,11 @@ def test_on_off_and_nothing_have_each_a_background_of_its_own(
 
 def test_a_shade_is_two_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     console = Console(file=io.StringIO(), width=20)
-    monkeypatch.setattr(heat, "results", lambda: console)
-    heat.print_surprise("abcdefg", [0, 1.9, 2, 4, 6, 8, 40])
+    monkeypatch.setattr(heat_map, "results", lambda: console)
+    heat_map.print_surprise("abcdefg", [0, 1.9, 2, 4, 6, 8, 40])
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue() == "abcdefg\n▁▂▂▃▅▆█\n"
-    colours = [heat._surprise(bits)[0] for bits in (0, 1.9, 2, 3.9, 10, 40)]
+    colours = [heat_map._surprise(bits)[0] for bits in (0, 1.9, 2, 3.9, 10, 40)]
     assert [len({*colours[:2]}), len({*colours[2:4]}), len({*colours[4:]}), len({*colours})] == [
         *(1, 1, 1),
         3,

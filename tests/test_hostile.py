@@ -16,18 +16,18 @@ import pytest
 import torch
 from conftest import TINY_TRAINING, VERSE, last_event
 
-from charrnn import manifest
-from charrnn.checkpoint import Run
-from charrnn.cli.reports import describe, print_run, print_runs
-from charrnn.config import ModelConfig
-from charrnn.corpus import Corpus
+from charrnn.config.training import ModelConfig
+from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError, CorpusError
-from charrnn.model import CharRNN, load_checkpoint
-from charrnn.progress import Progress
-from charrnn.session import Session
-from charrnn.training import train
-from charrnn.verification import verified
-from charrnn.writers import writer_of
+from charrnn.model.network import CharRNN, load_checkpoint
+from charrnn.reports.runs import describe, print_run, print_runs
+from charrnn.runs import manifest
+from charrnn.runs.progress import Progress
+from charrnn.runs.run import Run
+from charrnn.runs.verification import verified
+from charrnn.sampling.engines.interface import writer_of
+from charrnn.training.loop import train
+from charrnn.training.session import Session
 
 HOSTILE: list[Any] = [
     *(None, True, False, 0, -1, 1, 2, 7, 2**31, 2**63, 10**30, -(10**30), 0.5, 1e-300, 1e308),

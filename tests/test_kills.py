@@ -13,10 +13,10 @@ from conftest import TINY_MODEL
 from nursery import CONFIG
 from test_training import assert_same_but_for_the_steps_kept, stopped_after
 
-from charrnn.checkpoint import Run
-from charrnn.corpus import Corpus
-from charrnn.metrics import read_rows
-from charrnn.training import resume, train
+from charrnn.data.corpus import Corpus
+from charrnn.runs.metrics import read_rows
+from charrnn.runs.run import Run
+from charrnn.training.loop import resume, train
 
 NURSERY = Path(__file__).with_name("nursery.py")
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from conftest import Outcome
 
-from charrnn.config import Cell, ModelConfig
-from charrnn.corpus import Vocabulary
+from charrnn.analysis.memory import memory
+from charrnn.config.training import Cell, ModelConfig
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
-from charrnn.events import Finished
-from charrnn.memory import memory
-from charrnn.model import CharRNN
+from charrnn.model.network import CharRNN
+from charrnn.training.events import Finished
 
 
 def some_codes(length: int) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":

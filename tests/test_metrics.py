@@ -1,7 +1,7 @@
 from pathlib import Path
 from typing import Any
 
-from charrnn.metrics import append_row, drop_rows_after, read_rows
+from charrnn.runs.metrics import append_row, drop_rows_after, read_rows
 
 
 def test_rows_come_back_in_order(tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn.config import Cell, ModelConfig
-from charrnn.corpus import Vocabulary
+from charrnn.config.training import Cell, ModelConfig
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError
-from charrnn.events import Finished
-from charrnn.model import CharRNN, State, load
-from charrnn.regularization import Masks
+from charrnn.model.dropout import Masks
+from charrnn.model.network import CharRNN, State, load
+from charrnn.training.events import Finished
 
 CELLS = get_args(Cell)
 VOCABULARY = Vocabulary("\n abcdef")

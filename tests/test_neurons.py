@@ -9,14 +9,15 @@ import pytest
 import torch
 from conftest import Outcome
 
-from charrnn.config import Cell, ModelConfig, TrainConfig
-from charrnn.corpus import Corpus, Vocabulary
+from charrnn.analysis.clamping import effect, forced
+from charrnn.analysis.units import Found, Unit, activity, find
+from charrnn.config.training import Cell, ModelConfig, TrainConfig
+from charrnn.data.corpus import Corpus
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.events import Finished
-from charrnn.forcing import effect, forced
-from charrnn.model import CharRNN, State, load
-from charrnn.neurons import Found, Unit, activity, find
-from charrnn.training import train
+from charrnn.model.network import CharRNN, State, load
+from charrnn.training.events import Finished
+from charrnn.training.loop import train
 
 SMALL = ModelConfig(num_layers=1, hidden_size=32)
 
@@ -88,7 +89,7 @@ def test_a_correlation_is_numpys(tmp_path: Path) -> None:
     draws = np.random.default_rng(1)
     learnt, judged = draws.integers(0, 4, (2, 700)).astype(np.uint8)
     for found in find(model, learnt, judged):
-        from charrnn.features import features_of
+        from charrnn.analysis.features import features_of
 
         follower = found.followers[0]
         values = features_of(model.vocabulary.decode(judged))[found.feature]

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn import novelty as module
-from charrnn.corpus import Corpus
-from charrnn.novelty import LONG, Followers, Novelty, copied_windows, novelty
+from charrnn.data.corpus import Corpus
+from charrnn.sampling import novelty as module
+from charrnn.sampling.novelty import LONG, Followers, Novelty, copied_windows, novelty
 
 few = st.text(st.sampled_from("ab"), min_size=1, max_size=60)
 some = st.text(st.sampled_from("abcé\n"), max_size=40)

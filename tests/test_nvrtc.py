@@ -4,9 +4,9 @@ import pytest
 import torch
 from emulator import Emulator
 
-from charrnn.recurrence import nvrtc, persistent
-from charrnn.recurrence.nvrtc import CudaError, Kernels, compile_source
-from charrnn.recurrence.wavefront import Plan
+from charrnn.recurrence.cuda import nvrtc, persistent
+from charrnn.recurrence.cuda.nvrtc import CudaError, Kernels, compile_source
+from charrnn.recurrence.cuda.wavefront import Plan
 
 PLAN = Plan(layers=2, hidden=32, streams=16, dtype=torch.bfloat16)
 

@@ -3,10 +3,15 @@ import itertools
 import pytest
 import torch
 
-from charrnn.config import ModelConfig, TrainConfig
-from charrnn.corpus import Vocabulary
-from charrnn.model import CharRNN
-from charrnn.optimization import average_decay, learning_rate, make_optimizer, update_average
+from charrnn.config.training import ModelConfig, TrainConfig
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.model.network import CharRNN
+from charrnn.training.optimization import (
+    average_decay,
+    learning_rate,
+    make_optimizer,
+    update_average,
+)
 
 CONFIG = TrainConfig(learning_rate=1.0, warmup_steps=10)
 

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn.config import Cell, ModelConfig
-from charrnn.corpus import Vocabulary
-from charrnn.model import CharRNN
-from charrnn.sampling import generate
-from charrnn.writers import writer_for
-from charrnn.writers.packed_writer import PackedWriter
-from charrnn.writers.torch_writer import TorchWriter
+from charrnn.config.training import Cell, ModelConfig
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.model.network import CharRNN
+from charrnn.sampling.engines.eager import TorchWriter
+from charrnn.sampling.engines.interface import writer_for
+from charrnn.sampling.engines.packed import PackedWriter
+from charrnn.sampling.loop import generate
 
 VOCABULARY = Vocabulary("\n abcdef")
 PROMPT = VOCABULARY.encode("a bad\ncab")

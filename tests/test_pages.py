@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import Opened
 
-from charrnn import pages
+from charrnn.reports import pages
 
 HOSTILE = "</pre></script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;'\"\u2028]]>"
 

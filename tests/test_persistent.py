@@ -7,13 +7,15 @@ from emulator import TOLERANCE, Emulator, Fields, Network, distances, network, p
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from charrnn.config import ModelConfig
-from charrnn.corpus import Vocabulary
-from charrnn.model import CharRNN, State
-from charrnn.recurrence import LayerWeights, persistent, run_layers
-from charrnn.recurrence.nvrtc import CudaError
-from charrnn.recurrence.wavefront import Plan
-from charrnn.regularization import Masks
+from charrnn.config.training import ModelConfig
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.model.dropout import Masks
+from charrnn.model.network import CharRNN, State
+from charrnn.recurrence.cuda import persistent
+from charrnn.recurrence.cuda.nvrtc import CudaError
+from charrnn.recurrence.cuda.wavefront import Plan
+from charrnn.recurrence.dispatch import run_layers
+from charrnn.recurrence.layer import LayerWeights
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no NVIDIA GPU here")
 PLAN = Plan(layers=2, hidden=32, streams=16, dtype=torch.bfloat16)

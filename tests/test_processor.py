@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from charrnn import processor
+from charrnn.numerics import processor
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ import pytest
 from conftest import TINY_TRAINING, VERSE, Outcome
 from test_training import assert_same_but_for_the_steps_kept, stopped_after, tiny
 
-from charrnn.checkpoint import Run
-from charrnn.corpus import Corpus
-from charrnn.events import Finished
-from charrnn.training import resume
+from charrnn.data.corpus import Corpus
+from charrnn.runs.run import Run
+from charrnn.training.events import Finished
+from charrnn.training.loop import resume
 
 Cli = Callable[..., Outcome]
 SMALL = ["--num-layers", "1", "--hidden-size", "8", "--batch-size", "4", "--seq-length", "8"]
@@ -67,7 +67,7 @@ def test_a_second_signal_ends_at_once_and_harms_nothing(
 def test_a_second_signal_inside_the_first_ones_handler_does_not_hang(text_file: Path) -> None:
     script = (
         "import os, signal, sys, threading\n"
-        "import charrnn.cli.following as following\n"
+        "import charrnn.console.follow as following\n"
         "class Event(threading.Event):\n"
         "    def set(self):\n"
         "        with self._cond:\n"

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from charrnn.quantization import quantize
+from charrnn.numerics.quantization import quantize
 
 WEIGHTS = arrays(
     np.float32,

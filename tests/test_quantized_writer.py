@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn.config import ModelConfig
-from charrnn.corpus import Vocabulary
-from charrnn.events import Finished
-from charrnn.model import CharRNN
-from charrnn.quantization import quantize
-from charrnn.sampling import generate
-from charrnn.writers.compiled_loop import CompiledLoop
-from charrnn.writers.plain_loop import Loop, PlainLoop, WholeWeights
-from charrnn.writers.quantized_writer import QuantizedWriter
-from charrnn.writers.torch_writer import TorchWriter
+from charrnn.config.training import ModelConfig
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.model.network import CharRNN
+from charrnn.numerics.quantization import quantize
+from charrnn.sampling.engines.compiled_loop import CompiledLoop
+from charrnn.sampling.engines.eager import TorchWriter
+from charrnn.sampling.engines.int8 import QuantizedWriter
+from charrnn.sampling.engines.numpy_loop import Loop, PlainLoop, WholeWeights
+from charrnn.sampling.loop import generate
+from charrnn.training.events import Finished
 
 VOCABULARY = Vocabulary("\n abcdef")
 SHAPE = ModelConfig(num_layers=3, hidden_size=24)
@@ -95,9 +95,11 @@ def test_sums_hold_for_networks_of_any_width(hidden_size: int, make_loop: Make) 
 
 def test_it_writes_without_torch(finished: Finished) -> None:
     script = (
-        "import sys; from charrnn.runs import find_run; from charrnn.corpus import Vocabulary; "
-        "from charrnn.writers.quantized_writer import QuantizedWriter; "
-        "from charrnn.sampling import generate; checkpoint = find_run('verse').select('best'); "
+        "import sys; from charrnn.runs.find import find_run; "
+        "from charrnn.data.vocabulary import Vocabulary; "
+        "from charrnn.sampling.engines.int8 import QuantizedWriter; "
+        "from charrnn.sampling.loop import generate; "
+        "checkpoint = find_run('verse').select('best'); "
         "c = checkpoint.run.config; w = QuantizedWriter(checkpoint.load('model'), c.model, "
         "Vocabulary(c.vocabulary), c.corpus.line_start); "
         "print(generate(w, length=20, seed=1)[0]); assert 'torch' not in sys.modules"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from charrnn.randomness import (
+from charrnn.numerics.randomness import (
     Purpose,
     SampleUniforms,
     epoch_offset,

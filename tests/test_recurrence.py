@@ -4,8 +4,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from charrnn.config import Cell, ModelConfig
-from charrnn.recurrence import LayerState, LayerWeights, native, reference, run_layer
+from charrnn.config.training import Cell, ModelConfig
+from charrnn.recurrence import native, reference
+from charrnn.recurrence.dispatch import run_layer
+from charrnn.recurrence.layer import LayerState, LayerWeights
 
 CELLS = get_args(Cell)
 

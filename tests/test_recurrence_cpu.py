@@ -9,18 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from charrnn.recurrence import (
-    LayerState,
-    LayerWeights,
-    cpu,
-    gates,
-    native,
-    products,
-    reference,
-    run_layer,
-    streams,
-    workspace,
-)
+from charrnn.recurrence import native, reference
+from charrnn.recurrence.cpu import buffers, gates, lstm, matmul, threads
+from charrnn.recurrence.dispatch import run_layer
+from charrnn.recurrence.layer import LayerState, LayerWeights
 
 Layer = tuple[Tensor, LayerState, LayerWeights]
 
@@ -81,7 +73,7 @@ def plain(inputs: Tensor, state: LayerState, weights: LayerWeights) -> tuple[Ten
 
 def in_bfloat16(inputs: Tensor, state: LayerState, weights: LayerWeights) -> Any:
     with torch.autocast("cpu", torch.bfloat16):
-        return cpu.run_layer(inputs, state, weights)
+        return lstm.run_layer(inputs, state, weights)
 
 
 def in_torchs_bfloat16(inputs: Tensor, state: LayerState, weights: LayerWeights) -> Any:
@@ -117,7 +109,7 @@ def test_results_and_gradients_are_those_of_the_plain_loop(
     torch.set_num_threads(threads)
     made = layer(length, batch, units, width, codes=codes)
     exact = outcome(plain, made, shares)
-    ours, weights = outcome(cpu.run_layer, single(made), shares), len(LayerWeights._fields)
+    ours, weights = outcome(lstm.run_layer, single(made), shares), len(LayerWeights._fields)
     assert_near(ours[:-weights], exact[:-weights], 2e-6)
     # Gradients of weights add up over steps and streams, and rounding grows with the root of that.
     tolerance = 2e-6 * max(1.0, (length * batch / 50) ** 0.5)
@@ -153,7 +145,7 @@ def test_masked_recurrent_weights_pass_their_gradient_through_the_mask() -> None
         return run
 
     made, shares = (inputs, state, weights), (1.0, 1.0, 1.0)
-    ours = outcome(masked(cpu.run_layer), single(made), shares)
+    ours = outcome(masked(lstm.run_layer), single(made), shares)
     assert_near(ours, outcome(masked(plain), made, shares), 1e-6)
     to_recurrent = ours[3 + 3 + 1]
     assert not to_recurrent[mask_GH == 0].any()
@@ -171,8 +163,8 @@ def test_inputs_need_not_be_contiguous() -> None:
     assert not strided[1][0].is_contiguous()
     shares = (1.0, 1.0, 1.0)
     for mine, theirs in zip(
-        outcome(cpu.run_layer, strided, shares),
-        outcome(cpu.run_layer, (inputs, (hidden, memory), weights), shares),
+        outcome(lstm.run_layer, strided, shares),
+        outcome(lstm.run_layer, (inputs, (hidden, memory), weights), shares),
         strict=True,
     ):
         assert torch.equal(mine, theirs)
@@ -183,12 +175,12 @@ def test_a_transposed_gradient_is_understood() -> None:
     to_outputs = torch.randn(3, 4, 6).transpose(0, 1)
     results = []
     for gradient in (to_outputs, to_outputs.contiguous()):
-        outputs, _ = cpu.run_layer(inputs, state, weights)
+        outputs, _ = lstm.run_layer(inputs, state, weights)
         results.append(torch.autograd.grad(outputs, list(weights), gradient))
     assert all(map(torch.equal, *results))
 
 
-@pytest.mark.parametrize("engine", [cpu.run_layer, in_bfloat16])
+@pytest.mark.parametrize("engine", [lstm.run_layer, in_bfloat16])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_same_call_gives_the_same_bytes(engine: Any, threads: int) -> None:
     torch.set_num_threads(threads)
@@ -199,10 +191,10 @@ def test_the_same_call_gives_the_same_bytes(engine: Any, threads: int) -> None:
 
 def test_threads_share_the_streams_and_leave_torch_its_own() -> None:
     made, shares = single(layer(6, 70, 8, 5)), (1.0, 1.0, 1.0)
-    alone = outcome(cpu.run_layer, made, shares)
+    alone = outcome(lstm.run_layer, made, shares)
     torch.set_num_threads(2)
-    assert streams.largest_share(70) == 35
-    together = outcome(cpu.run_layer, made, shares)
+    assert threads.largest_share(70) == 35
+    together = outcome(lstm.run_layer, made, shares)
     assert torch.get_num_threads() == 2
     assert_near(together, [each.double() for each in alone], 1e-6)
 
@@ -217,15 +209,15 @@ def test_a_failure_in_one_thread_is_raised_once_all_have_ended() -> None:
         ended.append(some)
 
     with pytest.raises(ValueError, match="slice"):
-        streams.deal_out(run, 64)
+        threads.deal_out(run, 64)
     assert ended == [slice(32, 64)]
 
 
 def test_two_forwards_then_both_backwards_are_as_each_alone() -> None:
     made, shares = [single(layer(5, 4, 6, 7)), single(layer(5, 4, 6, 8))], (1.0, 0.0, 0.0)
-    alone = [outcome(cpu.run_layer, each, shares)[3:] for each in made]
+    alone = [outcome(lstm.run_layer, each, shares)[3:] for each in made]
     weighed = [torch.arange(5 * 4 * 6).view(5, 4, 6).sin().float()] * 2
-    outputs = [cpu.run_layer(*each)[0] for each in made]
+    outputs = [lstm.run_layer(*each)[0] for each in made]
     for which in (0, 1):
         gradients = torch.autograd.grad(outputs[which], leaves(made[which]), weighed[which])
         for mine, theirs in zip(gradients, alone[which], strict=True):
@@ -234,62 +226,62 @@ def test_two_forwards_then_both_backwards_are_as_each_alone() -> None:
 
 def test_an_evaluation_between_forward_and_backward_changes_nothing() -> None:
     made = single(layer(5, 4, 6, 7))
-    first, _ = cpu.run_layer(*made)
+    first, _ = lstm.run_layer(*made)
     expected = torch.autograd.grad(first.sum(), leaves(made))
-    second, _ = cpu.run_layer(*made)
+    second, _ = lstm.run_layer(*made)
     with torch.inference_mode():
-        cpu.run_layer(*single(layer(9, 8, 6, 7)))
-        cpu.run_layer(*single(layer(5, 4, 6, 3)))
+        lstm.run_layer(*single(layer(9, 8, 6, 7)))
+        lstm.run_layer(*single(layer(5, 4, 6, 3)))
     assert all(map(torch.equal, torch.autograd.grad(second.sum(), leaves(made)), expected))
 
 
 def test_what_was_returned_stays_as_it_is() -> None:
     made = single(layer(5, 4, 6, 7))
-    outputs, last = cpu.run_layer(*made)
+    outputs, last = lstm.run_layer(*made)
     gradients = torch.autograd.grad(outputs.sum() + last[1].sum(), leaves(made))
     kept = [outputs, *last, *gradients]
     copies = [each.detach().clone() for each in kept]
     for seed in range(3):
         other = single(layer(5, 4, 6, 8 + seed))
-        torch.autograd.grad(cpu.run_layer(*other)[0].sum(), leaves(other))
+        torch.autograd.grad(lstm.run_layer(*other)[0].sum(), leaves(other))
     assert all(map(torch.equal, kept, copies))
 
 
 def test_buffers_first_lent_in_inference_serve_training_too() -> None:
-    workspace._FREE.clear()
+    buffers._FREE.clear()
     made = single(layer(5, 4, 6, 7))
     with torch.inference_mode():
-        cpu.run_layer(*made)
-    assert workspace._FREE
-    assert all(map(torch.isfinite, outcome(cpu.run_layer, made, (1.0, 1.0, 1.0))[-1]))
+        lstm.run_layer(*made)
+    assert buffers._FREE
+    assert all(map(torch.isfinite, outcome(lstm.run_layer, made, (1.0, 1.0, 1.0))[-1]))
 
 
 def test_buffers_come_back_after_backward_and_from_forgotten_forwards() -> None:
-    workspace._FREE.clear()
+    buffers._FREE.clear()
     made = single(layer(5, 4, 6, 7))
-    outputs, _ = cpu.run_layer(*made)
-    assert workspace._FREE == []
+    outputs, _ = lstm.run_layer(*made)
+    assert buffers._FREE == []
     outputs.sum().backward()  # type: ignore[no-untyped-call]
-    there = {buffer.data_ptr() for buffer in workspace._FREE}
+    there = {buffer.data_ptr() for buffer in buffers._FREE}
     assert len(there) == 2
     for _ in range(3):
-        forgotten = cpu.run_layer(*made)
+        forgotten = lstm.run_layer(*made)
         del forgotten
         gc.collect()
-    assert {buffer.data_ptr() for buffer in workspace._FREE} == there
+    assert {buffer.data_ptr() for buffer in buffers._FREE} == there
 
 
 def test_a_larger_shape_takes_the_place_of_a_smaller() -> None:
-    workspace._FREE.clear()
+    buffers._FREE.clear()
     for length in (3, 6, 12, 6, 3):
         with torch.no_grad():
-            cpu.run_layer(*single(layer(length)))
-    assert len(workspace._FREE) == 2
+            lstm.run_layer(*single(layer(length)))
+    assert len(buffers._FREE) == 2
 
 
 def test_a_second_backward_is_refused() -> None:
     made = single(layer())
-    loss = cpu.run_layer(*made)[0].sum()
+    loss = lstm.run_layer(*made)[0].sum()
     loss.backward(retain_graph=True)  # type: ignore[no-untyped-call]
     with pytest.raises(RuntimeError, match="go forward again"):
         loss.backward()  # type: ignore[no-untyped-call]
@@ -298,20 +290,20 @@ def test_a_second_backward_is_refused() -> None:
 def test_gradients_of_gradients_are_refused() -> None:
     inputs, state, weights = single(layer())
     (gradient,) = torch.autograd.grad(
-        cpu.run_layer(inputs, state, weights)[0].square().sum(), inputs, create_graph=True
+        lstm.run_layer(inputs, state, weights)[0].square().sum(), inputs, create_graph=True
     )
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()  # type: ignore[no-untyped-call]
 
 
-@pytest.mark.parametrize("engine", [cpu.run_layer, in_bfloat16])
+@pytest.mark.parametrize("engine", [lstm.run_layer, in_bfloat16])
 @pytest.mark.parametrize("worth_packing", [0, 10**12])
 def test_packed_and_public_products_agree(
     engine: Any, worth_packing: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(products, "_WORTH_PACKING", worth_packing)
+    monkeypatch.setattr(matmul, "_WORTH_PACKING", worth_packing)
     made, shares = layer(4, 5, 16, 9), (1.0, 1.0, 1.0)
-    tolerance = 2e-6 if engine is cpu.run_layer else 5e-2
+    tolerance = 2e-6 if engine is lstm.run_layer else 5e-2
     assert_near(outcome(engine, single(made), shares), outcome(plain, made, shares), tolerance)
 
 
@@ -319,22 +311,22 @@ def test_without_the_private_operators_the_public_product_serves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     x_MK, weight_NK = torch.randn(4, 8), torch.randn(6, 8)
-    monkeypatch.setattr(products, "_WORTH_PACKING", 0)
-    products._can_pack.cache_clear()
+    monkeypatch.setattr(matmul, "_WORTH_PACKING", 0)
+    matmul._can_pack.cache_clear()
     try:
         with monkeypatch.context() as patch:  # comparing needs the operators again
             patch.setattr(torch, "ops", SimpleNamespace())
-            assert not products._can_pack(torch.float32)
-            result_MN = products.packed(weight_NK, 4)(x_MK)
+            assert not matmul._can_pack(torch.float32)
+            result_MN = matmul.packed(weight_NK, 4)(x_MK)
     finally:
-        products._can_pack.cache_clear()
+        matmul._can_pack.cache_clear()
     torch.testing.assert_close(result_MN, x_MK @ weight_NK.t())
 
 
 def test_what_is_not_a_number_shows() -> None:
     inputs, state, weights = single(layer())
     weights.weight_hh_GH.data[0, 0] = float("nan")
-    assert cpu.run_layer(inputs, state, weights)[0].isnan().any()
+    assert lstm.run_layer(inputs, state, weights)[0].isnan().any()
 
 
 @settings(max_examples=300)
@@ -362,7 +354,7 @@ def test_hidden_states_are_rounded_to_bfloat16_as_torch_does() -> None:
     gates.forward(
         np.zeros(1, np.int64), shares.numpy(), np.zeros(4 * units, np.float32),
         np.zeros((1, 4 * units), np.float32), np.empty((1, 4 * units), np.float32),
-        cells[None].numpy(), np.empty((1, units), np.float32), products.as_array(hidden),
+        cells[None].numpy(), np.empty((1, units), np.float32), matmul.as_array(hidden),
     )  # fmt: skip
     exact = cells.double().tanh()
     between = (hidden[0].double() - exact).abs() / exact
@@ -372,16 +364,16 @@ def test_hidden_states_are_rounded_to_bfloat16_as_torch_does() -> None:
 
 def test_the_engine_is_chosen_by_what_there_is() -> None:
     weights = single(layer(units=4))[2]
-    assert cpu.serves(32, weights)
-    assert not cpu.serves(31, weights)
-    assert not cpu.serves(32, LayerWeights(*(each.double() for each in weights)))
-    assert not cpu.serves(32, LayerWeights(*(each.to("meta") for each in weights)))
+    assert lstm.serves(32, weights)
+    assert not lstm.serves(31, weights)
+    assert not lstm.serves(32, LayerWeights(*(each.double() for each in weights)))
+    assert not lstm.serves(32, LayerWeights(*(each.to("meta") for each in weights)))
     with torch.autocast("cpu", torch.bfloat16):
-        assert cpu.serves(1, weights)
+        assert lstm.serves(1, weights)
     with torch.autocast("cpu", torch.float16):
-        assert not cpu.serves(64, weights)
+        assert not lstm.serves(64, weights)
     torch.set_num_threads(2)
-    assert not cpu.serves(63, weights)
+    assert not lstm.serves(63, weights)
 
 
 @pytest.mark.parametrize("batch", [3, 32])

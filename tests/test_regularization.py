@@ -5,8 +5,8 @@ import pytest
 import torch
 from conftest import TINY_MODEL, TINY_TRAINING
 
-from charrnn.config import TrainConfig
-from charrnn.regularization import Masks, draw, masks_of
+from charrnn.config.training import TrainConfig
+from charrnn.model.dropout import Masks, draw, masks_of
 
 NOTHING = dataclasses.replace(
     TINY_TRAINING,

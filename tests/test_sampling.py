@@ -8,10 +8,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
-from charrnn.config import ModelConfig, SampleConfig
-from charrnn.corpus import Codes, Vocabulary
+from charrnn.config.training import ModelConfig, SampleConfig
+from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.errors import ConfigError, VocabularyError
-from charrnn.filters import (
+from charrnn.model.network import CharRNN, State
+from charrnn.sampling.engines.eager import TorchWriter
+from charrnn.sampling.engines.int8 import QuantizedWriter
+from charrnn.sampling.engines.interface import Writer, writer_for
+from charrnn.sampling.engines.packed import PackedWriter
+from charrnn.sampling.filters import (
     apply_min_p,
     apply_temperature,
     apply_top_k,
@@ -19,12 +24,7 @@ from charrnn.filters import (
     distribution,
     draw,
 )
-from charrnn.model import CharRNN, State
-from charrnn.sampling import generate, judged, stream
-from charrnn.writers import Writer, writer_for
-from charrnn.writers.packed_writer import PackedWriter
-from charrnn.writers.quantized_writer import QuantizedWriter
-from charrnn.writers.torch_writer import TorchWriter
+from charrnn.sampling.loop import generate, judged, stream
 
 P = np.array([[0.1, 0.4, 0.2, 0.3]])
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from conftest import Opened, Outcome
 
-from charrnn.config import ModelConfig
-from charrnn.corpus import Vocabulary
+from charrnn.analysis.scoring import character_nats
+from charrnn.analysis.surprise import expectations, surprising_lines
+from charrnn.config.training import ModelConfig
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
-from charrnn.evaluation import character_nats
-from charrnn.events import Finished
-from charrnn.model import CharRNN
-from charrnn.surprise import expectations, surprising_lines
+from charrnn.model.network import CharRNN
+from charrnn.training.events import Finished
 
 
 @pytest.fixture

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.events import Finished
+from charrnn.training.events import Finished
 
 SCRIPT = """
 import sys, time
 if "{numba}" == "missing":
     sys.modules["numba"] = None
-from charrnn.runs import find_run
-from charrnn.sampling import stream
-from charrnn.writers import writer_of
-from charrnn.writers.plain_loop import PlainLoop
+from charrnn.runs.find import find_run
+from charrnn.sampling.loop import stream
+from charrnn.sampling.engines.interface import writer_of
+from charrnn.sampling.engines.numpy_loop import PlainLoop
 
 writer = writer_of(find_run("verse").select("best"), device="cpu")
 loop, text, first = writer._loop, "", None
@@ -31,9 +31,9 @@ assert "".join(stream(plain, length=len(text), seed=1)) == text
 """
 
 LOOPS_THAT_GO = """
-from charrnn.runs import find_run
-from charrnn.sampling import stream
-from charrnn.writers import writer_of
+from charrnn.runs.find import find_run
+from charrnn.sampling.loop import stream
+from charrnn.sampling.engines.interface import writer_of
 
 compilers = []
 for _ in range(2):

@@ -11,21 +11,17 @@ import pytest
 import torch
 from conftest import TINY_MODEL, TINY_TRAINING, VERSE, last_event
 
-from charrnn import evaluation, session
-from charrnn.checkpoint import Run
-from charrnn.config import Budget, ModelConfig, TrainConfig
-from charrnn.corpus import Batches, Corpus
-from charrnn.errors import (
-    CheckpointError,
-    ConfigError,
-    CorpusError,
-    DeviceError,
-)
-from charrnn.events import Evaluated, Event, Finished, Saved, Started, Step
-from charrnn.metrics import TIMING_KEYS, read_rows
-from charrnn.model import CharRNN, State, load
-from charrnn.recurrence import cpu
-from charrnn.training import resume, train
+from charrnn.analysis import scoring
+from charrnn.config.training import Budget, ModelConfig, TrainConfig
+from charrnn.data.corpus import Batches, Corpus
+from charrnn.errors import CheckpointError, ConfigError, CorpusError, DeviceError
+from charrnn.model.network import CharRNN, State, load
+from charrnn.recurrence.cpu import lstm
+from charrnn.runs.metrics import TIMING_KEYS, read_rows
+from charrnn.runs.run import Run
+from charrnn.training import session
+from charrnn.training.events import Evaluated, Event, Finished, Saved, Started, Step
+from charrnn.training.loop import resume, train
 
 EPOCH = 23  # steps in an epoch of the tiny run below, as test_events_tell_the_run checks
 
@@ -135,9 +131,9 @@ def test_resume_matches_the_uninterrupted_run(text: Corpus, step: int) -> None:
 def test_a_stop_during_an_evaluation_repeats_it_first(
     text: Corpus, step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation, "_CHUNK", 16)  # several chunks, so that there is a between
+    monkeypatch.setattr(scoring, "_CHUNK", 16)  # several chunks, so that there is a between
     list(tiny("whole", text))
-    stop, losses, events = threading.Event(), evaluation._losses, list[Event]()
+    stop, losses, events = threading.Event(), scoring._losses, list[Event]()
 
     def stopping(*arguments: Any) -> Any:
         if isinstance(events[-1], Step) and events[-1].step == step:
@@ -145,7 +141,7 @@ def test_a_stop_during_an_evaluation_repeats_it_first(
         return losses(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(evaluation, "_losses", stopping)
+        patch.setattr(scoring, "_losses", stopping)
         for event in tiny("parts", text, stop):
             events.append(event)
     assert last_event(events).step == step
@@ -372,13 +368,13 @@ def test_the_engine_for_processors_trains_and_resumes_exactly(
     threads: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    calls, run_layer = [], cpu.run_layer
+    calls, run_layer = [], lstm.run_layer
 
     def counted(*layer: Any) -> Any:
         calls.append(layer)
         return run_layer(*layer)
 
-    monkeypatch.setattr(cpu, "run_layer", counted)
+    monkeypatch.setattr(lstm, "run_layer", counted)
     settings: dict[str, Any] = {
         "precision": precision,
         "batch_size": batch_size,

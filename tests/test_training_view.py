@@ -10,8 +10,8 @@ from rich.console import Console
 
 from charrnn.console import training_view
 from charrnn.console.training_view import TrainingView
-from charrnn.events import Evaluated, Event, Step
-from charrnn.training import resume, train
+from charrnn.training.events import Evaluated, Event, Step
+from charrnn.training.loop import resume, train
 
 Showing = Callable[[list[Event]], str]
 
@@ -89,8 +89,8 @@ def test_the_chart_goes_on_where_an_earlier_sitting_stopped(
 ) -> None:
     import dataclasses
 
-    from charrnn.config import Budget
-    from charrnn.events import Finished
+    from charrnn.config.training import Budget
+    from charrnn.training.events import Finished
 
     short = dataclasses.replace(TINY_TRAINING, max_steps=10)
     finished = list(train(str(text_file), short, TINY_MODEL))[-1]

@@ -6,9 +6,9 @@ from conftest import TINY_MODEL
 from test_regularization import NOTHING
 from torch.nn.functional import cross_entropy
 
-from charrnn.corpus import Vocabulary
-from charrnn.model import CharRNN
-from charrnn.update import Inputs, Update
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.model.network import CharRNN
+from charrnn.training.step import Inputs, Update
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0])

@@ -1,7 +1,7 @@
 import pytest
 
+from charrnn.config.checks import parse_duration
 from charrnn.errors import ConfigError
-from charrnn.values import parse_duration
 
 
 @pytest.mark.parametrize(

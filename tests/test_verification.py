@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from conftest import Outcome
 
-from charrnn.events import Finished
+from charrnn.training.events import Finished
 
 Cli = Callable[..., Outcome]
 

@@ -2,9 +2,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.config import SampleConfig
-from charrnn.constraints import first_place, rules_of
-from charrnn.vocabulary import UNKNOWN, Census, Vocabulary, notes
+from charrnn.config.training import SampleConfig
+from charrnn.data.vocabulary import UNKNOWN, Census, Vocabulary, notes
+from charrnn.sampling.constraints import first_place, rules_of
 
 PIECES = st.lists(st.text(max_size=40), min_size=1, max_size=5).filter(any)
 

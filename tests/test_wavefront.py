@@ -5,8 +5,9 @@ import torch
 from emulator import TOLERANCE, Emulator, Fields, Network, distances, network, outcome, plainly
 from torch import Tensor
 
-from charrnn.recurrence import LayerState, LayerWeights, wavefront
-from charrnn.recurrence.wavefront import Plan
+from charrnn.recurrence.cuda import wavefront
+from charrnn.recurrence.cuda.wavefront import Plan
+from charrnn.recurrence.layer import LayerState, LayerWeights
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,22 @@
 """The command line: parse, call, render. The order of the imports is that of `--help`."""
 
 from charrnn.cli.app import app
-from charrnn.cli.learning import resume, train
+from charrnn.cli.train import resume, train
 
 # isort: split
-from charrnn.cli.writing import sample
+from charrnn.cli.sample import sample
 
 # isort: split
-from charrnn.cli.judging import bench, info, list_runs, score, verify
+from charrnn.cli.score import bench, info, list_runs, score, verify
 
 # isort: split
-from charrnn.cli.drawing import plot
+from charrnn.cli.plot import plot
 
 # isort: split
-from charrnn.cli.looking import neurons
+from charrnn.cli.neurons import neurons
 
 # isort: split
-from charrnn.cli.sharing import export
+from charrnn.cli.export import export
 
 # isort: split
 from charrnn.cli.corpora import corpora

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from charrnn.errors import CharrnnError, DamagedCheckpointWarning, DeviceWarning
 
 if TYPE_CHECKING:
-    from charrnn.checkpoint import Run
+    from charrnn.runs.run import Run
 
 _NO_MEMORY = (
     "there is not enough memory for this: give a smaller --hidden-size, --num-layers, "
@@ -48,7 +48,7 @@ class _Commands(TyperGroup):
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             sentence = f"{place}{error.strerror or error}"
-        from charrnn.console import print_error
+        from charrnn.console.output import print_error
 
         print_error(sentence)
         raise typer.Exit(1)
@@ -69,7 +69,7 @@ def _show_warning(
     if not issubclass(category, _SHOWN):
         _PLAIN_WARNING(message, category, filename, lineno, file, line)
         return
-    from charrnn.console import messages, printable
+    from charrnn.console.output import messages, printable
 
     messages().print(printable(f"warning: {message}"))
 
@@ -85,8 +85,8 @@ app = typer.Typer(
 
 def open_run(name: str | None) -> "Run":
     """Return the run of that name; where none is named, say which it is."""
-    from charrnn.console import messages, printable
-    from charrnn.runs import BUNDLED, bundled_path, find_run
+    from charrnn.console.output import messages, printable
+    from charrnn.runs.find import BUNDLED, bundled_path, find_run
 
     run = find_run(name)
     if name is None and run.path == bundled_path():
@@ -100,6 +100,6 @@ def open_run(name: str | None) -> "Run":
 
 def print_json(value: Any) -> None:
     """Print a result for other programs."""
-    from charrnn.console import print_result
+    from charrnn.console.output import print_result
 
     print_result(json.dumps(value, indent=2, ensure_ascii=False))

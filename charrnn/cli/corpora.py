@@ -37,8 +37,8 @@ def corpora(
 
 
 def _list(as_json: bool) -> None:
-    from charrnn.catalogue import entries
-    from charrnn.console import print_result, print_table
+    from charrnn.console.output import print_result, print_table
+    from charrnn.data.catalogue import entries
 
     rows = [
         {
@@ -80,10 +80,10 @@ def _list(as_json: bool) -> None:
 
 
 def _fetch(names: list[str]) -> None:
-    from charrnn.catalogue import entries
-    from charrnn.console import print_result
+    from charrnn.console.output import print_result
     from charrnn.console.training_view import TrainingView
-    from charrnn.downloads import fetch
+    from charrnn.data.catalogue import entries
+    from charrnn.data.downloads import fetch
 
     unknown = [name for name in names if name not in entries()]
     if unknown or not names:
@@ -98,8 +98,8 @@ def _fetch(names: list[str]) -> None:
 
 
 def _clean() -> None:
-    from charrnn.console import messages, printable
-    from charrnn.documents import cache_folder
+    from charrnn.console.output import messages, printable
+    from charrnn.data.sources import cache_folder
 
     removed = 0
     for folder in _kept(cache_folder()):

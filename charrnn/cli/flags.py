@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from charrnn.config import (
+from charrnn.config.checks import parse_duration, parse_temperatures
+from charrnn.config.training import (
     BenchConfig,
     Budget,
     DeviceName,
@@ -20,7 +21,6 @@ from charrnn.config import (
     TrainConfig,
 )
 from charrnn.errors import ConfigError
-from charrnn.values import parse_duration, parse_temperatures
 
 _SHORT = {"temperature": "-t", "length": "-n", "seed": "-s"}
 _METAVARS = {parse_duration: "TIME", parse_temperatures: "NUMBER[,...]"}

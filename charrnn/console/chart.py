@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from charrnn.console import results
-from charrnn.curves import Curves, Point, Series, ticks
+from charrnn.console.output import results
+from charrnn.runs.curves import Curves, Point, Series, ticks
 
 ROWS = 20
 """Of a chart that stands alone: a terminal is wider than high."""

@@ -8,10 +8,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from charrnn.console import duration, nats, printable
 from charrnn.console.chart import chart
-from charrnn.curves import Point, Series, curves, worth_showing
-from charrnn.events import Evaluated, Started, Step
+from charrnn.console.output import duration, nats, printable
+from charrnn.runs.curves import Point, Series, curves, worth_showing
+from charrnn.training.events import Evaluated, Started, Step
 
 _POINTS = 300  # of the training loss, at most about so many
 _STEPS_A_POINT = 10  # where the end is not known yet

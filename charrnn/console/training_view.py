@@ -9,13 +9,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from charrnn.config import Budget
-from charrnn.console import duration, messages, nats, print_facts, printable
+from charrnn.config.training import Budget
 from charrnn.console.live_screen import LiveScreen, pace, progress_line
-from charrnn.documents import Reading
-from charrnn.events import Evaluated, Event, Finished, Saved, Started, Step, SteppedBack
-from charrnn.progress import MOST_SETBACKS
-from charrnn.records import RunConfig
+from charrnn.console.output import duration, messages, nats, print_facts, printable
+from charrnn.data.sources import Reading
+from charrnn.runs.progress import MOST_SETBACKS
+from charrnn.runs.run_config import RunConfig
+from charrnn.training.events import Evaluated, Event, Finished, Saved, Started, Step, SteppedBack
 
 _PLAIN_LINE_SECONDS = 30.0  # between two lines of progress where there is no terminal
 _PREVIEW_LINES = 5

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding, one_hot
 
-from charrnn.config import Cell
+from charrnn.config.training import Cell
 from charrnn.recurrence.layer import LayerState, LayerWeights
 
 

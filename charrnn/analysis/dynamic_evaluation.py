@@ -1,0 +1,68 @@
+"""Learning while reading: a model that follows the text it is given (dynamic evaluation).
+
+Shape suffixes: N characters of the text.
+"""
+
+import copy
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import cross_entropy
+
+from charrnn.config.training import AdaptConfig
+from charrnn.data.vocabulary import Codes
+from charrnn.errors import CorpusError
+from charrnn.model.network import CharRNN
+
+_STEADY = 1e-8  # keeps a step finite where a gradient has always been zero
+
+
+def adapted_copy(
+    model: CharRNN, codes_N: Codes, config: AdaptConfig | None = None
+) -> tuple[CharRNN, NDArray[np.float32]]:
+    """Let a copy of the model learn from a text; return it, and the loss of each character but one.
+
+    Each stretch of `segment` characters is foretold first, by what was learnt before it, and learnt
+    from then: the losses, in nats, are those of an honest forecast. A step follows Krause et al.
+    (2018), as in Melis et al. (2020): gradients divided by their root mean square, and a pull back
+    to the weights that training left. The mean square is that of the gradients met so far.
+    """
+    config = config or AdaptConfig()
+    if len(codes_N) < 2:
+        raise CorpusError(
+            f"a text of {len(codes_N)} characters cannot be learnt from: at least 2 are needed, "
+            "one to read and one to foretell"
+        )
+    reader = copy.deepcopy(model).requires_grad_(True)
+    parameters: list[torch.Tensor] = list(reader.parameters())
+    trained = [each.detach().clone() for each in parameters]
+    squares = [torch.zeros_like(each) for each in parameters]
+    codes_N1 = torch.from_numpy(codes_N.astype(np.int64))[:, None].to(model.device)
+    state, losses = reader.initial_state(1), []
+    for number, first in enumerate(range(0, len(codes_N) - 1, config.segment)):
+        window_T1 = codes_N1[first : first + config.segment + 1]
+        logits_T1V, state = reader(window_T1[:-1], state)
+        nats_T = cross_entropy(logits_T1V[:, 0], window_T1[1:, 0], reduction="none")
+        losses.append(nats_T.detach().cpu().numpy())
+        gradients = torch.autograd.grad(nats_T.mean(), parameters)
+        state = state.detach()
+        _step(parameters, trained, squares, gradients, number + 1, config)
+    return reader.requires_grad_(False), np.concatenate(losses)
+
+
+@torch.no_grad()
+def _step(
+    parameters: list[torch.Tensor],
+    trained: list[torch.Tensor],
+    squares: list[torch.Tensor],
+    gradients: tuple[torch.Tensor, ...],
+    count: int,
+    config: AdaptConfig,
+) -> None:
+    torch._foreach_addcmul_(squares, gradients, gradients)
+    scales = torch._foreach_div(squares, count)
+    torch._foreach_sqrt_(scales)
+    torch._foreach_add_(scales, _STEADY)
+    torch._foreach_lerp_(parameters, trained, config.pull_back)
+    torch._foreach_addcdiv_(parameters, gradients, scales, value=-config.adapt_rate)

@@ -1,0 +1,94 @@
+"""The command that looks inside: what single cells watch, and what holding them does."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from charrnn.cli.app import app, open_run, print_json
+from charrnn.cli.flags import (
+    CheckpointOption,
+    CorpusOption,
+    DeviceOption,
+    JsonOption,
+    PageOption,
+    RunArgument,
+)
+
+if TYPE_CHECKING:
+    from charrnn.reports.units import Look
+
+
+@app.command()
+def neurons(
+    run: RunArgument = None,
+    text: Annotated[
+        Path | None,
+        typer.Option(
+            help="Look at this text, - for standard input; left out: the run's own.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    unit: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Draw this unit over the text, and look for none; may be given several times.",
+            metavar="LAYER:NUMBER",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Hold a unit, or the one that follows a feature, on, off or at a number from -1 "
+            "to 1 while the model writes: 'quote=on', 2:317=-0.5; may be given several times.",
+            metavar="WHAT=HOW",
+            show_default=False,
+        ),
+    ] = None,
+    followers: Annotated[
+        int, typer.Option(min=1, max=8, help="How many units of a feature --force holds.")
+    ] = 1,
+    length: Annotated[
+        int | None,
+        typer.Option(
+            "--length",
+            "-n",
+            min=1,
+            max=100_000,
+            help="Characters drawn or written; left out: 480, in a page 1,500.",
+            show_default=False,
+        ),
+    ] = None,
+    temperature: Annotated[
+        float, typer.Option("--temperature", "-t", min=0, help="Of the texts of --force.")
+    ] = 0.8,
+    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Of the texts of --force.")] = 1,
+    out: PageOption = None,
+    corpus: CorpusOption = None,
+    checkpoint: CheckpointOption = "best",
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Show what single cells watch: found by the features they follow, or any one over a text."""
+    from charrnn.reports import clamping, units
+
+    if force and (unit or out):
+        raise typer.BadParameter("--force writes texts: give it without --unit and --out")
+    opened = open_run(run)
+    look: Look = units.look_at(opened.select(checkpoint), text, corpus, device)
+    if force:
+        result = clamping.forced_texts(look, force, followers, length or 480, temperature, seed)
+        if as_json:
+            print_json(result.as_json())
+        else:
+            clamping.print_forced(result)
+        return
+    drawn = units.drawn(look, unit, length or (1500 if out else 480))
+    if out:
+        units.write_page(look, drawn, out)
+    elif as_json:
+        print_json(units.as_json(look, drawn))
+    else:
+        units.print_drawn(look, drawn)

@@ -1,0 +1,178 @@
+"""The command that writes."""
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from charrnn.cli.app import app, open_run, print_json
+from charrnn.cli.flags import CheckpointOption, DeviceOption, JsonOption, RunArgument, config_flags
+from charrnn.config.training import SampleConfig
+
+if TYPE_CHECKING:
+    from charrnn.data.corpus import Corpus
+    from charrnn.runs.run import Checkpoint
+    from charrnn.sampling.engines.interface import Writer
+
+
+@app.command()
+@config_flags
+def sample(
+    run: RunArgument = None,
+    prompt: Annotated[
+        str | None,
+        typer.Option("--prompt", "-p", help="Text to go on from.", show_default=False),
+    ] = None,
+    prompt_file: Annotated[
+        Path | None,
+        typer.Option(help="File to go on from, - for standard input.", show_default=False),
+    ] = None,
+    adapt: Annotated[
+        Path | None,
+        typer.Option(
+            help="Learn from this draft first; without a prompt, go on from its end.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    no_prompt: Annotated[
+        bool, typer.Option("--no-prompt", help="Leave the prompt out of what is shown.")
+    ] = False,
+    novelty: Annotated[
+        str | None,
+        typer.Option(
+            help="Tell how much stands word for word in this text, a file or a name.",
+            metavar="CORPUS",
+            show_default=False,
+        ),
+    ] = None,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", "-i", help="Write in turns: /help there tells how.")
+    ] = False,
+    checkpoint: CheckpointOption = "best",
+    device: DeviceOption = "auto",
+    precision: Annotated[
+        Literal["auto", "float32"],
+        typer.Option(help="Of the weights; auto: 8 bits for a single text on a processor."),
+    ] = "auto",
+    as_json: JsonOption = False,
+    config: SampleConfig = SampleConfig(),  # noqa: B008
+) -> None:
+    """Write new text with a trained model."""
+    import secrets
+
+    from charrnn.console.interactive import converse
+    from charrnn.console.output import messages, print_samples
+    from charrnn.data.corpus import Corpus, read_text
+    from charrnn.data.vocabulary import Vocabulary
+    from charrnn.sampling.conversation import Conversation
+    from charrnn.sampling.engines.interface import writer_of
+    from charrnn.sampling.loop import write
+
+    if interactive and (as_json or config.num_samples > 1 or len(config.temperatures) > 1):
+        raise typer.BadParameter("--interactive writes one text, of one temperature, and no JSON")
+    text = _prompt(prompt, prompt_file)
+    opened = open_run(run)
+    chosen = opened.select(checkpoint)
+    corpus = compared = Corpus.open(novelty) if novelty else None
+    if config.max_copy and not corpus:
+        corpus = Corpus.reopen(
+            opened.config.corpus,
+            Vocabulary(opened.config.vocabulary),
+            config=opened.config.text,
+        )
+    if adapt is None:
+        writer = writer_of(
+            chosen, num_samples=config.num_samples, device=device, precision=precision
+        )
+    else:
+        draft = read_text(adapt)
+        writer = _adapted(chosen, draft, device, config.unknown)
+        if not text:
+            text, no_prompt = draft, True
+    if interactive:
+        converse(Conversation(writer, config, corpus), text)
+        return
+    if config.seed is None:
+        config = dataclasses.replace(config, seed=secrets.randbits(32))
+        messages().print(f"seed {config.seed}")
+    if as_json:
+        print_json({"run": str(opened.path), **_record(writer, text, config, corpus, compared)})
+        return
+    several = len(config.temperatures) > 1
+    written = print_samples(
+        [
+            (f"temperature {one.temperature}" if several else "", write(writer, text, one, corpus))
+            for one in config.at_each_temperature()
+        ],
+        "" if no_prompt else text,
+        config.num_samples,
+    )
+    if compared:
+        _print_novelty(written, compared)
+
+
+def _print_novelty(texts: list[tuple[str, str]], corpus: "Corpus") -> None:
+    from charrnn.console.output import messages, printable
+    from charrnn.sampling.novelty import LONG, novelty
+
+    for label, text in texts:
+        found = novelty(text, corpus)
+        messages().print(
+            f"{label + ': ' if label else ''}the longest run that stands in {corpus.name} has "
+            f"{found.longest} characters: {printable(found.passage)!r}; {found.share:.1%} of the "
+            f"text is in runs of {LONG} or more"
+        )
+
+
+def _record(
+    writer: "Writer",
+    prompt: str,
+    config: SampleConfig,
+    corpus: "Corpus | None",
+    compared: "Corpus | None",
+) -> dict[str, Any]:
+    from charrnn.sampling.loop import judged
+    from charrnn.sampling.novelty import novelty
+
+    begun = time.perf_counter()
+    samples: list[dict[str, Any]] = [
+        {"temperature": one.temperature, **written._asdict()}
+        for one in config.at_each_temperature()
+        for written in judged(writer, prompt, one, corpus)
+    ]
+    seconds = time.perf_counter() - begun
+    characters = sum(len(each["text"]) for each in samples)
+    if compared:
+        samples = [
+            {**each, "novelty": novelty(each["text"], compared)._asdict()} for each in samples
+        ]
+    return {
+        "seed": config.seed,
+        "temperature": config.temperature,
+        "prompt": prompt,
+        "samples": samples,
+        "seconds": round(seconds, 6),
+        "characters_per_second": round(characters / seconds, 1),
+    }
+
+
+def _adapted(
+    checkpoint: "Checkpoint", draft: str, device: str, unknown: Literal["error", "skip"]
+) -> "Writer":
+    from charrnn.analysis.dynamic_evaluation import adapted_copy
+    from charrnn.model.network import load_checkpoint
+    from charrnn.sampling.engines.interface import writer_for
+
+    model = load_checkpoint(checkpoint, device)
+    return writer_for(adapted_copy(model, model.vocabulary.encode(draft, unknown))[0])
+
+
+def _prompt(prompt: str | None, prompt_file: Path | None) -> str:
+    from charrnn.data.corpus import read_text
+
+    if prompt is not None and prompt_file is not None:
+        raise typer.BadParameter("give --prompt or --prompt-file, not both")
+    return read_text(prompt_file) if prompt_file else prompt or ""

@@ -1,0 +1,189 @@
+"""The commands that judge: a model by texts, texts by models, runs and this machine."""
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from charrnn.cli.app import app, open_run, print_json
+from charrnn.cli.flags import (
+    CheckpointOption,
+    CorpusOption,
+    DeviceOption,
+    JsonOption,
+    PageOption,
+    RunArgument,
+    config_flags,
+)
+from charrnn.config.training import BenchConfig
+
+if TYPE_CHECKING:
+    from charrnn.reports.surprise import Surprises
+
+
+@app.command()
+def score(
+    run_and_files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN | FILE...",
+            help="Texts to score, - for standard input; the first may name the run. "
+            "No text: the run's own held-out part.",
+            show_default=False,
+        ),
+    ] = None,
+    run: Annotated[
+        list[str] | None,
+        typer.Option(help="A run; several compare. Then all arguments are texts.", metavar="RUN"),
+    ] = None,
+    context: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Score independent windows of this many characters, each from a blank state; "
+            "left out: the text is read once, the state carried.",
+            show_default=False,
+        ),
+    ] = None,
+    adapt: Annotated[
+        bool,
+        typer.Option("--adapt", help="Let a copy of the model learn from what it has read."),
+    ] = False,
+    per_char: Annotated[
+        bool,
+        typer.Option("--per-char", help="Colour the text by how much each character surprises."),
+    ] = False,
+    length: Annotated[
+        int | None,
+        typer.Option(
+            "--length",
+            "-n",
+            min=1,
+            max=200_000,
+            help="Characters that --per-char shows; left out: 2,000, in a page 20,000.",
+            show_default=False,
+        ),
+    ] = None,
+    out: PageOption = None,
+    corpus: CorpusOption = None,
+    unknown: Annotated[
+        Literal["error", "skip"],
+        typer.Option(help="What to do with characters the model does not know."),
+    ] = "error",
+    checkpoint: CheckpointOption = "best",
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Tell how well a model foretells a text: nats and bits per character, lower is better.
+
+    Several runs are ranked on each text, several texts under one run. With --json one run and one
+    text give an object, more give a list of objects.
+    """
+    from charrnn.data.corpus import read_text
+    from charrnn.reports.runs import names_run, print_scores, ranked, score_rows
+    from charrnn.runs.find import find_run
+
+    if context is not None and adapt:
+        raise typer.BadParameter("give --context or --adapt, not both")
+    if per_char and (context is not None or adapt):
+        raise typer.BadParameter("--per-char reads the text once: not with --context or --adapt")
+    if (out or length) and not per_char:
+        raise typer.BadParameter("--out and --length belong to --per-char")
+    names, files = list(run or []), list(run_and_files or [])
+    if not names and files and names_run(files[0]):
+        names = [files.pop(0)]
+    runs = [find_run(name) for name in names] or [open_run(None)]
+    if per_char and (len(runs) > 1 or len(files) > 1):
+        raise typer.BadParameter("--per-char shows one text as one run reads it")
+    texts = [(file, read_text(file)) for file in files]
+    if per_char:
+        from charrnn.reports.surprise import surprises
+
+        found = surprises(runs[0].select(checkpoint), texts, device, corpus, unknown)
+        _tell_surprises(found, length, out, as_json)
+        return
+    results = ranked(
+        [
+            row
+            for each in runs
+            for row in score_rows(each, texts, checkpoint, device, context, adapt, corpus, unknown)
+        ]
+    )
+    if as_json:
+        print_json(results[0] if len(results) == 1 else results)
+    else:
+        print_scores(results, context, adapt)
+
+
+def _tell_surprises(
+    found: "Surprises", length: int | None, out: Path | None, as_json: bool
+) -> None:
+    from charrnn.reports.surprise import print_surprises, write_page
+
+    if out:
+        write_page(found, length or 20_000, out)
+    elif as_json:
+        print_json(found.as_json())
+    else:
+        print_surprises(found, length or 2000)
+
+
+@app.command("list")
+def list_runs(as_json: JsonOption = False) -> None:
+    """Show the runs under checkpoints/."""
+    from charrnn.console.output import messages
+    from charrnn.reports.runs import describe_all, print_runs
+    from charrnn.runs.find import RUNS_FOLDER
+
+    runs = list(describe_all())
+    if as_json:
+        print_json(runs)
+    elif runs:
+        print_runs(runs)
+    else:
+        messages().print(f"no runs in {RUNS_FOLDER} yet: make one with `charrnn train`")
+
+
+@app.command()
+def info(run: RunArgument = None, as_json: JsonOption = False) -> None:
+    """Show what a run is and how far it came."""
+    from charrnn.reports.runs import describe, print_run
+
+    opened = open_run(run)
+    if as_json:
+        print_json(describe(opened))
+    else:
+        print_run(opened)
+
+
+@app.command()
+def verify(run: RunArgument = None, json: JsonOption = False) -> None:
+    """Check every byte of a run; exit code 1 on any damage."""
+    from charrnn.reports.runs import print_verified
+    from charrnn.runs.verification import verified
+
+    opened = open_run(run)
+    found = verified(opened)
+    if json:
+        print_json({"run": str(opened.path), "files": [each._asdict() for each in found]})
+    else:
+        print_verified(opened, found)
+    if any(each.damage for each in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+@config_flags
+def bench(as_json: JsonOption = False, config: BenchConfig = BenchConfig()) -> None:  # noqa: B008
+    """Measure training on this machine, beside stock PyTorch and the limit of its device."""
+    from charrnn.numerics.devices import keep_freed_memory
+    from charrnn.reports.runs import print_benchmark
+    from charrnn.training.benchmark import benchmark
+
+    keep_freed_memory()
+    result = benchmark(config)
+    if as_json:
+        print_json(dataclasses.asdict(result))
+    else:
+        print_benchmark(result)

@@ -1,0 +1,105 @@
+"""The texts that charrnn knows by name, listed in `corpora/catalogue.toml`."""
+
+import json
+import sysconfig
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import platformdirs
+
+_PACKAGE = Path(__file__).parents[1]
+_LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A text of the catalogue; exactly one of `file`, `python` and `urls` says where it is."""
+
+    name: str
+    title: str
+    language: str
+    licence: str
+    file: str | None = None
+    python: bool = False
+    urls: tuple[str, ...] = ()
+    member: str | None = None
+    """The file inside the .zip that the addresses lead to."""
+    bytes: int | None = None
+    sha256: str | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """Where the text is, None while it was not fetched; the source of Python is a folder."""
+        if self.python:
+            return Path(sysconfig.get_path("stdlib"))
+        path = _folder() / self.file if self.file else downloads_folder() / f"{self.name}.txt"
+        return path if path.is_file() else None
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the text, as far as they are known."""
+        if self.python:
+            return sum(path.stat().st_size for path in python_files())
+        return self.path.stat().st_size if self.path else self.bytes
+
+    @property
+    def known_sha256(self) -> str | None:
+        """The SHA-256 that is expected: the catalogue's, or that of the first download."""
+        record = downloads_folder() / f"{self.name}.json"
+        if self.sha256 is None and record.is_file():
+            recorded: str = json.loads(record.read_text("utf-8"))["sha256"]
+            return recorded
+        return self.sha256
+
+
+def names() -> list[str]:
+    """Return the names of all texts, the bundled one first."""
+    return list(entries())
+
+
+def bundled() -> str:
+    """Return the name of the text that comes with charrnn."""
+    return names()[0]
+
+
+def bundled_path() -> Path:
+    """Return the file of the text that comes with charrnn."""
+    return _folder() / str(entries()[bundled()].file)
+
+
+def find(name: str) -> Path | None:
+    """Return where the text called `name` is, None if it is not here or unknown."""
+    entry = entries().get(name)
+    return entry.path if entry else None
+
+
+@cache
+def python_files() -> tuple[Path, ...]:
+    """Return the source files of the standard library, without its tests, in a stable order."""
+    root = Path(sysconfig.get_path("stdlib"))
+    found = (path for path in root.rglob("*.py") if path.is_file())
+    kept = [path for path in found if not _LEFT_OUT & set(path.relative_to(root).parts)]
+    return tuple(sorted(kept, key=lambda path: path.relative_to(root).parts))
+
+
+def downloads_folder() -> Path:
+    """Return where fetched texts are kept."""
+    return Path(platformdirs.user_cache_dir("charrnn")) / "downloads"
+
+
+@cache
+def entries() -> dict[str, Entry]:
+    """Return all texts by name."""
+    listed = tomllib.loads((_folder() / "catalogue.toml").read_text(encoding="utf-8"))
+    return {
+        name: Entry(name=name, **{**each, "urls": tuple(each.get("urls", ()))})
+        for name, each in listed.items()
+    }
+
+
+def _folder() -> Path:
+    """`corpora/` inside an installed package, or beside the package in a checkout."""
+    inside = _PACKAGE / "corpora"
+    return inside if inside.is_dir() else _PACKAGE.parent / "corpora"

@@ -1,0 +1,304 @@
+"""From a text to batches of character codes.
+
+Shape suffixes: T steps in time, B parallel streams.
+"""
+
+import dataclasses
+import hashlib
+import sys
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.config.training import PLAIN, TextConfig
+from charrnn.data import catalogue, encoded_cache
+from charrnn.data.decoding import decoded
+from charrnn.data.downloads import fetch
+from charrnn.data.encoded_cache import Encoded
+from charrnn.data.sources import (
+    CHUNK,
+    Document,
+    Documents,
+    Fingerprint,
+    Reading,
+    Source,
+    find_documents,
+    kept_text,
+    now_and_then,
+    result_of,
+)
+from charrnn.data.vocabulary import Census, Codes, Vocabulary, notes
+from charrnn.errors import CorpusError, VocabularyError
+from charrnn.numerics.randomness import epoch_offset
+from charrnn.runs.run_config import CorpusRecord
+
+__all__ = ["Batches", "Codes", "Corpus", "Vocabulary", "read_text"]
+
+_FORGET = 1 << 26  # characters of a mapped text that are read before its pages are let go
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A text as character codes, and where it came from."""
+
+    name: str
+    path: str
+    sha256: str
+    codes: Codes
+    vocabulary: Vocabulary
+    line_start: str
+    """The character that most often begins a line, white space apart."""
+    more_paths: tuple[str, ...] = ()
+    config: TextConfig = PLAIN
+    counts: tuple[int, ...] = ()
+    """How often each character of the text's own vocabulary occurs."""
+    distinct: int = 0
+    """Different characters, those read as one unknown symbol too."""
+
+    @classmethod
+    def open(cls, source: Source | Sequence[Source], config: TextConfig = PLAIN) -> "Corpus":
+        """Read text files, folders, patterns, a text of the catalogue, or `-` (standard input).
+
+        Several documents are read in order, with a separator between them. Large texts are encoded
+        once and mapped from the user's cache. Standard input is kept there, so that a run can be
+        resumed. Raises `CorpusError`.
+        """
+        return result_of(cls.opening(source, config))
+
+    @classmethod
+    def opening(
+        cls, source: Source | Sequence[Source], config: TextConfig = PLAIN
+    ) -> Generator[Reading, None, "Corpus"]:
+        """Open a corpus, telling how far the work on a large one is; see `open`."""
+        sources = [source] if isinstance(source, (str, Path)) else list(source)
+        for each in sources:
+            entry = catalogue.entries().get(str(each))
+            if entry and entry.path is None and not Path(each).exists():
+                yield from fetch(entry)
+        documents = find_documents(sources)
+        fingerprint = Fingerprint()
+        yield from now_and_then(documents.show(fingerprint))
+        text = yield from now_and_then(encoded_cache.encode(documents, fingerprint, config))
+        return cls._of(text, documents.name, documents.paths, fingerprint.sha256, config)
+
+    @classmethod
+    def from_text(
+        cls, text: str, *, name: str = "text", path: str = "", sha256: str | None = None
+    ) -> "Corpus":
+        """Make a corpus of a text in memory."""
+        if not text:
+            raise CorpusError(f"{path or 'the text'} is empty: a text to learn from is needed")
+        census = Census()
+        census.add(text)
+        vocabulary = census.vocabulary()
+        codes = vocabulary.encode(text)
+        made = Encoded(
+            codes=codes,
+            vocabulary=vocabulary,
+            counts=census.counts(vocabulary),
+            line_start=encoded_cache.line_start(codes, vocabulary),
+            distinct=len(vocabulary),
+        )
+        digest = sha256 or hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        return cls._of(made, name, (path,), digest, PLAIN)
+
+    @classmethod
+    def _of(
+        cls, text: Encoded, name: str, paths: tuple[str, ...], sha256: str, config: TextConfig
+    ) -> "Corpus":
+        return cls(
+            name=name,
+            path=paths[0],
+            more_paths=paths[1:],
+            sha256=sha256,
+            codes=text.codes,
+            vocabulary=text.vocabulary,
+            line_start=text.line_start,
+            config=config,
+            counts=text.counts,
+            distinct=text.distinct,
+        )
+
+    def adapted_to(self, known: Vocabulary) -> "Corpus":
+        """Return the same text in the codes of `known`, its new characters added at the end."""
+        return self._in(known.extended("".join(self.vocabulary.characters)))
+
+    def within(self, known: Vocabulary) -> "Corpus":
+        """Return the same text in the codes of `known`; raise `VocabularyError` for others."""
+        try:
+            return self._in(known)
+        except VocabularyError as error:
+            named = ", ".join(repr(each) for each in error.characters[:8])
+            raise VocabularyError(
+                f"{self.name} holds {len(error.characters):,} characters that the model of this "
+                f"run does not know ({named}): start a new run from it by "
+                "`charrnn train TEXT --init-from RUN`",
+                error.characters,
+            ) from None
+
+    def _in(self, vocabulary: Vocabulary) -> "Corpus":
+        """Return the same text in the codes of another vocabulary."""
+        if vocabulary == self.vocabulary:
+            return self
+        codes = vocabulary.encode("".join(self.vocabulary.characters))
+        translated = np.empty(len(self.codes), vocabulary.dtype)
+        for first in range(0, len(translated), CHUNK):
+            translated[first : first + CHUNK] = codes[self.codes[first : first + CHUNK]]
+            encoded_cache.forget(self.codes)
+        return dataclasses.replace(self, codes=translated, vocabulary=vocabulary)
+
+    @classmethod
+    def reopen(
+        cls,
+        record: CorpusRecord,
+        vocabulary: Vocabulary,
+        source: Source | None = None,
+        config: TextConfig = PLAIN,
+    ) -> "Corpus":
+        """Find the text of a run again; see `reopening`."""
+        return result_of(cls.reopening(record, vocabulary, source, config))
+
+    @classmethod
+    def reopening(
+        cls,
+        record: CorpusRecord,
+        vocabulary: Vocabulary,
+        source: Source | None = None,
+        config: TextConfig = PLAIN,
+        *,
+        allow_other: bool = False,
+    ) -> Generator[Reading, None, "Corpus"]:
+        """Find the text of a run again: at `source`; or its path, the cache or the catalogue.
+
+        Raises `CorpusError` where it is not there or, naming both hashes, where it is another one,
+        unless `allow_other` takes whatever is at `source`: then `VocabularyError` where that holds
+        characters that are not in `vocabulary`.
+        """
+        listed = catalogue.find(record.name)
+        recorded = [path for path in (record.path, *record.more_paths) if path]
+        places: list[Sequence[Source]] = [recorded] if recorded else []
+        places.append([kept_text(record.sha256)])
+        places += [[record.name]] if listed else []
+        if source is not None:
+            places = [[source]]
+        other: tuple[Documents, str] | None = None
+        for sources in places:
+            documents = _there(sources) if source is None else find_documents(sources)
+            if documents is None:
+                continue
+            fingerprint = Fingerprint()
+            yield from now_and_then(documents.show(fingerprint))
+            same = fingerprint.sha256 == record.sha256
+            if same or (allow_other and source is not None):
+                text = yield from now_and_then(encoded_cache.encode(documents, fingerprint, config))
+                name = record.name if same else documents.name
+                found = cls._of(text, name, documents.paths, fingerprint.sha256, config)
+                return found.adapted_to(vocabulary) if same else found.within(vocabulary)
+            other = other or (documents, fingerprint.sha256)
+        if source is None and (copy := encoded_cache.find(record.sha256, config)):
+            found = cls._of(copy, record.name, tuple(recorded), record.sha256, config)
+            return found.adapted_to(vocabulary)
+        if other:
+            raise CorpusError(
+                f"{' and '.join(other[0].paths)} is not the text this run was trained on: expected "
+                f"SHA-256 {record.sha256}, found {other[1]}; give the unchanged text with "
+                "--corpus FILE"
+            )
+        looked = " and ".join(str(each) for sources in places for each in sources)
+        raise CorpusError(
+            f"the text {record.name!r} of this run is not at {looked}: "
+            "say where it is now with --corpus FILE"
+        )
+
+    def split(self, val_fraction: float) -> tuple[Codes, Codes]:
+        """Return the training part and the held-out part: the last `val_fraction` of the text."""
+        border = int((1.0 - val_fraction) * len(self.codes))
+        return self.codes[:border], self.codes[border:]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is unusual about the text, a sentence each, and what can be done about it."""
+        return notes(self.vocabulary, self.counts, self.distinct)
+
+    @property
+    def record(self) -> CorpusRecord:
+        """What a run keeps of this corpus."""
+        return CorpusRecord(
+            name=self.name,
+            path=self.path,
+            sha256=self.sha256,
+            characters=len(self.codes),
+            line_start=self.line_start,
+            more_paths=self.more_paths,
+        )
+
+
+class Batches:
+    """The training part cut into parallel streams, read in order: batch k is a function of k.
+
+    Each epoch starts at a fresh offset, a function of the seed and the epoch, so that less than one
+    batch x sequence of the text is left out, different each time.
+    """
+
+    def __init__(self, codes: Codes, batch_size: int, seq_length: int, seed: int) -> None:
+        self.steps_per_epoch = (len(codes) - 1) // (batch_size * seq_length)
+        if self.steps_per_epoch < 1:
+            raise CorpusError(
+                f"the training part has {len(codes):,} characters, and one batch of {batch_size} "
+                f"streams x {seq_length} characters needs {batch_size * seq_length + 1:,}: use a "
+                "longer text, or a smaller --batch-size or --seq-length"
+            )
+        self.streams = batch_size
+        self.rows = seq_length + 1
+        self._codes = codes
+        self._seq_length = seq_length
+        self._seed = seed
+        self._forget_every = max(1, _FORGET // (batch_size * seq_length))
+
+    def starts_epoch(self, step: int) -> bool:
+        """Whether the streams begin anew at `step`, so that their state is blank."""
+        return step % self.steps_per_epoch == 0
+
+    def window(self, step: int, streams: slice = slice(None)) -> NDArray[np.int64]:
+        """Return the characters of `step` (from 0) for some streams, (T + 1, B).
+
+        All rows but the last are read, all but the first foretold.
+        """
+        if step % self._forget_every == 0:
+            encoded_cache.forget(self._codes)
+        starts_B = self.starts(step, streams)
+        window_TB = self._codes[starts_B + np.arange(self.rows)[:, None]]
+        codes_TB: NDArray[np.int64] = window_TB.astype(np.int64)
+        return codes_TB
+
+    def starts(self, step: int, streams: slice = slice(None)) -> NDArray[np.int64]:
+        """Return where in the training part the characters of each stream begin at `step`."""
+        epoch, row = divmod(step, self.steps_per_epoch)
+        stream_length = self.steps_per_epoch * self._seq_length
+        spare = len(self._codes) - 1 - self.streams * stream_length
+        first = epoch_offset(self._seed, epoch, spare) + row * self._seq_length
+        starts_B: NDArray[np.int64] = first + np.arange(self.streams)[streams] * stream_length
+        return starts_B
+
+
+def read_text(source: Source) -> str:
+    """Return the text of a UTF-8 file, or of standard input (`-`); raise `CorpusError`."""
+    path = Path(source)
+    if str(source) == "-":
+        where, chunks = "standard input", iter([sys.stdin.buffer.read()])
+    elif path.is_dir():
+        raise CorpusError(f"{path} is a folder: give the path of one text file in it")
+    else:
+        where, chunks = str(source), Document(path, str(source)).chunks()
+    return "".join(decoded(chunks, where, PLAIN, "convert it from {} to UTF-8 first"))
+
+
+def _there(sources: Sequence[Source]) -> Documents | None:
+    """Find documents, None where one of the sources is not there."""
+    try:
+        return find_documents(sources)
+    except CorpusError:
+        return None

@@ -1,0 +1,90 @@
+"""A model in one safetensors file, with all that is needed to use it, and a card for people."""
+
+import json
+
+import safetensors.numpy
+
+from charrnn.runs.progress import Progress
+from charrnn.runs.run import Checkpoint
+
+
+def single_file(checkpoint: Checkpoint, name: str) -> bytes:
+    """Return the file of that name: a checkpoint's weights, as `torch.nn` names those of a layer.
+
+    The metadata holds the vocabulary, the network and the card; values are JSON but for the card.
+    """
+    config = checkpoint.run.config
+    metadata = {
+        "format": "pt",
+        "vocabulary": json.dumps(config.vocabulary),
+        "cell": config.model.cell,
+        "num_layers": json.dumps(config.model.num_layers),
+        "hidden_size": json.dumps(config.model.hidden_size),
+        "line_start": json.dumps(config.corpus.line_start),
+        "card": card(checkpoint, name),
+    }
+    return safetensors.numpy.save(checkpoint.load("model"), metadata)
+
+
+def card(checkpoint: Checkpoint, file: str) -> str:
+    """Return a model card in Markdown: what the model is, how good, and how to load `file`."""
+    run = checkpoint.run
+    config, training = run.config, run.config.training
+    progress = Progress.of(checkpoint)
+    text = progress.corpus or config.corpus
+    cell, layers, units = config.model.cell, config.model.num_layers, config.model.hidden_size
+    loss = "not evaluated"
+    if progress.val_loss is not None:
+        loss = f"{progress.val_loss:.4f} nats per character"
+    if config.baseline is not None:
+        loss += f" (a 5-gram model: {config.baseline:.4f})"
+    facts = {
+        "Network": f"{layers} layers of {units} {cell} units over {len(config.vocabulary)} "
+        f"characters, {config.model.parameters(len(config.vocabulary)):,} parameters",
+        "Text": f"{_in_a_line(text.name)}, {text.characters:,} characters, SHA-256 {text.sha256}; "
+        f"the last {training.val_fraction:g} of it held out",
+        "Training": f"step {checkpoint.step:,}, {progress.epoch:.2f} epochs of "
+        f"{training.batch_size} streams x {training.seq_length} characters, learning rate "
+        f"{training.learning_rate:g}, dropout {training.dropout:g} between layers and "
+        f"{training.output_dropout:g} before the output, DropConnect {training.weight_drop:g}, "
+        f"weight decay {training.weight_decay:g}, loss temperature "
+        f"{training.loss_temperature:g}, seed {training.seed}",
+        "Held-out loss": loss,
+    }
+    listed = "\n".join(f"- **{name}**: {value}." for name, value in facts.items())
+    return f"""\
+# {_in_a_line(run.path.name)}
+
+A character-level recurrent network, trained with charrnn.
+
+{listed}
+
+It continues text in the manner of the text above, whose language and prejudices it carries, and
+knows nothing of what it says.
+
+```python
+import json, torch, safetensors
+
+with safetensors.safe_open("{file}", "pt") as file:
+    about, weights = file.metadata(), {{name: file.get_tensor(name) for name in file.keys()}}
+vocabulary = json.loads(about["vocabulary"])
+network = torch.nn.{cell.upper()}(len(vocabulary), {units}, {layers})
+output = torch.nn.Linear({units}, len(vocabulary))
+output.load_state_dict({{name: weights.pop("output." + name) for name in ("weight", "bias")}})
+network.load_state_dict(weights)
+
+character, state, written = vocabulary.index(json.loads(about["line_start"])), None, ""
+for _ in range(200):
+    written += vocabulary[character]
+    one_hot = torch.nn.functional.one_hot(torch.tensor([[character]]), len(vocabulary))
+    hidden, state = network(one_hot.float(), state)
+    character = int(torch.multinomial((output(hidden[0, 0]) / 0.8).softmax(-1), 1))
+print(written)
+```
+"""
+
+
+def _in_a_line(name: str) -> str:
+    """Return a name that cannot be taken for Markdown."""
+    escaped = "".join(f"\\{each}" if each in "\\`*_[]<>#|" else each for each in name)
+    return escaped.replace("\n", " ")

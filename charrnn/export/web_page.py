@@ -1,0 +1,84 @@
+"""A page with a model inside, which writes in any browser and asks the network for nothing.
+
+The weights are those of the writer for one text (`charrnn.writers.quantized_writer`): 8 bits, and
+the page computes as it does, to the same bits up to the last, linear layer. The products are in
+`products.wasm`, assembled from `products.wat`.
+"""
+
+import base64
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.analysis.features import MEANINGS
+from charrnn.analysis.units import Found
+from charrnn.errors import ConfigError
+from charrnn.reports import pages
+from charrnn.runs.run import Checkpoint
+from charrnn.sampling.engines.int8 import whole_weights
+
+_PRODUCTS = Path(__file__).parent / "products.wasm"
+_LANES = 16  # weights that are multiplied at once: rows are as wide as a multiple of it
+
+
+def web_page(checkpoint: Checkpoint, found: list[Found]) -> str:
+    """Return the page of a checkpoint's model; units found are offered by what they follow.
+
+    Raises `ConfigError` for a cell that is not an lstm.
+    """
+    config = checkpoint.run.config
+    if config.model.cell != "lstm":
+        raise ConfigError(
+            f"a page writes with lstm models, and {checkpoint.run.path} is a {config.model.cell}: "
+            "export it --to onnx or --to safetensors"
+        )
+    arrays = checkpoint.load("model")
+    weights = whole_weights(arrays, config.model)
+    layers, units = config.model.num_layers, config.model.hidden_size
+    between = layers - 1
+    floats = (
+        weights.table_VG,
+        weights.biases_LG,
+        weights.recurrent_scales_LG,
+        weights.between_scales_LG[:between],
+        arrays["output.weight"] / weights.unit,
+        arrays["output.bias"],
+    )
+    numbers = (_padded(weights.recurrent_LGH), _padded(weights.between_LGH[:between]))
+    data = b"".join(
+        [
+            *(np.ascontiguousarray(each, "<f4").tobytes() for each in floats),
+            *(each.tobytes() for each in numbers),
+        ]
+    )
+    name = checkpoint.run.path.name
+    return pages.page(
+        "writer.html",
+        title=f"{name} writes",
+        script="writer.js",
+        web_assembly=True,
+        name=name,
+        network=f"{layers} x {units} LSTM",
+        parameters=config.model.parameters(len(config.vocabulary)),
+        corpus=config.corpus.name,
+        step=checkpoint.step,
+        found=[each for each in found if each.holds],
+        meanings=MEANINGS,
+        model={
+            "vocabulary": config.vocabulary,
+            "layers": layers,
+            "units": units,
+            "width": numbers[0].shape[2],
+            "unit": float(weights.unit),
+            "line_start": config.corpus.line_start,
+        },
+        products=base64.b64encode(_PRODUCTS.read_bytes()).decode(),
+        weights=base64.b64encode(data).decode(),
+    )
+
+
+def _padded(numbers_LGH: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Return the rows with zeros behind, as wide as a multiple of what is multiplied at once."""
+    missing = -numbers_LGH.shape[2] % _LANES
+    return np.pad(numbers_LGH, ((0, 0), (0, 0), (0, missing)))

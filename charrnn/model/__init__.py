@@ -1,0 +1,4 @@
+"""The network, its state, its dropout, and loading.
+
+May import: charrnn.runs and everything below it.
+"""

@@ -1,0 +1,97 @@
+"""What training leaves out at random, so that a network does not learn its text by heart.
+
+All of it is a function of seed and step, the same for every step of time within a batch.
+
+Shape suffixes: B streams, V characters of the vocabulary, H units, L layers, G gate rows.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from charrnn.config.training import ModelConfig, TrainConfig
+from charrnn.numerics.randomness import Purpose, mask_bytes
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Factors of one batch: 0 for what is left out, and the rest makes up for it.
+
+    None where all is kept.
+    """
+
+    inputs_V: Tensor | None = None
+    """Of the characters read (embedding dropout: Gal and Ghahramani, 2016)."""
+    recurrent_LGH: Tensor | None = None
+    """Of the recurrent weights (DropConnect: Merity, Keskar and Socher, 2018)."""
+    between_LBH: Tensor | None = None
+    """Of the outputs of each layer but the last (locked dropout: Gal and Ghahramani, 2016)."""
+    output_BH: Tensor | None = None
+    """Of the outputs of the last layer."""
+    carried_B1: Tensor | None = None
+    """Of the carried state: 0 for a stream that goes on from a blank one, else 1."""
+
+    def of(self, streams: slice) -> "Masks":
+        """Return the masks of some of the streams."""
+        return dataclasses.replace(
+            self,
+            between_LBH=None if self.between_LBH is None else self.between_LBH[:, streams],
+            output_BH=None if self.output_BH is None else self.output_BH[streams],
+            carried_B1=None if self.carried_B1 is None else self.carried_B1[streams],
+        )
+
+
+ALL_KEPT = Masks()
+
+
+Draws = dict[str, Tensor]
+"""Bytes for each number of a mask, by the mask's name; none for a mask that keeps all."""
+
+
+def draw(config: TrainConfig, model: ModelConfig, vocabulary_size: int, step: int) -> Draws:
+    """Draw what the masks of `step` (from 0) are made of; `config` is resolved."""
+    assert config.batch_size
+    layers, streams, units = model.num_layers, config.batch_size, model.hidden_size
+    shapes = {
+        "inputs_V": (vocabulary_size,),
+        "recurrent_LGH": (layers, model.gates * units, units),
+        "between_LBH": (layers - 1, streams, units),
+        "output_BH": (streams, units),
+        "carried_B1": (streams, 1),
+    }
+    return {
+        name: torch.from_numpy(mask_bytes(config.seed, purpose, step, shapes[name]))
+        for name, (purpose, share) in _left_out(config).items()
+        if share
+    }
+
+
+def masks_of(draws: Draws, config: TrainConfig) -> Masks:
+    """Make the masks of what was drawn, where it is.
+
+    A byte decides on each number, so that a share is met to the nearest 1/256, and met where it is
+    not zero by at least that. What is kept makes up for the rest, but in the carried state.
+    """
+    shares = _left_out(config)
+    masks = {}
+    for name, bytes_ in draws.items():
+        dropped = max(1, round(256 * shares[name][1]))
+        factor = 1.0 if name == "carried_B1" else 256 / (256 - dropped)
+        masks[name] = bytes_.ge(dropped).float().mul_(factor)
+    return Masks(**masks)
+
+
+def _left_out(config: TrainConfig) -> dict[str, tuple[Purpose, float]]:
+    """Return for each mask what its bytes are drawn for, and the share that is left out."""
+    assert config.dropout is not None
+    assert config.output_dropout is not None
+    assert config.weight_drop is not None
+    return {
+        "inputs_V": (Purpose.INPUT_DROPOUT, config.input_dropout),
+        "recurrent_LGH": (Purpose.WEIGHT_DROP, config.weight_drop),
+        "between_LBH": (Purpose.DROPOUT, config.dropout),
+        "output_BH": (Purpose.OUTPUT_DROPOUT, config.output_dropout),
+        "carried_B1": (Purpose.STATE_DROP, config.state_drop),
+    }

@@ -1,0 +1,202 @@
+"""The network: recurrent layers over one-hot characters, a linear layer to logits.
+
+Shape suffixes: T steps, B streams, V characters of the vocabulary, H units, L layers, G gate rows.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from charrnn.config.training import ModelConfig
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.errors import CheckpointError
+from charrnn.model.dropout import ALL_KEPT, Masks
+from charrnn.numerics.devices import choose_device
+from charrnn.recurrence.dispatch import run_layers
+from charrnn.recurrence.layer import LayerState, LayerWeights
+from charrnn.runs.find import find_run
+from charrnn.runs.run import Checkpoint
+
+Arrays = Mapping[str, NDArray[Any]]
+
+# Wide enough that three layers learn from the first steps: at 0.05 they sit at the loss of single
+# character frequencies for over a hundred.
+_INPUT_SCALE = 0.6
+
+
+@dataclass(frozen=True)
+class State:
+    """What the network carries from character to character, for B streams.
+
+    `parts` holds one (L, B, H) tensor for gru and rnn (hidden), two for lstm (hidden, cell).
+    """
+
+    parts_LBH: tuple[Tensor, ...]
+
+    def layer(self, index: int) -> LayerState:
+        """Return the state of one layer: (B, H) tensors."""
+        return tuple(part[index] for part in self.parts_LBH)
+
+    def detach(self) -> "State":
+        """Return the same values without their history, so that gradients stop here."""
+        return State(tuple(part.detach() for part in self.parts_LBH))
+
+    def streams(self, keep: slice | Sequence[int]) -> "State":
+        """Return the state of some of the streams, repeated or reordered as `keep` says."""
+        return State(tuple(part[:, keep] for part in self.parts_LBH))
+
+
+class CharRNN(nn.Module):
+    """A character model: `model(x_TB, state) -> (logits_TBV, state)`.
+
+    Each layer's parameters map one to one onto those of `torch.nn.LSTM`, `GRU` or `RNN`. The state
+    is explicit: the module itself remembers nothing between calls.
+    """
+
+    def __init__(
+        self, config: ModelConfig, vocabulary: Vocabulary, line_start: str | None = None
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.vocabulary = vocabulary
+        self.line_start = line_start or vocabulary.characters[0]
+        hidden, gates = config.hidden_size, config.gates * config.hidden_size
+        for layer in range(config.num_layers):
+            width = hidden if layer else len(vocabulary)
+            for name, shape in (
+                ("weight_ih", (gates, width)),
+                ("weight_hh", (gates, hidden)),
+                ("bias_ih", (gates,)),
+                ("bias_hh", (gates,)),
+            ):
+                self.register_parameter(f"{name}_l{layer}", nn.Parameter(torch.zeros(shape)))
+        self.output = nn.Linear(hidden, len(vocabulary))
+
+    def forward(self, x_TB: Tensor, state: State, masks: Masks = ALL_KEPT) -> tuple[Tensor, State]:
+        """Read characters from `state`; return the logits after each and the state after the last.
+
+        `masks` leaves parts out, for training. Under `torch.autocast` the layers compute in its
+        precision; the logits and the state are float32 all the same.
+        """
+        if masks.carried_B1 is not None:
+            state = State(tuple(part * masks.carried_B1 for part in state.parts_LBH))
+        layers = [
+            _masked(self.layer_weights(layer), layer, masks)
+            for layer in range(self.config.num_layers)
+        ]
+        outputs_TBH, parts_LBH = run_layers(
+            self.config.cell, x_TB, state.parts_LBH, layers, masks.between_LBH
+        )
+        if masks.output_BH is not None:
+            outputs_TBH = outputs_TBH * masks.output_BH.to(outputs_TBH.dtype)
+        with torch.autocast(self.device.type, enabled=False):
+            return self.output(outputs_TBH.to(self.output.weight.dtype)), State(parts_LBH)
+
+    def initial_state(self, batch: int) -> State:
+        """Return the blank state of `batch` streams: zeros."""
+        shape = (self.config.num_layers, batch, self.config.hidden_size)
+        parts = 2 if self.config.cell == "lstm" else 1
+        return State(tuple(self.output.weight.new_zeros(shape) for _ in range(parts)))
+
+    def layer_weights(self, layer: int) -> LayerWeights:
+        """Return the parameters of one layer."""
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        return LayerWeights(*(getattr(self, f"{name}_l{layer}") for name in names))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.output.weight.device
+
+    @torch.no_grad()
+    def initialize(self, seed: int) -> "CharRNN":
+        """Draw fresh weights, a function of the seed: orthogonal recurrences, forget bias."""
+        draws = torch.Generator().manual_seed(seed)
+        hidden = self.config.hidden_size
+        for layer in range(self.config.num_layers):
+            weights = self.layer_weights(layer)
+            scale = 1 / math.sqrt(hidden) if layer else _INPUT_SCALE
+            nn.init.normal_(weights.weight_ih_GI, std=scale, generator=draws)
+            for gate_HH in torch.split(weights.weight_hh_GH, hidden):
+                nn.init.orthogonal_(gate_HH, generator=draws)
+            if self.config.cell == "lstm":
+                weights.bias_ih_G[hidden : 2 * hidden] = self.config.forget_bias
+        nn.init.normal_(self.output.weight, std=1 / math.sqrt(hidden), generator=draws)
+        nn.init.zeros_(self.output.bias)
+        return self
+
+    @torch.no_grad()
+    def adopt(self, known: "CharRNN") -> "CharRNN":
+        """Take over the weights of a model whose vocabulary this one's begins with.
+
+        What belongs to the characters added since keeps its fresh weights; as outputs they start
+        as unlikely as the least likely known character.
+        """
+        theirs = dict(known.named_parameters())
+        for name, mine in self.named_parameters():
+            if mine.shape == theirs[name].shape:
+                mine.copy_(theirs[name])
+        old = len(known.vocabulary)
+        self.layer_weights(0).weight_ih_GI[:, :old] = theirs["weight_ih_l0"]
+        self.output.weight[:old] = theirs["output.weight"]
+        self.output.bias[:old] = theirs["output.bias"]
+        self.output.bias[old:] = theirs["output.bias"].min()
+        return self
+
+    @torch.no_grad()
+    def set_arrays(self, arrays: Arrays) -> "CharRNN":
+        """Set every parameter from `arrays`; raise `CheckpointError` where one does not fit."""
+        parameters = dict(self.named_parameters())
+        if set(arrays) != set(parameters):
+            names = ", ".join(sorted(set(arrays) ^ set(parameters)))
+            raise CheckpointError(f"the weights do not fit the model: {names} missing or unknown")
+        for name, parameter in parameters.items():
+            if arrays[name].shape != tuple(parameter.shape):
+                raise CheckpointError(
+                    f"the weights do not fit the model: {name} should have the shape "
+                    f"{tuple(parameter.shape)}, not {arrays[name].shape}"
+                )
+            parameter.copy_(torch.from_numpy(arrays[name].astype(np.float32)))
+        return self
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return every parameter, by name; on a processor in the model's own memory."""
+        return {name: to_array(each) for name, each in self.named_parameters()}
+
+
+def _masked(weights: LayerWeights, layer: int, masks: Masks) -> LayerWeights:
+    if layer == 0 and masks.inputs_V is not None:
+        weights = weights._replace(weight_ih_GI=weights.weight_ih_GI * masks.inputs_V)
+    if masks.recurrent_LGH is not None:
+        masked_GH = weights.weight_hh_GH * masks.recurrent_LGH[layer]
+        weights = weights._replace(weight_hh_GH=masked_GH)
+    return weights
+
+
+def to_array(tensor: Tensor) -> NDArray[Any]:
+    """Return a tensor's values in the processor's memory: its own, if it is there already."""
+    array: NDArray[Any] = tensor.detach().cpu().numpy()
+    return array
+
+
+def load(run: str | None = None, checkpoint: str = "best", device: str = "auto") -> CharRNN:
+    """Load a trained model: of a run folder, a run's name under `checkpoints/`, or the newest run.
+
+    `checkpoint` is `best`, `last` or `step-N`. Raises `CheckpointError`.
+    """
+    return load_checkpoint(find_run(run).select(checkpoint), device)
+
+
+def load_checkpoint(checkpoint: Checkpoint, device: str = "auto") -> CharRNN:
+    """Load the averaged weights of a checkpoint, the ones that validation and sampling use."""
+    config = checkpoint.run.config
+    with torch.device("meta"):
+        model = CharRNN(config.model, Vocabulary(config.vocabulary), config.corpus.line_start)
+    model = model.to_empty(device="cpu").set_arrays(checkpoint.load("model"))
+    return model.to(choose_device(device)).eval()

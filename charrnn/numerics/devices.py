@@ -1,0 +1,195 @@
+"""Which device computes, in which precision, and with how many threads."""
+
+import contextlib
+import ctypes
+import functools
+import os
+import platform
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from charrnn.errors import DeviceError, DeviceWarning
+from charrnn.numerics.processor import cores_allowed
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device called `name`; `auto` is cuda where there is one, else cpu."""
+    available = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if name == "auto":
+        name = "cuda" if available["cuda"] else "cpu"
+    if not available[name]:
+        usable = ", ".join(device for device, there in available.items() if there)
+        raise DeviceError(
+            f"--device {name} cannot be used: this torch ({torch.__version__}) finds no such "
+            f"device; use one of: {usable}"
+        )
+    device = torch.device(name)
+    if name == "cuda":
+        _prepare_cuda()
+    if name == "mps" and not computes_rightly(device):
+        warnings.warn(
+            f"this torch ({torch.__version__}) computes an LSTM wrongly on mps, so the processor "
+            "computes instead",
+            DeviceWarning,
+            stacklevel=2,
+        )
+        return torch.device("cpu")
+    return device
+
+
+def _prepare_cuda() -> None:
+    """Have an NVIDIA GPU compute float32 exactly, and the same each time.
+
+    cuBLAS needs work space of its own for that (its documentation, "Results Reproducibility").
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.deterministic = True
+    warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
+
+
+@functools.cache
+def computes_rightly(device: torch.device) -> bool:
+    """Whether a small LSTM gives on a device what it gives on the processor, gradients too.
+
+    torch's LSTM for mps has been wrong before, without a word (pytorch issues 90421 and 92615), and
+    from other states than zeros only (pull request 95137).
+    """
+    draws = torch.Generator().manual_seed(0)
+    inputs = torch.randn(7, 3, 5, generator=draws)
+    shapes = [each.shape for each in torch.nn.LSTM(5, 6).parameters()]
+    weights = [0.5 * torch.randn(shape, generator=draws) for shape in shapes]
+    states = [torch.randn(1, 3, 6, generator=draws) for _ in range(2)]
+
+    def answer(place: torch.device) -> list[torch.Tensor]:
+        moved = [each.to(place).requires_grad_() for each in (inputs, *weights)]
+        state = [each.to(place) for each in states]
+        outputs, *last = torch.lstm(moved[0], state, moved[1:], True, 1, 0.0, True, False, False)
+        gradients = torch.autograd.grad((outputs * outputs).sum(), moved)
+        return [each.detach().cpu() for each in (outputs, *last, *gradients)]
+
+    return all(
+        torch.allclose(found, expected, rtol=1e-3, atol=1e-4)
+        for found, expected in zip(answer(device), answer(torch.device("cpu")), strict=True)
+    )
+
+
+def idle_gpus(device: torch.device, processes: int) -> tuple[str, ...]:
+    """Return a sentence on how to use the other GPUs of this machine, if there are some."""
+    there = torch.cuda.device_count() if device.type == "cuda" else 1
+    if processes > 1 or there == 1:
+        return ()
+    return (
+        f"this machine has {there} GPUs, and one of them trains; all do with `torchrun "
+        f"--nproc-per-node={there} -m charrnn train ...`",
+    )
+
+
+def choose_precision(name: str, device: torch.device, cell: str) -> str:
+    """Return the precision called `name`; raise `DeviceError` where the device does not serve it.
+
+    `auto` is bfloat16 where there are instructions for it: on a GPU, and on a processor for the
+    lstm; else float32. Asked for by name, any processor serves bfloat16: without such instructions
+    the lstm is computed in float32 and rounded as they would.
+    """
+    on_gpu = device.type == "cuda"
+    gpu_bfloat16 = on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
+    if name == "auto":
+        on_processor = device.type == "cpu" and cell == "lstm" and has_bfloat16()
+        return "bfloat16" if on_processor or gpu_bfloat16 else "float32"
+    served = {"float32": True, "bfloat16": gpu_bfloat16 or device.type == "cpu", "float16": on_gpu}
+    if not served[name]:
+        raise DeviceError(
+            f"--precision {name} cannot be used: the device {device.type} does not compute in "
+            "it; use --precision float32"
+        )
+    return name
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Return the context in which products are computed in `precision`."""
+    dtype: torch.dtype = getattr(torch, precision)
+    # No cache of rounded weights: a CUDA graph must round them anew each time it is replayed.
+    enabled = dtype != torch.float32
+    return torch.autocast(
+        device.type, dtype if enabled else None, enabled=enabled, cache_enabled=False
+    )
+
+
+@contextlib.contextmanager
+def tensor_cores(device: torch.device) -> Iterator[None]:
+    """Let an NVIDIA GPU round the factors of float32 products to 19 bits (TF32), for training."""
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.allow_tf32 = True
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
+
+
+@functools.cache
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 numbers with instructions of its own.
+
+    Looks for AVX-512 BF16, which every processor with AMX has too.
+    """
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(supported and supported())
+
+
+def free_memory(device: torch.device) -> int:
+    """Return the bytes that a GPU has left; none where the processor's memory is as near."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
+
+
+def resident(
+    codes: NDArray[np.unsignedinteger[Any]], device: torch.device, free: int
+) -> torch.Tensor | None:
+    """Return a copy of a text in a device's own memory; None if it takes over a quarter of `free`.
+
+    A byte a character where that is enough, else four.
+    """
+    dtype = np.uint8 if codes.dtype == np.uint8 else np.int32
+    if codes.size * np.dtype(dtype).itemsize > free // 4:
+        return None
+    return torch.from_numpy(codes.astype(dtype)).to(device)
+
+
+def set_threads(threads: int | None) -> int:
+    """Let torch use this many processor threads; return the number in use.
+
+    None: as torch chooses, which is one for each core unless OMP_NUM_THREADS says otherwise, but no
+    more than a container is allowed to keep busy.
+    """
+    if threads is None:
+        threads = min(torch.get_num_threads(), cores_allowed())
+    torch.set_num_threads(threads)
+    return threads
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep the memory that is freed, instead of giving it back to the system.
+
+    Memory fresh from the system costs a page fault for every 4 KiB. Elsewhere this does nothing.
+    """
+    if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
+        return
+    allocator = ctypes.CDLL(None)
+    trim_threshold, mmap_threshold = -1, -3  # as malloc.h numbers them
+    allocator.mallopt(mmap_threshold, 32 << 20)  # bytes; no larger value is allowed
+    allocator.mallopt(trim_threshold, 2**31 - 1)

@@ -1,0 +1,116 @@
+"""A run's losses over its training, as series that can be drawn."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from charrnn.runs.metrics import read_rows
+from charrnn.runs.run import Run
+
+Axis = Literal["steps", "epochs", "characters", "time"]
+Unit = Literal["bits", "nats"]
+Kind = Literal["train", "held out", "level"]
+Point = tuple[float, float]
+
+_KEYS: dict[Kind, str] = {"train": "train_loss", "held out": "val_loss"}
+_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+_FIRST_FALL = 0.05  # of a run: the loss falls steeply there, and would flatten all the rest
+_HEADROOM = 0.08
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of a picture: (x, y) points in the order of x."""
+
+    name: str
+    points: tuple[Point, ...]
+    kind: Kind = "train"
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Runs' losses on one axis.
+
+    `levels` are horizontal lines: what counting alone reaches (a 5-gram model), for each run that
+    knows. `low` and `high` bound the losses worth looking at, the first steep fall left out.
+    """
+
+    series: tuple[Series, ...]
+    levels: tuple[Series, ...]
+    x_name: str
+    y_name: str
+    low: float
+    high: float
+
+
+def curves(runs: list[Run], axis: Axis = "steps", unit: Unit = "bits") -> Curves:
+    """Return the losses of runs; one that has no curve yet adds none."""
+    scale = 1 / math.log(2) if unit == "bits" else 1.0
+    rows_of = {run.path: read_rows(run.metrics_path) for run in runs}
+    longest = max((rows[-1]["seconds"] for rows in rows_of.values() if rows), default=0.0)
+    clock = next((each for each in ("h", "min") if longest >= 2 * _SECONDS[each]), "s")
+    series: list[Series] = []
+    levels: list[Series] = []
+    for run in runs:
+        label = f"{run.path.name} " if len(runs) > 1 else ""
+        rows = rows_of[run.path]
+        for kind, key in _KEYS.items():
+            points = tuple(
+                (_place(row, run, axis, _SECONDS[clock]), row[key] * scale)
+                for row in rows
+                if row.get(key) is not None
+            )
+            if points:
+                series.append(Series(label + kind, points, kind))
+        baseline = run.config.baseline
+        if rows and baseline is not None:
+            ends = [_place(row, run, axis, _SECONDS[clock]) for row in (rows[0], rows[-1])]
+            level = Series(f"{label}5-gram", tuple((x, baseline * scale) for x in ends), "level")
+            if not any(each.points[0][1] == level.points[0][1] for each in levels):
+                levels.append(level)
+    low, high = worth_showing([*series, *levels])
+    names = {
+        "steps": "step",
+        "epochs": "epoch",
+        "characters": "characters read",
+        "time": f"time ({clock})",
+    }
+    return Curves(
+        tuple(series), tuple(levels), names[axis], f"loss ({unit} per character)", low, high
+    )
+
+
+def _place(row: dict[str, Any], run: Run, axis: Axis, seconds: float) -> float:
+    training = run.config.training
+    batch = (training.batch_size or 0) * (training.seq_length or 0)
+    places: dict[Axis, float] = {
+        "steps": float(row["step"]),
+        "epochs": float(row["epoch"]),
+        "characters": float(row["step"] * batch),
+        "time": row["seconds"] / seconds,
+    }
+    return places[axis]
+
+
+def worth_showing(series: list[Series]) -> tuple[float, float]:
+    """Return the range of losses to show: all after the first fall, with some room."""
+    shown = [y for each in series for x, y in each.points if x >= _FIRST_FALL * each.points[-1][0]]
+    if not shown:
+        return 0.0, 1.0
+    low, high = min(shown), max(shown)
+    room = _HEADROOM * (high - low) or 0.1
+    return low - room, high + room
+
+
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """Return at most so many round numbers between two bounds, evenly spaced."""
+    if not high > low:
+        return [low]
+    step = 10.0 ** math.floor(math.log10((high - low) / most))
+    while True:
+        for factor in (1, 2, 5):
+            first = math.ceil(low / (factor * step) - 1e-9)
+            last = math.floor(high / (factor * step) + 1e-9)
+            if last - first + 1 <= most:
+                return [round(n * factor * step, 12) for n in range(first, last + 1)]
+        step *= 10

@@ -1,0 +1,379 @@
+"""A run folder on disk: written atomically, read verified, as arrays and JSON.
+
+    RUN/config.json
+    RUN/metrics.jsonl
+    RUN/step-00001000/   model.safetensors  trainer.safetensors  state.json  manifest.json
+
+The manifest, written last, holds the size and the SHA-256 of the other files and of config.json,
+and its own digest: a folder whose manifest does not hold is not a checkpoint.
+"""
+
+import contextlib
+import dataclasses
+import re
+import warnings
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+import charrnn
+from charrnn.config.checks import check_number
+from charrnn.config.training import ModelConfig, TextConfig, TrainConfig
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.errors import CheckpointError, ConfigError, DamagedCheckpointWarning, VocabularyError
+from charrnn.runs import manifest as manifests
+from charrnn.runs import saving
+from charrnn.runs.manifest import MOST_JSON, Entry, as_json, read_json, sync_folder, write
+from charrnn.runs.run_config import CorpusRecord, Origin, RunConfig
+from charrnn.runs.saving import CONFIG_FILE
+
+FORMAT = 1
+
+_MANIFEST, _STATE = "manifest.json", "state.json"
+_FILES = ("model.safetensors", "trainer.safetensors", _STATE)
+_STEP_FOLDER = re.compile(r"(?:\.replaced-)?step-(\d{8,})")
+_SINCE_ADDED = {"loss_temperature": 1.0}
+"""Settings of training that older runs do not name, as they were then."""
+_KEPT = 2  # newest checkpoints that are never pruned, beside the best
+_LOOKS = 10  # at a run whose checkpoints are pruned while one is being read
+_ROOM = 3  # checkpoints that must have room when a run begins: those kept and one being written
+_EMPTY = 64  # bytes: no more than the header of a file of arrays that holds none
+_SPARE = 1 << 20  # bytes beside the arrays: headers, state, manifest
+
+Part = Literal["model", "trainer"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One saved step of a run, whose manifest holds."""
+
+    run: "Run"
+    step: int
+    path: Path
+    manifest: dict[str, Any]
+    state: dict[str, Any]
+    """What training knew at this step: see `charrnn.progress.Progress`."""
+    _contents: dict[str, bytes] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def val_loss(self) -> float | None:
+        """The loss on the held-out text at this step, in nats; None if it was not evaluated."""
+        loss: float | None = self.state["val_loss"]
+        return loss
+
+    def verify(self, parts: Iterable[Part] = ("model", "trainer")) -> None:
+        """Read these files, and keep them for `load`; raise `CheckpointError` at any damage."""
+        for part in parts:
+            name = f"{part}.safetensors"
+            self._contents[name] = self._read(name)
+
+    def load(self, part: Part) -> dict[str, NDArray[Any]]:
+        """Return the arrays of `model` (averaged weights) or `trainer` (all the rest), verified.
+
+        What is kept in 16 bits is returned in 32.
+        """
+        name = f"{part}.safetensors"
+        data = self._contents.pop(name, None) or self._read(name)
+        try:
+            arrays = safetensors.numpy.load(data)
+        except (safetensors.SafetensorError, ValueError, KeyError) as error:
+            raise CheckpointError(f"{self.path / name} is damaged: {error}") from None
+        if part == "model":
+            config = self.run.config
+            expected = config.model.shapes(len(config.vocabulary))
+            found = {name: array.shape for name, array in arrays.items()}
+            if found != expected:
+                wrong = min(set(found.items()) ^ set(expected.items()))[0]
+                raise CheckpointError(
+                    f"{self.path / name} does not fit the network that {CONFIG_FILE} describes: "
+                    f"{wrong[:40]} should have the shape {expected.get(wrong)}, not "
+                    f"{found.get(wrong)}"
+                )
+        return {
+            name: array.astype(np.float32) if array.dtype == np.float16 else array
+            for name, array in arrays.items()
+        }
+
+    @property
+    def is_model_alone(self) -> bool:
+        """Whether this is a model to write with, without what training goes on from."""
+        size: int = self.manifest["files"]["trainer.safetensors"]["size"]
+        return size <= _EMPTY
+
+    @property
+    def origin(self) -> Origin:
+        """What a run that starts from this checkpoint remembers of it."""
+        digest = self.manifest["files"]["model.safetensors"]["sha256"]
+        return Origin(path=str(self.path), sha256=digest)
+
+    def _read(self, name: str) -> bytes:
+        least, most = self._sizes(name)
+        expected = self.manifest["files"][name]
+        if not least <= expected["size"] <= most:
+            raise CheckpointError(
+                f"{self.path / name} does not fit the network that {CONFIG_FILE} describes: it has "
+                f"{expected['size']:,} bytes, and {least:,} to {most:,} belong there"
+            )
+        return manifests.read_verified(self.path / name, expected, most)
+
+    def _sizes(self, name: str) -> tuple[int, int]:
+        """Return how many bytes a file of this run has, at least and at most."""
+        config = self.run.config
+        numbers = config.model.parameters(len(config.vocabulary))
+        if name.startswith("model"):
+            return 2 * numbers, 4 * numbers + _SPARE
+        if self.is_model_alone:
+            return 0, _EMPTY
+        full = self.run.checkpoint_bytes - 4 * numbers
+        return full, full + _SPARE
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder: what it is, and the checkpoints it holds."""
+
+    path: Path
+    config: RunConfig
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """The size of a checkpoint's arrays: weights four times over, and the carried state."""
+        model, batch = self.config.model, self.config.training.batch_size or 1
+        parts = 2 if model.cell == "lstm" else 1
+        state = parts * model.num_layers * batch * model.hidden_size
+        return 4 * (4 * model.parameters(len(self.config.vocabulary)) + state)
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Keep other processes from writing to this run; raise `CheckpointError` if one does."""
+        return saving.writing(self.path)
+
+    def create(self) -> None:
+        """Make the run's folder; refuse one that holds a run already, and a disk without room."""
+        if (self.path / CONFIG_FILE).exists():
+            raise CheckpointError(
+                f"{self.path} already holds a run: go on with it by `charrnn resume {self.path}`, "
+                "give another folder with --out-dir, or remove this one"
+            )
+        record = {
+            "format": FORMAT,
+            "charrnn": charrnn.__version__,
+            **dataclasses.asdict(self.config),
+        }
+        temporary = self.path / f".{CONFIG_FILE}"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            needed = _ROOM * (self.checkpoint_bytes + _SPARE)
+            saving.check_room(self.path, needed, "the run cannot be kept")
+            write(temporary, as_json(record))
+            temporary.replace(self.path / CONFIG_FILE)
+            sync_folder(self.path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise CheckpointError(
+                f"the run folder {self.path} cannot be made ({error.strerror}): give another one "
+                "with --out-dir"
+            ) from None
+
+    @classmethod
+    def open(cls, path: Path) -> "Run":
+        """Open the run folder at `path`; raise `CheckpointError` if it is not one."""
+        try:
+            data = manifests.read(path / CONFIG_FILE, MOST_JSON)
+        except CheckpointError as error:
+            raise CheckpointError(
+                f"{path} is not a run: {error}; `charrnn list` shows the runs there are"
+            ) from None
+        record = read_json(path / CONFIG_FILE, data)
+        try:
+            if record["format"] > FORMAT:
+                raise CheckpointError(
+                    f"{path} has the format number {record['format']}, and this charrnn "
+                    f"({charrnn.__version__}) reads up to {FORMAT}: install a newer charrnn"
+                )
+            Vocabulary(record["vocabulary"])  # each a character, and each once
+            config = RunConfig(
+                model=ModelConfig(**record["model"]),
+                training=TrainConfig(**{**_SINCE_ADDED, **record["training"]}),
+                vocabulary=tuple(record["vocabulary"]),
+                corpus=CorpusRecord.of(record["corpus"]),
+                text=TextConfig(**record.get("text", {})),
+                init_from=Origin(**record["init_from"]) if record["init_from"] else None,
+                baseline=record.get("baseline"),
+            )
+        except (
+            *(ValueError, KeyError, TypeError, AttributeError),
+            *(ConfigError, VocabularyError),
+        ) as error:
+            raise CheckpointError(f"{path / CONFIG_FILE} is damaged: {error!s}") from None
+        return cls(path, config)
+
+    @property
+    def metrics_path(self) -> Path:
+        """The file of the run's curves: see `charrnn.metrics`."""
+        return self.path / "metrics.jsonl"
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """Return the checkpoints whose manifest holds, oldest first."""
+        return self.look()[0]
+
+    def look(self) -> tuple[list[Checkpoint], dict[int, Path]]:
+        """Return the checkpoints, oldest first, and the folders whose manifest does not hold."""
+        config_entry = manifests.entry(manifests.read(self.path / CONFIG_FILE, MOST_JSON))
+        found, broken, folders = [], dict[int, Path](), dict[int, Path]()
+        for folder in sorted(self.path.iterdir()):  # one being replaced before what replaces it
+            if match := _STEP_FOLDER.fullmatch(folder.name):
+                folders[int(match[1])] = folder
+        for step, folder in folders.items():
+            if sound := _read_records(folder, config_entry):
+                found.append(Checkpoint(self, step, folder, *sound))
+            elif folder.exists():  # else it was pruned meanwhile
+                broken[step] = folder
+        return sorted(found, key=lambda checkpoint: checkpoint.step), broken
+
+    def select(self, name: str = "best", parts: Iterable[Part] = ("model",)) -> Checkpoint:
+        """Return the checkpoint called `best`, `last` (the newest) or `step-N`, its `parts` read.
+
+        One that is damaged is passed over with a `DamagedCheckpointWarning`, and the next best or
+        the next newest is taken; one asked for by its step raises `CheckpointError`.
+        """
+        parts = tuple(parts)
+        for _ in range(_LOOKS):
+            found, broken = self.look()
+            self._check_any(found, broken)
+            if name not in ("best", "last"):
+                chosen = self._at(name, found)
+                chosen.verify(parts)
+                return chosen
+            passed_over = []
+            for chosen in _by_loss(found) if name == "best" else found[::-1]:
+                try:
+                    chosen.verify(parts)
+                except CheckpointError as error:
+                    if not chosen.path.exists():  # pruned meanwhile: look again
+                        break
+                    passed_over.append(str(error))
+                    continue
+                passed_over += [
+                    f"{folder} is damaged or not whole"
+                    for step, folder in broken.items()
+                    if name == "best" or step > chosen.step
+                ]
+                for each in passed_over:
+                    sentence = f"{each}; {chosen.path.name} is used in its place"
+                    warnings.warn(sentence, DamagedCheckpointWarning, stacklevel=2)
+                return chosen
+            else:
+                raise CheckpointError(f"no checkpoint in {self.path} is sound: {passed_over[-1]}")
+        raise CheckpointError(f"{self.path} changes while it is read: try again")
+
+    def _check_any(self, found: list[Checkpoint], broken: dict[int, Path]) -> None:
+        if not found and broken:
+            raise CheckpointError(
+                f"no checkpoint in {self.path} is whole and fits its {CONFIG_FILE}: one or the "
+                "other was changed or damaged; bring back the files as they were"
+            )
+        if not found:
+            raise CheckpointError(
+                f"{self.path} holds no complete checkpoint: it was stopped before its first save; "
+                "train it anew"
+            )
+
+    def _at(self, name: str, found: list[Checkpoint]) -> Checkpoint:
+        steps = {f"step-{each.step}": each for each in found}
+        wanted = re.sub(r"^step-0+(?=\d)", "step-", name)
+        if wanted not in steps:
+            raise CheckpointError(
+                f"{self.path} has no checkpoint {name}: choose best, last, {', '.join(steps)}"
+            )
+        return steps[wanted]
+
+    def save(
+        self,
+        step: int,
+        model: Mapping[str, NDArray[Any]],
+        trainer: Mapping[str, NDArray[Any]],
+        state: Mapping[str, Any],
+    ) -> Checkpoint:
+        """Write a checkpoint whole or not at all, then remove those no longer needed.
+
+        A checkpoint already there for the same step is replaced.
+        """
+        contents = {
+            "model.safetensors": safetensors.numpy.save(dict(model)),
+            "trainer.safetensors": safetensors.numpy.save(dict(trainer)),
+            _STATE: as_json(state),
+        }
+        manifest = manifests.sealed(
+            {
+                "format": FORMAT,
+                "files": {name: manifests.entry(data) for name, data in contents.items()},
+                "config": manifests.entry(manifests.read(self.path / CONFIG_FILE, MOST_JSON)),
+            }
+        )
+        folder = self.path / f"step-{step:08d}"
+        saving.save(folder, {**contents, _MANIFEST: as_json(manifest)}, f"step {step:,}")
+        self._prune()
+        return Checkpoint(self, step, folder, manifest, dict(state))
+
+    def _prune(self) -> None:
+        """Remove all but the best, the newest and the one that training can step back to."""
+        found = self.checkpoints()
+        kept = [*found[-_KEPT:], *_by_loss(found)[:1], *self.settled(found)[-1:]]
+        saving.remove(old.path for old in found if old not in kept)
+
+    def remove_after(self, step: int) -> None:
+        """Remove the checkpoints of later steps, which training has stepped back from."""
+        saving.remove(each.path for each in self.checkpoints() if each.step > step)
+
+    @staticmethod
+    def settled(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
+        """Return those at the start or evaluated: they are there however the run was stopped."""
+        return [each for each in checkpoints if each.val_loss is not None or not each.step]
+
+
+def _by_loss(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
+    """Return them best first: by the held-out loss on the text in force, the others after those."""
+    text = checkpoints[-1].state.get("corpus") if checkpoints else None
+
+    def order(checkpoint: Checkpoint) -> tuple[bool, float, int]:
+        loss = checkpoint.val_loss
+        judged = loss is not None and checkpoint.state.get("corpus") == text
+        return not judged, loss if judged and loss is not None else 0.0, -checkpoint.step
+
+    return sorted(checkpoints, key=order)
+
+
+def _read_records(
+    folder: Path, config_entry: Entry
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return manifest and state if they are whole and fit the files beside them and config.json."""
+    try:
+        if folder.is_symlink():
+            return None
+        data = manifests.read(folder / _MANIFEST, _SPARE)
+        manifest = read_json(folder / _MANIFEST, data)
+        sizes = {name: (folder / name).lstat().st_size for name in _FILES}
+        holds = (
+            manifests.is_sealed(manifest, data)
+            and manifest["config"] == config_entry
+            and all(set(each) == {"size", "sha256"} for each in manifest["files"].values())
+            and sizes == {name: entry["size"] for name, entry in manifest["files"].items()}
+        )
+        if not holds:
+            return None
+        path = folder / _STATE
+        state = read_json(path, manifests.read_verified(path, manifest["files"][_STATE], _SPARE))
+        check_number("val_loss", state["val_loss"], 0, 1e15, optional=True)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    except (CheckpointError, ConfigError):
+        return None
+    return manifest, state

@@ -1,0 +1,47 @@
+"""The writer that runs the torch model itself, on any device."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from charrnn.data.vocabulary import Codes
+from charrnn.model.network import CharRNN, State
+from charrnn.sampling.engines.interface import Writer
+
+_CHUNK = 1024  # characters of a prompt read in one call, which bounds the memory it takes
+
+
+class TorchWriter(Writer):
+    """Drive a `CharRNN` one character at a time; see `charrnn.writers.Writer`."""
+
+    def __init__(self, model: CharRNN) -> None:
+        self.vocabulary = model.vocabulary
+        self.line_start = model.line_start
+        self._model = model
+
+    @torch.inference_mode()
+    def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], State]:
+        """Read a prompt from a blank state."""
+        state = self._model.initial_state(1)
+        prompt_T1 = torch.from_numpy(codes_T.astype(np.int64))[:, None].to(self._model.device)
+        for chunk_T1 in torch.split(prompt_T1, _CHUNK):
+            logits_T1V, state = self._model(chunk_T1, state)
+        return _numpy(logits_T1V[-1]), state
+
+    @torch.inference_mode()
+    def pick(self, state: State, samples_B: NDArray[np.int64]) -> State:
+        """Return the state of some of the samples."""
+        return state.streams(samples_B.tolist())
+
+    @torch.inference_mode()
+    def step(self, state: State, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], State]:
+        """Read one character for each sample."""
+        x_1B = torch.from_numpy(codes_B)[None].to(self._model.device)
+        logits_1BV, state = self._model(x_1B, state)
+        return _numpy(logits_1BV[0]), state
+
+
+def _numpy(logits_BV: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = logits_BV.float().cpu().numpy()
+    return array

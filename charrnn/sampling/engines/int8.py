@@ -1,0 +1,93 @@
+"""The writer for one text on a processor: 8-bit weights, without torch.
+
+A character costs one reading of all weights, so what counts is how few bytes they are. Hidden
+units, between -1 and 1, are whole numbers of 16 bits; a product of theirs with a row of weights is
+summed up exactly, in 32 bits. The loop over characters is compiled, if it can be.
+
+Shape suffixes: T characters, B samples, V characters of the vocabulary, L layers, G gate rows (4H:
+i, f, g, o), H units.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.config.training import ModelConfig
+from charrnn.data.vocabulary import Codes, Vocabulary
+from charrnn.numerics.quantization import LARGEST, quantize
+from charrnn.sampling.engines.interface import Writer
+from charrnn.sampling.engines.numpy_loop import Loop, WholeWeights
+from charrnn.sampling.engines.switching_loop import SwitchingLoop
+
+_MOST_SUM = 2**31 - 1
+_MOST_HIDDEN = 2**15 - 1
+
+State = tuple[NDArray[np.int16], NDArray[np.float32]]
+"""Hidden units as whole numbers, and cells: (B, L, H) each."""
+
+
+class QuantizedWriter(Writer):
+    """Drive an LSTM, given as arrays; see `charrnn.writers.Writer`."""
+
+    def __init__(
+        self,
+        arrays: Mapping[str, NDArray[Any]],
+        config: ModelConfig,
+        vocabulary: Vocabulary,
+        line_start: str,
+        make_loop: Callable[[WholeWeights], Loop] = SwitchingLoop,
+    ) -> None:
+        self.vocabulary = vocabulary
+        self.line_start = line_start
+        self._shape = (config.num_layers, config.hidden_size)
+        weights = whole_weights(arrays, config)
+        self._loop = make_loop(weights)
+        self._output_HV: NDArray[Any] = np.ascontiguousarray(
+            arrays["output.weight"].T / weights.unit
+        )
+        self._output_bias_V = arrays["output.bias"]
+
+    def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], State]:
+        """Read a prompt from a blank state."""
+        hidden_LH, cells_LH = np.zeros(self._shape, np.int16), np.zeros(self._shape, np.float32)
+        self._loop.read(codes_T, hidden_LH, cells_LH)
+        return self._logits(hidden_LH[None]), (hidden_LH[None], cells_LH[None])
+
+    def pick(self, state: State, samples_B: NDArray[np.int64]) -> State:
+        """Return the state of some of the samples."""
+        hidden_BLH, cells_BLH = state
+        return hidden_BLH[samples_B], cells_BLH[samples_B]
+
+    def step(self, state: State, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], State]:
+        """Read one character for each sample."""
+        hidden_BLH, cells_BLH = state[0].copy(), state[1].copy()
+        for sample in range(len(codes_B)):
+            code_1 = codes_B[sample : sample + 1]
+            self._loop.read(code_1, hidden_BLH[sample], cells_BLH[sample])
+        return self._logits(hidden_BLH), (hidden_BLH, cells_BLH)
+
+    def _logits(self, hidden_BLH: NDArray[np.int16]) -> NDArray[np.float32]:
+        logits_BV: NDArray[np.float32] = hidden_BLH[:, -1].astype(np.float32) @ self._output_HV
+        logits_BV += self._output_bias_V
+        return logits_BV
+
+
+def whole_weights(arrays: Mapping[str, NDArray[Any]], config: ModelConfig) -> WholeWeights:
+    """Return an LSTM's weights in 8 bits: see `charrnn.quantization`."""
+    layers, units = range(config.num_layers), config.hidden_size
+    unit = np.float32(min(_MOST_HIDDEN, _MOST_SUM // (LARGEST * units)))
+    biases_LG = np.stack([arrays[f"bias_ih_l{n}"] + arrays[f"bias_hh_l{n}"] for n in layers])
+    recurrent = quantize(np.stack([arrays[f"weight_hh_l{n}"] for n in layers]))
+    above_LGH = [arrays[f"weight_ih_l{n}"] for n in layers[1:]]
+    between = quantize(np.stack(above_LGH) if above_LGH else np.zeros((1, 4, 1), np.float32))
+    return WholeWeights(
+        table_VG=np.ascontiguousarray(arrays["weight_ih_l0"].T, dtype=np.float32),
+        biases_LG=biases_LG.astype(np.float32),
+        recurrent_LGH=recurrent.numbers,
+        recurrent_scales_LG=recurrent.scales / unit,
+        between_LGH=between.numbers,
+        between_scales_LG=between.scales / unit,
+        unit=unit,
+    )

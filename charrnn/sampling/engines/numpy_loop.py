@@ -1,0 +1,69 @@
+"""The loop of the writer for one text in plain numpy: what the compiled loop does, bit for bit.
+
+It writes until the compiled one is there, and where there is none.
+
+Shape suffixes: T characters, L layers, G gate rows (4H: i, f, g, o), H units, V characters of the
+vocabulary.
+"""
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.numerics.activations import sigmoid, tanh
+
+
+class WholeWeights(NamedTuple):
+    """The weights of an LSTM as whole numbers, and what makes their products the sums of gates."""
+
+    table_VG: NDArray[np.float32]
+    biases_LG: NDArray[np.float32]
+    recurrent_LGH: NDArray[np.int8]
+    recurrent_scales_LG: NDArray[np.float32]
+    between_LGH: NDArray[np.int8]
+    between_scales_LG: NDArray[np.float32]
+    unit: np.float32
+    """The whole number that stands for a hidden unit of 1."""
+
+
+class Loop(Protocol):
+    """What reads characters one after another, whichever way."""
+
+    def read(
+        self,
+        codes_T: NDArray[np.integer[Any]],
+        hidden_LH: NDArray[np.int16],
+        cells_LH: NDArray[np.float32],
+    ) -> None:
+        """Read characters; the state goes along in place."""
+
+
+class PlainLoop:
+    """Read characters by products of float64, which holds whole numbers of 53 bits exactly."""
+
+    def __init__(self, weights: WholeWeights) -> None:
+        self._weights = weights
+        self._recurrent_LGH = weights.recurrent_LGH.astype(np.float64)
+        self._between_LGH = weights.between_LGH.astype(np.float64)
+
+    def read(
+        self,
+        codes_T: NDArray[np.integer[Any]],
+        hidden_LH: NDArray[np.int16],
+        cells_LH: NDArray[np.float32],
+    ) -> None:
+        """Read characters; the state goes along in place."""
+        weights = self._weights
+        for code in codes_T:
+            for n, cells_H in enumerate(cells_LH):
+                products_G = (self._recurrent_LGH[n] @ hidden_LH[n]).astype(np.float32)
+                sums_G = weights.biases_LG[n] + weights.recurrent_scales_LG[n] * products_G
+                if n:
+                    products_G = (self._between_LGH[n - 1] @ hidden_LH[n - 1]).astype(np.float32)
+                    sums_G += weights.between_scales_LG[n - 1] * products_G
+                else:
+                    sums_G += weights.table_VG[code]
+                i_H, f_H, g_H, o_H = sums_G.reshape(4, -1)
+                cells_H[:] = sigmoid(f_H) * cells_H + sigmoid(i_H) * tanh(g_H)
+                hidden_LH[n] = np.rint(sigmoid(o_H) * tanh(cells_H) * weights.unit)

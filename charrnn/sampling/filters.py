@@ -1,0 +1,94 @@
+"""From logits to a character: temperature, top-k, top-p, min-p, then the draw.
+
+Arrays are numpy's, or torch's on any device: each filter is written once, for both, in float64.
+
+Shape suffixes: B samples, V characters of the vocabulary.
+"""
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from charrnn.config.training import SampleConfig
+
+Array = Any
+"""A numpy array or a torch tensor; what comes back is of the same kind."""
+
+
+def apply_temperature(logits_BV: Array, temperature: float) -> Array:
+    """Return softmax(logits / temperature); at 0 the likeliest (first of equals) takes all."""
+    xp = _library(logits_BV)
+    logits_BV = _float64(logits_BV)
+    highest_B1 = xp.amax(logits_BV, axis=1, keepdims=True)
+    if temperature == 0:
+        likeliest_BV = logits_BV == highest_B1
+        return _float64(likeliest_BV & (xp.cumsum(likeliest_BV, axis=1) == 1))
+    return _normalized(xp.exp((logits_BV - highest_B1) / temperature))
+
+
+def apply_top_k(p_BV: Array, top_k: int) -> Array:
+    """Keep the k likeliest characters (Fan et al., 2018); of equals the first."""
+    return _keep(p_BV, _rank(p_BV) < top_k)
+
+
+def apply_top_p(p_BV: Array, top_p: float) -> Array:
+    """Keep the fewest likeliest characters that hold `top_p` together (Holtzman et al., 2020)."""
+    xp = _library(p_BV)
+    descending_BV = _descending(p_BV)
+    before_BV = xp.cumsum(descending_BV, axis=1) - descending_BV
+    needed_B1 = (before_BV < top_p).sum(axis=1, keepdims=True)
+    return _keep(p_BV, _rank(p_BV) < needed_B1)
+
+
+def apply_min_p(p_BV: Array, min_p: float) -> Array:
+    """Keep characters at least `min_p` times as likely as the likeliest (Nguyen et al., 2024)."""
+    return _keep(p_BV, p_BV >= min_p * _library(p_BV).amax(p_BV, axis=1, keepdims=True))
+
+
+def distribution(logits_BV: Array, config: SampleConfig) -> Array:
+    """Return the probabilities that are drawn from: temperature, top-k, top-p, min-p in turn."""
+    (temperature,) = config.temperatures
+    p_BV = apply_temperature(logits_BV, temperature)
+    if config.top_k is not None:
+        p_BV = apply_top_k(p_BV, config.top_k)
+    if config.top_p is not None:
+        p_BV = apply_top_p(p_BV, config.top_p)
+    if config.min_p is not None:
+        p_BV = apply_min_p(p_BV, config.min_p)
+    return p_BV
+
+
+def draw(p_BV: Array, uniforms_B: Array) -> Array:
+    """Return one code for each row by inverting its cumulative distribution at a uniform."""
+    cumulative_BV = _library(p_BV).cumsum(p_BV, axis=1)
+    thresholds_B1 = uniforms_B[:, None] * cumulative_BV[:, -1:]
+    return (cumulative_BV <= thresholds_B1).sum(axis=1)
+
+
+def _library(array: Array) -> Any:
+    """Return what an array's functions are called by; torch is only there where it was imported."""
+    return np if isinstance(array, np.ndarray) else sys.modules["torch"]
+
+
+def _float64(array: Array) -> Array:
+    return array.astype(np.float64) if isinstance(array, np.ndarray) else array.double()
+
+
+def _rank(p_BV: Array) -> Array:
+    """Return the place of each character when sorted from the likeliest; of equals the first."""
+    if isinstance(p_BV, np.ndarray):
+        return np.argsort(np.argsort(-p_BV, axis=1, kind="stable"), axis=1)
+    return (-p_BV).argsort(dim=1, stable=True).argsort(dim=1)
+
+
+def _descending(p_BV: Array) -> Array:
+    return -np.sort(-p_BV, axis=1) if isinstance(p_BV, np.ndarray) else -(-p_BV).sort(dim=1).values
+
+
+def _keep(p_BV: Array, kept_BV: Array) -> Array:
+    return _normalized(_library(p_BV).where(kept_BV, p_BV, 0.0))
+
+
+def _normalized(weights_BV: Array) -> Array:
+    return weights_BV / weights_BV.sum(axis=1, keepdims=True)

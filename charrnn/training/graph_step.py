@@ -1,0 +1,95 @@
+"""A training step as one CUDA graph: started by a single call, and nobody waits for it to end.
+
+A graph reads and writes the same memory each time it is replayed, so what steps differ in is copied
+there first, and weights, moments and state stay where they are. Not measured on a GPU.
+"""
+
+import dataclasses
+import functools
+import warnings
+
+import torch
+from torch import Tensor
+
+from charrnn.config.training import TrainConfig
+from charrnn.errors import DeviceWarning
+from charrnn.model.network import CharRNN, State
+from charrnn.numerics.cuda_graph import Capture, Work, cuda_graph
+from charrnn.training.step import Agree, Inputs, Update
+
+
+class GraphedUpdate(Update):
+    """An `Update` of one process on a GPU, whose steps follow each other without a look at them.
+
+    Where a step cannot be captured it is computed as it comes, which is said once.
+    """
+
+    runs_ahead = True
+
+    def __init__(
+        self, model: CharRNN, config: TrainConfig, streams: slice, capture: Capture = cuda_graph
+    ) -> None:
+        super().__init__(model, config, streams)
+        self._capture = capture
+        self._replay: Work | None = None
+        self._rate = torch.zeros((), device=model.device)
+        self._move = torch.zeros((), device=model.device)
+        for group in self._optimizer.param_groups:
+            group.update(lr=self._rate, capturable=True)
+        self._optimizer._warned_capturable_if_run_uncaptured = True
+
+    def __call__(self, inputs: Inputs, agree: Agree) -> Tensor:
+        """Take a step; see `Update`. A process that is alone has nothing to agree on."""
+        replay = self._replay or self._prepared(inputs)
+        self._fill(inputs)
+        replay()
+        return self._told.clone()
+
+    def _prepared(self, inputs: Inputs) -> Work:
+        """Capture a step, and undo what the rehearsals did."""
+        there = functools.partial(torch.empty_like, device=self.model.device)
+        self._static = dataclasses.replace(
+            inputs,
+            window_TB=there(inputs.window_TB),
+            draws={name: there(each) for name, each in inputs.draws.items()},
+        )
+        self._fill(inputs)
+        moving = [*self.model.parameters(), *self.average.parameters(), *self.state.parts_LBH]
+        moving += [each for moments in self._optimizer.state.values() for each in moments.values()]
+        kept = [each.detach().clone() for each in moving]
+        try:
+            self._replay = self._capture(self._work)
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0]
+            warnings.warn(
+                f"a training step cannot be captured as a CUDA graph ({reason}), so it is started "
+                "kernel by kernel, which is slower",
+                DeviceWarning,
+                stacklevel=2,
+            )
+            self._replay = self._work
+        with torch.no_grad():
+            for each, before in zip(moving, kept, strict=True):
+                each.copy_(before)
+        return self._replay
+
+    def _fill(self, inputs: Inputs) -> None:
+        """Copy what this step differs in to where the graph reads it, without waiting."""
+        self._static.window_TB.copy_(_pinned(inputs.window_TB), non_blocking=True)
+        for name, bytes_ in inputs.draws.items():
+            self._static.draws[name].copy_(_pinned(bytes_), non_blocking=True)
+        self._rate.fill_(inputs.rate)
+        self._move.fill_(inputs.move)
+
+    def _work(self) -> None:
+        self._told = self._taken(self._static, self._move, lambda loss: loss)
+
+    def _carry(self, state: State) -> None:
+        for mine, new in zip(self.state.parts_LBH, state.parts_LBH, strict=True):
+            mine.copy_(new)
+
+
+def _pinned(tensor: Tensor) -> Tensor:
+    """Return memory that a GPU can read by itself; torch keeps it until it has."""
+    wanted = tensor.device.type == "cpu" and torch.cuda.is_available()
+    return tensor.pin_memory() if wanted else tensor

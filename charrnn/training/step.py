@@ -1,0 +1,153 @@
+"""What a training step does on its device: it moves the weights, their average and the state.
+
+Shape suffixes: T steps, B streams, V characters of the vocabulary, L layers, H units.
+"""
+
+import copy
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from charrnn.config.training import TrainConfig
+from charrnn.errors import CheckpointError
+from charrnn.model.dropout import Draws, masks_of
+from charrnn.model.network import Arrays, CharRNN, State, to_array
+from charrnn.numerics.devices import autocast, tensor_cores
+from charrnn.training.optimization import make_optimizer, update_average
+
+Agree = Callable[[Tensor], Tensor]
+"""Makes the gradients those of all processes; takes and returns the loss."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that one step differs in from another."""
+
+    window_TB: Tensor
+    """Codes, a step longer than the sequence: each row is foretold from those before it."""
+    draws: Draws
+    rate: float
+    """The learning rate."""
+    move: float
+    """The share of the way that the averaged weights move: one minus their decay."""
+
+
+class Update:
+    """The weights of a run and what moves them: optimizer, average, carried state.
+
+    The state is that of `streams`, which this process reads; they begin blank.
+    """
+
+    runs_ahead = False
+    """Whether steps are only started by a call, and better not looked at one by one."""
+
+    def __init__(self, model: CharRNN, config: TrainConfig, streams: slice) -> None:
+        self.model = model
+        self.average = copy.deepcopy(model).requires_grad_(False)
+        self.state = model.initial_state(streams.stop - streams.start)
+        self._config = config
+        self._streams = streams
+        self._optimizer = make_optimizer(model, config)
+
+    def __call__(self, inputs: Inputs, agree: Agree) -> Tensor:
+        """Take a step; return the loss in nats a character, and the norm of its gradient."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = inputs.rate
+        there = dataclasses.replace(
+            inputs,
+            window_TB=inputs.window_TB.to(self.model.device),
+            draws={name: each.to(self.model.device) for name, each in inputs.draws.items()},
+        )
+        return self._taken(there, inputs.move, agree)
+
+    def _taken(self, inputs: Inputs, move: float | Tensor, agree: Agree) -> Tensor:
+        precision, temperature = self._config.precision, self._config.loss_temperature
+        assert temperature  # a run's config is resolved
+        x_TB, y_TB = inputs.window_TB[:-1], inputs.window_TB[1:]
+        masks = masks_of(inputs.draws, self._config).of(self._streams)
+        with tensor_cores(self.model.device):
+            with autocast(self.model.device, precision):
+                logits_TBV, state = self.model(x_TB, self.state, masks)
+            logits_NV = logits_TBV.flatten(0, 1) / temperature
+            loss = cross_entropy(logits_NV, y_TB.flatten())
+            self._optimizer.zero_grad()
+            scale = _loss_scale(y_TB.numel()) if precision == "float16" else 1
+            (loss * scale).backward()  # type: ignore[no-untyped-call]
+        if scale > 1:
+            for parameter in self.model.parameters():
+                if parameter.grad is not None:
+                    parameter.grad.div_(scale)
+        loss = agree(loss.detach())
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._config.clip_norm)
+        self._optimizer.step()
+        update_average(self.average, self.model, move)
+        self._carry(state.detach())
+        return torch.stack((loss.double(), norm.double()))
+
+    def _carry(self, state: State) -> None:
+        self.state = state
+
+    def blank_state(self) -> None:
+        """Let all streams begin anew."""
+        for part in self.state.parts_LBH:
+            part.zero_()
+
+    def arrays(self, whole_state: State) -> dict[str, Any]:
+        """Return all that resuming takes but the averaged weights, by name.
+
+        `whole_state` is that of the streams of all processes.
+        """
+        arrays: dict[str, Any] = {}
+        for name, parameter in self.model.named_parameters():
+            moments = self._optimizer.state[parameter]
+            arrays[f"weights.{name}"] = to_array(parameter)
+            arrays[f"first.{name}"] = to_array(moments["exp_avg"])
+            arrays[f"second.{name}"] = to_array(moments["exp_avg_sq"])
+        for number, part in enumerate(whole_state.parts_LBH):
+            arrays[f"state.{number}"] = to_array(part)
+        return arrays
+
+    @torch.no_grad()
+    def restore(self, model: Arrays, arrays: Arrays, step: int) -> None:
+        """Take over the averaged weights and `arrays` as they were after `step`.
+
+        Raises `CheckpointError` where they do not fit.
+        """
+        groups: dict[str, dict[str, Any]] = {"weights": {}, "first": {}, "second": {}, "state": {}}
+        for name, array in arrays.items():
+            group, _, rest = name.partition(".")
+            groups.setdefault(group, {})[rest] = array
+        self.average.set_arrays(model)
+        self.model.set_arrays(groups["weights"])
+        for name, parameter in self.model.named_parameters():
+            moments = self._optimizer.state[parameter]
+            moments["step"].fill_(step)
+            for group, moment in (("first", "exp_avg"), ("second", "exp_avg_sq")):
+                moments[moment].copy_(_fitting(groups[group], name, tuple(parameter.shape)))
+        for number, part in enumerate(self.state.parts_LBH):
+            layers, _, units = part.shape
+            whole = (layers, self._config.batch_size or 0, units)
+            part.copy_(_fitting(groups["state"], f"{number}", whole)[:, self._streams])
+
+
+def _loss_scale(characters: int) -> int:
+    """Return what float16 gradients are multiplied by, so that small ones are not rounded to zero.
+
+    The power of two that makes of the mean loss about the sum: the gradient of a single character's
+    logits is then at most 1, where float16 is at its best (Micikevicius et al., 2018).
+    """
+    scale: int = 1 << (characters - 1).bit_length()
+    return scale
+
+
+def _fitting(arrays: Arrays, name: str, shape: tuple[int, ...]) -> Tensor:
+    if name not in arrays or arrays[name].shape != shape:
+        raise CheckpointError(
+            f"the checkpoint does not fit what it resumes: {name} should have the shape {shape}"
+        )
+    return torch.from_numpy(arrays[name])
