@@ -16,9 +16,10 @@ import numpy as np
 from charrnn.analysis.scoring import score_codes
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.model.network import load_checkpoint
+from charrnn.model.loading import load_checkpoint
+from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.find import find_run
-from charrnn.runs.run import Checkpoint, Run
+from charrnn.runs.run import Run
 
 
 def bundle(checkpoint: Checkpoint, folder: Path) -> Checkpoint:

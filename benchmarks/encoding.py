@@ -12,7 +12,7 @@ from pathlib import Path
 
 from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus
-from charrnn.numerics.devices import keep_freed_memory
+from charrnn.numerics.allocator import keep_freed_memory
 
 ROUNDS = 5
 MIXED = "Größe und Ähre, déjà vu, здравствуй, мир, 你好，世界, žluťoučký kůň, 🙂 and plain words. "

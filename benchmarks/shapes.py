@@ -8,8 +8,8 @@ in characters a second, and the median over rounds of the ratio to stock float32
 
 import sys
 
-from charrnn.config.training import BenchConfig
-from charrnn.numerics.devices import keep_freed_memory
+from charrnn.config.benchmark import BenchConfig
+from charrnn.numerics.allocator import keep_freed_memory
 from charrnn.training.benchmark import benchmark
 
 SHAPES = [  # streams, characters, layers, units

@@ -16,17 +16,21 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from charrnn.config.training import ModelConfig, TrainConfig, resolve
+from charrnn.config.model import ModelConfig
+from charrnn.config.training import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.model.dropout import draw, masks_of
 from charrnn.model.network import CharRNN
-from charrnn.numerics.devices import choose_precision, keep_freed_memory, set_threads
+from charrnn.numerics.allocator import keep_freed_memory
+from charrnn.numerics.precision import choose_precision
+from charrnn.numerics.threads import set_threads
 from charrnn.recurrence.cpu import gates
 from charrnn.recurrence.cpu.matmul import as_array, multiply, packed
 from charrnn.recurrence.cpu.threads import deal_out, largest_share
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.runs.run_config import RunConfig
+from charrnn.training.defaults import resolve
 from charrnn.training.optimization import update_average
 from charrnn.training.session import Session
 

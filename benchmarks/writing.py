@@ -20,14 +20,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from charrnn.config.training import ModelConfig
-from charrnn.model.network import load_checkpoint
-from charrnn.numerics.devices import set_threads
+from charrnn.config.model import ModelConfig
+from charrnn.model.loading import load_checkpoint
+from charrnn.numerics.threads import set_threads
 from charrnn.recurrence.cpu.matmul import packed
 from charrnn.runs.find import find_run
 from charrnn.sampling.engines.compiled_loop import compile_for_later
 from charrnn.sampling.engines.eager import TorchWriter
-from charrnn.sampling.engines.interface import Writer, writer_of
+from charrnn.sampling.engines.interface import Writer
+from charrnn.sampling.engines.selection import writer_of
 from charrnn.sampling.loop import generate
 
 ROUNDS, MANY, PROMPT = 7, 64, 3000

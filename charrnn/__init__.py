@@ -6,28 +6,41 @@ The public API is loaded on first use, so that `import charrnn` does not import 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from charrnn.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from charrnn.analysis.scoring import score
-    from charrnn.config.training import ModelConfig, SampleConfig, TrainConfig
+    from charrnn.config.model import ModelConfig
+    from charrnn.config.sampling import SampleConfig
+    from charrnn.config.training import TrainConfig
     from charrnn.data.corpus import Corpus
+    from charrnn.data.reading import Reading
     from charrnn.data.vocabulary import Vocabulary
     from charrnn.errors import CharrnnError
-    from charrnn.model.network import CharRNN, load
+    from charrnn.model.loading import load
+    from charrnn.model.network import CharRNN
     from charrnn.sampling.loop import generate, stream
-    from charrnn.training.loop import train
+    from charrnn.training.events import Evaluated, Finished, Saved, Started, Step, SteppedBack
+    from charrnn.training.loop import resume, train
 
-__version__ = "0.1.0"
-
-_HOMES = {
+_MODULES = {
     "CharRNN": "model.network",
     "CharrnnError": "errors",
     "Corpus": "data.corpus",
-    "ModelConfig": "config.training",
-    "SampleConfig": "config.training",
+    "Evaluated": "training.events",
+    "Finished": "training.events",
+    "ModelConfig": "config.model",
+    "Reading": "data.reading",
+    "SampleConfig": "config.sampling",
+    "Saved": "training.events",
+    "Started": "training.events",
+    "Step": "training.events",
+    "SteppedBack": "training.events",
     "TrainConfig": "config.training",
     "Vocabulary": "data.vocabulary",
     "generate": "sampling.loop",
-    "load": "model.network",
+    "load": "model.loading",
+    "resume": "training.loop",
     "score": "analysis.scoring",
     "stream": "sampling.loop",
     "train": "training.loop",
@@ -37,12 +50,20 @@ __all__ = [
     "CharRNN",
     "CharrnnError",
     "Corpus",
+    "Evaluated",
+    "Finished",
     "ModelConfig",
+    "Reading",
     "SampleConfig",
+    "Saved",
+    "Started",
+    "Step",
+    "SteppedBack",
     "TrainConfig",
     "Vocabulary",
     "generate",
     "load",
+    "resume",
     "score",
     "stream",
     "train",
@@ -50,9 +71,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
     globals()[name] = value
     return value
 

@@ -6,7 +6,7 @@ import signal
 def main() -> None:
     """Run the command; Ctrl-C while it is still being loaded ends it without a traceback."""
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
-    from charrnn.cli import main as command
+    from charrnn.cli.app import main as command
 
     signal.signal(signal.SIGINT, before)
     command()

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 import torch
 
-from charrnn.config.training import ModelConfig, TrainConfig
+from charrnn.config.model import ModelConfig
+from charrnn.config.training import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.training.events import Event, Finished
 from charrnn.training.loop import train
 
 if TYPE_CHECKING:
-    from emulator import Emulator
     from playwright.sync_api import Browser, Page
+
+    from tests.recurrence.cuda.emulator import Emulator
 
 TINY_MODEL = ModelConfig(num_layers=2, hidden_size=16)
 TINY_TRAINING = TrainConfig(
@@ -54,6 +56,9 @@ class Outcome(NamedTuple):
     code: int
     out: str
     err: str
+
+
+Cli = Callable[..., Outcome]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -109,7 +114,7 @@ def finished(text_file: Path) -> Finished:
 @pytest.fixture(scope="session")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> "Emulator":
     """The kernels for NVIDIA GPUs on this processor; without a C++ compiler, tests are skipped."""
-    from emulator import Emulator
+    from tests.recurrence.cuda.emulator import Emulator
 
     compiler = shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
@@ -164,7 +169,7 @@ def cli(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., Outcome]:
     """Call the command line in this process, as `charrnn ARGUMENTS` would be."""
-    from charrnn.cli import main
+    from charrnn.cli.app import main
 
     def call(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["charrnn", *map(str, arguments)])

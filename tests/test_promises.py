@@ -11,13 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import TINY_TRAINING, VERSE, Outcome
-from test_training import assert_same_but_for_the_steps_kept, stopped_after, tiny
 
 from charrnn.data.corpus import Corpus
 from charrnn.runs.run import Run
 from charrnn.training.events import Finished
 from charrnn.training.loop import resume
+from tests.conftest import TINY_TRAINING, VERSE, Outcome
+from tests.training.tiny_runs import assert_same_but_for_the_steps_kept, stopped_after, tiny
+
+TESTS = Path(__file__).parent
 
 Cli = Callable[..., Outcome]
 SMALL = ["--num-layers", "1", "--hidden-size", "8", "--batch-size", "4", "--seq-length", "8"]
@@ -65,39 +67,19 @@ def test_a_second_signal_ends_at_once_and_harms_nothing(
 
 
 def test_a_second_signal_inside_the_first_ones_handler_does_not_hang(text_file: Path) -> None:
-    script = (
-        "import os, signal, sys, threading\n"
-        "import charrnn.console.follow as following\n"
-        "class Event(threading.Event):\n"
-        "    def set(self):\n"
-        "        with self._cond:\n"
-        "            os.kill(os.getpid(), signal.SIGINT)\n"
-        "        super().set()\n"
-        "following.threading.Event = Event\n"
-        "def events(stop):\n"
-        "    os.kill(os.getpid(), signal.SIGINT)\n"
-        "    yield from ()\n"
-        "following.follow(events)\n"
-    )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, check=False, timeout=60
+        [sys.executable, str(TESTS / "console/signal_inside_handler.py")],
+        capture_output=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == -signal.SIGINT
 
 
 @pytest.mark.parametrize("module", ["typer", "rich", "charrnn.console"])
 def test_ctrl_c_while_the_program_is_loaded_ends_it_without_a_traceback(module: str) -> None:
-    script = (
-        "import os, signal, sys\n"
-        "class Interrupt:\n"
-        "    def find_spec(self, name, *_):\n"
-        f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
-        "sys.meta_path.insert(0, Interrupt())\n"
-        "sys.argv = ['charrnn', 'list']\n"
-        "from charrnn.__main__ import main\n"
-        "main()\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    command = [sys.executable, str(TESTS / "cli/interrupted_load.py"), module]
+    done = subprocess.run(command, capture_output=True, check=False)
     assert done.returncode in (-signal.SIGINT, 130)
     assert done.stderr.strip() == b""
 

@@ -1,5 +1,6 @@
-"""Lint, format and types: part of the test command."""
+"""Lint, format, types and the order of imports: part of the test command."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,13 +8,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+TOOLS = Path(sys.executable).parent
 
 
 @pytest.mark.parametrize(
-    "tool", [("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",)]
+    "tool",
+    [("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",), ("lint-imports",)],
+    ids=" ".join,
 )
 def test_nothing_to_mend(tool: tuple[str, ...]) -> None:
+    program = shutil.which(tool[0], path=TOOLS)
+    assert program, f"{tool[0]} is not installed: pip install -e '.[test]'"
     done = subprocess.run(
-        [sys.executable, "-m", *tool], cwd=ROOT, capture_output=True, text=True, check=False
+        [program, *tool[1:]], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -4,18 +4,29 @@ Shape suffixes: N characters of the text.
 """
 
 import copy
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
-from charrnn.config.training import AdaptConfig
+from charrnn.config.adaptation import AdaptConfig
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import CorpusError
+from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
+from charrnn.runs.checkpoint import Checkpoint
 
 _STEADY = 1e-8  # keeps a step finite where a gradient has always been zero
+
+
+def load_adapted(
+    checkpoint: Checkpoint, draft: str, device: str, unknown: Literal["error", "skip"]
+) -> CharRNN:
+    """Load a checkpoint's model and adapt it to a text; see `adapted_copy`."""
+    model = load_checkpoint(checkpoint, device)
+    return adapted_copy(model, model.vocabulary.encode(draft, unknown))[0]
 
 
 def adapted_copy(

@@ -18,7 +18,8 @@ from torch.nn.functional import one_hot
 
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import CorpusError
-from charrnn.model.network import CharRNN, State
+from charrnn.model.network import CharRNN
+from charrnn.model.state import State
 
 FARTHEST = 200
 """Characters back that are looked at, unless told otherwise."""

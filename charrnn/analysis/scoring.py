@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
 from charrnn.analysis.dynamic_evaluation import adapted_copy
-from charrnn.config.training import AdaptConfig
+from charrnn.config.adaptation import AdaptConfig
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.model.network import CharRNN, State, load
+from charrnn.model.loading import load
+from charrnn.model.network import CharRNN
+from charrnn.model.state import State
 from charrnn.sampling.engines.interface import Writer
 
 _CHUNK = 8_192  # characters of all streams read between two looks at the stop request

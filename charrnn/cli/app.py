@@ -1,105 +1,69 @@
-"""The application the commands belong to, and what they share."""
+"""The `charrnn` application: its commands, in the order of `--help`."""
 
-import json
-import os
-import sys
-import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from charrnn.errors import CharrnnError, DamagedCheckpointWarning, DeviceWarning
+from charrnn.cli.bench import bench
+from charrnn.cli.corpora import corpora
+from charrnn.cli.export import export
+from charrnn.cli.failures import Commands
+from charrnn.cli.info import info
+from charrnn.cli.list import list_runs
+from charrnn.cli.neurons import neurons
+from charrnn.cli.plot import plot
+from charrnn.cli.resume import resume
+from charrnn.cli.sample import sample
+from charrnn.cli.score import score
+from charrnn.cli.train import train
+from charrnn.cli.verify import verify
+from charrnn.version import __version__
 
-if TYPE_CHECKING:
-    from charrnn.runs.run import Run
-
-_NO_MEMORY = (
-    "there is not enough memory for this: give a smaller --hidden-size, --num-layers, "
-    "--batch-size, --seq-length or --num-samples"
-)
-
-
-class _Commands(TyperGroup):
-    """The commands: what one of them cannot do ends in one sentence and exit code 1."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            with warnings.catch_warnings():
-                for kind in _SHOWN:
-                    warnings.simplefilter("always", kind)
-                warnings.showwarning = _show_warning
-                return super().invoke(ctx)
-        except BrokenPipeError:  # whoever read the output has had enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit from None
-        except KeyboardInterrupt:
-            raise typer.Exit(130) from None
-        except CharrnnError as error:
-            if error.told_by_another:
-                raise typer.Exit(1) from None
-            sentence = str(error)
-        except MemoryError:
-            sentence = _NO_MEMORY
-        except RuntimeError as error:  # torch has no class of its own for this
-            if "memory" not in str(error):
-                raise
-            sentence = _NO_MEMORY
-        except OSError as error:
-            place = f"{error.filename}: " if error.filename else ""
-            sentence = f"{place}{error.strerror or error}"
-        from charrnn.console.output import print_error
-
-        print_error(sentence)
-        raise typer.Exit(1)
-
-
-_SHOWN = (DamagedCheckpointWarning, DeviceWarning)
-_PLAIN_WARNING = warnings.showwarning
-
-
-def _show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: Any = None,
-    line: str | None = None,
-) -> None:
-    if not issubclass(category, _SHOWN):
-        _PLAIN_WARNING(message, category, filename, lineno, file, line)
-        return
-    from charrnn.console.output import messages, printable
-
-    messages().print(printable(f"warning: {message}"))
-
+COMMANDS: dict[str, Callable[..., None]] = {
+    "train": train,
+    "resume": resume,
+    "sample": sample,
+    "score": score,
+    "list": list_runs,
+    "info": info,
+    "verify": verify,
+    "bench": bench,
+    "plot": plot,
+    "neurons": neurons,
+    "export": export,
+    "corpora": corpora,
+}
 
 app = typer.Typer(
-    cls=_Commands,
+    cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Train a character-level recurrent network on any text, and let it write.",
 )
+for name, command in COMMANDS.items():
+    app.command(name)(command)
 
 
-def open_run(name: str | None) -> "Run":
-    """Return the run of that name; where none is named, say which it is."""
-    from charrnn.console.output import messages, printable
-    from charrnn.runs.find import BUNDLED, bundled_path, find_run
-
-    run = find_run(name)
-    if name is None and run.path == bundled_path():
-        messages().print(
-            f"no run here yet, so this is {BUNDLED}, the model that comes with charrnn"
-        )
-    elif name is None:
-        messages().print(printable(f"newest run: {run.path}"))
-    return run
+def _print_version(requested: bool) -> None:
+    if requested:
+        typer.echo(f"charrnn {__version__}")
+        raise typer.Exit
 
 
-def print_json(value: Any) -> None:
-    """Print a result for other programs."""
-    from charrnn.console.output import print_result
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Define the options that belong to no command."""
 
-    print_result(json.dumps(value, indent=2, ensure_ascii=False))
+
+def main() -> None:
+    """Run the `charrnn` command."""
+    app(prog_name="charrnn")

@@ -1,25 +1,17 @@
-"""The command that makes a model to share."""
+"""`charrnn export`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import Annotated, Literal, cast
 
 import typer
 
-from charrnn.cli.app import app, open_run
-from charrnn.cli.flags import CheckpointOption, CorpusOption, RunArgument
-
-if TYPE_CHECKING:
-    from charrnn.analysis.units import Found
-    from charrnn.runs.run import Checkpoint
-
-Target = Literal["html", "onnx", "safetensors"]
+from charrnn.cli.flags import CheckpointOption, CorpusOption, RunArgument, open_run
 
 
-@app.command()
 def export(
     run: RunArgument = None,
     to: Annotated[
-        Target | None,
+        Literal["html", "onnx", "safetensors"] | None,
         typer.Option(
             "--to",
             help="A page that writes, an ONNX graph, or one file of weights with a card; left "
@@ -49,13 +41,11 @@ def export(
 ) -> None:
     """Make a model to share: a page that writes by itself, or a file for other programs."""
     from charrnn.console.output import print_result
-    from charrnn.export.model_card import card, single_file
-    from charrnn.export.web_page import web_page
-    from charrnn.reports.pages import write
+    from charrnn.export.targets import Target, export_model
 
     ending = out.suffix.lower().removeprefix(".") if out else ""
     target = to or ending
-    if target not in get_args(Target):
+    if target not in ("html", "onnx", "safetensors"):
         raise typer.BadParameter(
             "give --to, or --out FILE that ends in .html, .onnx or .safetensors"
         )
@@ -63,28 +53,5 @@ def export(
         raise typer.BadParameter(f"the name of the file ends in .{target}, not {out.name!r}")
     chosen = open_run(run).select(checkpoint)
     path = out or Path(f"{chosen.run.path.resolve().name}.{target}")
-    if target == "html":
-        write(path, web_page(chosen, _cells(chosen, corpus) if cells else []))
-    elif target == "onnx":
-        from charrnn.export.onnx_graph import onnx_graph
-        from charrnn.model.network import load_checkpoint
-
-        write(path, onnx_graph(load_checkpoint(chosen, "cpu")))
-    else:
-        write(path, single_file(chosen, path.name))
-        write(path.with_suffix(".md"), card(chosen, path.name))
+    export_model(chosen, cast(Target, target), path, cells=cells, corpus=corpus)
     print_result(str(path))
-
-
-def _cells(checkpoint: "Checkpoint", corpus: str | None) -> "list[Found]":
-    from charrnn.console.output import messages, printable
-    from charrnn.errors import CorpusError
-    from charrnn.reports import units
-
-    if checkpoint.run.config.model.cell != "lstm":
-        return []
-    try:
-        return units.found(units.look_at(checkpoint, None, corpus, "cpu"))
-    except CorpusError as error:
-        messages().print(printable(f"no cells are offered in the page: {error}"))
-        return []

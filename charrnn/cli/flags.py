@@ -6,21 +6,20 @@ import inspect
 import typing
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn.config.checks import parse_duration, parse_temperatures
-from charrnn.config.training import (
-    BenchConfig,
-    Budget,
-    DeviceName,
-    ModelConfig,
-    SampleConfig,
-    TextConfig,
-    TrainConfig,
-)
+from charrnn.config.benchmark import BenchConfig
+from charrnn.config.model import ModelConfig
+from charrnn.config.parsing import parse_duration, parse_temperatures
+from charrnn.config.sampling import SampleConfig
+from charrnn.config.text import TextConfig
+from charrnn.config.training import Budget, DeviceName, TrainConfig
 from charrnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from charrnn.runs.run import Run
 
 _SHORT = {"temperature": "-t", "length": "-n", "seed": "-s"}
 _METAVARS = {parse_duration: "TIME", parse_temperatures: "NUMBER[,...]"}
@@ -168,3 +167,19 @@ def _usage_error(parse: Callable[[str], Any]) -> Callable[[str], Any]:
             raise typer.BadParameter(str(error)) from None
 
     return parsed
+
+
+def open_run(name: str | None) -> "Run":
+    """Return the run of that name; where none is named, say which it is."""
+    from charrnn.console.output import messages
+    from charrnn.console.text import printable
+    from charrnn.runs.find import BUNDLED, bundled_path, find_run
+
+    run = find_run(name)
+    if name is None and run.path == bundled_path():
+        messages().print(
+            f"no run here yet, so this is {BUNDLED}, the model that comes with charrnn"
+        )
+    elif name is None:
+        messages().print(printable(f"newest run: {run.path}"))
+    return run

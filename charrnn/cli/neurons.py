@@ -1,11 +1,10 @@
-"""The command that looks inside: what single cells watch, and what holding them does."""
+"""`charrnn neurons`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from charrnn.cli.app import app, open_run, print_json
 from charrnn.cli.flags import (
     CheckpointOption,
     CorpusOption,
@@ -13,13 +12,10 @@ from charrnn.cli.flags import (
     JsonOption,
     PageOption,
     RunArgument,
+    open_run,
 )
 
-if TYPE_CHECKING:
-    from charrnn.reports.units import Look
 
-
-@app.command()
 def neurons(
     run: RunArgument = None,
     text: Annotated[
@@ -72,12 +68,13 @@ def neurons(
     as_json: JsonOption = False,
 ) -> None:
     """Show what single cells watch: found by the features they follow, or any one over a text."""
+    from charrnn.console.output import print_json
     from charrnn.reports import clamping, units
 
     if force and (unit or out):
         raise typer.BadParameter("--force writes texts: give it without --unit and --out")
     opened = open_run(run)
-    look: Look = units.look_at(opened.select(checkpoint), text, corpus, device)
+    look = units.look_at(opened.select(checkpoint), text, corpus, device)
     if force:
         result = clamping.forced_texts(look, force, followers, length or 480, temperature, seed)
         if as_json:

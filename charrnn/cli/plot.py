@@ -1,20 +1,13 @@
-"""The command that draws: curves, how far back a model remembers, and a whole run on a page."""
+"""`charrnn plot`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import Annotated, Literal
 
 import typer
 
-from charrnn.cli.app import app, open_run
-from charrnn.cli.flags import CheckpointOption, CorpusOption, DeviceOption, PictureOption
-
-if TYPE_CHECKING:
-    from charrnn.analysis.memory import Memory
-    from charrnn.reports.plots import Kind
-    from charrnn.runs.run import Run
+from charrnn.cli.flags import CheckpointOption, CorpusOption, DeviceOption, PictureOption, open_run
 
 
-@app.command()
 def plot(
     run: Annotated[
         list[str] | None,
@@ -49,55 +42,22 @@ def plot(
     device: DeviceOption = "auto",
 ) -> None:
     """Draw the curves of runs, or how far back they remember; with -o as a picture or a page."""
-    from charrnn.console.chart import print_curves
-    from charrnn.reports.pages import write
-    from charrnn.reports.plots import draw_curves, draw_memory
-    from charrnn.runs.curves import curves
+    from charrnn.files import replace_file
     from charrnn.runs.find import find_run
 
     runs = [find_run(name) for name in run] if run else [open_run(None)]
-    kind = out.suffix.lower().removeprefix(".") if out else None
-    if out and kind == "html":
+    if out and out.suffix.lower() == ".html":
         if len(runs) > 1 or memory:
             raise typer.BadParameter("a page shows one whole run, its memory included")
-        from charrnn.reports import run_page
+        from charrnn.reports.run_page import page_of
 
         chosen = runs[0].select(checkpoint)
-        write(out, run_page.page_of(chosen, x, unit, farthest, corpus, device))
-        return
-    if memory:
-        memories = _memories(runs, checkpoint, text, corpus, device, farthest)
-        if out:
-            write(out, draw_memory(memories, cast("Kind", kind)))
-        else:
-            from charrnn.reports.run_page import print_memory
+        replace_file(out, page_of(chosen, x, unit, farthest, corpus, device))
+    elif memory:
+        from charrnn.reports.memory import show_memory
 
-            print_memory(memories)
-        return
-    drawn = curves(runs, x, unit)
-    if out:
-        write(out, draw_curves(drawn, cast("Kind", kind)))
+        show_memory(runs, checkpoint, text, corpus, device, farthest, out)
     else:
-        print_curves(drawn)
+        from charrnn.reports.plots import show_curves
 
-
-def _memories(
-    runs: "list[Run]",
-    checkpoint: str,
-    text: Path | None,
-    corpus: str | None,
-    device: str,
-    farthest: int,
-) -> "dict[str, Memory]":
-    from charrnn.analysis.memory import memory
-    from charrnn.model.network import load_checkpoint
-    from charrnn.reports.texts import own_text, read_codes
-
-    found = {}
-    for run in runs:
-        chosen = run.select(checkpoint)
-        codes = read_codes(chosen, text) if text else own_text(chosen, corpus)[1]
-        cell = run.config.model.cell
-        name = run.path.name if cell in run.path.name else f"{run.path.name} ({cell})"
-        found[name] = memory(load_checkpoint(chosen, device), codes, farthest)
-    return found
+        show_curves(runs, x, unit, out)

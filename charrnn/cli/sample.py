@@ -1,23 +1,23 @@
-"""The command that writes."""
+"""`charrnn sample`."""
 
 import dataclasses
-import time
+import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from charrnn.cli.app import app, open_run, print_json
-from charrnn.cli.flags import CheckpointOption, DeviceOption, JsonOption, RunArgument, config_flags
-from charrnn.config.training import SampleConfig
+from charrnn.cli.flags import (
+    CheckpointOption,
+    DeviceOption,
+    JsonOption,
+    RunArgument,
+    config_flags,
+    open_run,
+)
+from charrnn.config.sampling import SampleConfig
 
-if TYPE_CHECKING:
-    from charrnn.data.corpus import Corpus
-    from charrnn.runs.run import Checkpoint
-    from charrnn.sampling.engines.interface import Writer
 
-
-@app.command()
 @config_flags
 def sample(
     run: RunArgument = None,
@@ -61,14 +61,15 @@ def sample(
     config: SampleConfig = SampleConfig(),  # noqa: B008
 ) -> None:
     """Write new text with a trained model."""
-    import secrets
-
     from charrnn.console.interactive import converse
-    from charrnn.console.output import messages, print_samples
-    from charrnn.data.corpus import Corpus, read_text
+    from charrnn.console.output import messages, print_json
+    from charrnn.console.samples import print_samples
+    from charrnn.data.corpus import Corpus
+    from charrnn.data.decoding import read_text
     from charrnn.data.vocabulary import Vocabulary
+    from charrnn.reports.samples import print_novelty, samples_as_json
     from charrnn.sampling.conversation import Conversation
-    from charrnn.sampling.engines.interface import writer_of
+    from charrnn.sampling.engines.selection import writer_for, writer_of
     from charrnn.sampling.loop import write
 
     if interactive and (as_json or config.num_samples > 1 or len(config.temperatures) > 1):
@@ -88,8 +89,10 @@ def sample(
             chosen, num_samples=config.num_samples, device=device, precision=precision
         )
     else:
+        from charrnn.analysis.dynamic_evaluation import load_adapted
+
         draft = read_text(adapt)
-        writer = _adapted(chosen, draft, device, config.unknown)
+        writer = writer_for(load_adapted(chosen, draft, device, config.unknown))
         if not text:
             text, no_prompt = draft, True
     if interactive:
@@ -99,7 +102,8 @@ def sample(
         config = dataclasses.replace(config, seed=secrets.randbits(32))
         messages().print(f"seed {config.seed}")
     if as_json:
-        print_json({"run": str(opened.path), **_record(writer, text, config, corpus, compared)})
+        samples = samples_as_json(writer, text, config, corpus, compared)
+        print_json({"run": str(opened.path), **samples})
         return
     several = len(config.temperatures) > 1
     written = print_samples(
@@ -111,67 +115,11 @@ def sample(
         config.num_samples,
     )
     if compared:
-        _print_novelty(written, compared)
-
-
-def _print_novelty(texts: list[tuple[str, str]], corpus: "Corpus") -> None:
-    from charrnn.console.output import messages, printable
-    from charrnn.sampling.novelty import LONG, novelty
-
-    for label, text in texts:
-        found = novelty(text, corpus)
-        messages().print(
-            f"{label + ': ' if label else ''}the longest run that stands in {corpus.name} has "
-            f"{found.longest} characters: {printable(found.passage)!r}; {found.share:.1%} of the "
-            f"text is in runs of {LONG} or more"
-        )
-
-
-def _record(
-    writer: "Writer",
-    prompt: str,
-    config: SampleConfig,
-    corpus: "Corpus | None",
-    compared: "Corpus | None",
-) -> dict[str, Any]:
-    from charrnn.sampling.loop import judged
-    from charrnn.sampling.novelty import novelty
-
-    begun = time.perf_counter()
-    samples: list[dict[str, Any]] = [
-        {"temperature": one.temperature, **written._asdict()}
-        for one in config.at_each_temperature()
-        for written in judged(writer, prompt, one, corpus)
-    ]
-    seconds = time.perf_counter() - begun
-    characters = sum(len(each["text"]) for each in samples)
-    if compared:
-        samples = [
-            {**each, "novelty": novelty(each["text"], compared)._asdict()} for each in samples
-        ]
-    return {
-        "seed": config.seed,
-        "temperature": config.temperature,
-        "prompt": prompt,
-        "samples": samples,
-        "seconds": round(seconds, 6),
-        "characters_per_second": round(characters / seconds, 1),
-    }
-
-
-def _adapted(
-    checkpoint: "Checkpoint", draft: str, device: str, unknown: Literal["error", "skip"]
-) -> "Writer":
-    from charrnn.analysis.dynamic_evaluation import adapted_copy
-    from charrnn.model.network import load_checkpoint
-    from charrnn.sampling.engines.interface import writer_for
-
-    model = load_checkpoint(checkpoint, device)
-    return writer_for(adapted_copy(model, model.vocabulary.encode(draft, unknown))[0])
+        print_novelty(written, compared)
 
 
 def _prompt(prompt: str | None, prompt_file: Path | None) -> str:
-    from charrnn.data.corpus import read_text
+    from charrnn.data.decoding import read_text
 
     if prompt is not None and prompt_file is not None:
         raise typer.BadParameter("give --prompt or --prompt-file, not both")

@@ -1,28 +1,19 @@
-"""The commands that judge: a model by texts, texts by models, runs and this machine."""
+"""`charrnn score`."""
 
-import dataclasses
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
-from charrnn.cli.app import app, open_run, print_json
 from charrnn.cli.flags import (
     CheckpointOption,
     CorpusOption,
     DeviceOption,
     JsonOption,
     PageOption,
-    RunArgument,
-    config_flags,
+    open_run,
 )
-from charrnn.config.training import BenchConfig
-
-if TYPE_CHECKING:
-    from charrnn.reports.surprise import Surprises
 
 
-@app.command()
 def score(
     run_and_files: Annotated[
         list[str] | None,
@@ -80,8 +71,9 @@ def score(
     Several runs are ranked on each text, several texts under one run. With --json one run and one
     text give an object, more give a list of objects.
     """
-    from charrnn.data.corpus import read_text
-    from charrnn.reports.runs import names_run, print_scores, ranked, score_rows
+    from charrnn.console.output import print_json
+    from charrnn.data.decoding import read_text
+    from charrnn.reports.scores import names_run, print_scores, ranked, score_rows
     from charrnn.runs.find import find_run
 
     if context is not None and adapt:
@@ -98,10 +90,10 @@ def score(
         raise typer.BadParameter("--per-char shows one text as one run reads it")
     texts = [(file, read_text(file)) for file in files]
     if per_char:
-        from charrnn.reports.surprise import surprises
+        from charrnn.reports.surprise import surprises, tell_surprises
 
         found = surprises(runs[0].select(checkpoint), texts, device, corpus, unknown)
-        _tell_surprises(found, length, out, as_json)
+        tell_surprises(found, length, out, as_json)
         return
     results = ranked(
         [
@@ -114,76 +106,3 @@ def score(
         print_json(results[0] if len(results) == 1 else results)
     else:
         print_scores(results, context, adapt)
-
-
-def _tell_surprises(
-    found: "Surprises", length: int | None, out: Path | None, as_json: bool
-) -> None:
-    from charrnn.reports.surprise import print_surprises, write_page
-
-    if out:
-        write_page(found, length or 20_000, out)
-    elif as_json:
-        print_json(found.as_json())
-    else:
-        print_surprises(found, length or 2000)
-
-
-@app.command("list")
-def list_runs(as_json: JsonOption = False) -> None:
-    """Show the runs under checkpoints/."""
-    from charrnn.console.output import messages
-    from charrnn.reports.runs import describe_all, print_runs
-    from charrnn.runs.find import RUNS_FOLDER
-
-    runs = list(describe_all())
-    if as_json:
-        print_json(runs)
-    elif runs:
-        print_runs(runs)
-    else:
-        messages().print(f"no runs in {RUNS_FOLDER} yet: make one with `charrnn train`")
-
-
-@app.command()
-def info(run: RunArgument = None, as_json: JsonOption = False) -> None:
-    """Show what a run is and how far it came."""
-    from charrnn.reports.runs import describe, print_run
-
-    opened = open_run(run)
-    if as_json:
-        print_json(describe(opened))
-    else:
-        print_run(opened)
-
-
-@app.command()
-def verify(run: RunArgument = None, json: JsonOption = False) -> None:
-    """Check every byte of a run; exit code 1 on any damage."""
-    from charrnn.reports.runs import print_verified
-    from charrnn.runs.verification import verified
-
-    opened = open_run(run)
-    found = verified(opened)
-    if json:
-        print_json({"run": str(opened.path), "files": [each._asdict() for each in found]})
-    else:
-        print_verified(opened, found)
-    if any(each.damage for each in found):
-        raise typer.Exit(1)
-
-
-@app.command()
-@config_flags
-def bench(as_json: JsonOption = False, config: BenchConfig = BenchConfig()) -> None:  # noqa: B008
-    """Measure training on this machine, beside stock PyTorch and the limit of its device."""
-    from charrnn.numerics.devices import keep_freed_memory
-    from charrnn.reports.runs import print_benchmark
-    from charrnn.training.benchmark import benchmark
-
-    keep_freed_memory()
-    result = benchmark(config)
-    if as_json:
-        print_json(dataclasses.asdict(result))
-    else:
-        print_benchmark(result)

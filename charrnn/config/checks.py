@@ -1,4 +1,4 @@
-"""Values that settings take: read from text, and held to their range."""
+"""Checks of a setting's value: each raises `ConfigError`, which names the setting and its range."""
 
 import math
 import re
@@ -6,30 +6,7 @@ from typing import Any
 
 from charrnn.errors import ConfigError
 
-
-def parse_duration(text: str) -> float:
-    """Turn `90`, `90s`, `10m` or `1h30m` into seconds; raise `ConfigError` on anything else."""
-    match = re.fullmatch(
-        r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip().replace(" ", "")
-    )
-    seconds = 0.0
-    if match:
-        hours, minutes, rest = match.groups(default="0")
-        seconds = 3600.0 * int(hours) + 60.0 * int(minutes) + float(rest)
-    if seconds <= 0:
-        raise ConfigError(f"{text!r} is not a duration: write 90s, 10m or 1h30m, more than zero")
-    return seconds
-
-
-def parse_temperatures(text: str) -> float | tuple[float, ...]:
-    """Turn `0.8` into a number and `0.5,0.8` into several; raise `ConfigError` on anything else."""
-    try:
-        numbers = tuple(float(each) for each in text.split(","))
-    except ValueError:
-        raise ConfigError(
-            f"{text!r} is not a temperature: write a number such as 0.8, or several: 0.5,0.8,1.1"
-        ) from None
-    return numbers if len(numbers) > 1 else numbers[0]
+MAX_SEED = 2**63 - 1
 
 
 def check_integer(name: str, value: Any, low: int, high: int, optional: bool = False) -> None:
@@ -59,3 +36,10 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     """Raise `ConfigError` unless `value` is one of `choices`."""
     if value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+
+
+def check_sha256(value: Any) -> None:
+    """Raise `ConfigError` unless `value` is a SHA-256 in hexadecimal digits."""
+    check_text("sha256", value)
+    if not re.fullmatch(r"[0-9a-f]{64}", value):
+        raise ConfigError(f"sha256 must be 64 hexadecimal digits, not {value[:80]!r}")

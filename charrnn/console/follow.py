@@ -6,12 +6,10 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-import typer
-
-from charrnn.config.training import SampleConfig
+from charrnn.config.sampling import SampleConfig
 from charrnn.console.output import print_result
 from charrnn.console.training_view import TrainingView
-from charrnn.numerics.devices import keep_freed_memory
+from charrnn.numerics.allocator import keep_freed_memory
 from charrnn.training.events import Event, Finished
 from charrnn.training.ranks import Ranks
 
@@ -19,8 +17,8 @@ from charrnn.training.ranks import Ranks
 _TO_END = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
-def follow(events: Callable[[threading.Event], Iterator[Event]]) -> None:
-    """Show a training run until its end; leave by the signal that stopped it, if one did.
+def follow(events: Callable[[threading.Event], Iterator[Event]]) -> int:
+    """Show a training run until its end; return the exit code: 128 + the signal that ended it.
 
     Of several processes the first shows it.
     """
@@ -37,15 +35,14 @@ def follow(events: Callable[[threading.Event], Iterator[Event]]) -> None:
                 finished = event
         if finished is None:  # stopped before there was a run
             view.say("stopped while the text was read: nothing to save yet")
-            raise typer.Exit(128 + received[0])
+            return 128 + received[0]
         if finished.reason == "stopped":
             view.say(f"saved; go on with: charrnn resume {finished.run.path}")
         elif ranks.leads:
             _show_sample(finished, view.say)
     if ranks.leads:
         print_result(str(finished.run.path))
-    if received:
-        raise typer.Exit(128 + received[0])
+    return 128 + received[0] if received else 0
 
 
 @contextlib.contextmanager
@@ -74,7 +71,7 @@ def _stop_on_signals(again_ends: bool) -> Iterator[tuple[threading.Event, list[i
 
 
 def _show_sample(finished: Finished, say: Callable[[str], None]) -> None:
-    from charrnn.sampling.engines.interface import writer_of
+    from charrnn.sampling.engines.selection import writer_of
     from charrnn.sampling.loop import generate
 
     temperature = SampleConfig().temperature

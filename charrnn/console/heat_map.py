@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from charrnn.console.output import printable, results
+from charrnn.console.output import results
+from charrnn.console.text import printable
 
 _BARS = "▁▂▃▄▅▆▇█"
 _INK, _PAPER = "#1c1b19", "#f5f2ec"

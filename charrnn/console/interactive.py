@@ -92,7 +92,7 @@ def _show(
     conversation: "Conversation", answer: Callable[[], Generator[str]], whole: bool = False
 ) -> None:
     """Write an answer to standard output, behind the line (or text) it goes on; Ctrl-C stops it."""
-    from charrnn.console.output import TextOutput
+    from charrnn.console.samples import TextOutput
 
     output = TextOutput()
     try:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from charrnn.console.chart import chart
-from charrnn.console.output import duration, nats, printable
+from charrnn.console.text import duration, nats, printable
 from charrnn.runs.curves import Point, Series, curves, worth_showing
 from charrnn.training.events import Evaluated, Started, Step
 

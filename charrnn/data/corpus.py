@@ -5,39 +5,21 @@ Shape suffixes: T steps in time, B parallel streams.
 
 import dataclasses
 import hashlib
-import sys
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from charrnn.config.training import PLAIN, TextConfig
+from charrnn.config.text import PLAIN, TextConfig
 from charrnn.data import catalogue, encoded_cache
-from charrnn.data.decoding import decoded
+from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.downloads import fetch
 from charrnn.data.encoded_cache import Encoded
-from charrnn.data.sources import (
-    CHUNK,
-    Document,
-    Documents,
-    Fingerprint,
-    Reading,
-    Source,
-    find_documents,
-    kept_text,
-    now_and_then,
-    result_of,
-)
+from charrnn.data.reading import CHUNK, Reading, now_and_then, result_of
+from charrnn.data.sources import Documents, Fingerprint, Source, find_documents, kept_text
 from charrnn.data.vocabulary import Census, Codes, Vocabulary, notes
 from charrnn.errors import CorpusError, VocabularyError
-from charrnn.numerics.randomness import epoch_offset
-from charrnn.runs.run_config import CorpusRecord
-
-__all__ = ["Batches", "Codes", "Corpus", "Vocabulary", "read_text"]
-
-_FORGET = 1 << 26  # characters of a mapped text that are read before its pages are let go
 
 
 @dataclass(frozen=True)
@@ -234,66 +216,6 @@ class Corpus:
             line_start=self.line_start,
             more_paths=self.more_paths,
         )
-
-
-class Batches:
-    """The training part cut into parallel streams, read in order: batch k is a function of k.
-
-    Each epoch starts at a fresh offset, a function of the seed and the epoch, so that less than one
-    batch x sequence of the text is left out, different each time.
-    """
-
-    def __init__(self, codes: Codes, batch_size: int, seq_length: int, seed: int) -> None:
-        self.steps_per_epoch = (len(codes) - 1) // (batch_size * seq_length)
-        if self.steps_per_epoch < 1:
-            raise CorpusError(
-                f"the training part has {len(codes):,} characters, and one batch of {batch_size} "
-                f"streams x {seq_length} characters needs {batch_size * seq_length + 1:,}: use a "
-                "longer text, or a smaller --batch-size or --seq-length"
-            )
-        self.streams = batch_size
-        self.rows = seq_length + 1
-        self._codes = codes
-        self._seq_length = seq_length
-        self._seed = seed
-        self._forget_every = max(1, _FORGET // (batch_size * seq_length))
-
-    def starts_epoch(self, step: int) -> bool:
-        """Whether the streams begin anew at `step`, so that their state is blank."""
-        return step % self.steps_per_epoch == 0
-
-    def window(self, step: int, streams: slice = slice(None)) -> NDArray[np.int64]:
-        """Return the characters of `step` (from 0) for some streams, (T + 1, B).
-
-        All rows but the last are read, all but the first foretold.
-        """
-        if step % self._forget_every == 0:
-            encoded_cache.forget(self._codes)
-        starts_B = self.starts(step, streams)
-        window_TB = self._codes[starts_B + np.arange(self.rows)[:, None]]
-        codes_TB: NDArray[np.int64] = window_TB.astype(np.int64)
-        return codes_TB
-
-    def starts(self, step: int, streams: slice = slice(None)) -> NDArray[np.int64]:
-        """Return where in the training part the characters of each stream begin at `step`."""
-        epoch, row = divmod(step, self.steps_per_epoch)
-        stream_length = self.steps_per_epoch * self._seq_length
-        spare = len(self._codes) - 1 - self.streams * stream_length
-        first = epoch_offset(self._seed, epoch, spare) + row * self._seq_length
-        starts_B: NDArray[np.int64] = first + np.arange(self.streams)[streams] * stream_length
-        return starts_B
-
-
-def read_text(source: Source) -> str:
-    """Return the text of a UTF-8 file, or of standard input (`-`); raise `CorpusError`."""
-    path = Path(source)
-    if str(source) == "-":
-        where, chunks = "standard input", iter([sys.stdin.buffer.read()])
-    elif path.is_dir():
-        raise CorpusError(f"{path} is a folder: give the path of one text file in it")
-    else:
-        where, chunks = str(source), Document(path, str(source)).chunks()
-    return "".join(decoded(chunks, where, PLAIN, "convert it from {} to UTF-8 first"))
 
 
 def _there(sources: Sequence[Source]) -> Documents | None:

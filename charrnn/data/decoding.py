@@ -2,9 +2,12 @@
 
 import codecs
 import io
+import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
-from charrnn.config.training import PLAIN, TextConfig
+from charrnn.config.text import PLAIN, TextConfig
+from charrnn.data.sources import Document, Source
 from charrnn.errors import CorpusError
 
 _BYTE_ORDER_MARK = "\ufeff"
@@ -96,3 +99,15 @@ def _not_text(
         f"{where} is not {label} text: byte 0x{data[place]:02x} at offset {first + place:,} does "
         f"not belong there; {advice}"
     )
+
+
+def read_text(source: Source) -> str:
+    """Return the text of a UTF-8 file, or of standard input (`-`); raise `CorpusError`."""
+    path = Path(source)
+    if str(source) == "-":
+        where, chunks = "standard input", iter([sys.stdin.buffer.read()])
+    elif path.is_dir():
+        raise CorpusError(f"{path} is a folder: give the path of one text file in it")
+    else:
+        where, chunks = str(source), Document(path, str(source)).chunks()
+    return "".join(decoded(chunks, where, PLAIN, "convert it from {} to UTF-8 first"))

@@ -20,10 +20,10 @@ from urllib.parse import urlsplit
 
 import filelock
 
-import charrnn
 from charrnn.data.catalogue import Entry, downloads_folder
-from charrnn.data.sources import Reading
+from charrnn.data.reading import Reading
 from charrnn.errors import DownloadError
+from charrnn.version import __version__
 
 _PIECE = 1 << 18  # bytes asked for at once
 _TIMEOUT = 30.0  # seconds without a byte
@@ -90,7 +90,7 @@ def _download(entry: Entry, url: str, part: Path) -> Generator[Reading, None, No
     mark = part.with_suffix(".mark")  # which version of which address the part is of
     have = part.stat().st_size if part.is_file() else 0
     known = json.loads(mark.read_text("utf-8")) if mark.is_file() else {}
-    headers = {"User-Agent": f"charrnn/{charrnn.__version__}"}
+    headers = {"User-Agent": f"charrnn/{__version__}"}
     if have and known.get("url") == url and known.get("version"):
         headers |= {"Range": f"bytes={have}-", "If-Range": known["version"]}
     try:

@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config.training import TextConfig
+from charrnn.config.text import TextConfig
 from charrnn.data.decoding import decoded
-from charrnn.data.sources import Behind, Documents, Fingerprint, Reading, cache_folder
+from charrnn.data.reading import Behind, Reading
+from charrnn.data.sources import Documents, Fingerprint, cache_folder
 from charrnn.data.vocabulary import UNKNOWN, Census, Codes, Vocabulary
 from charrnn.errors import CorpusError
 

@@ -4,36 +4,23 @@ import glob
 import gzip
 import hashlib
 import os
+import shutil
 import stat
 import sys
 import tempfile
 import zlib
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple, TypeVar
+from typing import IO, NamedTuple
 
 import platformdirs
 
 from charrnn.data import catalogue
+from charrnn.data.reading import CHUNK, Behind, Reading
 from charrnn.errors import CorpusError
 
-CHUNK = 1 << 19  # bytes read at once
-_BEHIND = 4  # pieces of work that wait at most
-
-Result = TypeVar("Result")
-
 Source = str | Path
-
-
-class Reading(NamedTuple):
-    """How far the work on a large text is, in bytes: `task` says what is done to it."""
-
-    task: str
-    done: int
-    total: int
 
 
 class Document(NamedTuple):
@@ -124,33 +111,6 @@ def find_documents(sources: Sequence[Source]) -> Documents:
     )
 
 
-class Behind:
-    """A thread that does work in order, some pieces behind the one that gives it.
-
-    Without that distance the two would take turns: Python hands over its lock after 5 ms only,
-    which is longer than a piece takes.
-    """
-
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "charrnn-text")
-        self._waiting: deque[Future[Any]] = deque()
-
-    def do(self, work: Callable[..., Any], *arguments: Any) -> None:
-        """Have a piece of work done; raise what an earlier one raised."""
-        if len(self._waiting) == _BEHIND:
-            self._waiting.popleft().result()
-        self._waiting.append(self._thread.submit(work, *arguments))
-
-    def finish(self) -> None:
-        """Wait until all is done; raise what a piece of work raised."""
-        try:
-            for each in self._waiting:
-                each.result()
-        finally:
-            self._waiting.clear()
-            self._thread.shutdown()
-
-
 def cache_folder() -> Path:
     """Return the folder of what can be made or fetched again."""
     return Path(platformdirs.user_cache_dir("charrnn"))
@@ -159,6 +119,20 @@ def cache_folder() -> Path:
 def kept_text(sha256: str) -> Path:
     """Return where a text that could be read only once is kept."""
     return cache_folder() / "texts" / f"{sha256}.txt"
+
+
+def clean_cache() -> int:
+    """Empty the cache of encoded texts, of kept standard input and of downloads.
+
+    Returns how many bytes were removed.
+    """
+    removed = 0
+    for name in ("encoded", "texts", "downloads"):
+        folder = cache_folder() / name
+        if folder.is_dir():
+            removed += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            shutil.rmtree(folder)
+    return removed
 
 
 def _find(source: Source) -> tuple[str, str, list[Document]]:
@@ -254,27 +228,3 @@ def _keep(stream: IO[bytes]) -> Path:
 def _unreadable(where: str, error: OSError | ValueError) -> CorpusError:
     why = error.strerror if isinstance(error, OSError) else error
     return CorpusError(f"{where} cannot be read ({why}): give a readable text file")
-
-
-def now_and_then(work: Generator[Reading, None, Result]) -> Generator[Reading, None, Result]:
-    """Pass on what is told of a work, once for each chunk that is done."""
-    told = CHUNK
-    while True:
-        try:
-            reading = next(work)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-        if reading.done > told:
-            told = reading.done + CHUNK
-            yield reading
-
-
-def result_of(work: Generator[Reading, None, Result]) -> Result:
-    """Do a work to its end without telling."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: Result = end.value
-            return result

@@ -1,1 +1,4 @@
-"""A model to share: a page that writes, an ONNX graph, or one file of weights."""
+"""Models to share: a page that generates text, an ONNX graph, one safetensors file with a card.
+
+May import: charrnn.reports and everything below it.
+"""

@@ -1,29 +1,7 @@
-"""A model in one safetensors file, with all that is needed to use it, and a card for people."""
+"""A model card in Markdown: what a model is, how good, and how to load its file."""
 
-import json
-
-import safetensors.numpy
-
+from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import Progress
-from charrnn.runs.run import Checkpoint
-
-
-def single_file(checkpoint: Checkpoint, name: str) -> bytes:
-    """Return the file of that name: a checkpoint's weights, as `torch.nn` names those of a layer.
-
-    The metadata holds the vocabulary, the network and the card; values are JSON but for the card.
-    """
-    config = checkpoint.run.config
-    metadata = {
-        "format": "pt",
-        "vocabulary": json.dumps(config.vocabulary),
-        "cell": config.model.cell,
-        "num_layers": json.dumps(config.model.num_layers),
-        "hidden_size": json.dumps(config.model.hidden_size),
-        "line_start": json.dumps(config.corpus.line_start),
-        "card": card(checkpoint, name),
-    }
-    return safetensors.numpy.save(checkpoint.load("model"), metadata)
 
 
 def card(checkpoint: Checkpoint, file: str) -> str:

@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from charrnn.errors import CharrnnError, ConfigError
-from charrnn.model.network import CharRNN, State
+from charrnn.model.network import CharRNN
+from charrnn.model.state import State
 
 TOLERANCE = 1e-4
 """By which logits of the graph may differ from the model's."""

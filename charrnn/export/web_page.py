@@ -1,6 +1,6 @@
 """A page with a model inside, which writes in any browser and asks the network for nothing.
 
-The weights are those of the writer for one text (`charrnn.writers.quantized_writer`): 8 bits, and
+The weights are those of the writer for one text (`charrnn.sampling.engines.int8`): 8 bits, and
 the page computes as it does, to the same bits up to the last, linear layer. The products are in
 `products.wasm`, assembled from `products.wat`.
 """
@@ -15,7 +15,7 @@ from charrnn.analysis.features import MEANINGS
 from charrnn.analysis.units import Found
 from charrnn.errors import ConfigError
 from charrnn.reports import pages
-from charrnn.runs.run import Checkpoint
+from charrnn.runs.checkpoint import Checkpoint
 from charrnn.sampling.engines.int8 import whole_weights
 
 _PRODUCTS = Path(__file__).parent / "products.wasm"

@@ -4,8 +4,7 @@ Shape suffixes: T steps, B streams, V characters of the vocabulary, H units, L l
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,43 +12,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from charrnn.config.training import ModelConfig
+from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError
 from charrnn.model.dropout import ALL_KEPT, Masks
-from charrnn.numerics.devices import choose_device
+from charrnn.model.state import State
 from charrnn.recurrence.dispatch import run_layers
-from charrnn.recurrence.layer import LayerState, LayerWeights
-from charrnn.runs.find import find_run
-from charrnn.runs.run import Checkpoint
+from charrnn.recurrence.layer import LayerWeights
 
 Arrays = Mapping[str, NDArray[Any]]
 
 # Wide enough that three layers learn from the first steps: at 0.05 they sit at the loss of single
 # character frequencies for over a hundred.
 _INPUT_SCALE = 0.6
-
-
-@dataclass(frozen=True)
-class State:
-    """What the network carries from character to character, for B streams.
-
-    `parts` holds one (L, B, H) tensor for gru and rnn (hidden), two for lstm (hidden, cell).
-    """
-
-    parts_LBH: tuple[Tensor, ...]
-
-    def layer(self, index: int) -> LayerState:
-        """Return the state of one layer: (B, H) tensors."""
-        return tuple(part[index] for part in self.parts_LBH)
-
-    def detach(self) -> "State":
-        """Return the same values without their history, so that gradients stop here."""
-        return State(tuple(part.detach() for part in self.parts_LBH))
-
-    def streams(self, keep: slice | Sequence[int]) -> "State":
-        """Return the state of some of the streams, repeated or reordered as `keep` says."""
-        return State(tuple(part[:, keep] for part in self.parts_LBH))
 
 
 class CharRNN(nn.Module):
@@ -183,20 +158,3 @@ def to_array(tensor: Tensor) -> NDArray[Any]:
     """Return a tensor's values in the processor's memory: its own, if it is there already."""
     array: NDArray[Any] = tensor.detach().cpu().numpy()
     return array
-
-
-def load(run: str | None = None, checkpoint: str = "best", device: str = "auto") -> CharRNN:
-    """Load a trained model: of a run folder, a run's name under `checkpoints/`, or the newest run.
-
-    `checkpoint` is `best`, `last` or `step-N`. Raises `CheckpointError`.
-    """
-    return load_checkpoint(find_run(run).select(checkpoint), device)
-
-
-def load_checkpoint(checkpoint: Checkpoint, device: str = "auto") -> CharRNN:
-    """Load the averaged weights of a checkpoint, the ones that validation and sampling use."""
-    config = checkpoint.run.config
-    with torch.device("meta"):
-        model = CharRNN(config.model, Vocabulary(config.vocabulary), config.corpus.line_start)
-    model = model.to_empty(device="cpu").set_arrays(checkpoint.load("model"))
-    return model.to(choose_device(device)).eval()

@@ -1,6 +1,7 @@
 """The logistic function and the hyperbolic tangent of float32 numbers, by numpy.
 
-`charrnn.compiled` does the same operations in the same order: compiled exactly, to the same bits.
+`charrnn.numerics.compiled` does the same operations in the same order: compiled exactly, to the
+same bits.
 """
 
 from typing import Any

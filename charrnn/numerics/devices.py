@@ -1,13 +1,8 @@
 """Which device computes, in which precision, and with how many threads."""
 
-import contextlib
-import ctypes
 import functools
 import os
-import platform
-import sys
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 
 from charrnn.errors import DeviceError, DeviceWarning
-from charrnn.numerics.processor import cores_allowed
 
 
 def choose_device(name: str) -> torch.device:
@@ -95,63 +89,6 @@ def idle_gpus(device: torch.device, processes: int) -> tuple[str, ...]:
     )
 
 
-def choose_precision(name: str, device: torch.device, cell: str) -> str:
-    """Return the precision called `name`; raise `DeviceError` where the device does not serve it.
-
-    `auto` is bfloat16 where there are instructions for it: on a GPU, and on a processor for the
-    lstm; else float32. Asked for by name, any processor serves bfloat16: without such instructions
-    the lstm is computed in float32 and rounded as they would.
-    """
-    on_gpu = device.type == "cuda"
-    gpu_bfloat16 = on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
-    if name == "auto":
-        on_processor = device.type == "cpu" and cell == "lstm" and has_bfloat16()
-        return "bfloat16" if on_processor or gpu_bfloat16 else "float32"
-    served = {"float32": True, "bfloat16": gpu_bfloat16 or device.type == "cpu", "float16": on_gpu}
-    if not served[name]:
-        raise DeviceError(
-            f"--precision {name} cannot be used: the device {device.type} does not compute in "
-            "it; use --precision float32"
-        )
-    return name
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Return the context in which products are computed in `precision`."""
-    dtype: torch.dtype = getattr(torch, precision)
-    # No cache of rounded weights: a CUDA graph must round them anew each time it is replayed.
-    enabled = dtype != torch.float32
-    return torch.autocast(
-        device.type, dtype if enabled else None, enabled=enabled, cache_enabled=False
-    )
-
-
-@contextlib.contextmanager
-def tensor_cores(device: torch.device) -> Iterator[None]:
-    """Let an NVIDIA GPU round the factors of float32 products to 19 bits (TF32), for training."""
-    if device.type != "cuda":
-        yield
-        return
-    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-    torch.set_float32_matmul_precision("high")
-    torch.backends.cudnn.allow_tf32 = True
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before[0])
-        torch.backends.cudnn.allow_tf32 = before[1]
-
-
-@functools.cache
-def has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 numbers with instructions of its own.
-
-    Looks for AVX-512 BF16, which every processor with AMX has too.
-    """
-    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(supported and supported())
-
-
 def free_memory(device: torch.device) -> int:
     """Return the bytes that a GPU has left; none where the processor's memory is as near."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
@@ -168,28 +105,3 @@ def resident(
     if codes.size * np.dtype(dtype).itemsize > free // 4:
         return None
     return torch.from_numpy(codes.astype(dtype)).to(device)
-
-
-def set_threads(threads: int | None) -> int:
-    """Let torch use this many processor threads; return the number in use.
-
-    None: as torch chooses, which is one for each core unless OMP_NUM_THREADS says otherwise, but no
-    more than a container is allowed to keep busy.
-    """
-    if threads is None:
-        threads = min(torch.get_num_threads(), cores_allowed())
-    torch.set_num_threads(threads)
-    return threads
-
-
-def keep_freed_memory() -> None:
-    """Let glibc keep the memory that is freed, instead of giving it back to the system.
-
-    Memory fresh from the system costs a page fault for every 4 KiB. Elsewhere this does nothing.
-    """
-    if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
-        return
-    allocator = ctypes.CDLL(None)
-    trim_threshold, mmap_threshold = -1, -3  # as malloc.h numbers them
-    allocator.mallopt(mmap_threshold, 32 << 20)  # bytes; no larger value is allowed
-    allocator.mallopt(trim_threshold, 2**31 - 1)

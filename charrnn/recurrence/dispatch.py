@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from charrnn.config.training import Cell
+from charrnn.config.model import Cell
 from charrnn.recurrence import native, reference
 from charrnn.recurrence.cpu import lstm
 from charrnn.recurrence.cuda import persistent

@@ -4,14 +4,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding, one_hot
 
-from charrnn.config.training import Cell
+from charrnn.config.model import Cell
 from charrnn.recurrence.layer import LayerState, LayerWeights
 
 
 def run_layer(
     cell: Cell, inputs: Tensor, state: LayerState, weights: LayerWeights
 ) -> tuple[Tensor, LayerState]:
-    """Run one layer as one call; see `charrnn.recurrence.run_layer`."""
+    """Run one layer as one call; see `charrnn.recurrence.dispatch.run_layer`."""
     if not inputs.is_floating_point():
         inputs, weights = _look_up(inputs, weights)
     states = [each.unsqueeze(0) for each in state]

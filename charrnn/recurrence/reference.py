@@ -4,14 +4,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding, linear
 
-from charrnn.config.training import Cell
+from charrnn.config.model import Cell
 from charrnn.recurrence.layer import LayerState, LayerWeights
 
 
 def run_layer(
     cell: Cell, inputs: Tensor, state: LayerState, weights: LayerWeights
 ) -> tuple[Tensor, LayerState]:
-    """Run one layer, step by step; see `charrnn.recurrence.run_layer`."""
+    """Run one layer, step by step; see `charrnn.recurrence.dispatch.run_layer`."""
     step = {"lstm": _lstm_step, "gru": _gru_step, "rnn": _rnn_step}[cell]
     if inputs.is_floating_point():
         from_inputs_TBG = linear(inputs, weights.weight_ih_GI, weights.bias_ih_G)

@@ -6,8 +6,10 @@ from typing import Any
 from charrnn.analysis.clamping import Effect, effect, forced
 from charrnn.analysis.features import MEANINGS, features_of
 from charrnn.analysis.units import Follower, Found, Unit
-from charrnn.config.training import SampleConfig
-from charrnn.console.output import print_facts, print_samples, print_table, results
+from charrnn.config.sampling import SampleConfig
+from charrnn.console.output import results
+from charrnn.console.samples import print_samples
+from charrnn.console.tables import print_facts, print_table
 from charrnn.errors import ConfigError
 from charrnn.reports.units import Look, found
 from charrnn.sampling.loop import generate

@@ -105,14 +105,3 @@ def _read(name: str) -> str:
 def _hash(inline: str) -> str:
     digest = base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
     return f"'sha256-{digest}'"
-
-
-def write(path: Path, content: str | bytes) -> None:
-    """Write a page or a picture: the whole of it, or what was there before stays."""
-    data = content.encode() if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -3,10 +3,14 @@
 import io
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
 
+from charrnn.console.chart import print_curves
 from charrnn.errors import ConfigError
-from charrnn.runs.curves import Curves
+from charrnn.files import replace_file
+from charrnn.runs.curves import Axis, Curves, Unit, curves
+from charrnn.runs.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +35,20 @@ _STYLE = {
     "font.size": 10,
     "svg.hashsalt": "charrnn",  # the same picture is the same file
 }
+
+
+def show_curves(runs: list[Run], axis: Axis, unit: Unit, out: Path | None) -> None:
+    """Draw the losses of runs: as a picture if `out` names one, else on the terminal."""
+    drawn = curves(runs, axis, unit)
+    if out:
+        replace_file(out, draw_curves(drawn, kind_of(out)))
+    else:
+        print_curves(drawn)
+
+
+def kind_of(path: Path) -> Kind:
+    """Return the kind of picture that a file's name asks for."""
+    return cast(Kind, path.suffix.lower().removeprefix("."))
 
 
 def draw_curves(curves: Curves, kind: Kind) -> bytes:

@@ -2,64 +2,37 @@
 
 import base64
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from charrnn.analysis.features import MEANINGS
-from charrnn.analysis.memory import Memory, memory
+from charrnn.analysis.memory import memory
 from charrnn.analysis.surprise import expectations, surprising_lines
-from charrnn.config.training import SampleConfig
-from charrnn.console.chart import ROWS, chart
-from charrnn.console.output import messages, nats, print_table, printable, results
-from charrnn.console.training_view import run_facts
+from charrnn.config.sampling import SampleConfig
+from charrnn.console.output import messages
+from charrnn.console.run_facts import run_facts
+from charrnn.console.text import nats, printable
 from charrnn.data.corpus import Corpus
 from charrnn.errors import CorpusError
-from charrnn.model.network import CharRNN, load_checkpoint
+from charrnn.model.loading import load_checkpoint
+from charrnn.model.network import CharRNN
 from charrnn.reports import pages, units
+from charrnn.reports.memory import REACHES
 from charrnn.reports.plots import draw_curves, draw_memory
 from charrnn.reports.texts import own_corpus
-from charrnn.runs.curves import Axis, Series, Unit, curves
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.curves import Axis, Unit, curves
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.progress import Progress
-from charrnn.runs.run import Checkpoint
-from charrnn.sampling.engines.interface import writer_for
+from charrnn.sampling.engines.selection import writer_for
 from charrnn.sampling.loop import judged
 from charrnn.sampling.novelty import novelty
 
-_REACHES = (0.1, 0.01, 0.001)  # nats by which a forecast is moved
 _TEMPERATURES = (0.5, 0.8, 1.0, 1.2)
 _WRITTEN = 500  # characters at each temperature
 _PREVIEWS = 6
 _MOST_READ = 50_000  # characters of the held-out text that surprising lines are looked for in
 _DRAWN, _DRAWN_CHARACTERS = 3, 700
-
-
-def print_memory(memories: Mapping[str, Memory]) -> None:
-    """Print how the influence of a character fades, and how far it reaches."""
-    console = results()
-    series = [Series(name, each.ablation, "held out") for name, each in memories.items()]
-    values = [y for each in series for _, y in each.points if y > 0]
-    console.print(
-        chart(
-            series,
-            x_name="steps ago",
-            y_name="how far the forecast moves when that character is another one (nats)",
-            low=max(1e-6, min(values, default=1e-6)),
-            high=2 * max(values, default=1.0),
-            width=console.width,
-            height=ROWS,
-            logarithmic=True,
-        )
-    )
-    console.print()
-    print_table(
-        "reach: steps, by nats",
-        ("model", *(f"{each:g}" for each in _REACHES)),
-        [
-            (name, *(f"{each.reach(least):,}" for least in _REACHES))
-            for name, each in memories.items()
-        ],
-    )
 
 
 def page_of(
@@ -158,7 +131,7 @@ def _from_text(
         found = memory(model, held_out, farthest)
         return {
             "image": _image(draw_memory({checkpoint.run.path.name: found}, "svg")),
-            "reaches": [(f"{each:g}", f"{found.reach(each):,}") for each in _REACHES],
+            "reaches": [(f"{each:g}", f"{found.reach(each):,}") for each in REACHES],
         }
 
     return {

@@ -7,11 +7,14 @@ from typing import Any, Literal
 
 from charrnn.analysis.surprise import Expectations, SurprisingLine, expectations, surprising_lines
 from charrnn.console.heat_map import BITS_A_SHADE, print_surprise
-from charrnn.console.output import print_facts, print_table, printable, results
-from charrnn.model.network import load_checkpoint
+from charrnn.console.output import print_json, results
+from charrnn.console.tables import print_facts, print_table
+from charrnn.console.text import printable
+from charrnn.files import replace_file
+from charrnn.model.loading import load_checkpoint
 from charrnn.reports import pages
 from charrnn.reports.texts import texts_of
-from charrnn.runs.run import Checkpoint
+from charrnn.runs.checkpoint import Checkpoint
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +100,7 @@ def write_page(found: Surprises, length: int, path: Path) -> None:
         expected.probabilities_NK[: length - 1].tolist(),
         strict=True,
     )
-    pages.write(
+    replace_file(
         path,
         pages.page(
             "surprise.html",
@@ -129,3 +132,13 @@ def write_page(found: Surprises, length: int, path: Path) -> None:
             },
         ),
     )
+
+
+def tell_surprises(found: Surprises, length: int | None, out: Path | None, as_json: bool) -> None:
+    """Write a page to `out`, print JSON, or print the text; `length` is in characters."""
+    if out:
+        write_page(found, length or 20_000, out)
+    elif as_json:
+        print_json(found.as_json())
+    else:
+        print_surprises(found, length or 2000)

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from charrnn.data.corpus import Corpus, read_text
+from charrnn.data.corpus import Corpus
+from charrnn.data.decoding import read_text
 from charrnn.data.vocabulary import Codes, Vocabulary
+from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import Progress
-from charrnn.runs.run import Checkpoint
 
 
 def own_corpus(checkpoint: Checkpoint, corpus: str | Path | None = None) -> Corpus:

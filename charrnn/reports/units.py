@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 from charrnn.analysis.features import MEANINGS, features_of
 from charrnn.analysis.units import Found, Unit, activity, find
 from charrnn.console.heat_map import print_activity
-from charrnn.console.output import messages, print_table, printable, results
+from charrnn.console.output import messages, results
+from charrnn.console.tables import print_table
+from charrnn.console.text import printable
 from charrnn.data.vocabulary import Codes
-from charrnn.model.network import CharRNN, load_checkpoint
+from charrnn.files import replace_file
+from charrnn.model.loading import load_checkpoint
+from charrnn.model.network import CharRNN
 from charrnn.reports import pages
 from charrnn.reports.texts import own_text, read_codes
-from charrnn.runs.run import Checkpoint
+from charrnn.runs.checkpoint import Checkpoint
 
 _MOST_READ = 32_768  # characters to choose units by, and to judge them by
 _DRAWN = 3  # units drawn on a terminal
@@ -146,7 +150,7 @@ def write_page(look: Look, shown: Drawn, path: Path) -> None:
     """Write what was found and all drawings as a page."""
     config = look.model.config
     anchors = {each.feature: f"f{number}" for number, each in enumerate(shown.found or (), start=1)}
-    pages.write(
+    replace_file(
         path,
         pages.page(
             "neurons.html",
@@ -207,7 +211,7 @@ def as_json(look: Look, shown: Drawn) -> dict[str, Any]:
 
 
 def found(look: Look) -> list[Found]:
-    """Return what `charrnn.neurons.find` finds, and say that it takes a while."""
+    """Return what `charrnn.analysis.units.find` finds, and say that it takes a while."""
     messages().print("looking for units that follow a feature of the text: up to a minute")
     return find(look.model, look.to_choose, look.to_judge)
 

@@ -1,11 +1,12 @@
 """A run's losses over its training, as series that can be drawn."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from charrnn.runs.layout import RunFolder
 from charrnn.runs.metrics import read_rows
-from charrnn.runs.run import Run
 
 Axis = Literal["steps", "epochs", "characters", "time"]
 Unit = Literal["bits", "nats"]
@@ -43,7 +44,7 @@ class Curves:
     high: float
 
 
-def curves(runs: list[Run], axis: Axis = "steps", unit: Unit = "bits") -> Curves:
+def curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: Unit = "bits") -> Curves:
     """Return the losses of runs; one that has no curve yet adds none."""
     scale = 1 / math.log(2) if unit == "bits" else 1.0
     rows_of = {run.path: read_rows(run.metrics_path) for run in runs}
@@ -80,7 +81,7 @@ def curves(runs: list[Run], axis: Axis = "steps", unit: Unit = "bits") -> Curves
     )
 
 
-def _place(row: dict[str, Any], run: Run, axis: Axis, seconds: float) -> float:
+def _place(row: dict[str, Any], run: RunFolder, axis: Axis, seconds: float) -> float:
     training = run.config.training
     batch = (training.batch_size or 0) * (training.seq_length or 0)
     places: dict[Axis, float] = {

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from charrnn.errors import CheckpointError
+from charrnn.runs.layout import CONFIG_FILE
 from charrnn.runs.run import Run
-from charrnn.runs.saving import CONFIG_FILE
 
 RUNS_FOLDER = Path("checkpoints")
 BUNDLED = "bard"

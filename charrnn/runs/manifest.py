@@ -1,4 +1,4 @@
-"""Files whose changes are noticed: written to the disk, listed in a manifest, read verified.
+"""Files whose changes are detected: listed in a manifest, and verified when they are read.
 
 A manifest holds the size and the SHA-256 of files and its own digest. What is read may come from a
 stranger: links are not followed, and no more is read than was expected.
@@ -82,25 +82,6 @@ def read_verified(path: Path, expected: Entry, most: int) -> bytes:
             f"{path} is damaged: expected SHA-256 {expected['sha256']}, found {found['sha256']}"
         )
     return data
-
-
-def write(path: Path, data: bytes) -> None:
-    """Write a file that is on the disk, not only in its cache, when this returns."""
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def sync_folder(path: Path) -> None:
-    """Have the disk know which files are in a folder."""
-    if os.name == "nt":  # Windows cannot open a folder
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _digest(body: Mapping[str, Any]) -> str:

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from charrnn.files import replace_file
+
 TIMING_KEYS = ("characters_per_second", "seconds")
 """The keys that differ between two runs that are otherwise the same."""
 
@@ -29,6 +31,4 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 def drop_rows_after(path: Path, step: int) -> None:
     """Keep the rows up to and including `step`, as a run that goes on from there needs."""
     lines = [json.dumps(row) + "\n" for row in read_rows(path) if row["step"] <= step]
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text("".join(lines), encoding="utf-8")
-    temporary.replace(path)
+    replace_file(path, "".join(lines))

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from charrnn.config.checks import check_integer, check_number
 from charrnn.config.training import Budget
+from charrnn.data.corpus_record import CorpusRecord
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.runs.run import Checkpoint
-from charrnn.runs.run_config import CorpusRecord
+from charrnn.runs.checkpoint import Checkpoint
 
 MOST_SETBACKS = 3
 

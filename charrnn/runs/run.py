@@ -1,8 +1,4 @@
-"""A run folder on disk: written atomically, read verified, as arrays and JSON.
-
-    RUN/config.json
-    RUN/metrics.jsonl
-    RUN/step-00001000/   model.safetensors  trainer.safetensors  state.json  manifest.json
+"""A run and its checkpoints: written atomically, read verified, as arrays and JSON.
 
 The manifest, written last, holds the size and the SHA-256 of the other files and of config.json,
 and its own digest: a folder whose manifest does not hold is not a checkpoint.
@@ -16,139 +12,49 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-import charrnn
 from charrnn.config.checks import check_number
-from charrnn.config.training import ModelConfig, TextConfig, TrainConfig
+from charrnn.config.model import ModelConfig
+from charrnn.config.text import TextConfig
+from charrnn.config.training import TrainConfig
+from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ConfigError, DamagedCheckpointWarning, VocabularyError
+from charrnn.files import sync_folder, write_synced
 from charrnn.runs import manifest as manifests
 from charrnn.runs import saving
-from charrnn.runs.manifest import MOST_JSON, Entry, as_json, read_json, sync_folder, write
-from charrnn.runs.run_config import CorpusRecord, Origin, RunConfig
-from charrnn.runs.saving import CONFIG_FILE
+from charrnn.runs.checkpoint import Checkpoint, Part
+from charrnn.runs.layout import (
+    CONFIG_FILE,
+    FORMAT,
+    MANIFEST_FILE,
+    MODEL_FILE,
+    SPARE,
+    STATE_FILE,
+    TRAINER_FILE,
+    RunFolder,
+)
+from charrnn.runs.manifest import MOST_JSON, Entry, as_json, read_json
+from charrnn.runs.run_config import Origin, RunConfig
+from charrnn.version import __version__
 
-FORMAT = 1
-
-_MANIFEST, _STATE = "manifest.json", "state.json"
-_FILES = ("model.safetensors", "trainer.safetensors", _STATE)
+_FILES = (MODEL_FILE, TRAINER_FILE, STATE_FILE)
 _STEP_FOLDER = re.compile(r"(?:\.replaced-)?step-(\d{8,})")
 _SINCE_ADDED = {"loss_temperature": 1.0}
 """Settings of training that older runs do not name, as they were then."""
 _KEPT = 2  # newest checkpoints that are never pruned, beside the best
 _LOOKS = 10  # at a run whose checkpoints are pruned while one is being read
 _ROOM = 3  # checkpoints that must have room when a run begins: those kept and one being written
-_EMPTY = 64  # bytes: no more than the header of a file of arrays that holds none
-_SPARE = 1 << 20  # bytes beside the arrays: headers, state, manifest
-
-Part = Literal["model", "trainer"]
 
 
 @dataclass(frozen=True)
-class Checkpoint:
-    """One saved step of a run, whose manifest holds."""
-
-    run: "Run"
-    step: int
-    path: Path
-    manifest: dict[str, Any]
-    state: dict[str, Any]
-    """What training knew at this step: see `charrnn.progress.Progress`."""
-    _contents: dict[str, bytes] = dataclasses.field(default_factory=dict, repr=False, compare=False)
-
-    @property
-    def val_loss(self) -> float | None:
-        """The loss on the held-out text at this step, in nats; None if it was not evaluated."""
-        loss: float | None = self.state["val_loss"]
-        return loss
-
-    def verify(self, parts: Iterable[Part] = ("model", "trainer")) -> None:
-        """Read these files, and keep them for `load`; raise `CheckpointError` at any damage."""
-        for part in parts:
-            name = f"{part}.safetensors"
-            self._contents[name] = self._read(name)
-
-    def load(self, part: Part) -> dict[str, NDArray[Any]]:
-        """Return the arrays of `model` (averaged weights) or `trainer` (all the rest), verified.
-
-        What is kept in 16 bits is returned in 32.
-        """
-        name = f"{part}.safetensors"
-        data = self._contents.pop(name, None) or self._read(name)
-        try:
-            arrays = safetensors.numpy.load(data)
-        except (safetensors.SafetensorError, ValueError, KeyError) as error:
-            raise CheckpointError(f"{self.path / name} is damaged: {error}") from None
-        if part == "model":
-            config = self.run.config
-            expected = config.model.shapes(len(config.vocabulary))
-            found = {name: array.shape for name, array in arrays.items()}
-            if found != expected:
-                wrong = min(set(found.items()) ^ set(expected.items()))[0]
-                raise CheckpointError(
-                    f"{self.path / name} does not fit the network that {CONFIG_FILE} describes: "
-                    f"{wrong[:40]} should have the shape {expected.get(wrong)}, not "
-                    f"{found.get(wrong)}"
-                )
-        return {
-            name: array.astype(np.float32) if array.dtype == np.float16 else array
-            for name, array in arrays.items()
-        }
-
-    @property
-    def is_model_alone(self) -> bool:
-        """Whether this is a model to write with, without what training goes on from."""
-        size: int = self.manifest["files"]["trainer.safetensors"]["size"]
-        return size <= _EMPTY
-
-    @property
-    def origin(self) -> Origin:
-        """What a run that starts from this checkpoint remembers of it."""
-        digest = self.manifest["files"]["model.safetensors"]["sha256"]
-        return Origin(path=str(self.path), sha256=digest)
-
-    def _read(self, name: str) -> bytes:
-        least, most = self._sizes(name)
-        expected = self.manifest["files"][name]
-        if not least <= expected["size"] <= most:
-            raise CheckpointError(
-                f"{self.path / name} does not fit the network that {CONFIG_FILE} describes: it has "
-                f"{expected['size']:,} bytes, and {least:,} to {most:,} belong there"
-            )
-        return manifests.read_verified(self.path / name, expected, most)
-
-    def _sizes(self, name: str) -> tuple[int, int]:
-        """Return how many bytes a file of this run has, at least and at most."""
-        config = self.run.config
-        numbers = config.model.parameters(len(config.vocabulary))
-        if name.startswith("model"):
-            return 2 * numbers, 4 * numbers + _SPARE
-        if self.is_model_alone:
-            return 0, _EMPTY
-        full = self.run.checkpoint_bytes - 4 * numbers
-        return full, full + _SPARE
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run folder: what it is, and the checkpoints it holds."""
-
-    path: Path
-    config: RunConfig
-
-    @property
-    def checkpoint_bytes(self) -> int:
-        """The size of a checkpoint's arrays: weights four times over, and the carried state."""
-        model, batch = self.config.model, self.config.training.batch_size or 1
-        parts = 2 if model.cell == "lstm" else 1
-        state = parts * model.num_layers * batch * model.hidden_size
-        return 4 * (4 * model.parameters(len(self.config.vocabulary)) + state)
+class Run(RunFolder):
+    """A run folder and the checkpoints it holds."""
 
     def writing(self) -> AbstractContextManager[None]:
         """Keep other processes from writing to this run; raise `CheckpointError` if one does."""
@@ -163,15 +69,15 @@ class Run:
             )
         record = {
             "format": FORMAT,
-            "charrnn": charrnn.__version__,
+            "charrnn": __version__,
             **dataclasses.asdict(self.config),
         }
         temporary = self.path / f".{CONFIG_FILE}"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            needed = _ROOM * (self.checkpoint_bytes + _SPARE)
+            needed = _ROOM * (self.checkpoint_bytes + SPARE)
             saving.check_room(self.path, needed, "the run cannot be kept")
-            write(temporary, as_json(record))
+            write_synced(temporary, as_json(record))
             temporary.replace(self.path / CONFIG_FILE)
             sync_folder(self.path)
         except OSError as error:
@@ -196,7 +102,7 @@ class Run:
             if record["format"] > FORMAT:
                 raise CheckpointError(
                     f"{path} has the format number {record['format']}, and this charrnn "
-                    f"({charrnn.__version__}) reads up to {FORMAT}: install a newer charrnn"
+                    f"({__version__}) reads up to {FORMAT}: install a newer charrnn"
                 )
             Vocabulary(record["vocabulary"])  # each a character, and each once
             config = RunConfig(
@@ -214,11 +120,6 @@ class Run:
         ) as error:
             raise CheckpointError(f"{path / CONFIG_FILE} is damaged: {error!s}") from None
         return cls(path, config)
-
-    @property
-    def metrics_path(self) -> Path:
-        """The file of the run's curves: see `charrnn.metrics`."""
-        return self.path / "metrics.jsonl"
 
     def checkpoints(self) -> list[Checkpoint]:
         """Return the checkpoints whose manifest holds, oldest first."""
@@ -307,9 +208,9 @@ class Run:
         A checkpoint already there for the same step is replaced.
         """
         contents = {
-            "model.safetensors": safetensors.numpy.save(dict(model)),
-            "trainer.safetensors": safetensors.numpy.save(dict(trainer)),
-            _STATE: as_json(state),
+            MODEL_FILE: safetensors.numpy.save(dict(model)),
+            TRAINER_FILE: safetensors.numpy.save(dict(trainer)),
+            STATE_FILE: as_json(state),
         }
         manifest = manifests.sealed(
             {
@@ -319,7 +220,7 @@ class Run:
             }
         )
         folder = self.path / f"step-{step:08d}"
-        saving.save(folder, {**contents, _MANIFEST: as_json(manifest)}, f"step {step:,}")
+        saving.save(folder, {**contents, MANIFEST_FILE: as_json(manifest)}, f"step {step:,}")
         self._prune()
         return Checkpoint(self, step, folder, manifest, dict(state))
 
@@ -358,8 +259,8 @@ def _read_records(
     try:
         if folder.is_symlink():
             return None
-        data = manifests.read(folder / _MANIFEST, _SPARE)
-        manifest = read_json(folder / _MANIFEST, data)
+        data = manifests.read(folder / MANIFEST_FILE, SPARE)
+        manifest = read_json(folder / MANIFEST_FILE, data)
         sizes = {name: (folder / name).lstat().st_size for name in _FILES}
         holds = (
             manifests.is_sealed(manifest, data)
@@ -369,8 +270,8 @@ def _read_records(
         )
         if not holds:
             return None
-        path = folder / _STATE
-        state = read_json(path, manifests.read_verified(path, manifest["files"][_STATE], _SPARE))
+        path = folder / STATE_FILE
+        state = read_json(path, manifests.read_verified(path, manifest["files"][STATE_FILE], SPARE))
         check_number("val_loss", state["val_loss"], 0, 1e15, optional=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

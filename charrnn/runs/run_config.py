@@ -1,41 +1,13 @@
 """What a run remembers, as `config.json` holds it; each value is checked, wherever it came from."""
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from charrnn.config.checks import check_integer, check_number, check_text
-from charrnn.config.training import PLAIN, ModelConfig, TextConfig, TrainConfig
+from charrnn.config.checks import check_integer, check_number, check_sha256, check_text
+from charrnn.config.model import ModelConfig
+from charrnn.config.text import PLAIN, TextConfig
+from charrnn.config.training import TrainConfig
+from charrnn.data.corpus_record import CorpusRecord
 from charrnn.errors import ConfigError
-
-
-@dataclass(frozen=True, kw_only=True)
-class CorpusRecord:
-    """What a run remembers of its text: enough to find it again and to know it is the same."""
-
-    name: str
-    path: str
-    sha256: str
-    characters: int
-    line_start: str
-    more_paths: tuple[str, ...] = ()
-    """Further files, folders and patterns, where the text is made of several."""
-
-    def __post_init__(self) -> None:
-        check_text("name", self.name)
-        for path in (self.path, *self.more_paths):
-            check_text("path", path)
-        _check_sha256(self.sha256)
-        check_integer("characters", self.characters, 0, 10**15)
-        check_text("line_start", self.line_start)
-        if len(self.line_start) != 1:
-            raise ConfigError(f"line_start must be one character, not {self.line_start[:20]!r}")
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any]) -> "CorpusRecord":
-        """Return what was written as JSON."""
-        return cls(**{**record, "more_paths": tuple(record.get("more_paths", ()))})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +19,7 @@ class Origin:
 
     def __post_init__(self) -> None:
         check_text("path", self.path)
-        _check_sha256(self.sha256)
+        check_sha256(self.sha256)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +44,3 @@ class RunConfig:
         check_number("baseline", self.baseline, 0, 1e9, optional=True)
         if self.corpus.line_start not in self.vocabulary:
             raise ConfigError("line_start must be a character of the vocabulary")
-
-
-def _check_sha256(value: Any) -> None:
-    check_text("sha256", value)
-    if not re.fullmatch(r"[0-9a-f]{64}", value):
-        raise ConfigError(f"sha256 must be 64 hexadecimal digits, not {value[:80]!r}")

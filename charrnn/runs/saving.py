@@ -15,9 +15,8 @@ from pathlib import Path
 import filelock
 
 from charrnn.errors import CheckpointError
-from charrnn.runs.manifest import sync_folder, write
-
-CONFIG_FILE = "config.json"
+from charrnn.files import sync_folder, write_synced
+from charrnn.runs.layout import CONFIG_FILE
 
 _SAVING, _REPLACED, _REMOVED = ".saving", ".replaced-", ".removed-"
 _LOCK, _WRITER = ".lock", ".writer"
@@ -70,7 +69,7 @@ def save(folder: Path, contents: Mapping[str, bytes], what: str) -> None:
         check_room(run, sum(map(len, contents.values())), f"{what} could not be saved")
         temporary.mkdir()
         for name, data in contents.items():
-            write(temporary / name, data)
+            write_synced(temporary / name, data)
         sync_folder(temporary)
         if folder.exists():
             folder.rename(replaced)

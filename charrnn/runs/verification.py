@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 from charrnn.errors import CheckpointError
 from charrnn.runs import manifest as manifests
+from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.metrics import read_rows
-from charrnn.runs.run import Checkpoint, Run
+from charrnn.runs.run import Run
 
 
 class Verified(NamedTuple):

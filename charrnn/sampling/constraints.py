@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config.training import MOST_COPIED, SampleConfig
+from charrnn.config.sampling import MOST_COPIED, SampleConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import UNKNOWN, Vocabulary
 from charrnn.errors import ConfigError

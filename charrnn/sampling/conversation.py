@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn.config.training import MAX_SEED, SampleConfig
+from charrnn.config.checks import MAX_SEED
+from charrnn.config.sampling import SampleConfig
 from charrnn.data.corpus import Corpus
 from charrnn.sampling.engines.interface import Writer
 from charrnn.sampling.loop import Reading, write

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.config.training import SampleConfig
+from charrnn.config.sampling import SampleConfig
 
 Array = Any
 """A numpy array or a torch tensor; what comes back is of the same kind."""

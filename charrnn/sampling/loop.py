@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config.training import SampleConfig
+from charrnn.config.sampling import SampleConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError
 from charrnn.numerics.randomness import SampleUniforms
 from charrnn.sampling.constraints import Rule, allowed_in_text, first_place, rules_of
-from charrnn.sampling.engines.interface import BlockWriter, Writer, writer_for
+from charrnn.sampling.engines.interface import BlockWriter, Writer
+from charrnn.sampling.engines.selection import writer_for
 from charrnn.sampling.filters import distribution, draw
 
 if TYPE_CHECKING:
@@ -57,8 +58,8 @@ def write(
     """Yield (sample number, piece of new text) as each piece is settled, without the prompt.
 
     Without a prompt a text begins with the corpus's commonest line start, as if after a line break;
-    where a rule holds (see `charrnn.constraints`) it begins with what that allows. A piece that
-    could be the beginning of the stop text is held back until it is not. `max_copy` is about
+    where a rule holds (see `charrnn.sampling.constraints`) it begins with what that allows. A piece
+    that could be the beginning of the stop text is held back until it is not. `max_copy` is about
     `corpus`. To `likelihood_B` is added the natural logarithm of how likely the model itself holds
     each text, at temperature 1 and the stop text included, but for a line start that was given.
     A `reading` of the prompt, if there is one already, is gone on from.

@@ -16,23 +16,20 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from charrnn.analysis.scoring import character_nats, writer_nats
-from charrnn.config.training import BenchConfig, ModelConfig
+from charrnn.config.benchmark import BenchConfig
+from charrnn.config.model import ModelConfig
 from charrnn.data import catalogue
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import DeviceError
-from charrnn.model.network import CharRNN, load_checkpoint
+from charrnn.model.loading import load_checkpoint
+from charrnn.model.network import CharRNN
 from charrnn.numerics.cuda_graph import cuda_graph
-from charrnn.numerics.devices import (
-    autocast,
-    choose_device,
-    choose_precision,
-    has_bfloat16,
-    set_threads,
-    tensor_cores,
-)
+from charrnn.numerics.devices import choose_device
+from charrnn.numerics.precision import autocast, choose_precision, has_bfloat16, tensor_cores
 from charrnn.numerics.processor import processor_name
+from charrnn.numerics.threads import set_threads
 from charrnn.runs.find import BUNDLED, find_run
-from charrnn.sampling.engines.interface import writer_of
+from charrnn.sampling.engines.selection import writer_of
 
 _SCORED = 10_000  # characters the weights of the writer are judged by
 _FIRST_CHARACTER = 0x10000  # beyond the surrogates, with room for any vocabulary

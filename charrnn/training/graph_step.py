@@ -13,7 +13,8 @@ from torch import Tensor
 
 from charrnn.config.training import TrainConfig
 from charrnn.errors import DeviceWarning
-from charrnn.model.network import CharRNN, State
+from charrnn.model.network import CharRNN
+from charrnn.model.state import State
 from charrnn.numerics.cuda_graph import Capture, Work, cuda_graph
 from charrnn.training.step import Agree, Inputs, Update
 

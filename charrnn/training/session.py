@@ -14,17 +14,21 @@ import torch
 from torch import Tensor
 
 from charrnn.analysis.scoring import LARGEST_EVALUATION, held_out_loss
-from charrnn.config.training import SampleConfig
-from charrnn.data.corpus import Batches, Corpus
+from charrnn.config.sampling import SampleConfig
+from charrnn.data.batches import Batches
+from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError, CorpusError, DivergedError
 from charrnn.model.dropout import draw
-from charrnn.model.network import CharRNN, State
-from charrnn.numerics.devices import autocast, free_memory, resident
+from charrnn.model.network import CharRNN
+from charrnn.model.state import State
+from charrnn.numerics.devices import free_memory, resident
+from charrnn.numerics.precision import autocast
 from charrnn.numerics.randomness import preview_seed
 from charrnn.recurrence.cpu import buffers
 from charrnn.runs import metrics
+from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import MOST_SETBACKS, Progress
-from charrnn.runs.run import Checkpoint, Run
+from charrnn.runs.run import Run
 from charrnn.sampling.loop import generate
 from charrnn.training.distributed import ALONE, Group
 from charrnn.training.events import Evaluated, Saved, Step, SteppedBack

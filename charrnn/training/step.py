@@ -16,8 +16,9 @@ from torch.nn.functional import cross_entropy
 from charrnn.config.training import TrainConfig
 from charrnn.errors import CheckpointError
 from charrnn.model.dropout import Draws, masks_of
-from charrnn.model.network import Arrays, CharRNN, State, to_array
-from charrnn.numerics.devices import autocast, tensor_cores
+from charrnn.model.network import Arrays, CharRNN, to_array
+from charrnn.model.state import State
+from charrnn.numerics.precision import autocast, tensor_cores
 from charrnn.training.optimization import make_optimizer, update_average
 
 Agree = Callable[[Tensor], Tensor]

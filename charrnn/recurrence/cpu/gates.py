@@ -1,7 +1,7 @@
 """The gates of an LSTM layer at one time step, forward and backward, fused.
 
 A call works on some of the streams, on one core, without Python's lock. Vectors are float32, or
-bfloat16 as `charrnn.compiled` holds it.
+bfloat16 as `charrnn.numerics.compiled` holds it.
 
 Shape suffixes: T steps, B streams, H units, G gate rows (4H: i, f, g, o), N rows of a table.
 """

@@ -40,7 +40,7 @@ def serves(streams: int, weights: LayerWeights) -> bool:
 def run_layer(
     inputs: Tensor, state: LayerState, weights: LayerWeights
 ) -> tuple[Tensor, LayerState]:
-    """Run an LSTM layer; see `charrnn.recurrence.run_layer`.
+    """Run an LSTM layer; see `charrnn.recurrence.dispatch.run_layer`.
 
     Computes in bfloat16 where `torch.autocast` asks for it; the outputs are bfloat16 then, the
     state float32 all the same. A graph can be gone through backward once.

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from charrnn.numerics.devices import has_bfloat16
+from charrnn.numerics.precision import has_bfloat16
 
 Product = Callable[[Tensor], Tensor]
 

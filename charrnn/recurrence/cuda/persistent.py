@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from charrnn.config.training import Cell
+from charrnn.config.model import Cell
 from charrnn.recurrence import native
 from charrnn.recurrence.cuda import wavefront
 from charrnn.recurrence.cuda.nvrtc import Kernels, compile_source
@@ -62,7 +62,7 @@ def run_layers(
     layers: Sequence[LayerWeights],
     between_MBH: Tensor | None,
 ) -> tuple[Tensor, LayerState]:
-    """Run all layers in the precision of `torch.autocast`; see `charrnn.recurrence.run_layers`."""
+    """Run all layers in the precision of `torch.autocast`; see `dispatch.run_layers`."""
     dtype = torch.get_autocast_dtype("cuda")
     return wavefront.run_layers(_launch, dtype, x_TB, parts_LBH, layers, between_MBH)
 

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from charrnn.config.training import SampleConfig
-from charrnn.model.network import CharRNN, State
+from charrnn.config.sampling import SampleConfig
+from charrnn.model.network import CharRNN
+from charrnn.model.state import State
 from charrnn.numerics.cuda_graph import Capture, Work, cuda_graph
 from charrnn.sampling.engines.eager import TorchWriter
 from charrnn.sampling.engines.interface import BlockWriter
@@ -34,7 +35,7 @@ class _Block:
 
 
 class GraphWriter(TorchWriter, BlockWriter):
-    """Drive a `CharRNN` a block of characters at a time; see `charrnn.writers.BlockWriter`."""
+    """Drive a `CharRNN` a block of characters at a time; see `BlockWriter`."""
 
     def __init__(self, model: CharRNN, capture: Capture = cuda_graph) -> None:
         super().__init__(model)

@@ -6,14 +6,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from charrnn.data.vocabulary import Codes
-from charrnn.model.network import CharRNN, State
+from charrnn.model.network import CharRNN
+from charrnn.model.state import State
 from charrnn.sampling.engines.interface import Writer
 
 _CHUNK = 1024  # characters of a prompt read in one call, which bounds the memory it takes
 
 
 class TorchWriter(Writer):
-    """Drive a `CharRNN` one character at a time; see `charrnn.writers.Writer`."""
+    """Drive a `CharRNN` one character at a time; see `Writer`."""
 
     def __init__(self, model: CharRNN) -> None:
         self.vocabulary = model.vocabulary

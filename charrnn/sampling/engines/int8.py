@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config.training import ModelConfig
+from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.numerics.quantization import LARGEST, quantize
 from charrnn.sampling.engines.interface import Writer
@@ -29,7 +29,7 @@ State = tuple[NDArray[np.int16], NDArray[np.float32]]
 
 
 class QuantizedWriter(Writer):
-    """Drive an LSTM, given as arrays; see `charrnn.writers.Writer`."""
+    """Drive an LSTM, given as arrays; see `Writer`."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class QuantizedWriter(Writer):
 
 
 def whole_weights(arrays: Mapping[str, NDArray[Any]], config: ModelConfig) -> WholeWeights:
-    """Return an LSTM's weights in 8 bits: see `charrnn.quantization`."""
+    """Return an LSTM's weights in 8 bits: see `charrnn.numerics.quantization`."""
     layers, units = range(config.num_layers), config.hidden_size
     unit = np.float32(min(_MOST_HIDDEN, _MOST_SUM // (LARGEST * units)))
     biases_LG = np.stack([arrays[f"bias_ih_l{n}"] + arrays[f"bias_hh_l{n}"] for n in layers])

@@ -8,14 +8,12 @@ from numpy.typing import NDArray
 from charrnn.data.vocabulary import Codes, Vocabulary
 
 if TYPE_CHECKING:
-    from charrnn.config.training import SampleConfig
-    from charrnn.model.network import CharRNN
-    from charrnn.runs.run import Checkpoint
+    from charrnn.config.sampling import SampleConfig
 
 
 @runtime_checkable
 class Writer(Protocol):
-    """What `charrnn.sampling` drives. A state belongs to its writer and is never changed in place.
+    """What the sampling loop drives. A state belongs to its writer and is never changed in place.
 
     Shape suffixes: T characters of a prompt, B samples, V characters of the vocabulary.
     """
@@ -51,48 +49,3 @@ class BlockWriter(Writer, Protocol):
 
         Return them, and the logits and the state after the last.
         """
-
-
-def writer_for(source: "Writer | CharRNN | str | None") -> Writer:
-    """Return a writer for a model, a run (as `charrnn.load` takes it), or a writer itself."""
-    if isinstance(source, Writer):
-        return source
-    from charrnn.model.network import load
-
-    return _network_writer(load(source) if source is None or isinstance(source, str) else source)
-
-
-def writer_of(
-    checkpoint: "Checkpoint",
-    *,
-    num_samples: int = 1,
-    device: str = "auto",
-    precision: str = "auto",
-) -> Writer:
-    """Return the fastest writer of a checkpoint for this many texts at once.
-
-    For one text, `auto` is a loop over the 8-bit weights of an lstm, compiled if it can be, on the
-    processor and without torch; `float32` is the network as it was trained.
-    """
-    config = checkpoint.run.config
-    alone = num_samples == 1 and config.model.cell == "lstm"
-    if alone and precision == "auto" and device in ("auto", "cpu"):
-        from charrnn.sampling.engines.int8 import QuantizedWriter
-
-        vocabulary = Vocabulary(config.vocabulary)
-        arrays = checkpoint.load("model")
-        return QuantizedWriter(arrays, config.model, vocabulary, config.corpus.line_start)
-    from charrnn.model.network import load_checkpoint
-
-    return _network_writer(load_checkpoint(checkpoint, device))
-
-
-def _network_writer(model: "CharRNN") -> Writer:
-    from charrnn.sampling.engines.eager import TorchWriter
-    from charrnn.sampling.engines.packed import PackedWriter
-
-    if model.device.type == "cuda":
-        from charrnn.sampling.engines.cuda_graph import GraphWriter
-
-        return GraphWriter(model)
-    return PackedWriter(model) if PackedWriter.serves(model) else TorchWriter(model)

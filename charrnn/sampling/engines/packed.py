@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from charrnn.model.network import CharRNN, State
+from charrnn.model.network import CharRNN
+from charrnn.model.state import State
 from charrnn.recurrence.cpu import gates
 from charrnn.recurrence.cpu.matmul import Product, as_array, packed
 from charrnn.sampling.engines.eager import TorchWriter

@@ -1,0 +1,22 @@
+"""`charrnn bench`."""
+
+import dataclasses
+
+from charrnn.cli.flags import JsonOption, config_flags
+from charrnn.config.benchmark import BenchConfig
+
+
+@config_flags
+def bench(as_json: JsonOption = False, config: BenchConfig = BenchConfig()) -> None:  # noqa: B008
+    """Measure training on this machine, beside stock PyTorch and the limit of its device."""
+    from charrnn.console.output import print_json
+    from charrnn.numerics.allocator import keep_freed_memory
+    from charrnn.reports.benchmark import print_benchmark
+    from charrnn.training.benchmark import benchmark
+
+    keep_freed_memory()
+    result = benchmark(config)
+    if as_json:
+        print_json(dataclasses.asdict(result))
+    else:
+        print_benchmark(result)

@@ -1,0 +1,70 @@
+"""Errors and warnings of commands: one sentence each on standard error, and an exit code."""
+
+import os
+import sys
+import warnings
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from charrnn.errors import CharrnnError, DamagedCheckpointWarning, DeviceWarning
+
+_NO_MEMORY = (
+    "there is not enough memory for this: give a smaller --hidden-size, --num-layers, "
+    "--batch-size, --seq-length or --num-samples"
+)
+_SHOWN = (DamagedCheckpointWarning, DeviceWarning)
+_PLAIN_WARNING = warnings.showwarning
+
+
+class Commands(TyperGroup):
+    """The commands: what one of them cannot do ends in one sentence and exit code 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; raise `typer.Exit` with the code of its failure."""
+        try:
+            with warnings.catch_warnings():
+                for kind in _SHOWN:
+                    warnings.simplefilter("always", kind)
+                warnings.showwarning = _show_warning
+                return super().invoke(ctx)
+        except BrokenPipeError:  # stdout was closed
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit from None
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+        except CharrnnError as error:
+            if error.told_by_another:
+                raise typer.Exit(1) from None
+            sentence = str(error)
+        except MemoryError:
+            sentence = _NO_MEMORY
+        except RuntimeError as error:  # torch has no class of its own for this
+            if "memory" not in str(error):
+                raise
+            sentence = _NO_MEMORY
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            sentence = f"{place}{error.strerror or error}"
+        from charrnn.console.output import print_error
+
+        print_error(sentence)
+        raise typer.Exit(1)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
+    if not issubclass(category, _SHOWN):
+        _PLAIN_WARNING(message, category, filename, lineno, file, line)
+        return
+    from charrnn.console.output import messages
+    from charrnn.console.text import printable
+
+    messages().print(printable(f"warning: {message}"))

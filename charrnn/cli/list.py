@@ -1,0 +1,18 @@
+"""`charrnn list`."""
+
+from charrnn.cli.flags import JsonOption
+
+
+def list_runs(as_json: JsonOption = False) -> None:
+    """Show the runs under checkpoints/."""
+    from charrnn.console.output import messages, print_json
+    from charrnn.reports.runs import describe_all, print_runs
+    from charrnn.runs.find import RUNS_FOLDER
+
+    runs = list(describe_all())
+    if as_json:
+        print_json(runs)
+    elif runs:
+        print_runs(runs)
+    else:
+        messages().print(f"no runs in {RUNS_FOLDER} yet: make one with `charrnn train`")

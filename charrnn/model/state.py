@@ -1,0 +1,33 @@
+"""The state of the network.
+
+Shape suffixes: L layers, B streams, H units.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from charrnn.recurrence.layer import LayerState
+
+
+@dataclass(frozen=True)
+class State:
+    """What the network carries from character to character, for B streams.
+
+    `parts` holds one (L, B, H) tensor for gru and rnn (hidden), two for lstm (hidden, cell).
+    """
+
+    parts_LBH: tuple[Tensor, ...]
+
+    def layer(self, index: int) -> LayerState:
+        """Return the state of one layer: (B, H) tensors."""
+        return tuple(part[index] for part in self.parts_LBH)
+
+    def detach(self) -> "State":
+        """Return the same values without their history, so that gradients stop here."""
+        return State(tuple(part.detach() for part in self.parts_LBH))
+
+    def streams(self, keep: slice | Sequence[int]) -> "State":
+        """Return the state of some of the streams, repeated or reordered as `keep` says."""
+        return State(tuple(part[:, keep] for part in self.parts_LBH))

@@ -1,0 +1,40 @@
+"""The run folder on disk: the names of its files, and their sizes.
+
+RUN/config.json
+RUN/metrics.jsonl
+RUN/step-00001000/   model.safetensors  trainer.safetensors  state.json  manifest.json
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from charrnn.runs.run_config import RunConfig
+
+FORMAT = 1
+
+CONFIG_FILE, MANIFEST_FILE, STATE_FILE = "config.json", "manifest.json", "state.json"
+MODEL_FILE, TRAINER_FILE = "model.safetensors", "trainer.safetensors"
+
+SPARE = 1 << 20
+"""Bytes of a checkpoint beside its arrays, at most: headers, state, manifest."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run folder: where it is, and what its `config.json` holds."""
+
+    path: Path
+    config: RunConfig
+
+    @property
+    def metrics_path(self) -> Path:
+        """The file of the run's curves: see `charrnn.runs.metrics`."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoint_bytes(self) -> int:
+        """The size of a checkpoint's arrays: weights four times over, and the carried state."""
+        model, batch = self.config.model, self.config.training.batch_size or 1
+        parts = 2 if model.cell == "lstm" else 1
+        state = parts * model.num_layers * batch * model.hidden_size
+        return 4 * (4 * model.parameters(len(self.config.vocabulary)) + state)

@@ -1,0 +1,55 @@
+"""The sampling engine for a model, a run or a checkpoint."""
+
+from typing import TYPE_CHECKING
+
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.sampling.engines.interface import Writer
+
+if TYPE_CHECKING:
+    from charrnn.model.network import CharRNN
+    from charrnn.runs.checkpoint import Checkpoint
+
+
+def writer_for(source: "Writer | CharRNN | str | None") -> Writer:
+    """Return a writer for a model, a run (as `charrnn.load` takes it), or a writer itself."""
+    if isinstance(source, Writer):
+        return source
+    from charrnn.model.loading import load
+
+    return _network_writer(load(source) if source is None or isinstance(source, str) else source)
+
+
+def writer_of(
+    checkpoint: "Checkpoint",
+    *,
+    num_samples: int = 1,
+    device: str = "auto",
+    precision: str = "auto",
+) -> Writer:
+    """Return the fastest writer of a checkpoint for this many texts at once.
+
+    For one text, `auto` is a loop over the 8-bit weights of an lstm, compiled if it can be, on the
+    processor and without torch; `float32` is the network as it was trained.
+    """
+    config = checkpoint.run.config
+    alone = num_samples == 1 and config.model.cell == "lstm"
+    if alone and precision == "auto" and device in ("auto", "cpu"):
+        from charrnn.sampling.engines.int8 import QuantizedWriter
+
+        vocabulary = Vocabulary(config.vocabulary)
+        arrays = checkpoint.load("model")
+        return QuantizedWriter(arrays, config.model, vocabulary, config.corpus.line_start)
+    from charrnn.model.loading import load_checkpoint
+
+    return _network_writer(load_checkpoint(checkpoint, device))
+
+
+def _network_writer(model: "CharRNN") -> Writer:
+    from charrnn.sampling.engines.eager import TorchWriter
+    from charrnn.sampling.engines.packed import PackedWriter
+
+    if model.device.type == "cuda":
+        from charrnn.sampling.engines.cuda_graph import GraphWriter
+
+        return GraphWriter(model)
+    return PackedWriter(model) if PackedWriter.serves(model) else TorchWriter(model)

@@ -1,0 +1,125 @@
+import math
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from charrnn.analysis import scoring
+from charrnn.analysis.scoring import character_nats, held_out_loss, score
+from charrnn.config.model import ModelConfig
+from charrnn.data.vocabulary import Codes, Vocabulary
+from charrnn.errors import CorpusError
+from charrnn.model.network import CharRNN
+from charrnn.model.state import State
+from charrnn.training.events import Finished
+
+VOCABULARY = Vocabulary("abcdefgh")
+
+
+@pytest.fixture
+def model() -> CharRNN:
+    return CharRNN(ModelConfig(num_layers=2, hidden_size=8), VOCABULARY).initialize(1)
+
+
+def some_codes(length: int) -> Codes:
+    return np.random.default_rng(1).integers(0, 8, length).astype(np.uint8)
+
+
+def plain_nats(model: CharRNN, codes: Codes) -> torch.Tensor:
+    """The definition: softmax of the logits after each character, one pass from a blank state."""
+    codes_T = torch.from_numpy(codes.astype(np.int64))
+    logits_TBV, _ = model(codes_T[:-1, None], model.initial_state(1))
+    log_p_TV = torch.log_softmax(logits_TBV[:, 0], dim=1)
+    return -log_p_TV[torch.arange(len(codes) - 1), codes_T[1:]].detach()
+
+
+def test_a_carried_score_is_one_pass_through_the_text(
+    model: CharRNN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = some_codes(700)
+    expected_N = plain_nats(model, codes).numpy()
+    monkeypatch.setattr(scoring, "_CHUNK", 128)
+    np.testing.assert_allclose(character_nats(model, codes), expected_N, rtol=1e-5, atol=1e-5)
+
+
+def test_the_standard_error_is_that_of_batch_means() -> None:
+    draws = np.random.default_rng(1)
+    independent = draws.normal(2, 1, 40_000).astype(np.float32)
+    assert scoring.standard_error(independent) == pytest.approx(1 / 200, rel=0.3)
+    alike = np.repeat(draws.normal(2, 1, 400), 100).astype(np.float32)  # a hundred at a time
+    assert scoring.standard_error(alike) == pytest.approx(1 / 20, rel=0.3)
+    assert scoring.standard_error(independent[:399]) == math.inf
+
+
+def test_windows_longer_than_a_chunk_are_read_one_by_one(
+    model: CharRNN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = some_codes(100)
+    expected = character_nats(model, codes, context=33)
+    monkeypatch.setattr(scoring, "_CHUNK", 5)
+    np.testing.assert_allclose(character_nats(model, codes, 33), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("length", [101, 100, 96, 7])
+def test_windows_are_independent_and_cover_the_text(model: CharRNN, length: int) -> None:
+    codes = some_codes(length)
+    expected = [plain_nats(model, codes[first : first + 9]) for first in range(0, length - 1, 8)]
+    np.testing.assert_allclose(
+        character_nats(model, codes, context=8), torch.cat(expected), rtol=1e-5, atol=1e-5
+    )
+
+
+def test_a_score_is_the_mean_in_nats_and_bits(model: CharRNN) -> None:
+    text = VOCABULARY.decode(some_codes(50))
+    result = score(model, text)
+    expected = plain_nats(model, VOCABULARY.encode(text)).mean().item()
+    assert result.nats_per_char == pytest.approx(expected, rel=1e-5)
+    assert result.bits_per_char == pytest.approx(expected / 0.693147, rel=1e-5)
+    assert result.characters == 49
+
+
+def test_a_run_can_be_scored_by_its_name(finished: Finished) -> None:
+    assert score("verse", "The wheel goes round").characters == 19
+
+
+@pytest.mark.parametrize("length", [0, 1])
+def test_a_text_too_short_to_foretell_is_refused(model: CharRNN, length: int) -> None:
+    with pytest.raises(CorpusError, match=f"a text of {length} characters cannot be scored"):
+        character_nats(model, some_codes(length))
+
+
+@pytest.mark.parametrize("length", [2, 900, 2500, 5001])
+def test_the_periodic_loss_is_close_to_one_carried_pass(model: CharRNN, length: int) -> None:
+    codes = some_codes(length)
+    loss = held_out_loss(model, codes, threading.Event())
+    assert loss == pytest.approx(plain_nats(model, codes).mean().item(), abs=1e-3)
+
+
+def test_every_character_of_the_periodic_loss_counts_once(
+    model: CharRNN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def target_itself(model: CharRNN, window_TB: Codes, state: State) -> tuple[Codes, State]:
+        return window_TB[1:], state
+
+    monkeypatch.setattr(scoring, "_losses", target_itself)
+    monkeypatch.setattr(scoring, "_CHUNK", 640)
+    for length in (2, 1999, 2000, 5003, 70_000):
+        places = np.arange(length)
+        loss = held_out_loss(model, places, threading.Event())  # type: ignore[arg-type]
+        assert loss == pytest.approx(places[1:].mean(), rel=1e-12)
+
+
+def test_the_periodic_loss_reads_no_more_than_its_limit(
+    model: CharRNN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "LARGEST_EVALUATION", 300)
+    codes = some_codes(2000)
+    expected = plain_nats(model, codes[:301]).mean().item()
+    assert held_out_loss(model, codes, threading.Event()) == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_evaluation_ends_early_on_request(model: CharRNN) -> None:
+    stop = threading.Event()
+    stop.set()
+    assert held_out_loss(model, some_codes(100), stop) is None

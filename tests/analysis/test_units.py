@@ -1,0 +1,105 @@
+"""Units are found by what they follow, read off right, and held where they are asked to be."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from charrnn.analysis.units import Found, Unit, activity, find
+from charrnn.config.model import Cell, ModelConfig
+from charrnn.config.training import TrainConfig
+from charrnn.data.corpus import Corpus
+from charrnn.errors import ConfigError, CorpusError
+from charrnn.model.loading import load
+from charrnn.training.loop import train
+from tests.analysis.small_model import model_of
+
+SMALL = ModelConfig(num_layers=1, hidden_size=32)
+
+
+def bracketed(draws: random.Random, length: int) -> str:
+    """Letters, some in brackets: to tell which bracket may come, a reader must remember one."""
+    parts, written = [], 0
+    while written < length:
+        outside, inside = ("".join(draws.choices("ab", k=draws.randrange(1, 12))) for _ in "ab")
+        parts.append(f"{outside}({inside})")
+        written += len(parts[-1])
+    return "".join(parts)
+
+
+def follower_of_brackets(text: str, path: Path) -> Found:
+    """Train on nine tenths of a text, and look for a unit that is on inside brackets."""
+    path.mkdir()
+    file = path / "text.txt"
+    file.write_text(text)
+    settings = TrainConfig(
+        batch_size=16,
+        seq_length=40,
+        dropout=0.0,
+        output_dropout=0.0,
+        weight_drop=0.0,
+        learning_rate=0.01,
+        max_steps=500,
+        eval_every=500,
+        threads=1,
+        device="cpu",
+    )
+    list(train(str(file), settings, SMALL, out_dir=path / "run"))
+    model = load(str(path / "run"))
+    learnt, held_out = Corpus.from_text(text, name="text").split(0.1)
+    return next(each for each in find(model, learnt, held_out) if each.feature == "bracket")
+
+
+def test_a_cell_that_follows_brackets_is_found_and_in_shuffled_text_none(tmp_path: Path) -> None:
+    draws = random.Random(5)
+    text = bracketed(draws, 40_000)
+    found = follower_of_brackets(text, tmp_path / "ordered")
+    assert abs(found.correlation) > 0.9
+    assert found.holds
+    shuffled = "".join(draws.sample(text, len(text)))
+    assert not follower_of_brackets(shuffled, tmp_path / "shuffled").holds
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@torch.no_grad()
+def test_the_activity_is_that_of_the_state_after_each_character(cell: Cell) -> None:
+    model = model_of(cell)
+    codes = np.array([1, 2, 3, 0, 1], np.uint8)
+    columns = activity(model, codes, [Unit(1, 2), Unit(2, 6)])
+    for end in range(1, 6):
+        x_T1 = torch.from_numpy(codes[:end].astype(np.int64))[:, None]
+        _, state = model(x_T1, model.initial_state(1))
+        last_LBH = state.parts_LBH[-1].tanh() if cell == "lstm" else state.parts_LBH[0]
+        expected = [float(last_LBH[0, 0, 1]), float(last_LBH[1, 0, 5])]
+        assert columns[end - 1].tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_correlation_is_numpys(tmp_path: Path) -> None:
+    model = model_of("lstm")
+    draws = np.random.default_rng(1)
+    learnt, judged = draws.integers(0, 4, (2, 700)).astype(np.uint8)
+    for found in find(model, learnt, judged):
+        from charrnn.analysis.features import features_of
+
+        follower = found.followers[0]
+        values = features_of(model.vocabulary.decode(judged))[found.feature]
+        # 700 characters are read as three streams; each but the first after 200 of what precedes.
+        column_N = activity(model, judged, [follower.unit])[:, 0]
+        assert np.corrcoef(column_N, values)[0, 1] == pytest.approx(follower.correlation, abs=0.02)
+
+
+def test_texts_too_short_to_tell_are_refused() -> None:
+    with pytest.raises(CorpusError, match="at least 500 are needed"):
+        find(model_of("lstm"), np.zeros(499, np.uint8), np.zeros(600, np.uint8))
+
+
+def test_a_unit_is_read_as_it_is_written_and_checked() -> None:
+    model = model_of("lstm")
+    unit = Unit.parse("2:6", model)
+    assert str(unit) == "2:6"
+    assert Unit.at(unit.place(model), model) == unit
+    for wrong in ("3:1", "0:1", "1:7", "1:0", "x", "1", "1:2:3", "-1:2"):
+        with pytest.raises(ConfigError, match="a layer from 1 to 2 and a number from 1 to 6"):
+            Unit.parse(wrong, model)

@@ -1,0 +1,119 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from charrnn.data import catalogue, downloads
+from charrnn.errors import (
+    CharrnnError,
+    CheckpointError,
+    ConfigError,
+    CorpusError,
+    DeviceError,
+    DivergedError,
+    DownloadError,
+    GroupError,
+    VocabularyError,
+)
+from charrnn.runs import run
+from charrnn.training import step
+from charrnn.training.events import Finished
+from tests.cli.programs import TINY
+from tests.conftest import Cli
+
+# Each way charrnn can fail, as a user would cause it: one sentence, exit code 1.
+FAILURES: list[tuple[type[CharrnnError], list[str], str]] = [
+    (CorpusError, ["train", "nowhere.txt"], "there is no file nowhere.txt"),
+    (CorpusError, ["train", "latin1.txt"], "latin1.txt is not UTF-8 text: byte 0xe9 at offset 3"),
+    (DownloadError, ["train", "alice"], "alice could not be fetched (127.0.0.1:1: "),
+    (VocabularyError, ["sample", "verse", "-p", "~"], "these are not among them: '~' (U+007E)"),
+    (CheckpointError, ["sample", "nobody"], "there is no run nobody"),
+    (ConfigError, ["train", "--dropout", "2"], "dropout must be a number from 0 to 0.95, not 2.0"),
+    (DeviceError, ["train", "--device", "mps"], "--device mps cannot be used"),
+    (GroupError, ["resume", "verse"], "another process of this run has ended or cannot be"),
+    (
+        DivergedError,
+        ["train", "verse.txt", *TINY, "--learning-rate", "10", "--clip-norm", "1e6"],
+        "training diverged at step",
+    ),
+]
+
+
+def test_every_error_has_a_case() -> None:
+    assert {error for error, _, _ in FAILURES} == set(subclasses(CharrnnError))
+
+
+def subclasses(kind: type[CharrnnError]) -> list[type[CharrnnError]]:
+    return [each for direct in kind.__subclasses__() for each in [direct, *subclasses(direct)]]
+
+
+@pytest.mark.parametrize(("error", "arguments", "sentence"), FAILURES)
+def test_what_cannot_be_done_is_one_sentence_and_exit_code_1(
+    error: type[CharrnnError],
+    arguments: list[str],
+    sentence: str,
+    cli: Cli,
+    finished: Finished,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("latin1.txt").write_bytes(b"caf\xe9")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(downloads, "_PAUSES", (0.0,))
+    nowhere = dataclasses.replace(catalogue.entries()["alice"], urls=("http://127.0.0.1:1/",))
+    monkeypatch.setitem(catalogue.entries(), "alice", nowhere)
+    monkeypatch.setenv("no_proxy", "*")
+    if error is GroupError:  # one of two, started without torchrun and the other
+        monkeypatch.setenv("RANK", "0")
+        monkeypatch.setenv("WORLD_SIZE", "2")
+    if error is DivergedError:  # whatever the rate, this network is too small to diverge by itself
+        plain = torch.nn.functional.cross_entropy
+        monkeypatch.setattr(step, "cross_entropy", lambda *given: plain(*given) * float("inf"))
+    outcome = cli(*arguments)
+    assert outcome.code == 1
+    assert outcome.out == ""
+    last = outcome.err.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert sentence in last
+    assert "Traceback" not in outcome.err
+
+
+def test_other_failures_of_the_system_are_one_sentence_too(
+    cli: Cli, finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "metrics.jsonl")
+
+    monkeypatch.setattr(run.Run, "open", full)
+    outcome = cli("info", "verse")
+    assert outcome.code == 1
+    assert outcome.err == "error: metrics.jsonl: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "--nonsense"],
+        ["train", "--max-time", "soon"],
+        ["train", "--cell", "tree"],
+        ["sample", "--unknown", "guess"],
+        ["score", "--context", "0"],
+        ["nonsense"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(arguments: list[str], cli: Cli) -> None:
+    outcome = cli(*arguments)
+    assert outcome.code == 2
+    assert outcome.out == ""
+
+
+def test_not_enough_memory_is_one_sentence(
+    cli: Cli, text_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+
+    monkeypatch.setattr(torch.nn.functional, "linear", exhausted)
+    outcome = cli("train", text_file, *TINY)
+    assert outcome.code == 1
+    assert outcome.err.splitlines()[-1].startswith("error: there is not enough memory")

@@ -1,0 +1,72 @@
+import dataclasses
+import inspect
+
+import pytest
+
+from charrnn.cli.app import COMMANDS
+from charrnn.config.model import ModelConfig
+from charrnn.config.sampling import SampleConfig
+from charrnn.config.text import TextConfig
+from charrnn.config.training import Budget, TrainConfig
+from charrnn.errors import (
+    CorpusError,
+)
+from charrnn.training import loop
+from charrnn.training.events import Finished
+from tests.conftest import Cli
+
+
+@pytest.mark.parametrize(
+    ("command", "configs", "others"),
+    [
+        (
+            "train",
+            [TextConfig, ModelConfig, TrainConfig],
+            {"corpus", "out_dir", "init_from", "dry_run"},
+        ),
+        ("resume", [Budget], {"run", "corpus", "device", "threads"}),
+        (
+            "sample",
+            [SampleConfig],
+            {
+                "run",
+                "prompt",
+                "prompt_file",
+                "adapt",
+                "precision",
+                "no_prompt",
+                "interactive",
+                "novelty",
+                "checkpoint",
+                "device",
+                "as_json",
+            },
+        ),
+    ],
+)
+def test_every_field_has_a_flag_and_every_flag_a_field(
+    command: str, configs: list[type], others: set[str]
+) -> None:
+    flags = set(inspect.signature(COMMANDS[command]).parameters)
+    fields = {field.name for config in configs for field in dataclasses.fields(config)}
+    assert flags == fields | others
+
+
+def test_flags_reach_the_configs(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, finished: Finished
+) -> None:
+    seen: dict[str, object] = {}
+
+    def watch(
+        corpus: object, config: TrainConfig, model: ModelConfig, text: TextConfig, **_: object
+    ) -> object:
+        seen.update(corpus=corpus, config=config, model=model, text=text)
+        raise CorpusError("enough")
+
+    monkeypatch.setattr(loop, "train", watch)
+    cli("train", "x.txt", "--cell", "gru", "--max-time", "1h30m", "--patience", 0, "--dropout", 0.5,
+        "--encoding", "cp1252", "--newline", "lf", "--min-count", 3)  # fmt: skip
+    assert seen["corpus"] == ["x.txt"]
+    assert seen["model"] == ModelConfig(cell="gru")
+    assert seen["text"] == TextConfig(encoding="cp1252", newline="lf", min_count=3)
+    assert seen["config"] == TrainConfig(max_time=5400.0, patience=0, dropout=0.5)

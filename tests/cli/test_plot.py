@@ -1,0 +1,69 @@
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from charrnn.runs.curves import curves
+from charrnn.training.events import Finished
+from tests.conftest import Outcome
+
+
+def test_a_run_without_a_curve_is_drawn_empty(
+    finished: Finished, cli: Callable[..., Outcome]
+) -> None:
+    finished.run.metrics_path.unlink()
+    assert curves([finished.run]).series == ()
+    assert cli("plot").out == "nothing to draw yet\n"
+    assert cli("plot", "-o", "curve.png").code == 0
+
+
+def test_curves_are_printed_at_80_columns(
+    finished: Finished, cli: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    outcome = cli("plot", "--unit", "nats")
+    assert outcome.code == 0
+    assert "loss (nats per character)" in outcome.out
+    assert max(map(len, outcome.out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("arguments", [(), ("--memory", "--farthest", "10", "--text", "long.txt")])
+def test_pictures_are_files_of_their_kind(
+    arguments: tuple[str, ...], finished: Finished, text_file: Path, cli: Callable[..., Outcome]
+) -> None:
+    Path("long.txt").write_text(text_file.read_text() * 2)
+    assert cli("plot", *arguments, "-o", "a.svg").code == 0
+    assert ElementTree.parse("a.svg").getroot().tag.endswith("svg")
+    assert cli("plot", *arguments, "-o", "a.png").code == 0
+    assert Path("a.png").read_bytes().startswith(b"\x89PNG")
+    again = Path("a.svg").read_bytes()
+    assert cli("plot", *arguments, "-o", "a.svg").code == 0
+    assert Path("a.svg").read_bytes() == again
+
+
+def test_a_name_is_no_mathematics(finished: Finished, cli: Callable[..., Outcome]) -> None:
+    finished.run.path.rename(finished.run.path.with_name("_a$b$漢"))
+    other = finished.run.path.with_name("other")
+    assert cli("train", "verse.txt", "-o", other, "--max-steps", 5, "--batch-size", 2).code == 0
+    assert cli("plot", "_a$b$漢", "other", "-o", "a.svg").code == 0
+
+
+def test_without_matplotlib_the_install_line_is_told(
+    finished: Finished, cli: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    outcome = cli("plot", "-o", "a.png")
+    assert outcome.code == 1
+    assert 'pip install "matplotlib>=3.9"' in outcome.err
+    assert cli("plot").code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments", [("-o", "a.pdf"), ("verse", "verse", "-o", "a.html"), ("--memory", "-o", "a.html")]
+)
+def test_what_cannot_be_drawn_is_wrong_usage(
+    arguments: tuple[str, ...], finished: Finished, cli: Callable[..., Outcome]
+) -> None:
+    assert cli("plot", *arguments).code == 2

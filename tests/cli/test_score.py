@@ -1,0 +1,98 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from charrnn.training.events import Finished
+from tests.conftest import Cli, Outcome
+
+
+def test_score_of_the_held_out_part_of_a_text_and_of_several(
+    cli: Cli, finished: Finished, text_file: Path
+) -> None:
+    own = json.loads(cli("score", "verse", "--json").out)
+    assert own["characters"] == 81
+    best = finished.best_val_loss
+    assert own["nats_per_char"] == pytest.approx(best, rel=1e-4)
+    assert own["bits_per_char"] == pytest.approx(own["nats_per_char"] / 0.6931472, rel=1e-6)
+    assert own["run"] == "checkpoints/verse"
+    text = json.loads(cli("score", "verse", text_file, "--json").out)
+    assert text["characters"] == 819
+    several = json.loads(
+        cli("score", "--run", "verse", "--run", "verse", text_file, text_file, "--json").out
+    )
+    assert len(several) == 4
+    table = cli("score", text_file, "--context", 16)
+    assert table.code == 0
+    assert "windows of 16 characters" in table.out
+    assert "819" in table.out
+
+
+def test_score_adapts_a_copy_and_leaves_the_run_alone(
+    cli: Cli, finished: Finished, text_file: Path
+) -> None:
+    static = json.loads(cli("score", "verse", text_file, "--json").out)
+    adapted = json.loads(cli("score", "verse", text_file, "--adapt", "--json").out)
+    assert (static["adapted"], adapted["adapted"]) == (False, True)
+    assert adapted["characters"] == static["characters"]
+    assert adapted["nats_per_char"] != static["nats_per_char"]
+    assert 0 < adapted["standard_error"] < 0.5
+    assert cli("score", "verse", text_file, "--adapt").out.count("adapted while reading") == 1
+    assert json.loads(cli("score", "verse", text_file, "--json").out) == static
+    assert cli("score", "verse", "--adapt", "--context", 9).code == 2
+
+
+def test_scores_are_ranked(cli: Cli, finished: Finished, text_file: Path) -> None:
+    Path("noise.txt").write_text("zwvyk" * 50, "utf-8")
+    rows = json.loads(
+        cli("score", "verse", "noise.txt", text_file, "--unknown", "skip", "--json").out
+    )
+    assert [row["text"] for row in rows] == [str(text_file), "noise.txt"]
+    shorter = cli(
+        "train", text_file, "-o", "shorter", "--max-steps", 2, "--batch-size", 4, "--seq-length", 8,
+        "--hidden-size", 8, "--num-layers", 1, "--eval-every", 1,
+    )  # fmt: skip
+    assert shorter.code == 0
+    both = ("score", "--run", "shorter", "--run", "verse", text_file, "noise.txt")
+    rows = json.loads(cli(*both, "--unknown", "skip", "--json").out)
+    assert [row["text"] for row in rows] == [str(text_file)] * 2 + ["noise.txt"] * 2
+    assert rows[0]["run"] == "checkpoints/verse"
+    assert rows[0]["nats_per_char"] < rows[1]["nats_per_char"]
+
+
+def test_score_names_unknown_characters_or_skips_them(cli: Cli, finished: Finished) -> None:
+    Path("other.txt").write_text("The wheel ~ goes\n", "utf-8")
+    refused = cli("score", "verse", "other.txt")
+    assert refused.code == 1
+    assert "'~' (U+007E)" in refused.err
+    assert cli("score", "verse", "other.txt", "--unknown", "skip", "--json").code == 0
+
+
+def test_a_text_is_shown_by_surprise(
+    finished: Finished, text_file: Path, cli: Callable[..., Outcome]
+) -> None:
+    outcome = cli("score", text_file, "--per-char", "-n", "20")
+    assert outcome.code == 0
+    assert outcome.out.startswith("FIRST MILLER:↵\n")
+    assert "the most surprising lines" in outcome.out
+    told = json.loads(cli("score", text_file, "--per-char", "--json").out)
+    plain = json.loads(cli("score", text_file, "--json").out)
+    assert told["bits_per_char"] == pytest.approx(plain["bits_per_char"], abs=1e-5)
+    assert len(told["nats"]) == told["characters"] == plain["characters"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--per-char", "--adapt"),
+        ("--per-char", "--context", 8),
+        ("--per-char", "--run", "verse", "--run", "verse"),
+        ("--out", "x.html"),
+        ("-n", 5),
+    ],
+)
+def test_what_does_not_go_together_is_wrong_usage(
+    arguments: tuple[object, ...], finished: Finished, cli: Callable[..., Outcome]
+) -> None:
+    assert cli("score", *arguments).code == 2

@@ -1,0 +1,124 @@
+import json
+import math
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from charrnn.training import dry_run
+from charrnn.training.events import Finished
+from tests.cli.programs import SIZES, TINY, program
+from tests.conftest import Cli
+
+
+def test_train_prints_the_runs_path_alone(cli: Cli, text_file: Path) -> None:
+    outcome = cli("train", text_file, *TINY)
+    assert outcome.code == 0
+    assert outcome.out == "checkpoints/verse\n"
+    for told in (
+        "verse: 820 characters, 38 distinct; 738 to learn from, 82 held out",
+        "2 x 16 lstm",
+        "4 streams x 8 characters, 23 steps an epoch, evaluated every 10 steps",
+        "step 20  epoch 0.87",
+        "best so far",
+        "finished (all steps done) at step 20",
+        "charrnn sample checkpoints/verse --temperature 0.8",
+    ):
+        assert told in outcome.err
+    assert cli("train", text_file, *TINY).out == "checkpoints/verse-2\n"
+
+
+def test_train_goes_to_the_folder_given_and_never_over_a_run(cli: Cli, text_file: Path) -> None:
+    assert cli("train", text_file, *TINY, "-o", "here").out == "here\n"
+    refused = cli("train", text_file, *TINY, "-o", "here")
+    assert refused.code == 1
+    assert "here already holds a run" in refused.err
+
+
+def test_init_from_says_what_was_added(cli: Cli, finished: Finished, tmp_path: Path) -> None:
+    (tmp_path / "more.txt").write_text("THE WHEEL, 1234567890! " * 40, "utf-8")
+    outcome = cli("train", "more.txt", "--init-from", "verse", *SIZES)
+    assert outcome.code == 0
+    assert "characters are new to the earlier model" in outcome.err
+
+
+def test_a_new_text_wholly_known_says_so(cli: Cli, finished: Finished, text_file: Path) -> None:
+    outcome = cli("train", text_file, "--init-from", "verse", *SIZES)
+    assert "knows every character of this text" in outcome.err
+
+
+def test_the_loss_is_shown_beside_that_of_counting(cli: Cli, finished: Finished) -> None:
+    facts = json.loads(cli("info", "verse", "--json").out)
+    assert facts["baseline"] == finished.run.config.baseline
+    assert 0 < facts["baseline"] < math.log(38)
+    assert f"{facts['baseline'] / math.log(2):.4f} bits, held out: counting" in cli("info").out
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_first_and_the_run_can_be_resumed(
+    number: signal.Signals, code: int, text_file: Path, cli: Cli
+) -> None:
+    long_run = [*TINY[:8], "--max-steps", "100000", "--patience", "0", "--log-every", "1"]
+    process = program("train", text_file, *long_run)
+    metrics = Path("checkpoints/verse/metrics.jsonl")
+    deadline = time.monotonic() + 60
+    while not (metrics.exists() and metrics.read_text("utf-8").count("\n") > 3):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert out == "checkpoints/verse\n"
+    assert "saved; go on with: charrnn resume checkpoints/verse" in err
+    step = json.loads(cli("info", "verse", "--json").out)["step"]
+    assert step >= 3
+    resumed = cli("resume", "verse", "--max-steps", step + 2)
+    assert f"planned anew from step {step:,}" in resumed.err
+    assert json.loads(cli("info", "verse", "--json").out)["step"] == step + 2
+
+
+def test_training_goes_on_when_nobody_reads_its_messages(text_file: Path, cli: Cli) -> None:
+    with program("train", text_file, *TINY) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stderr.close()
+        assert process.stdout.read() == "checkpoints/verse\n"
+    assert process.returncode == 0
+    assert json.loads(cli("info", "verse", "--json").out)["step"] == 20
+
+
+def test_a_file_name_can_be_any_bytes(cli: Cli, text_file: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.txt")
+    text_file.rename(name)
+    outcome = cli("train", name, *TINY)
+    assert outcome.code == 0
+    assert cli("resume", "--max-steps", 21).code == 0
+    assert cli("info", "--json").code == 0
+
+
+def test_a_dry_run_tells_what_a_text_is_and_trains_nothing(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dry_run, "_PROBE", 0.0)
+    line = "a line of the text that comes again"
+    Path("t.txt").write_bytes(f"{line}\r\n{line}\n\rsome ~ other\x07\n".encode() * 9)
+    outcome = cli("train", "t.txt", "--dry-run", *TINY)
+    assert outcome.code == 0
+    assert not Path("checkpoints").exists()
+    for told in (
+        "t: 792 characters, utf-8",
+        "712 to learn from, 80 held out",
+        "18 LF, 9 CRLF, 9 CR",
+        "'~' ",
+        "occur less than 10 times",
+        "suspicious  1: '\\x07'",
+        "17 of 18 long ones repeat",
+        "held out: counting (a 5-gram model)",
+        "2 x 16 lstm",
+        "4 streams x 8 characters",
+        "MiB beside the program",
+        "steps, about",
+    ):
+        assert told in outcome.out, told

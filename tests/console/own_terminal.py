@@ -1,0 +1,10 @@
+"""Run charrnn with standard input as its own terminal, so that Ctrl-C typed there is a signal."""
+
+import fcntl
+import os
+import sys
+import termios
+
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", "charrnn", *sys.argv[1:]])

@@ -1,0 +1,123 @@
+import fcntl
+import os
+import pty
+import select
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from charrnn.training.events import Finished
+
+OWN_TERMINAL = Path(__file__).with_name("own_terminal.py")
+
+
+class Session:
+    """`charrnn sample -i` at a pseudo-terminal, as a person would use it."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._leader, follower = pty.openpty()
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, b"\x18\x00\x50\x00\x00\x00\x00\x00")
+        self.process = subprocess.Popen(
+            [sys.executable, OWN_TERMINAL, "sample", "verse", "-i", *arguments],
+            stdin=follower,
+            stdout=follower,
+            stderr=follower,
+            env={**os.environ, "TERM": "dumb"},
+        )
+        os.close(follower)
+
+    def type(self, keys: str) -> None:
+        os.write(self._leader, keys.encode())
+
+    def until(self, sign: str, seconds: float = 60) -> str:
+        """Return what appears up to `sign`."""
+        shown, deadline = "", time.monotonic() + seconds
+        while sign not in shown:
+            ready, _, _ = select.select([self._leader], [], [], 0.1)
+            assert time.monotonic() < deadline, f"{sign!r} not in {shown!r}"
+            if ready:
+                shown += os.read(self._leader, 1).decode("utf-8", "replace").replace("\r", "")
+        return shown.removesuffix(sign)
+
+    def interrupt(self, sign: str) -> None:
+        """Press Ctrl-C until `sign` appears.
+
+        Python notices a signal that falls between two looks for keys at the next key only.
+        """
+        shown, presses = "", 0
+        while sign not in shown:
+            assert presses < 20, f"{sign!r} not in {shown!r}"
+            self.type("\x03")
+            presses += 1
+            while select.select([self._leader], [], [], 1.5)[0] and sign not in shown:
+                shown += os.read(self._leader, 1).decode("utf-8", "replace").replace("\r", "")
+
+    def ask(self, line: str) -> str:
+        """Type a line; return what appears between it and the next prompt."""
+        self.type(line + "\n")
+        self.until("\n")
+        return self.until("\n> ")
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._leader)
+
+
+@pytest.fixture
+def session(finished: Finished) -> Iterator[Session]:
+    session = Session("-n", "40", "-s", "1")
+    session.until("> ")
+    yield session
+    session.close()
+
+
+def test_a_conversation(session: Session) -> None:
+    first = session.ask("The")
+    assert first.startswith("The")
+    second = session.ask("/again")
+    assert second.startswith("The")
+    assert second != first
+    session.type("\x1b[A")  # the line before, from the history
+    third = session.ask("")
+    assert third.startswith("The")
+    assert third not in (first, second)
+    assert "/temperature 1.1" in session.ask("/hepl\x7f\x7flp")
+    assert "temperature 0.5" in session.ask("/temperature 0.5")
+    session.ask("/more")
+    session.ask("/seed 1")
+    assert "characters are in kept.txt now" in session.ask("/save kept.txt")
+    kept = Path("kept.txt").read_text("utf-8")
+    assert kept.startswith(third)
+    assert len(kept) > len(third)
+    session.ask("/new")
+    assert session.ask("/temperature 0.8") == "temperature 0.8"
+    assert session.ask("The") == first
+
+
+def test_what_cannot_be_done_is_said_and_the_conversation_goes_on(session: Session) -> None:
+    assert "error: there is no command /dance: /help" in session.ask("/dance")
+    assert "error: temperature must be a number from 0" in session.ask("/temperature -1")
+    assert "error: 'warm' is not a number" in session.ask("/temperature warm")
+    assert "these are not among them: '~'" in session.ask("~")
+    assert "No such file or directory" in session.ask("/save no/such/folder")
+    assert session.ask("The").startswith("The")
+
+
+def test_control_c_stops_the_text_and_not_the_program(session: Session) -> None:
+    assert "length 1000000" in session.ask("/length 1000000")
+    session.type("The\n")
+    session.until("The\nThe")  # echo and answer
+    session.type("\x03")
+    session.until("\n> ")
+    session.type("half a line")
+    session.until("half a line")
+    session.interrupt("(Ctrl-D leaves)\n> ")
+    assert "length 5" in session.ask("/length 5")
+    session.type("\x04")
+    assert session.process.wait(timeout=20) == 0

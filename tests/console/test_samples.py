@@ -1,0 +1,53 @@
+import io
+import sys
+
+import pytest
+
+from charrnn.console.samples import TextOutput
+
+
+class Stdout(io.TextIOWrapper):
+    def __init__(self, terminal: bool) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8", newline="")
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+    def written(self) -> str:
+        self.flush()
+        assert isinstance(self.buffer, io.BytesIO)
+        return self.buffer.getvalue().decode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("pieces", "shown"),
+    [
+        (["ab", "\n", "\n", "c"], "ab\n\nc\n"),
+        (["ab\n\n", "\n"], "ab\n"),
+        (["ab\n", "c"], "ab\nc\n"),
+        (["ab"], "ab\n"),
+        ([], "\n"),
+        (["\x1b"], "␛\n"),
+    ],
+)
+def test_on_a_terminal_a_text_ends_with_one_line_break(
+    pieces: list[str], shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdout = Stdout(terminal=True)
+    monkeypatch.setattr(sys, "stdout", stdout)
+    output = TextOutput()
+    for piece in pieces:
+        output.write(piece)
+    output.close()
+    assert stdout.written() == shown
+
+
+def test_in_a_pipe_a_text_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    stdout = Stdout(terminal=False)
+    monkeypatch.setattr(sys, "stdout", stdout)
+    output = TextOutput()
+    for piece in ("\x1b\r\n", "é", "\n\n"):
+        output.write(piece)
+    output.close()
+    assert stdout.written() == "\x1b\r\né\n\n"

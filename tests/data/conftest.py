@@ -1,0 +1,13 @@
+"""Fixtures of the tests of texts."""
+
+import pytest
+
+from charrnn.data import encoded_cache, reading, sources
+
+
+@pytest.fixture
+def kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Treat every text as a large one, read a few bytes at once."""
+    monkeypatch.setattr(encoded_cache, "SMALL", 0)
+    monkeypatch.setattr(sources, "CHUNK", 16)
+    monkeypatch.setattr(reading, "CHUNK", 16)

@@ -1,0 +1,122 @@
+import dataclasses
+import hashlib
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from charrnn.data import catalogue
+from charrnn.data.corpus import Corpus
+from charrnn.data.decoding import read_text
+from charrnn.data.reading import result_of
+from charrnn.errors import CorpusError, VocabularyError
+
+TEXTS = st.text(min_size=1, max_size=300)
+
+
+def test_the_held_out_part_is_the_last_tenth() -> None:
+    corpus = Corpus.from_text("0123456789" * 3 + "xyz")
+    training, held_out = corpus.split(0.1)
+    assert len(training) == int(0.9 * 33)
+    assert corpus.vocabulary.decode(held_out) == "9xyz"
+
+
+def test_the_line_start_is_the_commonest_that_is_not_white_space() -> None:
+    assert Corpus.from_text("b\n a\n a\nb\nc\n").line_start == "b"
+    assert Corpus.from_text("once").line_start == "o"
+    assert Corpus.from_text("\n\n \n").line_start == "\n"
+
+
+def test_a_text_file_is_read_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "accents.txt"
+    path.write_bytes("\ufeffÀ l'été,\r\n🙂\n".encode())
+    corpus = Corpus.open(path)
+    assert corpus.vocabulary.decode(corpus.codes) == "À l'été,\r\n🙂\n"
+    assert corpus.name == "accents"
+    assert corpus.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_the_bundled_text_is_known_by_name() -> None:
+    assert len(Corpus.open(catalogue.bundled()).codes) > 25_000
+
+
+def test_a_folder_does_not_hide_a_text_of_the_catalogue(tmp_path: Path) -> None:
+    (tmp_path / catalogue.bundled()).mkdir()
+    assert len(Corpus.open(catalogue.bundled()).codes) > 25_000
+
+
+def test_a_text_of_the_catalogue_is_found_again_wherever_it_lies_now() -> None:
+    corpus = Corpus.open(catalogue.bundled())
+    moved = dataclasses.replace(corpus.record, path="/an/older/place.txt")
+    assert Corpus.reopen(moved, corpus.vocabulary).sha256 == corpus.sha256
+
+
+def test_a_file_goes_before_a_text_of_the_same_name(tmp_path: Path) -> None:
+    (tmp_path / catalogue.bundled()).write_text("mine", encoding="utf-8")
+    assert len(Corpus.open(catalogue.bundled()).codes) == 4
+
+
+def test_standard_input_is_kept_for_resuming(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"piped text\n")))
+    corpus = Corpus.open("-")
+    assert corpus.name == "stdin"
+    again = Corpus.reopen(corpus.record, corpus.vocabulary)
+    assert np.array_equal(again.codes, corpus.codes)
+
+
+def test_a_text_is_found_again_by_its_path_or_where_it_is_said_to_be(text_file: Path) -> None:
+    corpus = Corpus.open(text_file)
+    assert Corpus.reopen(corpus.record, corpus.vocabulary).sha256 == corpus.sha256
+    moved = text_file.rename(text_file.with_name("moved.txt"))
+    with pytest.raises(CorpusError, match=r"is not at .*verse.txt.* --corpus FILE"):
+        Corpus.reopen(corpus.record, corpus.vocabulary)
+    assert Corpus.reopen(corpus.record, corpus.vocabulary, moved).sha256 == corpus.sha256
+
+
+def test_a_changed_text_is_refused_naming_both_hashes(text_file: Path) -> None:
+    corpus = Corpus.open(text_file)
+    text_file.write_text("another text\n", encoding="utf-8")
+    with pytest.raises(
+        CorpusError, match=f"expected SHA-256 {corpus.sha256}, found [0-9a-f]{{64}}"
+    ):
+        Corpus.reopen(corpus.record, corpus.vocabulary)
+
+
+def test_what_is_no_text_is_refused_with_the_place(tmp_path: Path) -> None:
+    bad = tmp_path / "latin1.txt"
+    bad.write_bytes(b"caf\xe9 au lait")
+    (tmp_path / "none").mkdir()
+    cases = {
+        bad: r"is not UTF-8 text: byte 0xe9 at offset 3",
+        tmp_path / "none": "is a folder without files",
+        tmp_path / "nowhere.txt": "there is no file .*nowhere.txt",
+    }
+    for path, sentence in cases.items():
+        with pytest.raises(CorpusError, match=sentence):
+            Corpus.open(path)
+    with pytest.raises(CorpusError, match="cannot be read"):
+        read_text(tmp_path / "nowhere.txt")
+
+
+def test_an_empty_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty.txt").touch()
+    with pytest.raises(CorpusError, match=r"empty.txt is empty"):
+        Corpus.open(tmp_path / "empty.txt")
+
+
+def test_another_text_is_taken_where_that_is_allowed_and_its_characters_are_known(
+    text_file: Path,
+) -> None:
+    corpus = Corpus.open(text_file)
+    for name, text in {"known.txt": "the wheel\n", "new.txt": "zebras? 2\n"}.items():
+        Path(name).write_text(text, "utf-8")
+    work = Corpus.reopening(corpus.record, corpus.vocabulary, "known.txt", allow_other=True)
+    other = result_of(work)
+    assert other.vocabulary == corpus.vocabulary
+    assert (other.name, other.vocabulary.decode(other.codes)) == ("known", "the wheel\n")
+    work = Corpus.reopening(corpus.record, corpus.vocabulary, "new.txt", allow_other=True)
+    with pytest.raises(VocabularyError, match=r"new holds .* does not know .*--init-from"):
+        result_of(work)

@@ -1,0 +1,81 @@
+import codecs
+import itertools
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from charrnn.config.text import TextConfig
+from charrnn.data.decoding import decoded, likely_encoding
+from charrnn.errors import ConfigError, CorpusError
+
+TEXT = "Ça, déjà vu?\r\n漢字 🙂 é\r line\n"
+
+
+def read(data: bytes, *cuts: int, **settings: object) -> str:
+    places = [0, *cuts, len(data)]
+    chunks = [data[a:b] for a, b in itertools.pairwise(places)]
+    return "".join(decoded(chunks, "it", TextConfig(**settings)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32", "gb18030"])
+@pytest.mark.parametrize("newline", ["keep", "lf"])
+def test_a_text_is_the_same_cut_at_any_byte(encoding: str, newline: str) -> None:
+    data = TEXT.encode(encoding)
+    wanted = TEXT if newline == "keep" else TEXT.replace("\r\n", "\n").replace("\r", "\n")
+    for cut in range(len(data) + 1):
+        assert read(data, cut, encoding=encoding, newline=newline) == wanted
+    assert read(data, *range(1, len(data)), encoding=encoding, newline=newline) == wanted
+
+
+@given(st.binary(max_size=60), st.lists(st.integers(0, 60), max_size=4))
+@example(b"\xf0\x9f\x99", [1])
+@example(b"ab\xc3(", [3])
+def test_the_first_bad_byte_is_named_wherever_the_chunks_are_cut(
+    data: bytes, cuts: list[int]
+) -> None:
+    try:
+        wanted = data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        place = f"byte 0x{data[error.start]:02x} at offset {error.start:,} does not"
+        with pytest.raises(CorpusError, match=place):
+            read(data, *sorted(cuts))
+    else:
+        assert read(data, *sorted(cuts)) == wanted
+
+
+def test_a_byte_order_mark_is_left_out_and_only_at_the_beginning() -> None:
+    assert read(codecs.BOM_UTF8 + b"a\xef\xbb\xbfb", 1, 2) == "a\ufeffb"
+    assert read("ab".encode("utf-16-le"), encoding="utf-16-le") == "ab"
+    assert read("\ufeffab".encode("utf-16-le"), encoding="utf-16-le") == "ab"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Déjà vu: l'été dernier, à Genève, nous avons mangé des crêpes.", "cp1252"),
+        ("Князь Андрей вошёл в комнату и сел.", "cp1251"),
+        ("Князь Андрей вошёл в комнату и сел.", "koi8-r"),
+        ("红楼梦：满纸荒唐言，一把辛酸泪。都云作者痴，谁解其中味？", "gb18030"),
+        ("吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。", "shift-jis"),
+        ("Příliš žluťoučký kůň úpěl ďábelské ódy", "cp1250"),
+        ("anything", "utf-16"),
+        ("anything", "utf-32"),
+    ],
+)
+def test_the_encoding_is_suggested(text: str, encoding: str) -> None:
+    assert likely_encoding(text.encode(encoding)) == encoding
+    with pytest.raises(CorpusError, match=f"it looks like {encoding}: read it with --encoding"):
+        read(text.encode(encoding))
+
+
+def test_bytes_that_are_no_text_are_not_given_an_encoding() -> None:
+    assert likely_encoding(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR") is None
+    with pytest.raises(CorpusError, match="it looks like no text at all"):
+        read(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+
+
+@pytest.mark.parametrize("encoding", ["nope", "rot13", "", "undefined"])
+def test_an_encoding_python_does_not_know_is_refused(encoding: str) -> None:
+    with pytest.raises(ConfigError, match="encoding must be one that Python knows"):
+        TextConfig(encoding=encoding)

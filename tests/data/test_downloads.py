@@ -1,0 +1,218 @@
+import hashlib
+import io
+import json
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from charrnn.data import catalogue, downloads
+from charrnn.data.catalogue import Entry, downloads_folder
+from charrnn.data.corpus import Corpus
+from charrnn.data.downloads import fetch
+from charrnn.data.reading import result_of
+from charrnn.errors import DownloadError
+
+TEXT = b"a text from far away, in many lines\n" * 30_000
+SHA256 = hashlib.sha256(TEXT).hexdigest()
+
+
+class Site(ThreadingHTTPServer):
+    """Serves TEXT in many bad ways; counts and keeps what it was asked."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.asked: list[tuple[str, str | None]] = []
+        self.faults = 1
+        """How often /cut and /busy fail before they do not."""
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}/{path}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Site
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        what = self.path.strip("/")
+        self.server.asked.append((what, self.headers["Range"]))
+        if what == "moved":
+            self.answer(302, b"", Location="/whole")
+        elif what == "missing":
+            self.answer(404, b"")
+        elif what == "busy" and self.fails():
+            self.answer(503, b"")
+        elif what == "zip":
+            packed = io.BytesIO()
+            with zipfile.ZipFile(packed, "w") as archive:
+                archive.writestr("inside", TEXT)
+            self.answer(200, packed.getvalue())
+        elif what == "wrong":
+            self.answer(200, TEXT[::-1])
+        else:
+            self.text(cut=what == "cut" and self.fails())
+
+    def fails(self) -> bool:
+        self.server.faults -= 1
+        return self.server.faults >= 0
+
+    def text(self, cut: bool) -> None:
+        first = 0
+        if self.headers["Range"] and self.headers["If-Range"] == '"one"':
+            first = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        body = TEXT[first:]
+        self.answer(206 if first else 200, body, len(body) // 2 if cut else None, ETag='"one"')
+
+    def answer(self, code: int, body: bytes, sent: int | None = None, **headers: str) -> None:
+        self.send_response(code)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body[:sent])
+        self.close_connection = True
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    monkeypatch.setattr(downloads, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setenv("no_proxy", "*")
+    with Site() as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def entry(site: Site, *paths: str, sha256: str | None = SHA256, **fields: Any) -> Entry:
+    urls = tuple(site.url(path) for path in paths)
+    given = {"title": "", "language": "", "licence": "", **fields}
+    return Entry(name="far", urls=urls, sha256=sha256, **given)
+
+
+def left() -> list[str]:
+    """The files that a download left behind, its lock apart."""
+    return sorted(each.name for each in downloads_folder().iterdir() if each.suffix != ".lock")
+
+
+@pytest.mark.parametrize("path", ["whole", "moved", "busy"])
+def test_a_text_is_fetched_once(site: Site, path: str) -> None:
+    wanted = entry(site, path)
+    assert wanted.path is None
+    readings = list(fetch(wanted))
+    assert readings[-1].done == readings[-1].total == len(TEXT)
+    assert wanted.path
+    assert wanted.path.read_bytes() == TEXT
+    assert left() == ["far.json", "far.txt"]
+    asked = len(site.asked)
+    assert result_of(fetch(wanted)) == wanted.path
+    assert len(site.asked) == asked
+
+
+def test_a_download_that_breaks_off_goes_on_where_it_stopped(site: Site) -> None:
+    path = result_of(fetch(entry(site, "cut")))
+    assert path.read_bytes() == TEXT
+    assert site.asked == [("cut", None), ("cut", f"bytes={len(TEXT) // 2}-")]
+
+
+def test_a_later_call_goes_on_with_what_an_earlier_one_left(site: Site) -> None:
+    site.faults = 2
+    with pytest.raises(DownloadError, match="it ended early"):
+        result_of(fetch(entry(site, "cut")))
+    assert left() == ["far.mark", "far.part"]
+    have = (downloads_folder() / "far.part").stat().st_size
+    result_of(fetch(entry(site, "cut")))
+    assert site.asked[-1] == ("cut", f"bytes={have}-")
+    assert left() == ["far.json", "far.txt"]
+
+
+def test_what_was_left_of_another_version_is_not_gone_on_with(site: Site) -> None:
+    downloads_folder().mkdir(parents=True)
+    (downloads_folder() / "far.part").write_bytes(b"an older version")
+    mark = {"url": site.url("whole"), "version": '"zero"'}
+    (downloads_folder() / "far.mark").write_text(json.dumps(mark), "utf-8")
+    assert result_of(fetch(entry(site, "whole"))).read_bytes() == TEXT
+
+
+def test_mirrors_are_tried_in_turn(site: Site) -> None:
+    assert result_of(fetch(entry(site, "missing", "wrong", "whole"))).read_bytes() == TEXT
+    assert [path for path, _ in site.asked] == ["missing", "wrong", "whole"]
+
+
+def test_a_wrong_text_is_refused_naming_both_hashes(site: Site) -> None:
+    found = hashlib.sha256(TEXT[::-1]).hexdigest()
+    with pytest.raises(DownloadError, match=f"expected SHA-256 {SHA256}, found {found}"):
+        result_of(fetch(entry(site, "wrong")))
+    with pytest.raises(DownloadError, match="and 7 were expected"):
+        result_of(fetch(entry(site, "whole", bytes=7)))
+    assert [name for name in left() if name != "far.mark"] == []
+
+
+def test_without_a_checksum_the_first_download_is_recorded(site: Site) -> None:
+    unsure = entry(site, "whole", sha256=None)
+    assert unsure.known_sha256 is None
+    result_of(fetch(unsure)).unlink()
+    assert unsure.known_sha256 == SHA256
+    with pytest.raises(DownloadError, match=f"expected SHA-256 {SHA256}"):
+        result_of(fetch(entry(site, "wrong", sha256=None)))
+
+
+def test_a_text_is_unpacked_from_its_archive(site: Site) -> None:
+    assert result_of(fetch(entry(site, "zip", member="inside"))).read_bytes() == TEXT
+    assert left() == ["far.json", "far.txt"]
+    (downloads_folder() / "far.txt").unlink()
+    with pytest.raises(DownloadError, match=r"is not the \.zip that holds other"):
+        result_of(fetch(entry(site, "zip", member="other")))
+
+
+def test_without_a_network_what_needs_none_is_offered(site: Site) -> None:
+    wanted = entry(site, "missing", "busy")
+    site.faults = 9
+    with pytest.raises(
+        DownloadError, match=r"404 Not Found.*Service Unavailable.*train python"
+    ) as caught:
+        result_of(fetch(wanted))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_slow_server_is_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "_TIMEOUT", 0.05)
+    monkeypatch.setattr(Handler, "do_GET", lambda _: threading.Event().wait(0.3))
+    with pytest.raises(DownloadError, match="timed out"):
+        result_of(fetch(entry(site, "whole")))
+
+
+def test_a_disk_that_is_no_place_for_it_is_one_sentence(site: Site) -> None:
+    downloads_folder().parent.mkdir(parents=True)
+    downloads_folder().write_text("a file", "utf-8")
+    with pytest.raises(DownloadError, match="cannot be kept in"):
+        result_of(fetch(entry(site, "whole")))
+
+
+def test_a_text_known_by_name_is_fetched_when_it_is_opened(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(catalogue.entries(), "far", entry(site, "whole"))
+    corpus = Corpus.open("far")
+    assert (corpus.name, corpus.sha256) == ("far", SHA256)
+    assert Corpus.reopen(corpus.record, corpus.vocabulary).sha256 == SHA256
+    assert len(site.asked) == 1
+
+
+def test_the_source_of_this_python_is_a_text() -> None:
+    corpus = Corpus.open("python")
+    assert (corpus.name, corpus.path) == ("python", "python")
+    assert len(corpus.codes) > 9_000_000
+    (Path("python")).mkdir()
+    assert Corpus.reopen(corpus.record, corpus.vocabulary).sha256 == corpus.sha256

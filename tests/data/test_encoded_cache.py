@@ -1,0 +1,177 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from charrnn.config.text import TextConfig
+from charrnn.data import encoded_cache, sources
+from charrnn.data.batches import Batches
+from charrnn.data.corpus import Corpus
+from charrnn.data.reading import Reading
+from charrnn.data.sources import cache_folder
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.errors import CorpusError
+from tests.data.written import TEXT, copies, write
+
+
+@pytest.mark.parametrize("chunk", range(1, 24))
+def test_encoding_in_chunks_equals_encoding_in_memory(
+    chunk: int, kept: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "CHUNK", chunk)
+    corpus, whole = Corpus.open(write("t.txt", TEXT)), Corpus.from_text(TEXT)
+    assert np.array_equal(corpus.codes, whole.codes)
+    assert corpus.codes.dtype == whole.codes.dtype
+    assert (corpus.vocabulary, corpus.counts) == (whole.vocabulary, whole.counts)
+    assert (corpus.line_start, corpus.sha256) == (whole.line_start, whole.sha256)
+    assert not corpus.codes.flags.writeable  # it is the copy, mapped
+
+
+def test_a_copy_is_made_once_and_used_again(kept: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = Corpus.open(write("t.txt", TEXT))
+    monkeypatch.setattr(encoded_cache, "_encode", None)
+    again = Corpus.open("t.txt")
+    assert np.array_equal(again.codes, first.codes)
+    for field in ("vocabulary", "counts", "line_start", "distinct", "sha256"):
+        assert getattr(again, field) == getattr(first, field)
+    assert len(copies()) == 1
+
+
+def test_content_and_the_way_it_is_read_decide_about_the_copy(kept: None) -> None:
+    Corpus.open(write("t.txt", TEXT))
+    Corpus.open(write("other name.txt", TEXT))
+    assert len(copies()) == 1
+    Corpus.open("t.txt", TextConfig(newline="lf"))
+    assert len(copies()) == 2
+    before = os.stat("t.txt")
+    write("t.txt", TEXT.replace("vu", "uv"))
+    os.utime("t.txt", ns=(before.st_atime_ns, before.st_mtime_ns))
+    changed = Corpus.open("t.txt")
+    assert changed.vocabulary.decode(changed.codes) == TEXT.replace("vu", "uv")
+
+
+def test_a_damaged_copy_is_made_anew(kept: None) -> None:
+    Corpus.open(write("t.txt", TEXT))
+    (copy,) = copies()
+    os.truncate(copy / "codes", 3)
+    corpus = Corpus.open("t.txt")
+    assert corpus.vocabulary.decode(corpus.codes) == TEXT
+
+
+def test_without_a_place_for_a_copy_memory_has_to_do(kept: None) -> None:
+    write(str(cache_folder()), "a file where the folder should be")
+    corpus = Corpus.open(write("t.txt", TEXT))
+    assert corpus.vocabulary.decode(corpus.codes) == TEXT
+
+
+def test_two_processes_encode_the_same_text_at_once() -> None:
+    write("t.txt", TEXT * 100)
+    command = [sys.executable, str(Path(__file__).with_name("encode_once.py"))]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
+    outputs = [each.communicate(timeout=60)[0] for each in both]
+    assert [each.returncode for each in both] == [0, 0]
+    assert outputs[0] == outputs[1] != b""
+    assert len(copies()) == 1
+
+
+def test_a_text_that_changes_while_it_is_read_is_refused(kept: None) -> None:
+    write("t.txt", TEXT)
+    for work in (opening := Corpus.opening("t.txt")):
+        assert isinstance(work, Reading)
+        if work.task.startswith("looking"):
+            write("t.txt", TEXT.replace("vu", "uv"))
+            break
+    with pytest.raises(CorpusError, match="t changed while it was read"):
+        list(opening)
+    assert copies() == []
+
+
+def test_a_stop_leaves_nothing_behind(kept: None) -> None:
+    opening = Corpus.opening(write("t.txt", TEXT))
+    while next(opening).task != "encoding t":
+        pass
+    opening.close()
+    assert copies() == []
+
+
+def test_a_moved_text_is_found_by_its_content(kept: None) -> None:
+    corpus = Corpus.open(write("t.txt", TEXT))
+    Path("t.txt").unlink()
+    again = Corpus.reopen(corpus.record, corpus.vocabulary)
+    assert np.array_equal(again.codes, corpus.codes)
+
+
+def test_another_vocabulary_translates_in_chunks(kept: None) -> None:
+    corpus = Corpus.open(write("t.txt", TEXT))
+    adapted = corpus.adapted_to(Vocabulary("zé"))
+    assert adapted.vocabulary.characters[:2] == ("z", "é")
+    assert adapted.vocabulary.decode(adapted.codes) == TEXT
+
+
+def test_pages_that_were_let_go_are_read_again(kept: None) -> None:
+    corpus = Corpus.open(write("t.txt", TEXT))
+    before = corpus.codes.copy()
+    encoded_cache.forget(corpus.codes[3:])
+    assert np.array_equal(corpus.codes, before)
+    batches = Batches(corpus.codes, 2, 4, seed=1)
+    assert np.array_equal(batches.window(0), batches.window(0))
+
+
+def test_rare_characters_are_folded_over_documents(kept: None) -> None:
+    corpus = Corpus.open([write("a", "aaab"), write("b", "aaac")], TextConfig(min_count=2))
+    assert corpus.vocabulary.decode(corpus.codes) == "aaa\ufffd\ufffdaaa\ufffd"
+    with pytest.raises(CorpusError, match="occurs less than 99 times: give a smaller --min-count"):
+        Corpus.open("a", TextConfig(min_count=99))
+
+
+def try_any_bytes(examples: int) -> None:
+    @settings(max_examples=examples, deadline=None, database=None)
+    @given(st.binary(max_size=24))
+    def judge(data: bytes) -> None:
+        Path("any").write_bytes(data)
+        try:
+            text = data.decode().removeprefix("\ufeff")
+        except UnicodeDecodeError:
+            text = ""
+        if text:
+            corpus = Corpus.open("any")
+            assert corpus.vocabulary.decode(corpus.codes) == text
+        else:
+            with pytest.raises(CorpusError, match=r"^any is [^\n]*$"):
+                Corpus.open("any")
+
+    judge()
+
+
+def test_any_bytes_are_a_text_or_one_sentence() -> None:
+    try_any_bytes(500)
+
+
+@pytest.mark.slow
+def test_ten_thousand_random_byte_strings() -> None:
+    try_any_bytes(10_000)
+    print("random byte strings tried as a text: 10,000")
+
+
+@pytest.mark.slow
+def test_two_gigabytes_train_in_600_megabytes() -> None:
+    line = "".join(map(chr, range(32, 127))) + "\n"
+    mixed = line * 9 + "Ça, déjà vu? 漢字 🙂 é\n"
+    block = mixed.encode() * 1000
+    with open("large.txt", "wb") as file:
+        for _ in range(2_000_000_000 // len(block) + 1):
+            file.write(block)
+    done = subprocess.run(
+        [sys.executable, Path(__file__).with_name("peak_memory.py")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=1800,
+    )
+    print(done.stdout)
+    assert float(done.stdout) < 600

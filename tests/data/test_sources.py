@@ -1,0 +1,90 @@
+import gzip
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from charrnn.data import sources
+from charrnn.data.corpus import Corpus
+from charrnn.data.encoded_cache import SEPARATOR
+from charrnn.errors import CorpusError
+from tests.data.written import TEXT, write
+
+
+def test_documents_are_separated_in_a_stable_order() -> None:
+    for name in ("d/b.txt", "d/a/z.txt", "d/a.txt", "d/.hidden", "d/.git/x"):
+        write(name, name)
+    write("d/empty.txt", "")
+
+    def text(*sources: str) -> str:
+        corpus = Corpus.open(sources)
+        return corpus.vocabulary.decode(corpus.codes)
+
+    assert text("d") == SEPARATOR.join(["d/a/z.txt", "d/a.txt", "d/b.txt"])
+    assert text("d/*.txt") == SEPARATOR.join(["d/a.txt", "d/b.txt"])
+    assert text("d/**/*.txt").count(SEPARATOR) == 2
+    assert text("d/b.txt", "d/a") == SEPARATOR.join(["d/b.txt", "d/a/z.txt"])
+    assert Corpus.open("d").name == "d"
+    assert Corpus.open(["d/b.txt", "d/a"]).name == "b-and-1-more"
+    assert Corpus.open(["d/b.txt", "d/a.txt"]).sha256 != Corpus.open("d/b.txt").sha256
+    record = Corpus.open(["d/b.txt", "d/a"]).record
+    assert [Path(each).name for each in (record.path, *record.more_paths)] == ["b.txt", "a"]
+    again = Corpus.reopen(record, Corpus.open(["d/b.txt", "d/a"]).vocabulary)
+    assert again.sha256 == record.sha256
+
+
+def test_the_files_of_a_folder_are_sorted_however_the_system_lists_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = ["c", "a", "d", "b"]
+    for name in names:
+        write(f"d/{name}", name)
+    monkeypatch.setattr(os, "walk", lambda _: [("d", [], names)])
+    corpus = Corpus.open("d")
+    assert corpus.vocabulary.decode(corpus.codes) == SEPARATOR.join("abcd")
+
+
+def test_a_packed_text_is_the_text() -> None:
+    write("novel.txt", TEXT)
+    write("novel.txt.gz", gzip.compress(TEXT.encode()))
+    packed, plain = Corpus.open("novel.txt.gz"), Corpus.open("novel.txt")
+    assert (packed.name, packed.sha256) == (plain.name, plain.sha256)
+    assert (packed.vocabulary, packed.counts) == (plain.vocabulary, plain.counts)
+    assert np.array_equal(packed.codes, plain.codes)
+    write("cut.gz", gzip.compress(TEXT.encode())[:-9])
+    write("not.gz", TEXT)
+    for name in ("cut.gz", "not.gz"):
+        with pytest.raises(CorpusError, match=f"{name} is not a whole .gz file"):
+            Corpus.open(name)
+
+
+def test_a_pipe_is_kept() -> None:
+    os.mkfifo("pipe")
+    writer = threading.Thread(target=Path("pipe").write_text, args=("from a pipe",))
+    writer.start()
+    corpus = Corpus.open("pipe")
+    writer.join()
+    assert corpus.vocabulary.decode(corpus.codes) == "from a pipe"
+    assert Corpus.reopen(corpus.record, corpus.vocabulary).sha256 == corpus.sha256
+
+
+def test_what_holds_no_text_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("bare").mkdir()
+    write("void/a", "")
+    write("void/b", "")
+    cases = {
+        "bare": "bare is a folder without files",
+        "void": "all 2 files are empty",
+        "/dev/null": "is a device, not a text",
+        "*.nothing": "there is no file",
+        "a\0b": "cannot be read",
+        "x" * 5000: "cannot be read",
+    }
+    for source, sentence in cases.items():
+        with pytest.raises(CorpusError, match=sentence):
+            Corpus.open(source)
+    monkeypatch.setattr(sources.Document, "path", property(lambda _: Path("gone")), raising=True)
+    with pytest.raises(CorpusError, match="cannot be read"):
+        Corpus.open(write("t.txt", TEXT))

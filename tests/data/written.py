@@ -1,0 +1,17 @@
+"""Texts written to files, and the copies that the cache holds."""
+
+from pathlib import Path
+
+from charrnn.data.sources import cache_folder
+
+TEXT = "Ça, déjà vu?\r\n漢字 🙂 é\n" * 3
+
+
+def write(name: str, data: str | bytes) -> str:
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).write_bytes(data if isinstance(data, bytes) else data.encode())
+    return name
+
+
+def copies() -> list[Path]:
+    return list((cache_folder() / "encoded").glob("*"))

@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from charrnn.errors import DeviceWarning
+from charrnn.numerics import devices
+
+real = torch.device
+
+
+def test_the_processor_computes_as_it_does() -> None:
+    assert devices.computes_rightly(torch.device("cpu"))
+
+
+@pytest.mark.parametrize("wrong", ["outputs", "gradients"])
+def test_a_device_that_computes_an_lstm_wrongly_is_left_with_a_sentence(
+    wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, calls = torch.lstm, []
+
+    def lstm(inputs: torch.Tensor, *arguments: object) -> tuple[torch.Tensor, ...]:
+        outputs, *last = plain(inputs, *arguments)  # type: ignore[call-overload]
+        calls.append(1)
+        if len(calls) == 1:  # the device is asked first
+            held = outputs.detach()
+            outputs = outputs + 0.01 if wrong == "outputs" else 0.9 * outputs + 0.1 * held
+        return outputs, *last
+
+    monkeypatch.setattr(torch, "lstm", lstm)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch, "device", lambda name: real("cpu"))
+    devices.computes_rightly.cache_clear()
+    with pytest.warns(DeviceWarning, match="the processor computes instead"):
+        assert devices.choose_device("mps").type == "cpu"
+    devices.computes_rightly.cache_clear()
+
+
+def test_gpus_that_would_be_idle_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    (sentence,) = devices.idle_gpus(torch.device("cuda"), processes=1)
+    assert "torchrun --nproc-per-node=4 -m charrnn train" in sentence
+    assert devices.idle_gpus(torch.device("cuda"), processes=4) == ()
+    assert devices.idle_gpus(torch.device("cpu"), processes=1) == ()

@@ -1,0 +1,72 @@
+import gc
+
+import torch
+
+from charrnn.recurrence.cpu import buffers, lstm
+from tests.recurrence.cpu.layers import layer, leaves, outcome, single
+
+
+def test_two_forwards_then_both_backwards_are_as_each_alone() -> None:
+    made, shares = [single(layer(5, 4, 6, 7)), single(layer(5, 4, 6, 8))], (1.0, 0.0, 0.0)
+    alone = [outcome(lstm.run_layer, each, shares)[3:] for each in made]
+    weighed = [torch.arange(5 * 4 * 6).view(5, 4, 6).sin().float()] * 2
+    outputs = [lstm.run_layer(*each)[0] for each in made]
+    for which in (0, 1):
+        gradients = torch.autograd.grad(outputs[which], leaves(made[which]), weighed[which])
+        for mine, theirs in zip(gradients, alone[which], strict=True):
+            torch.testing.assert_close(mine, theirs)
+
+
+def test_an_evaluation_between_forward_and_backward_changes_nothing() -> None:
+    made = single(layer(5, 4, 6, 7))
+    first, _ = lstm.run_layer(*made)
+    expected = torch.autograd.grad(first.sum(), leaves(made))
+    second, _ = lstm.run_layer(*made)
+    with torch.inference_mode():
+        lstm.run_layer(*single(layer(9, 8, 6, 7)))
+        lstm.run_layer(*single(layer(5, 4, 6, 3)))
+    assert all(map(torch.equal, torch.autograd.grad(second.sum(), leaves(made)), expected))
+
+
+def test_what_was_returned_stays_as_it_is() -> None:
+    made = single(layer(5, 4, 6, 7))
+    outputs, last = lstm.run_layer(*made)
+    gradients = torch.autograd.grad(outputs.sum() + last[1].sum(), leaves(made))
+    kept = [outputs, *last, *gradients]
+    copies = [each.detach().clone() for each in kept]
+    for seed in range(3):
+        other = single(layer(5, 4, 6, 8 + seed))
+        torch.autograd.grad(lstm.run_layer(*other)[0].sum(), leaves(other))
+    assert all(map(torch.equal, kept, copies))
+
+
+def test_buffers_first_lent_in_inference_serve_training_too() -> None:
+    buffers._FREE.clear()
+    made = single(layer(5, 4, 6, 7))
+    with torch.inference_mode():
+        lstm.run_layer(*made)
+    assert buffers._FREE
+    assert all(map(torch.isfinite, outcome(lstm.run_layer, made, (1.0, 1.0, 1.0))[-1]))
+
+
+def test_buffers_come_back_after_backward_and_from_forgotten_forwards() -> None:
+    buffers._FREE.clear()
+    made = single(layer(5, 4, 6, 7))
+    outputs, _ = lstm.run_layer(*made)
+    assert buffers._FREE == []
+    outputs.sum().backward()  # type: ignore[no-untyped-call]
+    there = {buffer.data_ptr() for buffer in buffers._FREE}
+    assert len(there) == 2
+    for _ in range(3):
+        forgotten = lstm.run_layer(*made)
+        del forgotten
+        gc.collect()
+    assert {buffer.data_ptr() for buffer in buffers._FREE} == there
+
+
+def test_a_larger_shape_takes_the_place_of_a_smaller() -> None:
+    buffers._FREE.clear()
+    for length in (3, 6, 12, 6, 3):
+        with torch.no_grad():
+            lstm.run_layer(*single(layer(length)))
+    assert len(buffers._FREE) == 2

@@ -1,0 +1,37 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from charrnn.recurrence.cpu import lstm, threads
+from tests.recurrence.cpu.layers import assert_near, layer, outcome, single
+
+
+def test_threads_of_others_keep_their_number_beside_the_engine() -> None:
+    subprocess.run([sys.executable, Path(__file__).with_name("thread_counts.py")], check=True)
+
+
+def test_threads_share_the_streams_and_leave_torch_its_own() -> None:
+    made, shares = single(layer(6, 70, 8, 5)), (1.0, 1.0, 1.0)
+    alone = outcome(lstm.run_layer, made, shares)
+    torch.set_num_threads(2)
+    assert threads.largest_share(70) == 35
+    together = outcome(lstm.run_layer, made, shares)
+    assert torch.get_num_threads() == 2
+    assert_near(together, [each.double() for each in alone], 1e-6)
+
+
+def test_a_failure_in_one_thread_is_raised_once_all_have_ended() -> None:
+    torch.set_num_threads(2)
+    ended = []
+
+    def run(some: slice) -> None:
+        if some.start == 0:
+            raise ValueError(some)
+        ended.append(some)
+
+    with pytest.raises(ValueError, match="slice"):
+        threads.deal_out(run, 64)
+    assert ended == [slice(32, 64)]

@@ -1,0 +1,110 @@
+"""Pages show any text as it is, run nothing that it holds, and ask for nothing."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from charrnn.reports import pages
+from tests.conftest import Opened
+
+HOSTILE = "</pre></script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;'\"\u2028]]>"
+
+
+def neurons_page(text: str) -> str:
+    return pages.page(
+        "neurons.html",
+        title=text,
+        run=text,
+        step=3,
+        network=text,
+        text_name=text,
+        units="4",
+        found=[],
+        meanings={},
+        drawings=[
+            {
+                "title": text,
+                "anchor": None,
+                "note": text,
+                "coloured": pages.by_activity(text, [place / 100 for place in range(len(text))]),
+            }
+        ],
+    )
+
+
+def surprise_page(text: str) -> str:
+    bits = [place / 7 for place in range(len(text))]
+    return pages.page(
+        "surprise.html",
+        title=text,
+        script="surprise.js",
+        text_name=text,
+        run=text,
+        step=3,
+        nats=1.0,
+        bits=1.0,
+        characters=len(text),
+        shown=len(text),
+        coloured=pages.by_surprise(text, bits),
+        lines=[],
+        data={
+            "vocabulary": [text],
+            "bits": bits,
+            "expected": [[0, 1000] for _ in text],
+        },
+    )
+
+
+@pytest.mark.parametrize("make", [neurons_page, surprise_page])
+def test_hostile_text_is_shown_and_nothing_more(
+    make: Callable[[str], str], tmp_path: Path, opened: Callable[[Path], Opened]
+) -> None:
+    path = tmp_path / "page.html"
+    path.write_text(make(HOSTILE), encoding="utf-8")
+    page = opened(path).page
+    assert page.inner_text("pre").replace("\u2028", "") == HOSTILE.replace("\u2028", "")
+    assert page.title().startswith(HOSTILE.split("\u2028", maxsplit=1)[0])
+    assert page.locator("main img").count() == 0
+
+
+def test_what_the_policy_does_not_allow_is_not_run(
+    tmp_path: Path, opened: Callable[[Path], Opened]
+) -> None:
+    changed = neurons_page("x").replace("</main>", "<script>document.title='run'</script></main>")
+    path = tmp_path / "page.html"
+    path.write_text(changed)
+    found = opened(path)
+    assert found.page.title() == "x"
+    assert "Content Security Policy" in found.complaints[0]
+    found.complaints.clear()
+
+
+@pytest.mark.parametrize("make", [neurons_page, surprise_page])
+def test_the_policy_allows_nothing_by_default(make: Callable[[str], str]) -> None:
+    found = re.search(r'Content-Security-Policy" content="([^"]*)"', make("x"))
+    assert found
+    policy = found[1].replace("&#39;", "'")
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    assert "http" not in policy
+
+
+@pytest.mark.parametrize(
+    ("activity", "level"), [(0, "p0"), (1, "p6"), (-1, "n6"), (0.5, "p3"), (-0.05, "p0")]
+)
+def test_activities_have_shades(activity: float, level: str) -> None:
+    assert pages.by_activity("x", [activity]) == f"<i class={level}>x</i>"
+
+
+@pytest.mark.parametrize(
+    ("bits", "level"), [(0, 0), (0.99, 0), (1, 1), (8.5, 8), (9, 9), (40, 9), (float("inf"), 9)]
+)
+def test_surprises_have_a_shade_a_bit(bits: float, level: int) -> None:
+    assert pages.level_of(bits) == level
+
+
+def test_neighbours_of_one_shade_are_one_element_where_nothing_points_at_them() -> None:
+    assert pages.by_activity("a\nbc", [1, 1, 1, -1]) == "<i class=p6>a↵\nb</i><i class=n6>c</i>"
+    assert pages.by_surprise("ab", [0, 0]).count("<i") == 2

@@ -1,0 +1,27 @@
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+from charrnn.training.events import Finished
+from tests.conftest import Opened, Outcome
+
+
+def test_the_page_tells_what_was_expected(
+    finished: Finished,
+    text_file: Path,
+    cli: Callable[..., Outcome],
+    opened: Callable[[Path], Opened],
+) -> None:
+    assert cli("score", text_file, "--per-char", "-o", "page.html").code == 0
+    page = opened(Path("page.html")).page
+    shown = page.inner_text("#text").replace("↵", "")
+    assert shown.split() == text_file.read_text().split()
+    told = json.loads(cli("score", text_file, "--per-char", "--json").out)
+    page.hover("#text i >> nth=30")
+    tip = page.inner_text("#tip").splitlines()
+    character = text_file.read_text()[30]
+    assert tip[0] == f"{character}: {told['nats'][29] / math.log(2):.2f} bits"
+    assert len(tip) == 7
+    page.hover("#text i >> nth=0")
+    assert page.inner_text("#tip") == "F: the first, which nothing precedes"

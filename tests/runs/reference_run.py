@@ -1,0 +1,143 @@
+"""A small run of an earlier version, and what this version makes of it.
+
+    python -m tests.runs.reference_run make FOLDER     trains it, and stores what was observed
+    python -m tests.runs.reference_run digest FOLDER   prints the SHA-256 of every result, so that
+                                                       versions can be compared on one machine
+
+The run is stopped between two evaluations, and every regulariser is on.
+"""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import charrnn
+from charrnn.analysis.scoring import score
+from charrnn.config.adaptation import AdaptConfig
+from charrnn.config.sampling import SampleConfig
+from charrnn.config.training import TrainConfig
+from charrnn.data.corpus import Corpus
+from charrnn.model.loading import load
+from charrnn.runs.metrics import TIMING_KEYS, read_rows
+from charrnn.runs.run import Run
+from charrnn.sampling.engines.selection import writer_for, writer_of
+from charrnn.sampling.loop import judged
+from charrnn.training.events import Step
+from charrnn.training.loop import resume, train
+from tests.conftest import TINY_MODEL, VERSE
+
+STOP_AT = 13
+CONFIG = TrainConfig(
+    batch_size=32,
+    seq_length=8,
+    dropout=0.2,
+    output_dropout=0.3,
+    weight_drop=0.25,
+    input_dropout=0.1,
+    state_drop=0.05,
+    loss_temperature=0.9,
+    weight_decay=0.1,
+    warmup_steps=5,
+    max_steps=20,
+    eval_every=10,
+    log_every=5,
+    seed=3,
+    device="cpu",
+    precision="float32",  # on every processor
+    threads=1,
+)
+SAMPLE = SampleConfig(length=80, temperature=0.8, top_k=20, top_p=0.98, min_p=0.01, seed=5)
+PROMPT = "SECOND MILLER:\n"
+ARRAYS = ("weights", "trainer")
+"""How the keys of results end that are arrays."""
+
+
+def make(folder: Path) -> None:
+    """Train the run until `STOP_AT`; store it with its text and what was observed."""
+    (folder / "run").parent.mkdir(parents=True)
+    text = VERSE * 12
+    (folder / "corpus.txt").write_text(text, encoding="utf-8")
+    stop = threading.Event()
+    corpus = Corpus.from_text(text, name="corpus")
+    for event in train(corpus, CONFIG, TINY_MODEL, out_dir=folder / "run", stop=stop):
+        if isinstance(event, Step) and event.step == STOP_AT:
+            stop.set()
+    (folder / "run/.lock").unlink(missing_ok=True)
+    expected = {"charrnn": charrnn.__version__, **summarize(observe(folder))}
+    (folder / "expected.json").write_text(json.dumps(expected, indent=2) + "\n", encoding="utf-8")
+
+
+def observe(folder: Path) -> dict[str, Any]:
+    """Load, sample, score and resume a copy of the run; return the results by name."""
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place) / "run"
+        shutil.copytree(folder / "run", copy)
+        text = (folder / "corpus.txt").read_text("utf-8")
+        newest = Run.open(copy).select("last")
+        model = load(str(copy), "last", device="cpu")
+        samples = {
+            "float32": judged(writer_for(model), PROMPT, SAMPLE),
+            "float32, several": judged(
+                writer_for(model), PROMPT, dataclasses.replace(SAMPLE, num_samples=3)
+            ),
+            "int8": judged(writer_of(newest, device="cpu"), PROMPT, SAMPLE),
+        }
+        observed = {
+            "step": newest.step,
+            "weights": model.arrays(),
+            "score": score(model, text).nats_per_char,
+            "score, context 20": score(model, text, context=20).nats_per_char,
+            "score, adapted": score(model, text[:400], adapt=AdaptConfig()).nats_per_char,
+            "samples": {
+                name: [each._asdict() for each in found] for name, found in samples.items()
+            },
+        }
+        for _ in resume(str(copy), corpus=folder / "corpus.txt"):
+            pass
+        resumed = Run.open(copy).select("last", ("model", "trainer"))
+        rows = read_rows(copy / "metrics.jsonl")
+        return {
+            **observed,
+            "resumed step": resumed.step,
+            "resumed weights": resumed.load("model"),
+            "resumed trainer": resumed.load("trainer"),
+            "rows": [{k: row[k] for k in row if k not in TIMING_KEYS} for row in rows],
+        }
+
+
+def summarize(observed: dict[str, Any]) -> dict[str, Any]:
+    """Return the results as JSON: of arrays the norms, which differ little between processors."""
+    return {
+        key: {name: float(np.linalg.norm(array)) for name, array in sorted(value.items())}
+        if key.endswith(ARRAYS)
+        else value
+        for key, value in observed.items()
+    }
+
+
+def digest(observed: dict[str, Any]) -> dict[str, str]:
+    """Return the SHA-256 of each result, bit by bit."""
+    return {
+        key: hashlib.sha256(
+            b"".join(name.encode() + value[name].tobytes() for name in sorted(value))
+            if key.endswith(ARRAYS)
+            else json.dumps(value).encode()
+        ).hexdigest()
+        for key, value in observed.items()
+    }
+
+
+if __name__ == "__main__":
+    action, place = sys.argv[1], Path(sys.argv[2])
+    if action == "make":
+        make(place)
+    else:
+        print(json.dumps(digest(observe(place)), indent=2))

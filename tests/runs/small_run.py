@@ -1,0 +1,46 @@
+"""A run of four characters, small enough to save a thousand times."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.config.model import ModelConfig
+from charrnn.config.training import TrainConfig
+from charrnn.data.corpus_record import CorpusRecord
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.run import Run
+from charrnn.runs.run_config import RunConfig
+
+CONFIG = RunConfig(
+    model=ModelConfig(hidden_size=4),
+    training=TrainConfig(
+        batch_size=2,
+        seq_length=4,
+        eval_every=5,
+        dropout=0.0,
+        output_dropout=0.0,
+        weight_drop=0.0,
+        weight_decay=0.02,
+        loss_temperature=1.0,
+    ),
+    vocabulary=("\n", "a", "é", "🙂"),
+    corpus=CorpusRecord(name="t", path="/t.txt", sha256="0" * 64, characters=9, line_start="a"),
+)
+
+
+NUMBERS = np.arange(CONFIG.model.parameters(4))
+
+
+def save(run: Run, step: int, val_loss: float | None = None) -> Checkpoint:
+    size = run.checkpoint_bytes // 4 - len(NUMBERS)
+    trainer = {"m": np.resize(2 * (NUMBERS + step), size).astype(np.float32)}
+    return run.save(step, weights(step), trainer, {"step": step, "val_loss": val_loss})
+
+
+def weights(add: float, dtype: type = np.float32) -> dict[str, NDArray[Any]]:
+    shapes = CONFIG.model.shapes(4)
+    ends = np.cumsum([math.prod(shape) for shape in shapes.values()])
+    pieces: list[NDArray[Any]] = np.split((NUMBERS + add).astype(dtype), ends[:-1])
+    return {name: each.reshape(shapes[name]) for name, each in zip(shapes, pieces, strict=True)}

@@ -1,0 +1,69 @@
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from charrnn.config.model import ModelConfig
+from charrnn.config.training import TrainConfig
+from charrnn.data import catalogue
+from charrnn.data.corpus import Corpus
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.errors import CheckpointError, CorpusError
+from charrnn.runs.find import bundled_path, find_run
+from charrnn.sampling.engines.selection import writer_of
+from charrnn.sampling.loop import generate
+from charrnn.training.loop import resume, train
+from tests.conftest import last_event
+
+TEXT = "First Citizen:\nBefore we proceed any further, hear me speak.\n"
+
+
+def test_it_is_small_and_of_the_default_shape() -> None:
+    files = [each for each in bundled_path().rglob("*") if each.is_file()]
+    assert sum(each.stat().st_size for each in files) <= 12_000_000
+    config = find_run("bard").config
+    assert config.model == ModelConfig()
+    assert len(config.vocabulary) == 65
+    assert config.corpus.path == ""
+
+
+def test_its_card_gives_the_figures_of_its_record() -> None:
+    checkpoint = find_run("bard").select()
+    card = bundled_path().joinpath("README.md").read_text("utf-8")
+    assert checkpoint.val_loss
+    assert f"{checkpoint.val_loss:.4f}" in card
+    assert f"step {checkpoint.step:,}" in card
+    assert checkpoint.run.config.corpus.sha256 in card
+    rows = checkpoint.run.metrics_path.read_text("utf-8").splitlines()
+    assert checkpoint.val_loss in [json.loads(row)["val_loss"] for row in rows]
+
+
+def test_it_is_not_resumed_but_begun_from(text_file: Path) -> None:
+    with pytest.raises(CheckpointError, match="begin a run with its weights by `charrnn train --i"):
+        list(resume("bard"))
+    config = TrainConfig(max_steps=1, batch_size=2, seq_length=4, device="cpu", threads=1)
+    begun = last_event(list(train(str(text_file), config, init_from="bard")))
+    assert begun.run.config.model == ModelConfig()
+
+
+def test_its_text_is_looked_for_by_its_name_in_the_catalogue() -> None:
+    record = find_run("bard").config.corpus
+    assert record.name in catalogue.names()
+    with pytest.raises(CorpusError, match=r"of this run is not at \S+: say where it is now"):
+        Corpus.reopen(record, Vocabulary(find_run("bard").config.vocabulary))
+
+
+def test_it_writes_and_knows_its_author() -> None:
+    checkpoint = find_run("bard").select()
+    writer = writer_of(checkpoint, device="cpu")
+    (text,) = generate(writer, "KING RICHARD", length=200, seed=1)
+    assert len(text) == 200
+    codes = Vocabulary(checkpoint.run.config.vocabulary).encode(TEXT)
+    nats, (logits_1V, state) = [], writer.read(codes[:1])
+    for code in codes[1:].astype(np.int64):
+        shifted = logits_1V[0] - logits_1V.max()
+        nats.append(float(np.log(np.exp(shifted).sum()) - shifted[code]))
+        logits_1V, state = writer.step(state, code[None])
+    assert np.mean(nats) / math.log(2) < 2.5

@@ -1,0 +1,74 @@
+"""A run's losses as lines, on the terminal and as pictures."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.runs.curves import Axis, curves, ticks
+from charrnn.runs.metrics import read_rows
+from charrnn.runs.run import Run
+from charrnn.training.events import Finished
+
+
+@pytest.fixture
+def run(finished: Finished) -> Run:
+    return finished.run
+
+
+def test_curves_are_the_losses_of_the_run_in_either_unit(run: Run) -> None:
+    rows = read_rows(run.metrics_path)
+    in_nats, in_bits = curves([run], unit="nats"), curves([run], unit="bits")
+    train, held_out = in_nats.series
+    assert train.points == tuple(
+        (row["step"], row["train_loss"]) for row in rows if row["train_loss"]
+    )
+    assert held_out.points == tuple(
+        (row["step"], row["val_loss"]) for row in rows if row["val_loss"]
+    )
+    assert in_bits.series[1].points[-1][1] == pytest.approx(held_out.points[-1][1] / math.log(2))
+    assert {y for _, y in in_nats.levels[0].points} == {run.config.baseline}
+    assert in_nats.y_name == "loss (nats per character)"
+
+
+@pytest.mark.parametrize(
+    ("axis", "name", "last"),
+    [
+        ("steps", "step", 30),
+        ("characters", "characters read", 30 * 4 * 8),
+        ("epochs", "epoch", None),
+    ],
+)
+def test_curves_run_along_what_was_asked_for(
+    axis: Axis, name: str, last: float | None, run: Run
+) -> None:
+    drawn = curves([run], axis)
+    assert drawn.x_name == name
+    assert drawn.series[0].points[-1][0] == (last or read_rows(run.metrics_path)[-1]["epoch"])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "unit", "end"), [(90, "s", 90), (600, "min", 10), (7200, "h", 2)]
+)
+def test_time_is_in_a_unit_that_fits(seconds: float, unit: str, end: float, run: Run) -> None:
+    rows = read_rows(run.metrics_path)
+    rows[-1]["seconds"] = seconds
+    run.metrics_path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    drawn = curves([run], "time")
+    assert drawn.x_name == f"time ({unit})"
+    assert drawn.series[0].points[-1][0] == pytest.approx(end)
+
+
+def test_several_runs_are_told_apart_and_share_a_level_that_is_the_same(run: Run) -> None:
+    drawn = curves([run, run])
+    assert [each.name for each in drawn.series][:2] == ["verse train", "verse held out"]
+    assert len(drawn.levels) == 1
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.integers(2, 12))
+def test_ticks_are_few_round_and_inside(low: float, span: float, most: int) -> None:
+    found = ticks(low, low + span, most)
+    assert len(found) <= most
+    assert all(low - 1e-6 * span <= each <= low + span * (1 + 1e-6) for each in found)

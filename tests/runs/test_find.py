@@ -1,0 +1,60 @@
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+
+from charrnn.errors import CheckpointError
+from charrnn.runs.find import bundled_path, find_run, free_path, run_paths
+from charrnn.runs.run import Run
+from tests.runs.small_run import CONFIG, save
+
+
+def test_the_newest_run_is_one_that_was_saved(run: Run) -> None:
+    save(run, 10)
+    Run(run.path.with_name("unsaved"), CONFIG).create()
+    assert find_run(None).path == Path("checkpoints/t")
+
+
+def test_a_run_is_found_by_folder_by_name_or_as_the_newest(run: Run) -> None:
+    save(run, 10)
+    other = Run(run.path.with_name("u"), dataclasses.replace(CONFIG))
+    other.create()
+    save(other, 10)
+    os.utime(run.path, (1, 1))
+    os.utime(run.path / "config.json", (1, 1))
+    assert find_run(str(run.path)).path == run.path
+    assert find_run("t").path == Path("checkpoints/t")
+    assert find_run(None).path == Path("checkpoints/u")
+    assert run_paths() == [Path("checkpoints/t"), Path("checkpoints/u")]
+
+
+def test_a_missing_run_is_named(run: Run) -> None:
+    with pytest.raises(CheckpointError, match="there is no run nobody, nor checkpoints/nobody"):
+        find_run("nobody")
+    with pytest.raises(CheckpointError, match="holds no complete checkpoint"):
+        run.select()
+    save(run, 10)
+    with pytest.raises(CheckpointError, match="no checkpoint step-11: choose best, last, step-10"):
+        run.select("step-11")
+
+
+def test_without_runs_the_way_to_one_is_told() -> None:
+    with pytest.raises(CheckpointError, match="make one with `charrnn train`"):
+        find_run(None, or_bundled=False)
+
+
+def test_without_runs_there_is_the_model_that_comes_with_charrnn(run: Run) -> None:
+    assert find_run(None).path == find_run("bard").path == bundled_path()
+    Path("checkpoints").mkdir(exist_ok=True)
+    Path("checkpoints/bard").symlink_to(bundled_path())
+    assert find_run(None).path == bundled_path(), "in a checkout it is no run of one's own"
+    save(run, 10)
+    assert find_run(None).path == Path("checkpoints/t")
+
+
+def test_new_runs_get_the_next_free_name(run: Run) -> None:
+    assert free_path("s") == Path("checkpoints/s")
+    assert free_path("t") == Path("checkpoints/t-2")
+    Path("checkpoints/t-2").mkdir()
+    assert free_path("t") == Path("checkpoints/t-3")

@@ -1,0 +1,222 @@
+"""Checkpoints from strangers: mutated in every part, and signed anew, they give one error."""
+
+import copy
+import json
+import math
+import random
+import resource
+import struct
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from charrnn.config.model import ModelConfig
+from charrnn.data.corpus import Corpus
+from charrnn.errors import CheckpointError, CorpusError
+from charrnn.model.loading import load_checkpoint
+from charrnn.model.network import CharRNN
+from charrnn.reports.runs import describe, print_run, print_runs
+from charrnn.runs import manifest
+from charrnn.runs.progress import Progress
+from charrnn.runs.run import Run
+from charrnn.runs.verification import verified
+from charrnn.sampling.engines.selection import writer_of
+from charrnn.training.loop import train
+from charrnn.training.session import Session
+from tests.conftest import TINY_TRAINING, VERSE, last_event
+
+HOSTILE: list[Any] = [
+    *(None, True, False, 0, -1, 1, 2, 7, 2**31, 2**63, 10**30, -(10**30), 0.5, 1e-300, 1e308),
+    *(math.nan, math.inf, "", "x", "\0", "\x1b[2J", "[red]x[/red]", "../../etc", "\ud800"),
+    *("9" * 5000, "x" * 70_000, [], {}, [[]], {"": None}, [1, 2], ["a", "a"], ["ab"], [0] * 1000),
+]
+PARTS = ("model.safetensors", "trainer.safetensors")
+FILES = (*PARTS, "state.json")
+
+
+class Stranger:
+    """Makes checkpoints out of a sound one."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        config = {**TINY_TRAINING.__dict__, "max_steps": 4, "eval_every": 2, "save_every": 2}
+        corpus = Corpus.from_text(VERSE * 3, name="verse")
+        training = type(TINY_TRAINING)(**config)
+        shape = ModelConfig(num_layers=1, hidden_size=4)
+        run = last_event(list(train(corpus, training, shape, out_dir="sound"))).run
+        newest = run.select("last")
+        self.corpus = corpus
+        self.config = json.loads((run.path / "config.json").read_bytes())
+        self.manifest = json.loads((newest.path / "manifest.json").read_bytes())
+        self.contents = {name: (newest.path / name).read_bytes() for name in FILES}
+
+    def write(self, path: Path) -> str:
+        """Write a checkpoint that is sound but for one or two things; return which."""
+        config, contents = copy.deepcopy(self.config), dict(self.contents)
+        kinds: list[Callable[[Any, dict[str, bytes]], None]] = [
+            self.spoil_config,
+            self.spoil_state,
+            self.spoil_header,
+            self.spoil_bytes,
+        ]
+        chosen = self.random.sample(kinds, self.random.choice((1, 1, 2)))
+        for kind in sorted(chosen, key=kinds.index):  # bytes last: what they spoil is no JSON
+            kind(config, contents)
+        data = _json(config)
+        body = {
+            "format": 1,
+            "files": {name: manifest.entry(each) for name, each in contents.items()},
+            "config": manifest.entry(data),
+        }
+        if self.random.random() < 0.15:
+            self.mutate(body)
+        folder = path / "step-00000004"
+        folder.mkdir(parents=True, exist_ok=True)
+        (path / "config.json").write_bytes(data)
+        for name, each in contents.items():
+            (folder / name).write_bytes(each)
+        sealed = manifest.sealed(body) if self.random.random() < 0.97 else {**body, "digest": 3}
+        (folder / "manifest.json").write_bytes(_json(sealed))
+        return "+".join(kind.__name__ for kind in chosen)
+
+    def spoil_config(self, config: Any, contents: dict[str, bytes]) -> None:
+        self.mutate(config)
+
+    def spoil_state(self, config: Any, contents: dict[str, bytes]) -> None:
+        state = json.loads(contents["state.json"])
+        self.mutate(state)
+        contents["state.json"] = _json(state)
+
+    def spoil_header(self, config: Any, contents: dict[str, bytes]) -> None:
+        name = self.random.choice(PARTS)
+        data = contents[name]
+        (length,) = struct.unpack("<Q", data[:8])
+        header = json.loads(data[8 : 8 + length])
+        self.mutate(header)
+        new = json.dumps(header).encode("utf-8", "surrogatepass")
+        told = self.random.choice((len(new), len(new), 0, 2**63, length))
+        contents[name] = struct.pack("<Q", told) + new + data[8 + length :]
+
+    def spoil_bytes(self, config: Any, contents: dict[str, bytes]) -> None:
+        name = self.random.choice(FILES)
+        data = bytearray(contents[name])
+        place = self.random.randrange(len(data))
+        match self.random.randrange(4):
+            case 0:
+                data[place] ^= 1 << self.random.randrange(8)
+            case 1:
+                del data[place:]
+            case 2:
+                data[place:place] = self.random.randbytes(self.random.choice((1, 8, 5000)))
+            case 3:
+                data[place : place + 8] = b"\xff" * 8
+        contents[name] = bytes(data)
+
+    def mutate(self, record: Any) -> None:
+        """Change, remove or add one value somewhere in a record."""
+        places = list(_places(record))
+        holder, key = self.random.choice(places)
+        match self.random.randrange(6):
+            case 0:
+                del holder[key]
+            case 1 if isinstance(holder, dict):
+                holder[self.random.choice(("new", "__class__", "\x1b]0;x\x07"))] = None
+            case 2:
+                other_holder, other = self.random.choice(places)
+                holder[key] = copy.deepcopy(other_holder[other])
+            case _:
+                holder[key] = copy.deepcopy(self.random.choice(HOSTILE))
+
+    def tried(self, path: Path) -> str:
+        """Read all that can be read of a checkpoint; return how that ended."""
+        try:
+            run = Run.open(path)
+            checkpoint = run.select("last", ("model", "trainer"))
+            verified(run)
+            if self.random.random() < 0.1:  # which takes as long as all the rest
+                print_runs([describe(run)])
+                print_run(run)
+            progress = Progress.of(checkpoint)
+            writer = writer_of(checkpoint)
+            writer.read(writer.vocabulary.encode(writer.line_start))
+            model = load_checkpoint(checkpoint, "cpu")
+            if not checkpoint.is_model_alone:
+                network = CharRNN(run.config.model, model.vocabulary, model.line_start)
+                text = self.corpus.within(model.vocabulary)
+                Session(run, text, network, progress).restore(checkpoint)
+        except CheckpointError as error:
+            return "refused" if str(error) and "\n" not in str(error) else "more than a sentence"
+        except CorpusError:  # of a text that another vocabulary does not fit, or a split of it
+            return "another text"
+        return "read"
+
+
+def _json(record: Any) -> bytes:
+    try:
+        return manifest.as_json(record)
+    except ValueError:
+        return b"{"
+
+
+def _places(record: Any) -> Any:
+    pairs = record.items() if isinstance(record, dict) else enumerate(record)
+    for key, value in list(pairs):
+        yield record, key
+        if isinstance(value, dict | list) and value:
+            yield from _places(value)
+
+
+def try_strangers(number: int, seed: int, capsys: pytest.CaptureFixture[str]) -> None:
+    stranger = Stranger(seed)
+    path, ends, kinds = Path("strange"), dict[str, int](), set[str]()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for each in range(number):
+            kind = stranger.write(path)
+            kinds.add(kind)
+            try:
+                end = stranger.tried(path)
+            except Exception as error:
+                raise AssertionError(f"the {each}th of seed {seed}: {kind}") from error
+            ends[end] = ends.get(end, 0) + 1
+            assert not {"\x1b", "\x07"} & set(capsys.readouterr().out), "shown harmlessly"
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    grown = grown // 1024 if sys.platform == "darwin" else grown
+    assert grown < 300 * 1024, "memory is taken for what is there alone"
+    assert set(ends) <= {"refused", "read", "another text"}
+    assert ends["refused"] > 0.3 * number
+    assert ends["read"] > 0, "what does no harm is read"
+    assert len(kinds) > 5
+    with capsys.disabled():
+        print(f"mutated checkpoints tried: {number:,} ({ends}), {grown / 1024:.0f} MiB of memory")
+
+
+def test_mutated_checkpoints_are_read_or_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    try_strangers(500, seed=1, capsys=capsys)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_a_hundred_thousand_mutated_checkpoints(
+    seed: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try_strangers(10_000, seed=100 + seed, capsys=capsys)
+
+
+def test_a_network_larger_than_its_file_is_refused_before_it_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stranger = Stranger(seed=1)
+    stranger.config["model"]["hidden_size"] = 16_384
+    monkeypatch.setattr(stranger.random, "sample", lambda *_, **__: [])
+    monkeypatch.setattr(stranger.random, "random", lambda: 0.5)
+    stranger.write(Path("large"))
+    monkeypatch.setattr(torch.nn.Parameter, "__new__", lambda *_: pytest.fail("memory was taken"))
+    with pytest.raises(CheckpointError, match="does not fit the network"):
+        load_checkpoint(Run.open(Path("large")).select("step-4"))

@@ -1,0 +1,22 @@
+"""Generate with two engines, each forgotten while a process compiles; print what that process did.
+
+Whether it ran after the last engine was forgotten, whether both had the same one, its exit code.
+"""
+
+from typing import Any
+
+from charrnn.runs.find import find_run
+from charrnn.sampling.engines.selection import writer_of
+from charrnn.sampling.loop import stream
+
+compilers: list[Any] = []
+running = False
+for _ in range(2):
+    writer: Any = writer_of(find_run("verse").select("best"), device="cpu")
+    pieces = stream(writer, length=100_000, seed=1)
+    while not writer._loop._compiling:
+        next(pieces)
+    compilers.append(writer._loop._compiling)
+    running = compilers[0].poll() is None
+    del writer, pieces
+print(running, compilers[0] is compilers[1], compilers[0].wait())

@@ -1,0 +1,29 @@
+"""Print which loops generate text, first and last, and whether torch is loaded.
+
+With the argument `missing` there is no numba. All loops must generate the same text.
+"""
+
+import sys
+import time
+from typing import Any
+
+if sys.argv[1:] == ["missing"]:
+    sys.modules["numba"] = None  # type: ignore[assignment]
+
+from charrnn.runs.find import find_run
+from charrnn.sampling.engines.numpy_loop import PlainLoop
+from charrnn.sampling.engines.selection import writer_of
+from charrnn.sampling.loop import stream
+
+writer: Any = writer_of(find_run("verse").select("best"), device="cpu")
+loop, text, first = writer._loop, "", None
+pieces = stream(writer, length=100_000, seed=1)
+while len(text) < 300 or not loop._settled:
+    text += next(pieces)
+    first = first or type(loop._loop).__name__
+    time.sleep(0.002)
+print(first, type(loop._loop).__name__, "torch" in sys.modules)
+text += "".join(next(pieces) for _ in range(300))
+plain: Any = writer_of(find_run("verse").select("best"), device="cpu")
+plain._loop = PlainLoop(loop._weights)
+assert "".join(stream(plain, length=len(text), seed=1)) == text

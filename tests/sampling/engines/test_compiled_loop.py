@@ -1,0 +1,131 @@
+import gc
+import threading
+import time
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from charrnn.config.model import ModelConfig
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.model.network import CharRNN
+from charrnn.sampling.engines import compiled_loop
+from charrnn.sampling.engines.compiled_loop import CompiledLoop
+from charrnn.sampling.engines.int8 import QuantizedWriter
+from charrnn.sampling.engines.numpy_loop import PlainLoop, WholeWeights
+from charrnn.sampling.loop import generate
+
+VOCABULARY = Vocabulary("\n abcdef")
+SHAPE = ModelConfig(num_layers=3, hidden_size=24)
+CODES = np.random.default_rng(1).integers(0, 8, 40).astype(np.uint8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32),
+    st.integers(1, 3),
+    st.integers(1, 70),
+    st.sampled_from([1e-3, 1.0, 30.0, 1e30]),
+)
+def test_it_computes_the_bits_of_the_plain_loop(
+    seed: int, layers: int, units: int, scale: float
+) -> None:
+    draws = np.random.default_rng(seed)
+
+    def floats(*shape: int) -> np.ndarray:
+        return (draws.normal(size=shape) * scale).astype(np.float32)
+
+    def whole(*shape: int) -> np.ndarray:
+        return draws.integers(-127, 127, shape, np.int8, endpoint=True)
+
+    rows = 4 * units
+    weights = WholeWeights(
+        floats(8, rows),
+        floats(layers, rows),
+        whole(layers, rows, units),
+        (floats(layers, rows) / 32767).astype(np.float32),
+        whole(max(1, layers - 1), rows, units),
+        (floats(max(1, layers - 1), rows) / 32767).astype(np.float32),
+        np.float32(32767),
+    )
+    states = []
+    for loop in (PlainLoop(weights), CompiledLoop(weights)):
+        hidden_LH = np.zeros((layers, units), np.int16)
+        cells_LH = np.zeros((layers, units), np.float32)
+        loop.read(CODES, hidden_LH, cells_LH)
+        states.append((hidden_LH, cells_LH))
+    np.testing.assert_array_equal(states[0][0], states[1][0])
+    np.testing.assert_array_equal(states[0][1], states[1][1])
+    assert states[0][1].any() or units < 8  # a few units may all be shut
+
+
+def test_two_cores_write_what_one_does() -> None:
+    model = CharRNN(replace(SHAPE, hidden_size=41), VOCABULARY).initialize(1)
+    alone, helped = (
+        QuantizedWriter(model.arrays(), model.config, VOCABULARY, "a", make_loop)
+        for make_loop in (partial(CompiledLoop, helped=False), partial(CompiledLoop, helped=True))
+    )
+    long = np.tile(CODES, 20)  # longer than a task, so that the helper takes part for certain
+    for _ in range(200):
+        theirs, ours = alone.read(long), helped.read(long)
+        np.testing.assert_array_equal(ours[0], theirs[0])
+        if layers_done_by_the_helper(helped):
+            break
+        time.sleep(0.05)
+    assert layers_done_by_the_helper(helped)
+    assert generate(helped, length=300, seed=2) == generate(alone, length=300, seed=2)
+
+
+def test_the_helper_sleeps_and_is_woken() -> None:
+    _, helped = writer_with_helper()
+    for _ in range(2):
+        before = layers_done_by_the_helper(helped)
+        while layers_done_by_the_helper(helped) == before:
+            helped.read(CODES)
+        loop, deadline = helped._loop, time.monotonic() + 20
+        assert isinstance(loop, CompiledLoop)
+        while loop._words[compiled_loop._HELPER] != compiled_loop._ASLEEP:
+            assert time.monotonic() < deadline, "the helper keeps a core busy with waiting"
+            time.sleep(0.01)
+
+
+def test_a_helper_kept_from_its_core_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone, helped = writer_with_helper()
+    monkeypatch.setattr(compiled_loop, "_LATE", -1)
+    before = layers_done_by_the_helper(helped)
+    while layers_done_by_the_helper(helped) == before:
+        helped.read(CODES)
+    done = layers_done_by_the_helper(helped)
+    for _ in range(20):
+        np.testing.assert_array_equal(helped.read(CODES)[0], alone.read(CODES)[0])
+    assert layers_done_by_the_helper(helped) == done
+
+
+def test_the_helper_ends_with_its_writer() -> None:
+    _, helped = writer_with_helper()
+    helped.read(CODES)
+    threads = [each for each in threading.enumerate() if each.name == "charrnn-writer"]
+    assert threads
+    del helped
+    gc.collect()
+    deadline = time.monotonic() + 20
+    while any(each.is_alive() for each in threads):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def writer_with_helper() -> tuple[QuantizedWriter, QuantizedWriter]:
+    """Return two writers of one model, the second with a helper."""
+    arrays = CharRNN(SHAPE, VOCABULARY).initialize(1).arrays()
+    return (
+        QuantizedWriter(arrays, SHAPE, VOCABULARY, "a", partial(CompiledLoop, helped=False)),
+        QuantizedWriter(arrays, SHAPE, VOCABULARY, "a", partial(CompiledLoop, helped=True)),
+    )
+
+
+def layers_done_by_the_helper(writer: QuantizedWriter) -> int:
+    assert isinstance(writer._loop, CompiledLoop)
+    return int(writer._loop._words[compiled_loop._HELPER_DONE])

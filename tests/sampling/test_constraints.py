@@ -1,0 +1,192 @@
+import string
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from charrnn.config.sampling import SampleConfig
+from charrnn.data.corpus import Corpus
+from charrnn.data.vocabulary import Codes, Vocabulary
+from charrnn.errors import ConfigError
+from charrnn.sampling.constraints import Place, allowed_at, first_place, rules_of
+from charrnn.sampling.engines.interface import Writer
+from charrnn.sampling.loop import generate
+
+VOCABULARY = Vocabulary("\n ABCDEabcde")
+SEEN: Counter[str] = Counter()
+
+
+class Noise(Writer):
+    """A writer with strong and ever-changing opinions."""
+
+    def __init__(self, seed: int) -> None:
+        self.vocabulary = VOCABULARY
+        self.line_start = "A"
+        self._draws = np.random.default_rng(seed)
+
+    def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], Any]:
+        return self._logits(1), None
+
+    def pick(self, state: Any, samples_B: NDArray[np.int64]) -> Any:
+        return state
+
+    def step(self, state: Any, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
+        return self._logits(len(codes_B)), None
+
+    def _logits(self, samples: int) -> NDArray[np.float32]:
+        shape = (samples, len(VOCABULARY))
+        return self._draws.normal(scale=30, size=shape).astype(np.float32)
+
+
+letters = st.text(st.sampled_from("abcdeABCDE"), min_size=1, max_size=4)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from(["", "A bed", "Bed\n", "a\nbb"]),
+    st.none() | letters,
+    st.none() | st.text(st.sampled_from(VOCABULARY.characters), min_size=1),
+    st.none() | st.integers(1, 9),
+    st.none() | letters,
+    st.sampled_from([0.0, 0.7, 2.0]),
+)
+def test_rules_hold_in_every_sample(
+    seed: int,
+    prompt: str,
+    banned: str | None,
+    alone: str | None,
+    most: int | None,
+    word: str | None,
+    temperature: float,
+) -> None:
+    config = SampleConfig(
+        ban=banned, only=alone, line_length=most, acrostic=word, temperature=temperature
+    )
+    try:
+        rules_of(config, VOCABULARY)
+    except ConfigError:
+        SEEN["refused"] += 1
+        return
+    texts = generate(Noise(seed), prompt, config, length=40, num_samples=100, seed=seed)
+    for text in texts:
+        SEEN["texts"] += 1
+        if banned or alone or most or word:
+            assert not set(text) & set(banned or "")
+            assert not alone or set(text) <= set(alone)
+        begun = len(prompt) - (prompt.rfind("\n") + 1)
+        first, *others = (" " * begun + text).split("\n")
+        if most:
+            assert max(map(len, [first[begun:] if begun > most else first, *others])) <= most
+        if word:
+            lines = ([] if begun else [first]) + others
+            for line, letter in zip(lines, word, strict=False):
+                assert not line or line[0].lower() == letter.lower()
+            assert all(lines[: len(word)][:-1])
+            assert len(lines) <= len(word) + 1
+            assert lines[len(word) :] in ([], [""])
+
+
+def test_that_was_thousands_of_samples() -> None:
+    assert SEEN["texts"] >= 10_000 or not SEEN  # none when this test runs alone
+    assert SEEN["refused"] or not SEEN
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(0, 2**32),
+    st.text(st.sampled_from("abc"), max_size=9),
+    st.text(st.sampled_from("abcd\n"), min_size=20, max_size=200),
+    st.integers(2, 6),
+    st.sampled_from([None, "de"]),
+)
+def test_no_longer_passage_is_copied(
+    seed: int, prompt: str, body: str, most: int, banned: str | None
+) -> None:
+    corpus = Corpus.from_text(body)
+    config = SampleConfig(max_copy=most, ban=banned, length=40, seed=seed, num_samples=10)
+    try:
+        texts = generate(Noise(seed), prompt, config, corpus)
+    except ConfigError:
+        return
+    for text in texts:
+        whole = prompt + text
+        for end in range(max(len(prompt), most) + 1, len(whole) + 1):
+            assert whole[end - most - 1 : end] not in body
+    copying = generate(Noise(seed), prompt, config, corpus, max_copy=None)
+    SEEN["copied"] += any(copying[i] != texts[i] for i in range(10))
+
+
+def test_that_it_was_forbidden_to_copy() -> None:
+    assert SEEN["copied"] or not SEEN
+
+
+def test_a_text_that_cannot_go_on_without_copying_is_an_error() -> None:
+    corpus = Corpus.from_text("aaabaa")
+    with pytest.raises(ConfigError, match=r"written after 'a+': .* raise --max-copy"):
+        generate(Noise(1), "a", corpus=corpus, max_copy=1, only="ab", length=50)
+    with pytest.raises(ConfigError, match="max_copy needs the text"):
+        generate(Noise(1), max_copy=3)
+
+
+def test_rules_do_not_hold_for_a_text_that_has_ended() -> None:
+    corpus = Corpus.from_text("aab")  # behind an "a" nothing is left to write
+    config = SampleConfig(max_copy=1, only="ab", stop="a", num_samples=40, temperature=90, seed=1)
+    texts = generate(Noise(3), "b", config, corpus)
+    assert len({len(text) for text in texts}) > 3
+
+
+def test_an_acrostic_ends_with_its_last_line() -> None:
+    (text,) = generate(Noise(1), acrostic="bead", length=1000, seed=1)
+    lines = text.split("\n")
+    assert [line[0].lower() for line in lines[:-1]] == list("bead")
+    assert lines[-1] == ""
+
+
+def test_an_acrostic_begins_below_the_line_of_the_prompt() -> None:
+    assert first_place("one\ntwo") == Place(-1, 3, "one\ntwo")
+    assert first_place("one\n") == Place(0, 0, "one\n")
+    assert first_place("") == Place(0, 0)
+    assert Place(-1, 3).after("x").after("\n") == Place(0, 0, "x\n")
+
+
+def test_rules_allow_what_each_of_them_allows() -> None:
+    rules = rules_of(SampleConfig(ban="ab", acrostic="ca"), VOCABULARY)
+    allowed_BV = allowed_at(rules, [Place(0, 0), Place(0, 1), Place(1, 0)])
+    found = [
+        "".join(c for c, there in zip(VOCABULARY.characters, row, strict=True) if there)
+        for row in allowed_BV
+    ]
+    assert found == ["Cc", "\n ABCDEcde", "A"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"ban": "\n " + string.ascii_letters}, "written anywhere: --ban"),
+        ({"only": "xyz"}, "written anywhere: --only 'xyz' leaves none"),
+        ({"only": "abc", "line_length": 5}, "only a line break would do: --only 'abc' with"),
+        ({"acrostic": "ax"}, "where a line has to begin with 'x': --acrostic 'ax'"),
+        ({"ban": "Bb", "acrostic": "ab"}, "begin with 'b': --ban 'Bb' with --acrostic 'ab'"),
+        ({"only": "a", "acrostic": "aa"}, None),
+    ],
+)
+def test_what_the_vocabulary_cannot_satisfy_is_an_error(
+    settings: dict[str, Any], message: str | None
+) -> None:
+    if message is None:
+        assert rules_of(SampleConfig(**settings), VOCABULARY)
+        return
+    with pytest.raises(ConfigError) as caught:
+        generate(Noise(1), length=5, **settings)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("settings", [{"acrostic": "a b"}, {"only": ""}, {"line_length": 0}])
+def test_senseless_rules_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        SampleConfig(**settings)

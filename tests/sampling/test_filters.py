@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.config.sampling import SampleConfig
+from charrnn.sampling.filters import (
+    apply_min_p,
+    apply_temperature,
+    apply_top_k,
+    apply_top_p,
+    distribution,
+    draw,
+)
+
+P = np.array([[0.1, 0.4, 0.2, 0.3]])
+
+
+def test_temperature_scales_the_logits() -> None:
+    logits_BV = np.log(P)
+    np.testing.assert_allclose(apply_temperature(logits_BV, 1.0), P)
+    squared = P**2 / (P**2).sum()
+    np.testing.assert_allclose(apply_temperature(logits_BV, 0.5), squared)
+    np.testing.assert_allclose(apply_temperature(np.array([[1e4, -1e4]]), 0.01), [[1, 0]])
+
+
+def test_temperature_zero_takes_the_first_of_the_likeliest() -> None:
+    assert apply_temperature(np.array([[0.0, 3.0, 3.0]]), 0).tolist() == [[0, 1, 0]]
+
+
+def test_top_k_keeps_the_k_likeliest() -> None:
+    np.testing.assert_allclose(apply_top_k(P, 2), [[0, 4 / 7, 0, 3 / 7]])
+    np.testing.assert_allclose(apply_top_k(P, 9), P)
+    np.testing.assert_allclose(apply_top_k(np.full((1, 4), 0.25), 2), [[0.5, 0.5, 0, 0]])
+
+
+def test_top_p_keeps_the_fewest_that_reach_p() -> None:
+    np.testing.assert_allclose(apply_top_p(P, 0.7), [[0, 4 / 7, 0, 3 / 7]])
+    np.testing.assert_allclose(apply_top_p(P, 0.71), [[0, 4 / 9, 2 / 9, 3 / 9]])
+    np.testing.assert_allclose(apply_top_p(P, 0.01), [[0, 1, 0, 0]])
+    np.testing.assert_allclose(apply_top_p(P, 1.0), P)
+
+
+def test_min_p_is_relative_to_the_likeliest() -> None:
+    np.testing.assert_allclose(apply_min_p(P, 0.5), [[0, 4 / 9, 2 / 9, 3 / 9]])
+    np.testing.assert_allclose(apply_min_p(P, 0.0), P)
+
+
+def test_filters_apply_in_the_documented_order() -> None:
+    config = SampleConfig(temperature=1.0, top_k=3, top_p=0.75, min_p=0.8)
+    # top-k leaves 4, 3, 2 ninths; top-p the first two: 4, 3 sevenths; min-p drops 3 < 0.8 * 4.
+    np.testing.assert_allclose(distribution(np.log(P), config), [[0, 1, 0, 0]])
+
+
+def test_each_row_is_filtered_on_its_own() -> None:
+    rows_BV = np.concatenate([P, P[:, ::-1]])
+    np.testing.assert_allclose(apply_top_p(rows_BV, 0.01), [[0, 1, 0, 0], [0, 0, 1, 0]])
+
+
+@pytest.mark.parametrize(
+    ("uniform", "code"), [(0.0, 1), (0.499, 1), (0.5, 2), (0.749, 2), (0.75, 3), (1 - 2**-53, 3)]
+)
+def test_the_draw_inverts_the_cumulative_distribution(uniform: float, code: int) -> None:
+    p_BV = np.array([[0.0, 0.5, 0.25, 0.25, 0.0]])
+    assert draw(p_BV, np.array([uniform])).tolist() == [code]
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=1, max_size=20).filter(lambda p: sum(p) > 1e-3),
+    st.floats(0, 1, exclude_max=True),
+)
+def test_nothing_impossible_is_drawn(weights: list[float], uniform: float) -> None:
+    p_BV = np.array([weights]) / sum(weights)
+    assert p_BV[0, draw(p_BV, np.array([uniform]))[0]] > 0

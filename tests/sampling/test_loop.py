@@ -1,0 +1,208 @@
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import cross_entropy
+
+from charrnn.config.model import ModelConfig
+from charrnn.config.sampling import SampleConfig
+from charrnn.data.vocabulary import Codes, Vocabulary
+from charrnn.errors import ConfigError, VocabularyError
+from charrnn.model.network import CharRNN
+from charrnn.model.state import State
+from charrnn.sampling.engines.eager import TorchWriter
+from charrnn.sampling.engines.int8 import QuantizedWriter
+from charrnn.sampling.engines.interface import Writer
+from charrnn.sampling.engines.packed import PackedWriter
+from charrnn.sampling.engines.selection import writer_for
+from charrnn.sampling.loop import generate, judged, stream
+
+
+def small_model() -> CharRNN:
+    vocabulary = Vocabulary("\n abcdefgh")
+    return CharRNN(ModelConfig(num_layers=2, hidden_size=16), vocabulary, "c").initialize(3)
+
+
+def test_the_same_seed_writes_the_same_text() -> None:
+    model = small_model()
+    config = SampleConfig(length=60, seed=7)
+    first, again = generate(model, "abc", config), generate(model, "abc", config)
+    assert first == again
+    assert generate(model, "abc", config, seed=8) != first
+    assert len(first[0]) == 60
+
+
+def test_without_a_seed_texts_differ() -> None:
+    model = small_model()
+    assert generate(model, length=60) != generate(model, length=60)
+
+
+def test_each_temperature_writes_its_texts() -> None:
+    model, config = small_model(), SampleConfig(length=30, seed=7, num_samples=2)
+    both = generate(model, "a", config, temperature=(0.4, 1.2))
+    apart = [generate(model, "a", config, temperature=each) for each in (0.4, 1.2)]
+    assert both == [*apart[0], *apart[1]]
+    assert apart[0] != apart[1]
+    with pytest.raises(ConfigError, match="one text has one temperature"):
+        list(stream(model, "a", config, temperature=(0.4, 1.2)))
+
+
+def test_temperature_zero_needs_no_seed() -> None:
+    model = small_model()
+    texts = generate(model, length=50, temperature=0, num_samples=3)
+    assert len(set(texts)) == 1
+    assert generate(model, length=50, temperature=0) == texts[:1]
+
+
+def test_a_sample_alone_is_the_same_as_in_a_batch() -> None:
+    model = small_model()
+    config = SampleConfig(length=80, seed=11, num_samples=7)
+    texts = generate(model, "a", config)
+    assert len(set(texts)) == 7
+    for number in range(1, 7):
+        assert generate(model, "a", config, num_samples=number) == texts[:number]
+
+
+def test_streaming_gives_the_first_sample() -> None:
+    model = small_model()
+    config = SampleConfig(length=30, seed=2)
+    assert list(stream(model, "ab", config)) == list(generate(model, "ab", config)[0])
+
+
+def test_without_a_prompt_the_text_begins_with_the_commonest_line_start() -> None:
+    (text,) = generate(small_model(), length=20, seed=1)
+    assert text[0] == "c"
+    assert len(text) == 20
+    assert generate(small_model(), length=0) == [""]
+    (rest,) = generate(small_model(), "\nc", length=19, temperature=0)
+    assert generate(small_model(), length=20, temperature=0) == ["c" + rest]
+
+
+def test_unknown_characters_in_a_prompt_are_named_or_skipped() -> None:
+    model = small_model()
+    with pytest.raises(VocabularyError, match=r"'X' \(U\+0058\), 'é' \(U\+00E9\)"):
+        generate(model, "aXbé", length=5)
+    skipped = generate(model, "aXbé", length=20, seed=1, unknown="skip")
+    assert skipped == generate(model, "ab", length=20, seed=1)
+
+
+class Reciter(Writer):
+    """A writer that is certain of what comes next: the same text over and over."""
+
+    def __init__(self, text: str) -> None:
+        self.vocabulary = Vocabulary.of(text)
+        self.line_start = text[0]
+        self._codes = self.vocabulary.encode(text)
+
+    def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], Any]:
+        return self._certain(len(codes_T), 1), len(codes_T)
+
+    def pick(self, state: Any, samples_B: NDArray[np.int64]) -> Any:
+        return state
+
+    def step(self, state: Any, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
+        return self._certain(state + 1, len(codes_B)), state + 1
+
+    def _certain(self, place: int, samples: int) -> NDArray[np.float32]:
+        logits_BV = np.full((samples, len(self.vocabulary)), -1e9, dtype=np.float32)
+        logits_BV[:, self._codes[place % len(self._codes)]] = 0
+        return logits_BV
+
+
+@pytest.mark.parametrize(
+    ("stop", "text"),
+    [
+        ("d", "ababc"),
+        ("abcd", "ab"),  # the first "ab" could have been the beginning of the stop text
+        ("ababcd", ""),
+        ("zz", "ababcdababcd"),
+        ("dab", "ababc"),
+    ],
+)
+def test_text_ends_before_the_stop_text(stop: str, text: str) -> None:
+    config = SampleConfig(length=12, stop=stop, seed=1)
+    assert generate(Reciter("ababcd"), config=config) == [text]
+    assert "".join(stream(Reciter("ababcd"), config=config)) == text
+
+
+def test_what_may_be_a_stop_text_is_held_back_no_longer_than_needed() -> None:
+    pieces = list(stream(Reciter("ababcd"), length=5, stop="abcx", seed=1))
+    assert pieces == ["ab", "abc"]
+
+
+def test_nothing_is_drawn_once_every_sample_has_stopped() -> None:
+    class Counting(Reciter):
+        steps = 0
+
+        def step(self, state: Any, codes_B: NDArray[np.int64]) -> Any:
+            self.steps += 1
+            return super().step(state, codes_B)
+
+    writer = Counting("abcdef")
+    assert generate(writer, length=1000, stop="d", num_samples=3, seed=1) == ["abc"] * 3
+    assert writer.steps == 2
+
+
+def test_samples_that_ended_cost_nothing_and_change_nothing() -> None:
+    class Counting(PackedWriter):
+        widths: ClassVar[list[int]] = []
+
+        def step(self, state: State, codes_B: NDArray[np.int64]) -> Any:
+            self.widths.append(len(codes_B))
+            return super().step(state, codes_B)
+
+    config = SampleConfig(length=40, seed=2, num_samples=16, temperature=2, stop="c")
+    texts = generate(Counting(small_model()), "ab", config)
+    widths = list(Counting.widths)
+    for number in (1, 5):
+        alone = generate(Counting(small_model()), "ab", config, num_samples=number)
+        assert alone == texts[:number]
+    assert widths[0] == 16
+    assert len(set(widths)) > 2
+    for place, width in enumerate(widths):
+        still_written = sum(len(text) >= place for text in texts)
+        assert still_written <= width < 2 * still_written
+
+
+def test_likelihood_is_that_of_the_model_whatever_is_drawn_from() -> None:
+    model = small_model()
+    config = SampleConfig(length=30, seed=4, num_samples=3, temperature=0.3, ban="d", top_k=4)
+    for written in judged(writer_for(model), "ab", config):
+        codes = torch.from_numpy(model.vocabulary.encode("ab" + written.text).astype(np.int64))
+        logits_T1V, _ = model(codes[:-1, None], model.initial_state(1))
+        expected = -cross_entropy(logits_T1V[1:, 0], codes[2:], reduction="sum").item()
+        assert written.log_probability == pytest.approx(expected, abs=1e-4)
+
+
+def test_likelihood_ends_with_the_text() -> None:
+    writer = writer_for(small_model())
+    whole, *_ = judged(writer, "a", SampleConfig(length=40, seed=3, num_samples=2))
+    stop = whole.text[5:8]
+    config = SampleConfig(length=40, seed=3, num_samples=2, stop=stop)
+    ended = judged(writer, "a", config)[0]
+    length = whole.text.index(stop) + 3
+    (same,) = judged(writer, "a", SampleConfig(length=length, seed=3))
+    assert ended.text + stop == same.text
+    assert ended.log_probability == pytest.approx(same.log_probability, abs=1e-4)
+
+
+@pytest.mark.parametrize("engine", ["torch", "packed", "quantized"])
+def test_draws_follow_the_distribution_of_the_network(engine: str) -> None:
+    model = small_model()
+    writer: Writer = TorchWriter(model) if engine == "torch" else PackedWriter(model)
+    if engine == "quantized":
+        writer = QuantizedWriter(model.arrays(), model.config, model.vocabulary, "c")
+    draws, prompt = 100_000, "abcabc"
+    texts = generate(writer, prompt, length=1, num_samples=draws, seed=9, temperature=1.0)
+    codes = torch.from_numpy(model.vocabulary.encode(prompt).astype(np.int64))[:, None]
+    logits_T1V, _ = model(codes, model.initial_state(1))
+    expected_V = draws * torch.softmax(logits_T1V[-1, 0].double(), 0).detach().numpy()
+    counted_V = np.array([texts.count(each) for each in model.vocabulary.characters])
+    chi_squared = ((counted_V - expected_V) ** 2 / expected_V).sum()
+    # One true engine in ten thousand is further off (Wilson and Hilferty, 1931).
+    free = len(counted_V) - 1
+    limit = free * (1 - 2 / (9 * free) + 3.72 * (2 / (9 * free)) ** 0.5) ** 3
+    assert chi_squared < limit
+    assert ((np.roll(counted_V, 1) - expected_V) ** 2 / expected_V).sum() > limit

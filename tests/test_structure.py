@@ -1,0 +1,111 @@
+"""What the package promises about itself: its structure, public names, quick starts, no pickle.
+
+The order of imports between packages is checked by import-linter: see pyproject.toml and
+`test_style.py`.
+"""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import charrnn
+from charrnn import errors
+from charrnn.errors import CharrnnError
+
+PACKAGE = Path(charrnn.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+LONGEST_INIT = 4  # lines: a docstring of three, and the quotes that end it
+
+
+def trees() -> Iterator[tuple[str, ast.Module]]:
+    for path in MODULES:
+        yield str(path.relative_to(PACKAGE)), ast.parse(path.read_text("utf-8"))
+
+
+def test_modules_are_imported_by_their_full_names() -> None:
+    """So that import-linter, and readers, see every import."""
+    for name, tree in trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0, name
+            if isinstance(node, ast.Import):
+                assert not any(alias.name.startswith("charrnn") for alias in node.names), name
+
+
+def test_nothing_that_runs_code_from_a_file_is_called() -> None:
+    for name, tree in trees():
+        called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        assert not called & {"eval", "exec", "torch.load", "compile"}, name
+
+
+def test_every_package_says_what_it_contains_and_defines_nothing() -> None:
+    for folder in {path.parent for path in MODULES} - {PACKAGE}:
+        init = (folder / "__init__.py").read_text("utf-8")
+        (docstring,) = ast.parse(init).body
+        assert isinstance(docstring, ast.Expr)
+        assert len(init.splitlines()) <= LONGEST_INIT
+        assert "May import: " in init
+
+
+def test_few_packages_and_modules_at_the_top() -> None:
+    modules = [path.stem for path in PACKAGE.glob("*.py")]
+    packages = [path.parent.name for path in PACKAGE.glob("*/__init__.py")]
+    assert sorted(modules) == ["__init__", "__main__", "errors", "files", "version"]
+    assert len(packages) <= 15
+
+
+def test_every_command_has_a_file_of_its_name() -> None:
+    from charrnn.cli.app import COMMANDS
+
+    for name, command in COMMANDS.items():
+        assert command.__module__ == f"charrnn.cli.{name}"
+
+
+def test_tests_mirror_the_package() -> None:
+    """Each folder of tests is a package's, and each of its test files a module's or a topic's."""
+    tests = Path(__file__).parent
+    packages = {path.parent.relative_to(PACKAGE) for path in MODULES}
+    folders = {path.parent.relative_to(tests) for path in tests.rglob("test_*.py")}
+    assert folders <= packages
+
+
+def test_the_public_names_are_there_and_lead_to_what_they_say() -> None:
+    for name in charrnn.__all__:
+        assert getattr(charrnn, name).__name__ == name
+        assert name in dir(charrnn)
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        charrnn.nothing  # noqa: B018
+
+
+def test_the_public_names_are_the_documented_ones() -> None:
+    documented = (
+        "train, resume, load, generate, stream, score, Corpus, Vocabulary, CharRNN, ModelConfig, "
+        "TrainConfig, SampleConfig, CharrnnError, "
+        "Reading, Started, Step, Evaluated, Saved, SteppedBack, Finished"
+    )
+    assert sorted(charrnn.__all__) == sorted(documented.split(", "))
+
+
+def test_no_public_name_is_the_name_of_a_package() -> None:
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert not packages & set(charrnn.__all__)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("api",), ("--help",), ("--version",), ("train", "--help"), ("list",)]
+)
+def test_no_torch_is_loaded_before_it_is_needed(arguments: tuple[str, ...]) -> None:
+    script = Path(__file__).with_name("loads_no_torch.py")
+    command = [sys.executable, "-W", "error", str(script), *arguments]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def test_every_error_is_part_of_the_tree() -> None:
+    classes = [value for value in vars(errors).values() if isinstance(value, type)]
+    assert len(classes) > 5
+    assert all(issubclass(kind, CharrnnError | Warning) for kind in classes)
+    assert all(kind.__name__ in (errors.__doc__ or "") for kind in classes)

@@ -1,0 +1,125 @@
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from charrnn.analysis.scoring import character_nats
+from charrnn.config.benchmark import BenchConfig
+from charrnn.data import catalogue
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.errors import ConfigError
+from charrnn.model.loading import load_checkpoint
+from charrnn.numerics.quantization import quantize
+from charrnn.runs.find import find_run
+from charrnn.training import benchmark as module
+from charrnn.training.benchmark import benchmark, quantization_cost
+from charrnn.training.events import Finished
+from tests.conftest import Outcome
+
+SMALL = BenchConfig(
+    num_layers=2,
+    hidden_size=8,
+    batch_size=4,
+    seq_length=6,
+    vocabulary_size=5,
+    device="cpu",
+    threads=1,
+    max_time=0.001,
+)
+
+
+def test_each_contender_is_measured_in_every_round() -> None:
+    result = benchmark(SMALL)
+    assert [each.name for each in result.measured][:3] == [
+        "charrnn float32",
+        "stock float32",
+        "limit float32",
+    ]
+    assert result.rounds >= 1
+    for each in result.measured:
+        assert 0 < each.minimum <= each.median <= each.maximum
+    stock = next(each for each in result.measured if each.name == "stock float32")
+    assert stock.times_stock == 1.0
+
+
+def test_the_cost_of_8_bits_is_that_of_writing(finished: Finished) -> None:
+    cost = quantization_cost("verse")
+    checkpoint = find_run("verse").select()
+    text = catalogue.bundled_path().read_text("utf-8")[:10_000]
+    codes = Vocabulary(checkpoint.run.config.vocabulary).encode(text, "skip")
+    assert cost.characters == len(codes) < 10_000
+    for array in (arrays := checkpoint.load("model")):
+        if array.startswith("weight") and array != "weight_ih_l0":
+            arrays[array] = quantize(arrays[array]).restored()
+    rounded = load_checkpoint(checkpoint, "cpu").set_arrays(arrays)
+    expected = character_nats(rounded, codes).mean() / math.log(2)
+    assert cost.quantized_bits == pytest.approx(expected, abs=1e-4)
+    assert cost.float32_bits != cost.quantized_bits
+    assert cost.change == cost.quantized_bits - cost.float32_bits
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_bfloat16_is_measured_where_the_processor_has_it(
+    there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "has_bfloat16", lambda: there)
+    contenders = module._contenders(SMALL, torch.device("cpu"))
+    for name in ("charrnn bfloat16", "stock bfloat16", "limit bfloat16"):
+        assert (name in contenders) == there
+
+
+def test_the_limit_does_as_many_operations_as_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = []
+    multiply = torch.mm
+
+    def counting(left: torch.Tensor, right: torch.Tensor, **keywords: torch.Tensor) -> torch.Tensor:
+        done.append(2 * left.shape[0] * left.shape[1] * right.shape[1])
+        return multiply(left, right, **keywords)
+
+    monkeypatch.setattr(torch, "mm", counting)
+    config = BenchConfig(num_layers=3, hidden_size=16, vocabulary_size=11, seq_length=8)
+    module._limit(config, torch.float32, torch.device("cpu"))()
+    each = 6 * (5 * 16 * 64 + 16 * 11)  # operations a character, as counted by hand
+    assert sum(done) == pytest.approx(each * config.batch_size * 8, rel=0.001)
+
+
+def test_the_command_prints_a_table_and_json(cli: Callable[..., Outcome]) -> None:
+    sizes = ("--hidden-size", 8, "--num-layers", 1, "--batch-size", 2, "--seq-length", 4)
+    outcome = cli("bench", *sizes, "--max-time", "1s", "--threads", 1)
+    assert outcome.code == 0
+    assert "charrnn float32" in outcome.out
+    assert "1 x 8 lstm" in outcome.out
+    outcome = cli("bench", *sizes, "--max-time", "0.001", "--threads", 1, "--json")
+    result = json.loads(outcome.out)
+    assert result["threads"] == 1
+    assert {"name", "median", "minimum", "maximum", "times_stock"} == set(result["measured"][0])
+
+
+def test_a_size_out_of_range_is_named() -> None:
+    with pytest.raises(ConfigError, match="seq_length"):
+        BenchConfig(seq_length=1)
+
+
+def test_on_a_gpu_each_precision_is_held_against_stock_and_its_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "choose_precision", lambda name, device, cell: name)
+    monkeypatch.setattr(module, "cuda_graph", lambda work: work)
+    for name in ("_ours", "_stock", "_limit"):
+        monkeypatch.setattr(module, name, lambda *sizes: lambda: None)
+    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, device: tensor)
+    assert list(module._contenders(SMALL, torch.device("cuda"))) == [
+        *("charrnn float32", "stock float32", "stock TF32", "limit float32"),
+        *("charrnn bfloat16", "stock bfloat16", "limit bfloat16"),
+        *("charrnn float16", "stock float16", "limit float16"),
+    ]
+
+
+@pytest.mark.gpu
+def test_a_gpu_is_measured() -> None:
+    result = benchmark(dataclasses.replace(SMALL, device="cuda", hidden_size=64, batch_size=16))
+    assert result.device == "cuda"
+    assert {"charrnn float32", "stock TF32", "limit float16"} <= {x.name for x in result.measured}

@@ -1,0 +1,156 @@
+"""Losses, gradients and weights that are no numbers: training steps back, nothing of them stays."""
+
+import math
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from charrnn.data.corpus import Corpus
+from charrnn.errors import DivergedError
+from charrnn.runs.metrics import read_rows
+from charrnn.runs.run import Run
+from charrnn.training import step
+from charrnn.training.events import Event, Step, SteppedBack
+from charrnn.training.loop import resume
+from charrnn.training.session import Session
+from tests.conftest import last_event
+from tests.training.tiny_runs import assert_same_but_for_the_steps_kept, digest, stopped_after, tiny
+
+Spoil = Callable[[pytest.MonkeyPatch], None]
+
+
+@pytest.fixture
+def text(text_file: Path) -> Corpus:
+    return Corpus.open(text_file)
+
+
+def spoil_weights(patch: pytest.MonkeyPatch) -> None:
+    next(iter(SPOILED[0].model.parameters())).data.view(-1)[3] = math.nan
+
+
+def spoil_gradient(patch: pytest.MonkeyPatch) -> None:
+    plain = torch.nn.utils.clip_grad_norm_
+
+    def clip(parameters: Any, *arguments: Any) -> torch.Tensor:
+        parameters = list(parameters)
+        parameters[2].grad.view(-1)[0] = math.inf
+        return plain(parameters, *arguments)
+
+    patch.setattr(torch.nn.utils, "clip_grad_norm_", clip)
+
+
+def spoil_loss(patch: pytest.MonkeyPatch) -> None:
+    plain = torch.nn.functional.cross_entropy
+    patch.setattr(step, "cross_entropy", lambda *given: plain(*given) * math.nan)
+
+
+SPOILED: list[Session] = []
+
+
+def diverging(patch: pytest.MonkeyPatch, spoil: Spoil, step: int, times: int) -> None:
+    """Have training diverge at the step after `step`, for so many times."""
+    take_steps = Session.take_steps
+
+    def spoiled(self: Session, stop: bool = False) -> list[Step]:
+        if self.progress.step != step or self.progress.setbacks >= times:
+            return take_steps(self)
+        SPOILED[:] = [self]
+        with pytest.MonkeyPatch.context() as inner:
+            spoil(inner)
+            return take_steps(self)
+
+    patch.setattr(Session, "take_steps", spoiled)
+
+
+@pytest.mark.parametrize("spoil", [spoil_weights, spoil_gradient, spoil_loss])
+def test_training_steps_back_with_half_the_learning_rate(
+    text: Corpus, monkeypatch: pytest.MonkeyPatch, spoil: Spoil
+) -> None:
+    diverging(monkeypatch, spoil, 14, times=1)
+    events = list(tiny("run", text))
+    back = next(event for event in events if isinstance(event, SteppedBack))
+    assert "training diverged at step 15: the loss is" in back.why
+    assert (back.step, back.setbacks) == (10, 1)
+    steps = [event for event in events if isinstance(event, Step)]
+    assert [event.step for event in steps] == [*range(1, 15), *range(11, 31)]
+    rates = {event.step: event.learning_rate for event in steps[:14]}
+    assert steps[14].learning_rate == rates[11] / 2
+    assert last_event(events).reason == "max_steps"
+    assert [row["step"] for row in read_rows(Path("run/metrics.jsonl"))] == [5, 10, 15, 20, 25, 30]
+    for checkpoint in Run.open(Path("run")).checkpoints():
+        for part in ("model", "trainer"):
+            assert all(np.isfinite(array).all() for array in checkpoint.load(part).values())
+
+
+def test_what_was_saved_on_the_way_to_divergence_is_removed(
+    text: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diverging(monkeypatch, spoil_loss, 14, times=1)
+    events = tiny("run", text, save_every=1)
+    next(event for event in events if isinstance(event, SteppedBack))
+    events.close()  # as if killed
+    assert Run.open(Path("run")).select("last").step == 10
+    steps = [event.step for event in resume("run") if isinstance(event, Step)]
+    assert steps == list(range(11, 31))
+
+
+def test_before_the_first_evaluation_it_steps_back_to_the_start(
+    text: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diverging(monkeypatch, spoil_loss, 2, times=2)
+    events = list(tiny("run", text))
+    back = [event for event in events if isinstance(event, SteppedBack)]
+    assert [(event.step, event.setbacks) for event in back] == [(0, 1), (0, 2)]
+    assert last_event(events).step == 30
+
+
+@pytest.mark.parametrize("step", [2, 10, 12, 14, 16, 25])
+def test_a_run_that_stepped_back_resumes_exactly(
+    text: Corpus, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    diverging(monkeypatch, spoil_weights, 14, times=2)
+    list(tiny("whole", text))
+    stop = threading.Event()
+    stopped_after(tiny("parts", text, stop), stop, step)
+    list(resume("parts"))
+    assert digest(Path("whole"))["state"]["setbacks"] == 2
+    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+
+
+def test_after_three_times_it_ends_and_says_what_to_try(
+    text: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    diverging(monkeypatch, spoil_loss, 14, times=99)
+    events = list[Event]()
+    with pytest.raises(DivergedError, match=r"at step 15: .* after 3 times .*--learning-rate") as e:
+        events.extend(tiny("run", text))
+    assert e.value.step == 15
+    assert [each.setbacks for each in events if isinstance(each, SteppedBack)] == [1, 2, 3]
+    newest = Run.open(Path("run")).select("last")
+    assert (newest.step, newest.state["setbacks"]) == (10, 3)
+    with pytest.raises(DivergedError, match="after 3 times"):
+        list(resume("run"))
+
+
+def test_a_weight_that_is_no_number_is_never_saved(
+    text: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_steps = Session.take_steps
+
+    def spoiled(self: Session, stop: bool = False) -> list[Step]:
+        taken = take_steps(self)
+        if self.progress.step == 17 and not self.progress.setbacks:
+            SPOILED[:] = [self]
+            spoil_weights(monkeypatch)
+        return taken
+
+    monkeypatch.setattr(Session, "take_steps", spoiled)
+    events = list(tiny("run", text, save_every=17))
+    back = next(event for event in events if isinstance(event, SteppedBack))
+    assert "at step 17: a weight is not a number" in back.why
+    assert last_event(events).step == 30

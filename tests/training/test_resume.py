@@ -1,0 +1,186 @@
+import dataclasses
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from charrnn.analysis import scoring
+from charrnn.config.training import Budget
+from charrnn.data.corpus import Corpus
+from charrnn.errors import CheckpointError, ConfigError
+from charrnn.recurrence.cpu import lstm
+from charrnn.runs.metrics import read_rows
+from charrnn.runs.run import Run
+from charrnn.training import session
+from charrnn.training.events import Evaluated, Event, Started, Step
+from charrnn.training.loop import resume, train
+from tests.conftest import TINY_MODEL, TINY_TRAINING, last_event
+from tests.training.tiny_runs import assert_same_but_for_the_steps_kept, digest, stopped_after, tiny
+
+
+# 3: the end of the warm-up; 5: a row; 10 and 20: evaluations; 23: the end of an epoch.
+@pytest.mark.parametrize("step", [0, 1, 2, 3, 4, 5, 9, 10, 11, 20, 22, 23, 24, 29])
+def test_resume_matches_the_uninterrupted_run(text: Corpus, step: int) -> None:
+    list(tiny("whole", text))
+    stop = threading.Event()
+    events = stopped_after(tiny("parts", text, stop), stop, step)
+    assert last_event(events).reason == "stopped"
+    assert last_event(events).step == step
+    assert last_event(list(resume("parts"))).reason == "max_steps"
+    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+
+
+@pytest.mark.parametrize("step", [10, 20, 30])
+def test_a_stop_during_an_evaluation_repeats_it_first(
+    text: Corpus, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "_CHUNK", 16)  # several chunks, so that there is a between
+    list(tiny("whole", text))
+    stop, losses, events = threading.Event(), scoring._losses, list[Event]()
+
+    def stopping(*arguments: Any) -> Any:
+        if isinstance(events[-1], Step) and events[-1].step == step:
+            stop.set()
+        return losses(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(scoring, "_losses", stopping)
+        for event in tiny("parts", text, stop):
+            events.append(event)
+    assert last_event(events).step == step
+    assert not any(isinstance(event, Evaluated) and event.step == step for event in events)
+    resumed = list(resume("parts"))
+    first = next(event for event in resumed if isinstance(event, Step | Evaluated))
+    assert isinstance(first, Evaluated)
+    assert first.step == step
+    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+
+
+def test_rows_written_after_the_checkpoint_are_dropped(text: Corpus) -> None:
+    list(tiny("whole", text))
+    crashed = tiny("parts", text)
+    for event in crashed:
+        if isinstance(event, Step) and event.step == 17:
+            break
+    crashed.close()  # as a crash would: the newest checkpoint is that of step 10
+    assert read_rows(Path("parts/metrics.jsonl"))[-1]["step"] == 15
+    list(resume("parts"))
+    assert digest(Path("parts")) == digest(Path("whole"))
+
+
+def test_the_row_of_an_evaluation_that_a_crash_undid_is_not_kept_twice(
+    text: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(tiny("whole", text))
+    stop = threading.Event()
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "held_out_loss", lambda *_: stop.set())  # as if stopped in it
+        list(tiny("parts", text, stop))
+    assert Run.open(Path("parts")).select("last").state["evaluated_step"] is None
+    crashed = resume("parts")
+    next(event for event in crashed if isinstance(event, Evaluated))
+    del crashed  # after the row was written, before the save
+    assert read_rows(Path("parts/metrics.jsonl"))[-1]["step"] == 10
+    list(resume("parts"))
+    assert digest(Path("parts"))["rows"] == digest(Path("whole"))["rows"]
+
+
+def test_a_larger_budget_goes_on_deterministically_and_says_so(text: Corpus) -> None:
+    for name in ("one", "again"):
+        list(tiny(name, text))
+        events = list(resume(name, Budget(max_steps=40)))
+        assert isinstance(events[0], Started)
+        assert events[0].replanned
+        assert events[0].step == 30
+        assert events[0].horizon == 40
+        assert last_event(events).step == 40
+    assert digest(Path("one")) == digest(Path("again"))
+    assert Run.open(Path("one")).select("last").state["budget"]["max_steps"] == 40
+
+
+def test_a_new_budget_lasts_through_a_further_stop(text: Corpus) -> None:
+    for name in ("one", "parts"):
+        list(tiny(name, text))
+    list(resume("one", Budget(max_steps=40)))
+    stop = threading.Event()
+    stopped_after(resume("parts", Budget(max_steps=40), stop=stop), stop, 35)
+    list(resume("parts"))
+    assert_same_but_for_the_steps_kept(Path("parts"), Path("one"))
+
+
+def test_a_finished_run_is_not_resumed_without_a_larger_budget(text: Corpus) -> None:
+    list(tiny("run", text))
+    with pytest.raises(ConfigError, match="finished: it ended at step 30 by its limit max_steps"):
+        list(resume("run"))
+
+
+def test_the_last_evaluation_of_a_time_budget_is_due_after_a_resume_too(text: Corpus) -> None:
+    stop = threading.Event()
+    stopped_after(tiny("run", text, stop, max_steps=None, max_time=60.0), stop, 7)
+    stopped = Run.open(Path("run")).select("last")
+    assert stopped.state["evaluation_seconds"] > 0
+    # An evaluation is taken to need all the time that is left: then none but the last comes next.
+    state = {**stopped.state, "evaluation_seconds": 60.0}
+    Run.open(Path("run")).save(7, stopped.load("model"), stopped.load("trainer"), state)
+    first = next(event for event in resume("run") if isinstance(event, Step | Evaluated))
+    assert isinstance(first, Evaluated)
+    assert first.step == 7
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("cell", ["gru", "rnn"])
+def test_other_cells_train_and_resume_exactly(text: Corpus, cell: Any, precision: Any) -> None:
+    shape = dataclasses.replace(TINY_MODEL, cell=cell)
+    config = dataclasses.replace(TINY_TRAINING, precision=precision)
+    list(train(text, config, shape, out_dir="whole"))
+    stop = threading.Event()
+    stopped_after(train(text, config, shape, out_dir="parts", stop=stop), stop, 13)
+    list(resume("parts"))
+    assert digest(Path("parts"))["trainer"] == digest(Path("whole"))["trainer"]
+
+
+# Enough streams for the processor's own engine, and for it to deal them out to two threads.
+@pytest.mark.parametrize(
+    ("precision", "batch_size", "threads"),
+    [("float32", 32, 1), ("float32", 64, 2), ("bfloat16", 4, 1), ("bfloat16", 64, 2)],
+)
+def test_the_engine_for_processors_trains_and_resumes_exactly(
+    text: Corpus,
+    precision: str,
+    batch_size: int,
+    threads: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls, run_layer = [], lstm.run_layer
+
+    def counted(*layer: Any) -> Any:
+        calls.append(layer)
+        return run_layer(*layer)
+
+    monkeypatch.setattr(lstm, "run_layer", counted)
+    settings: dict[str, Any] = {
+        "precision": precision,
+        "batch_size": batch_size,
+        "seq_length": 4,
+        "threads": threads,
+        "max_steps": 12,
+        "eval_every": 6,
+    }
+    list(tiny("whole", text, **settings))
+    assert len(calls) >= 24
+    stop = threading.Event()
+    stopped_after(tiny("parts", text, stop, **settings), stop, 5)
+    list(resume("parts"))
+    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused(text: Corpus) -> None:
+    finished = last_event(list(tiny("run", text)))
+    run = finished.run
+    newest = run.select("last")
+    arrays = newest.load("trainer")
+    del arrays["first.output.bias"]
+    run.save(newest.step, newest.load("model"), arrays, newest.state)
+    with pytest.raises(CheckpointError, match=r"does not fit what it resumes: output.bias"):
+        list(resume("run", Budget(max_steps=40)))

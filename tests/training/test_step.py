@@ -1,0 +1,28 @@
+import dataclasses
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.model.network import CharRNN
+from charrnn.training.step import Inputs, Update
+from tests.conftest import TINY_MODEL
+from tests.model.test_dropout import NOTHING
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0])
+def test_the_loss_learnt_from_is_that_at_its_temperature(temperature: float) -> None:
+    config = dataclasses.replace(
+        NOTHING, batch_size=4, weight_decay=0.0, loss_temperature=temperature
+    )
+    model = CharRNN(TINY_MODEL, Vocabulary("abcde")).initialize(1)
+    window_TB = torch.arange(36).reshape(9, 4) % 5
+    logits_TBV, _ = model(window_TB[:-1], model.initial_state(4))
+    sharpened_NV = torch.log_softmax(logits_TBV.flatten(0, 1), 1) / temperature
+    expected = cross_entropy(sharpened_NV, window_TB[1:].flatten())
+    update = Update(model, config, slice(0, 4))
+    loss, norm = update(Inputs(window_TB, draws={}, rate=0.0, move=0.0), lambda loss: loss)
+    assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
+    gradients = torch.autograd.grad(expected, list(model.parameters()))
+    assert norm.item() == pytest.approx(torch.cat([g.flatten() for g in gradients]).norm().item())
