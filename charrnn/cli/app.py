@@ -39,7 +39,7 @@ app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["--help", "-h"]},
     help="Train a character-level recurrent network on any text, and let it write.",
 )
 for name, command in COMMANDS.items():

@@ -46,12 +46,21 @@ def _of_kind(*kinds: str) -> Callable[[Path | None], Path | None]:
     return checked
 
 
+def complete_run(incomplete: str) -> list[str]:
+    """Return the names of runs that begin like this, for shell completion."""
+    from charrnn.runs.find import BUNDLED, run_paths
+
+    names = [*(path.name for path in run_paths()), BUNDLED]
+    return [name for name in names if name.startswith(incomplete) and name.isprintable()]
+
+
 RunArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="RUN",
         help="A run folder, or a name under checkpoints/; left out: the newest run.",
         show_default=False,
+        autocompletion=complete_run,
     ),
 ]
 CorpusOption = Annotated[

@@ -5,7 +5,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from charrnn.cli.flags import CheckpointOption, CorpusOption, DeviceOption, PictureOption, open_run
+from charrnn.cli.flags import (
+    CheckpointOption,
+    CorpusOption,
+    DeviceOption,
+    PictureOption,
+    complete_run,
+    open_run,
+)
 
 
 def plot(
@@ -13,6 +20,7 @@ def plot(
         list[str] | None,
         typer.Argument(
             metavar="RUN...",
+            autocompletion=complete_run,
             help="Run folders, or names under checkpoints/; left out: the newest run.",
             show_default=False,
         ),

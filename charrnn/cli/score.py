@@ -10,6 +10,7 @@ from charrnn.cli.flags import (
     DeviceOption,
     JsonOption,
     PageOption,
+    complete_run,
     open_run,
 )
 
@@ -19,6 +20,7 @@ def score(
         list[str] | None,
         typer.Argument(
             metavar="RUN | FILE...",
+            autocompletion=complete_run,
             help="Texts to score, - for standard input; the first may name the run. "
             "No text: the run's own held-out part.",
             show_default=False,
@@ -26,7 +28,11 @@ def score(
     ] = None,
     run: Annotated[
         list[str] | None,
-        typer.Option(help="A run; several compare. Then all arguments are texts.", metavar="RUN"),
+        typer.Option(
+            help="A run; several compare. Then all arguments are texts.",
+            metavar="RUN",
+            autocompletion=complete_run,
+        ),
     ] = None,
     context: Annotated[
         int | None,

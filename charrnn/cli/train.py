@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.flags import config_flags
+from charrnn.cli.flags import complete_run, config_flags
 from charrnn.config.model import ModelConfig
 from charrnn.config.text import PLAIN, TextConfig
 from charrnn.config.training import TrainConfig
@@ -34,7 +34,10 @@ def train(
     init_from: Annotated[
         str | None,
         typer.Option(
-            metavar="RUN", help="Start from the best model of this run.", show_default=False
+            metavar="RUN",
+            help="Start from the best model of this run.",
+            show_default=False,
+            autocompletion=complete_run,
         ),
     ] = None,
     dry_run: Annotated[

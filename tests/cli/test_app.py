@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
+import charrnn
+from charrnn.cli.app import COMMANDS
 from charrnn.data import catalogue, downloads
 from charrnn.errors import (
     CharrnnError,
@@ -117,3 +119,43 @@ def test_not_enough_memory_is_one_sentence(
     outcome = cli("train", text_file, *TINY)
     assert outcome.code == 1
     assert outcome.err.splitlines()[-1].startswith("error: there is not enough memory")
+
+
+def test_the_version_is_shown(cli: Cli) -> None:
+    outcome = cli("--version")
+    assert (outcome.code, outcome.out) == (0, f"charrnn {charrnn.__version__}\n")
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=str)
+def test_the_help_has_a_short_flag(command: list[str], cli: Cli) -> None:
+    assert cli(*command, "-h") == cli(*command, "--help")
+
+
+@pytest.mark.parametrize(
+    ("words", "completions"),
+    [
+        ("charrnn re", ["resume"]),
+        ("charrnn train --num-l", ["--num-layers"]),
+        ("charrnn train --cell ", ["lstm", "gru", "rnn"]),
+        ("charrnn sample v", ["verse"]),
+        ("charrnn score --run ", ["verse", "bard"]),
+        ("charrnn plot ba", ["bard"]),
+    ],
+)
+def test_a_shell_can_complete_commands_flags_values_and_runs(
+    words: str,
+    completions: list[str],
+    cli: Cli,
+    finished: Finished,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("_CHARRNN_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+    assert cli().out.split() == completions
+
+
+def test_completion_can_be_shown_for_a_shell(cli: Cli) -> None:
+    outcome = cli("--show-completion", "bash")
+    assert outcome.code == 0
+    assert "complete -o default -F _charrnn_completion charrnn" in outcome.out
