@@ -66,7 +66,7 @@ def test_every_command_has_a_file_of_its_name() -> None:
 
 
 def test_tests_mirror_the_package() -> None:
-    """Each folder of tests is a package's, and each of its test files a module's or a topic's."""
+    """Each folder with tests has the name of the package that they test."""
     tests = Path(__file__).parent
     packages = {path.parent.relative_to(PACKAGE) for path in MODULES}
     folders = {path.parent.relative_to(tests) for path in tests.rglob("test_*.py")}
