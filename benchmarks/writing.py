@@ -25,8 +25,8 @@ from charrnn.model.loading import load_checkpoint
 from charrnn.numerics.threads import set_threads
 from charrnn.recurrence.cpu.matmul import packed
 from charrnn.runs.find import find_run
-from charrnn.sampling.engines.compiled_loop import compile_for_later
 from charrnn.sampling.engines.eager import TorchWriter
+from charrnn.sampling.engines.int8.compiled_loop import compile_for_later
 from charrnn.sampling.engines.interface import Writer
 from charrnn.sampling.engines.selection import writer_of
 from charrnn.sampling.loop import generate

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from charrnn.config.sampling import SampleConfig
     from charrnn.config.training import TrainConfig
     from charrnn.data.corpus import Corpus
-    from charrnn.data.reading import Reading
+    from charrnn.data.progress import Reading
     from charrnn.data.vocabulary import Vocabulary
     from charrnn.errors import CharrnnError
     from charrnn.model.loading import load
@@ -30,7 +30,7 @@ _MODULES = {
     "Evaluated": "training.events",
     "Finished": "training.events",
     "ModelConfig": "config.model",
-    "Reading": "data.reading",
+    "Reading": "data.progress",
     "SampleConfig": "config.sampling",
     "Saved": "training.events",
     "Started": "training.events",

@@ -99,7 +99,7 @@ def test_no_public_name_is_the_name_of_a_package() -> None:
     "arguments", [(), ("api",), ("--help",), ("--version",), ("train", "--help"), ("list",)]
 )
 def test_no_torch_is_loaded_before_it_is_needed(arguments: tuple[str, ...]) -> None:
-    script = Path(__file__).with_name("loads_no_torch.py")
+    script = Path(__file__).with_name("assert_no_torch.py")
     command = [sys.executable, "-W", "error", str(script), *arguments]
     subprocess.run(command, check=True, capture_output=True)
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
-from charrnn.config.adaptation import AdaptConfig
+from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import CorpusError
 from charrnn.model.loading import load_checkpoint

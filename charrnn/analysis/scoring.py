@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
 from charrnn.analysis.dynamic_evaluation import adapted_copy
-from charrnn.config.adaptation import AdaptConfig
+from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.model.loading import load

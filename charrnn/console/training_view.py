@@ -14,7 +14,7 @@ from charrnn.console.output import messages
 from charrnn.console.run_facts import run_facts
 from charrnn.console.tables import print_facts
 from charrnn.console.text import duration, nats, printable
-from charrnn.data.reading import Reading
+from charrnn.data.progress import Reading
 from charrnn.runs.progress import MOST_SETBACKS
 from charrnn.training.events import Evaluated, Event, Finished, Saved, Started, Step, SteppedBack
 

@@ -16,7 +16,7 @@ from charrnn.data import catalogue, encoded_cache
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.downloads import fetch
 from charrnn.data.encoded_cache import Encoded
-from charrnn.data.reading import CHUNK, Reading, now_and_then, result_of
+from charrnn.data.progress import CHUNK, Reading, now_and_then, result_of
 from charrnn.data.sources import Documents, Fingerprint, Source, find_documents, kept_text
 from charrnn.data.vocabulary import Census, Codes, Vocabulary, notes
 from charrnn.errors import CorpusError, VocabularyError

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import filelock
 
 from charrnn.data.catalogue import Entry, downloads_folder
-from charrnn.data.reading import Reading
+from charrnn.data.progress import Reading
 from charrnn.errors import DownloadError
 from charrnn.version import __version__
 

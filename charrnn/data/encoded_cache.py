@@ -24,8 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config.text import TextConfig
+from charrnn.data.background import Behind
 from charrnn.data.decoding import decoded
-from charrnn.data.reading import Behind, Reading
+from charrnn.data.progress import Reading
 from charrnn.data.sources import Documents, Fingerprint, cache_folder
 from charrnn.data.vocabulary import UNKNOWN, Census, Codes, Vocabulary
 from charrnn.errors import CorpusError

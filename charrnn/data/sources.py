@@ -17,7 +17,8 @@ from typing import IO, NamedTuple
 import platformdirs
 
 from charrnn.data import catalogue
-from charrnn.data.reading import CHUNK, Behind, Reading
+from charrnn.data.background import Behind
+from charrnn.data.progress import CHUNK, Reading
 from charrnn.errors import CorpusError
 
 Source = str | Path

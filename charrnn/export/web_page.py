@@ -1,7 +1,7 @@
 """A page with a model inside, which writes in any browser and asks the network for nothing.
 
-The weights are those of the writer for one text (`charrnn.sampling.engines.int8`): 8 bits, and
-the page computes as it does, to the same bits up to the last, linear layer. The products are in
+The weights are those of the engine for one text (`charrnn.sampling.engines.int8`): 8 bits, and the
+page computes as it does, to the same bits up to the last, linear layer. The products are in
 `products.wasm`, assembled from `products.wat`.
 """
 
@@ -16,8 +16,9 @@ from charrnn.analysis.units import Found
 from charrnn.errors import ConfigError
 from charrnn.reports import pages
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.sampling.engines.int8 import whole_weights
+from charrnn.sampling.engines.int8.weights import whole_weights
 
+_TEMPLATES = Path(__file__).parent / "templates"
 _PRODUCTS = Path(__file__).parent / "products.wasm"
 _LANES = 16  # weights that are multiplied at once: rows are as wide as a multiple of it
 
@@ -54,9 +55,10 @@ def web_page(checkpoint: Checkpoint, found: list[Found]) -> str:
     )
     name = checkpoint.run.path.name
     return pages.page(
-        "writer.html",
+        "web_page.html",
+        folder=_TEMPLATES,
         title=f"{name} writes",
-        script="writer.js",
+        script="web_page.js",
         web_assembly=True,
         name=name,
         network=f"{layers} x {units} LSTM",

@@ -9,7 +9,7 @@ from charrnn.console.text import duration
 from charrnn.data.catalogue import bundled
 from charrnn.data.corpus import Corpus
 from charrnn.training.dry_run import Diagnosis, examine
-from charrnn.training.setup import prepare
+from charrnn.training.new_run import prepare
 
 _SHOWN = 12  # characters of each kind
 

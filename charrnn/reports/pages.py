@@ -25,17 +25,18 @@ MOST_BITS = 9
 def page(
     template: str,
     *,
+    folder: Path = _TEMPLATES,
     title: str,
     script: str | None = None,
     web_assembly: bool = False,
     **values: Any,
 ) -> str:
-    """Return the page that a template makes of the values, with its script, a file beside it.
+    """Return the page that a template of a folder makes of the values, with a script beside it.
 
     Only with `web_assembly` may the script compile some.
     """
-    style = Markup(_read("style.css"))
-    code = Markup(_read(script)) if script else None
+    style = Markup(_read(_TEMPLATES / "style.css"))
+    code = Markup(_read(folder / script)) if script else None
     allowed = _hash(code) if code else "'none'"
     if web_assembly:
         allowed += " 'wasm-unsafe-eval'"
@@ -48,7 +49,7 @@ def page(
         "form-action 'none'",
     ]
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        loader=jinja2.FileSystemLoader([folder, _TEMPLATES]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -98,8 +99,8 @@ def _json(value: Any) -> Markup:
     return Markup(text.translate(_JSON_ESCAPES))
 
 
-def _read(name: str) -> str:
-    return (_TEMPLATES / name).read_text(encoding="utf-8")
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def _hash(inline: str) -> str:

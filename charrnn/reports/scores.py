@@ -36,7 +36,7 @@ def score_rows(
 ) -> Iterator[Row]:
     """Score (name, text) pairs under a run, or the run's own held-out text where there are none."""
     from charrnn.analysis.scoring import score_codes
-    from charrnn.config.adaptation import AdaptConfig
+    from charrnn.config.dynamic_evaluation import AdaptConfig
     from charrnn.model.loading import load_checkpoint
 
     chosen = run.select(checkpoint)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from charrnn.config.training import Budget
-from charrnn.data.reading import Reading
+from charrnn.data.progress import Reading
 from charrnn.runs.run import Run
 
 

@@ -14,7 +14,7 @@ from charrnn.config.training import Budget, TrainConfig
 from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus
 from charrnn.data.corpus_record import CorpusRecord
-from charrnn.data.reading import Reading
+from charrnn.data.progress import Reading
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ConfigError, DivergedError
 from charrnn.model.network import CharRNN
@@ -26,9 +26,9 @@ from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.training.distributed import Group
 from charrnn.training.events import Event, Finished, Started
+from charrnn.training.new_run import _check_same, prepare
 from charrnn.training.ranks import Ranks
 from charrnn.training.session import Session
-from charrnn.training.setup import _check_same, prepare
 
 
 def train(

@@ -4,7 +4,7 @@ import torch
 
 from charrnn.analysis.dynamic_evaluation import adapted_copy
 from charrnn.analysis.scoring import character_nats, score
-from charrnn.config.adaptation import AdaptConfig
+from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.errors import ConfigError

@@ -21,7 +21,7 @@ from charrnn.errors import (
 from charrnn.runs import run
 from charrnn.training import step
 from charrnn.training.events import Finished
-from tests.cli.programs import TINY
+from tests.cli.process import TINY
 from tests.conftest import Cli
 
 # Each way charrnn can fail, as a user would cause it: one sentence, exit code 1.

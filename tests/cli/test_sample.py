@@ -10,7 +10,7 @@ import pytest
 from charrnn.data.corpus import Corpus
 from charrnn.sampling.novelty import novelty
 from charrnn.training.events import Finished
-from tests.cli.programs import program
+from tests.cli.process import program
 from tests.conftest import Cli
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from charrnn.training import dry_run
 from charrnn.training.events import Finished
-from tests.cli.programs import SIZES, TINY, program
+from tests.cli.process import SIZES, TINY, program
 from tests.conftest import Cli
 
 

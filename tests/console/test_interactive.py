@@ -13,7 +13,7 @@ import pytest
 
 from charrnn.training.events import Finished
 
-OWN_TERMINAL = Path(__file__).with_name("own_terminal.py")
+RUN_IN_TERMINAL = Path(__file__).with_name("run_in_terminal.py")
 
 
 class Session:
@@ -23,7 +23,7 @@ class Session:
         self._leader, follower = pty.openpty()
         fcntl.ioctl(follower, termios.TIOCSWINSZ, b"\x18\x00\x50\x00\x00\x00\x00\x00")
         self.process = subprocess.Popen(
-            [sys.executable, OWN_TERMINAL, "sample", "verse", "-i", *arguments],
+            [sys.executable, RUN_IN_TERMINAL, "sample", "verse", "-i", *arguments],
             stdin=follower,
             stdout=follower,
             stderr=follower,

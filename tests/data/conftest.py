@@ -2,7 +2,7 @@
 
 import pytest
 
-from charrnn.data import encoded_cache, reading, sources
+from charrnn.data import encoded_cache, progress, sources
 
 
 @pytest.fixture
@@ -10,4 +10,4 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Treat every text as a large one, read a few bytes at once."""
     monkeypatch.setattr(encoded_cache, "SMALL", 0)
     monkeypatch.setattr(sources, "CHUNK", 16)
-    monkeypatch.setattr(reading, "CHUNK", 16)
+    monkeypatch.setattr(progress, "CHUNK", 16)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus
 from charrnn.data.decoding import read_text
-from charrnn.data.reading import result_of
+from charrnn.data.progress import result_of
 from charrnn.errors import CorpusError, VocabularyError
 
 TEXTS = st.text(min_size=1, max_size=300)

@@ -14,7 +14,7 @@ from charrnn.data import catalogue, downloads
 from charrnn.data.catalogue import Entry, downloads_folder
 from charrnn.data.corpus import Corpus
 from charrnn.data.downloads import fetch
-from charrnn.data.reading import result_of
+from charrnn.data.progress import result_of
 from charrnn.errors import DownloadError
 
 TEXT = b"a text from far away, in many lines\n" * 30_000

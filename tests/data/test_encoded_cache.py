@@ -12,11 +12,11 @@ from charrnn.config.text import TextConfig
 from charrnn.data import encoded_cache, sources
 from charrnn.data.batches import Batches
 from charrnn.data.corpus import Corpus
-from charrnn.data.reading import Reading
+from charrnn.data.progress import Reading
 from charrnn.data.sources import cache_folder
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
-from tests.data.written import TEXT, copies, write
+from tests.data.text_files import TEXT, copies, write
 
 
 @pytest.mark.parametrize("chunk", range(1, 24))

@@ -10,7 +10,7 @@ from charrnn.data import sources
 from charrnn.data.corpus import Corpus
 from charrnn.data.encoded_cache import SEPARATOR
 from charrnn.errors import CorpusError
-from tests.data.written import TEXT, write
+from tests.data.text_files import TEXT, write
 
 
 def test_documents_are_separated_in_a_stable_order() -> None:

@@ -5,7 +5,7 @@ from charrnn.recurrence import native
 from charrnn.recurrence.cpu import lstm
 from charrnn.recurrence.dispatch import run_layer
 from charrnn.recurrence.layer import LayerWeights
-from tests.recurrence.cpu.layers import layer, plain, single
+from tests.recurrence.layers import layer, plain, single
 
 
 def test_the_engine_is_chosen_by_what_there_is() -> None:

@@ -21,7 +21,7 @@ import numpy as np
 
 import charrnn
 from charrnn.analysis.scoring import score
-from charrnn.config.adaptation import AdaptConfig
+from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.training import TrainConfig
 from charrnn.data.corpus import Corpus

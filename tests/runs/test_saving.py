@@ -10,7 +10,7 @@ from charrnn.errors import CheckpointError
 from charrnn.runs.run import Run
 from tests.runs.small_run import CONFIG, save
 
-HOLD_RUN = Path(__file__).with_name("hold_run.py")
+HOLD_LOCK = Path(__file__).with_name("hold_lock.py")
 
 
 def test_a_disk_without_room_is_named_before_a_run_and_before_a_save(
@@ -26,7 +26,7 @@ def test_a_disk_without_room_is_named_before_a_run_and_before_a_save(
 
 
 def test_two_writers_cannot_share_a_run(run: Run) -> None:
-    command = [sys.executable, str(HOLD_RUN), str(run.path)]
+    command = [sys.executable, str(HOLD_LOCK), str(run.path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout
         assert other.stdout.readline() == "held\n"

@@ -13,7 +13,7 @@ from charrnn.errors import ConfigError, VocabularyError
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
 from charrnn.sampling.engines.eager import TorchWriter
-from charrnn.sampling.engines.int8 import QuantizedWriter
+from charrnn.sampling.engines.int8.engine import QuantizedWriter
 from charrnn.sampling.engines.interface import Writer
 from charrnn.sampling.engines.packed import PackedWriter
 from charrnn.sampling.engines.selection import writer_for

@@ -34,7 +34,7 @@ def writer_of(
     config = checkpoint.run.config
     alone = num_samples == 1 and config.model.cell == "lstm"
     if alone and precision == "auto" and device in ("auto", "cpu"):
-        from charrnn.sampling.engines.int8 import QuantizedWriter
+        from charrnn.sampling.engines.int8.engine import QuantizedWriter
 
         vocabulary = Vocabulary(config.vocabulary)
         arrays = checkpoint.load("model")

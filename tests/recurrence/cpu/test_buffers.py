@@ -3,7 +3,7 @@ import gc
 import torch
 
 from charrnn.recurrence.cpu import buffers, lstm
-from tests.recurrence.cpu.layers import layer, leaves, outcome, single
+from tests.recurrence.layers import layer, leaves, outcome, single
 
 
 def test_two_forwards_then_both_backwards_are_as_each_alone() -> None:

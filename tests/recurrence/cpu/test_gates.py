@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn.recurrence.cpu import gates, lstm, matmul
-from tests.recurrence.cpu.layers import layer, single
+from tests.recurrence.layers import layer, single
 
 
 def test_what_is_not_a_number_shows() -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from charrnn.recurrence.cpu import lstm
 from charrnn.recurrence.layer import LayerState, LayerWeights
-from tests.recurrence.cpu.layers import (
+from tests.recurrence.layers import (
     assert_near,
     distances,
     in_bfloat16,

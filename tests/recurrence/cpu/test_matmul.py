@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from charrnn.recurrence.cpu import lstm, matmul
-from tests.recurrence.cpu.layers import assert_near, in_bfloat16, layer, outcome, plain, single
+from tests.recurrence.layers import assert_near, in_bfloat16, layer, outcome, plain, single
 
 
 @pytest.mark.parametrize("engine", [lstm.run_layer, in_bfloat16])

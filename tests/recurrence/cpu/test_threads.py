@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from charrnn.recurrence.cpu import lstm, threads
-from tests.recurrence.cpu.layers import assert_near, layer, outcome, single
+from tests.recurrence.layers import assert_near, layer, outcome, single
 
 
 def test_threads_of_others_keep_their_number_beside_the_engine() -> None:

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.sampling.engines.numpy_loop import Loop, PlainLoop, WholeWeights
+from charrnn.sampling.engines.int8.interface import Loop, WholeWeights
+from charrnn.sampling.engines.int8.numpy_loop import PlainLoop
 
 _STRETCH = 64  # characters read between two looks at whether the compiled loop is there
-_COMPILE = "from charrnn.sampling.engines import compiled_loop; compiled_loop.compile_for_later()"
+_COMPILE = (
+    "from charrnn.sampling.engines.int8 import compiled_loop; compiled_loop.compile_for_later()"
+)
 
 
 class SwitchingLoop:
@@ -50,7 +53,7 @@ class SwitchingLoop:
         if self._compiling and self._compiling.poll() is None:
             return
         try:
-            from charrnn.sampling.engines import compiled_loop
+            from charrnn.sampling.engines.int8 import compiled_loop
         except ImportError:  # a platform that numba does not serve
             self._settled = True
             return

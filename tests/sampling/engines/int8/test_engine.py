@@ -12,10 +12,11 @@ from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
 from charrnn.numerics.quantization import quantize
-from charrnn.sampling.engines.compiled_loop import CompiledLoop
 from charrnn.sampling.engines.eager import TorchWriter
-from charrnn.sampling.engines.int8 import QuantizedWriter
-from charrnn.sampling.engines.numpy_loop import Loop, PlainLoop, WholeWeights
+from charrnn.sampling.engines.int8.compiled_loop import CompiledLoop
+from charrnn.sampling.engines.int8.engine import QuantizedWriter
+from charrnn.sampling.engines.int8.interface import Loop, WholeWeights
+from charrnn.sampling.engines.int8.numpy_loop import PlainLoop
 from charrnn.sampling.loop import generate
 from charrnn.training.events import Finished
 

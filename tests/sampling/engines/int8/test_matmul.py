@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from charrnn.numerics.compiled import compiled
-from charrnn.sampling.engines import int8_matmul
+from charrnn.sampling.engines.int8 import matmul
 
 
 @pytest.mark.parametrize("width", [1, 15, 16, 50])
@@ -20,9 +20,9 @@ def test_products_are_exact(width: int) -> None:
 
 @compiled
 def _plain(hidden_H: Any, weights_GH: Any, j: Any) -> Any:
-    return int8_matmul.plain_four_products(hidden_H, weights_GH, j)
+    return matmul.plain_four_products(hidden_H, weights_GH, j)
 
 
 @compiled
 def _chosen(hidden_H: Any, weights_GH: Any, j: Any) -> Any:
-    return int8_matmul.four_products(hidden_H, weights_GH, j)
+    return matmul.four_products(hidden_H, weights_GH, j)

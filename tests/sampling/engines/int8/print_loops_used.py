@@ -11,7 +11,7 @@ if sys.argv[1:] == ["missing"]:
     sys.modules["numba"] = None  # type: ignore[assignment]
 
 from charrnn.runs.find import find_run
-from charrnn.sampling.engines.numpy_loop import PlainLoop
+from charrnn.sampling.engines.int8.numpy_loop import PlainLoop
 from charrnn.sampling.engines.selection import writer_of
 from charrnn.sampling.loop import stream
 

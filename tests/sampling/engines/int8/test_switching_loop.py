@@ -10,7 +10,7 @@ from charrnn.training.events import Finished
 
 def written(cache: Path, numba: str = "there") -> list[str]:
     """Return which loops wrote, first and last, where this folder keeps what is compiled."""
-    return said("loops_in_turn.py", cache, numba)
+    return said("print_loops_used.py", cache, numba)
 
 
 def said(script: str, cache: Path, *arguments: str) -> list[str]:
@@ -47,4 +47,4 @@ def test_it_writes_where_nothing_can_be_compiled(
 
 
 def test_one_process_compiles_for_all_loops(finished: Finished, tmp_path: Path) -> None:
-    assert said("loops_forgotten.py", tmp_path) == ["True", "True", "0"]
+    assert said("print_compiler_reuse.py", tmp_path) == ["True", "True", "0"]

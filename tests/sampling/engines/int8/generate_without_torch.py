@@ -4,7 +4,7 @@ import sys
 
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.runs.find import find_run
-from charrnn.sampling.engines.int8 import QuantizedWriter
+from charrnn.sampling.engines.int8.engine import QuantizedWriter
 from charrnn.sampling.loop import generate
 
 checkpoint = find_run("verse").select("best")

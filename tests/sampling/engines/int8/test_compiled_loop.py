@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
-from charrnn.sampling.engines import compiled_loop
-from charrnn.sampling.engines.compiled_loop import CompiledLoop
-from charrnn.sampling.engines.int8 import QuantizedWriter
-from charrnn.sampling.engines.numpy_loop import PlainLoop, WholeWeights
+from charrnn.sampling.engines.int8 import compiled_loop
+from charrnn.sampling.engines.int8.compiled_loop import CompiledLoop
+from charrnn.sampling.engines.int8.engine import QuantizedWriter
+from charrnn.sampling.engines.int8.interface import WholeWeights
+from charrnn.sampling.engines.int8.numpy_loop import PlainLoop
 from charrnn.sampling.loop import generate
 
 VOCABULARY = Vocabulary("\n abcdef")

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from charrnn.numerics.atomics import compare_exchange, load_acquire, pause, store_release
 from charrnn.numerics.compiled import compiled_exactly, inlined, sigmoid, tanh
 from charrnn.numerics.processor import cores_allowed
-from charrnn.sampling.engines.int8_matmul import four_products
-from charrnn.sampling.engines.numpy_loop import WholeWeights
+from charrnn.sampling.engines.int8.interface import WholeWeights
+from charrnn.sampling.engines.int8.matmul import four_products
 
 _FEWEST_UNITS = 192  # below, two cores lose more to waiting for each other than they gain
 _LONGEST_TASK = 256  # characters read by one call of the compiled loop
