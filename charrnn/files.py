@@ -1,7 +1,15 @@
-"""Files that are written completely or not at all."""
+"""Files: written to the disk, or replaced as a whole; and those that come with charrnn."""
 
 import os
 from pathlib import Path
+
+_PACKAGE = Path(__file__).parent
+
+
+def installed_folder(name: str) -> Path:
+    """Return a folder that comes with charrnn: in the installed package, or beside a checkout's."""
+    inside = _PACKAGE / name
+    return inside if inside.is_dir() else _PACKAGE.parent / name
 
 
 def write_synced(path: Path, data: bytes) -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 import socket
 import sys
@@ -17,7 +18,6 @@ from charrnn.training.loop import train
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-    from tests.recurrence.cuda.emulator import Emulator
 
 TINY_MODEL = ModelConfig(num_layers=2, hidden_size=16)
 TINY_TRAINING = TrainConfig(
@@ -31,6 +31,15 @@ TINY_TRAINING = TrainConfig(
     device="cpu",
     precision="float32",  # on every processor
     threads=1,
+)
+UNREGULARISED = dataclasses.replace(
+    TINY_TRAINING,
+    batch_size=32,
+    dropout=0.0,
+    output_dropout=0.0,
+    weight_drop=0.0,
+    input_dropout=0.0,
+    state_drop=0.0,
 )
 VERSE = """\
 FIRST MILLER:
@@ -109,17 +118,6 @@ def text_file(tmp_path: Path) -> Path:
 def finished(text_file: Path) -> Finished:
     """A finished tiny run at checkpoints/verse, trained on `text_file`."""
     return last_event(list(train(str(text_file), TINY_TRAINING, TINY_MODEL)))
-
-
-@pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> "Emulator":
-    """The kernels for NVIDIA GPUs on this processor; without a C++ compiler, tests are skipped."""
-    from tests.recurrence.cuda.emulator import Emulator
-
-    compiler = shutil.which("g++") or shutil.which("clang++")
-    if compiler is None:
-        pytest.skip("there is no C++ compiler to run the kernels on a processor with: install g++")
-    return Emulator(tmp_path_factory.mktemp("emulated"), compiler)
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,12 @@
 
 import re
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from charrnn.cli.app import COMMANDS
-from tests.conftest import Outcome
+from tests.conftest import Cli
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -29,7 +28,7 @@ def test_the_table_lists_every_command() -> None:
 
 @pytest.mark.parametrize("words", shown_commands(), ids=" ".join)
 def test_every_flag_shown_is_in_the_help(
-    words: list[str], cli: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+    words: list[str], cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flags = [word.split("=")[0] for word in words[2:] if re.match(r"--?[a-z]", word)]
     outcome = cli(words[1], "--help") if words[1] != "--help" else cli("--help")
@@ -38,7 +37,7 @@ def test_every_flag_shown_is_in_the_help(
         assert re.search(rf"(?<![\w-]){re.escape(flag)}(?![\w-])", outcome.out), flag
 
 
-def test_every_flag_named_anywhere_exists(cli: Callable[..., Outcome]) -> None:
+def test_every_flag_named_anywhere_exists(cli: Cli) -> None:
     known = "".join(cli(each, "--help").out for each in COMMANDS if each != "corpora")
     named = set(re.findall(r"`(--[a-z][a-z-]+)", README))
     assert named

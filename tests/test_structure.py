@@ -14,6 +14,7 @@ import pytest
 
 import charrnn
 from charrnn import errors
+from charrnn.cli.app import COMMANDS
 from charrnn.errors import CharrnnError
 
 PACKAGE = Path(charrnn.__file__).parent
@@ -59,7 +60,6 @@ def test_few_packages_and_modules_at_the_top() -> None:
 
 
 def test_every_command_has_a_file_of_its_name() -> None:
-    from charrnn.cli.app import COMMANDS
 
     for name, command in COMMANDS.items():
         assert command.__module__ == f"charrnn.cli.{name}"

@@ -1,4 +1,4 @@
-"""Analysis of a trained model: scoring, adaptation, surprise, memory, units, clamping.
+"""Analysis of a model: scoring, dynamic evaluation, surprise, memory, units, features, clamping.
 
 May import: charrnn.sampling and everything below it.
 """

@@ -21,11 +21,12 @@ def corpora(
     as_json: JsonOption = False,
 ) -> None:
     """Show the texts that charrnn knows by name; fetch them, or clean up after them."""
+    from charrnn.console.downloads import fetch_texts
     from charrnn.console.output import messages, print_json
     from charrnn.console.text import printable
+    from charrnn.data.cache import cache_folder, clean_cache
     from charrnn.data.catalogue import entries
-    from charrnn.data.sources import cache_folder, clean_cache
-    from charrnn.reports.corpora import catalogue_rows, fetch_texts, print_catalogue
+    from charrnn.reports.corpora import catalogue_rows, print_catalogue
 
     texts = names or []
     if texts and action != "fetch":

@@ -66,6 +66,6 @@ def plot(
 
         show_memory(runs, checkpoint, text, corpus, device, farthest, out)
     else:
-        from charrnn.reports.plots import show_curves
+        from charrnn.reports.curves import show_curves
 
         show_curves(runs, x, unit, out)

@@ -24,8 +24,10 @@ def resume(
 ) -> None:
     """Go on with a run exactly where it stopped, or beyond its end with a larger budget."""
     from charrnn.console.follow import follow
+    from charrnn.numerics.allocator import keep_freed_memory
     from charrnn.training.loop import resume as events
 
+    keep_freed_memory()
     code = follow(
         lambda stop: events(run, budget, corpus=corpus, device=device, threads=threads, stop=stop)
     )

@@ -79,8 +79,7 @@ def score(
     """
     from charrnn.console.output import print_json
     from charrnn.data.decoding import read_text
-    from charrnn.reports.scores import names_run, print_scores, ranked, score_rows
-    from charrnn.runs.find import find_run
+    from charrnn.runs.find import find_run, names_run
 
     if context is not None and adapt:
         raise typer.BadParameter("give --context or --adapt, not both")
@@ -96,11 +95,18 @@ def score(
         raise typer.BadParameter("--per-char shows one text as one run reads it")
     texts = [(file, read_text(file)) for file in files]
     if per_char:
-        from charrnn.reports.surprise import surprises, tell_surprises
+        from charrnn.reports.surprise import print_surprises, surprises, write_page
 
         found = surprises(runs[0].select(checkpoint), texts, device, corpus, unknown)
-        tell_surprises(found, length, out, as_json)
+        if out:
+            write_page(found, length or 20_000, out)
+        elif as_json:
+            print_json(found.as_json())
+        else:
+            print_surprises(found, length or 2000)
         return
+    from charrnn.reports.scores import print_scores, ranked, score_rows
+
     results = ranked(
         [
             row

@@ -52,12 +52,15 @@ def train(
 ) -> None:
     """Train a model on a text."""
     from charrnn.console.follow import follow
-    from charrnn.reports.dry_run import print_dry_run
+    from charrnn.numerics.allocator import keep_freed_memory
+    from charrnn.reports.dry_run import print_diagnosis
+    from charrnn.training.dry_run import dry_run as examine
     from charrnn.training.loop import train as events
 
     if dry_run:
-        print_dry_run(corpus or None, training, model, text, init_from)
+        print_diagnosis(examine(corpus or None, training, model, text, init_from))
         return
+    keep_freed_memory()
     code = follow(
         lambda stop: events(
             corpus or None, training, model, text, out_dir=out_dir, init_from=init_from, stop=stop

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from charrnn.console.output import results
-from charrnn.runs.curves import Curves, Point, Series, ticks
+from charrnn.runs.curves import Curves, Point, Series
 
 ROWS = 20
 """Of a chart that stands alone: a terminal is wider than high."""
@@ -176,3 +176,17 @@ def _number(value: float, logarithmic: bool) -> str:
     if abs(value) >= 1_000_000:
         return f"{value / 1e6:g}M"
     return f"{value:,.0f}" if value == int(value) and abs(value) >= 10 else f"{value:g}"
+
+
+def ticks(low: float, high: float, most: int) -> list[float]:
+    """Return at most so many round numbers between two bounds, evenly spaced."""
+    if not high > low:
+        return [low]
+    step = 10.0 ** math.floor(math.log10((high - low) / most))
+    while True:
+        for factor in (1, 2, 5):
+            first = math.ceil(low / (factor * step) - 1e-9)
+            last = math.floor(high / (factor * step) + 1e-9)
+            if last - first + 1 <= most:
+                return [round(n * factor * step, 12) for n in range(first, last + 1)]
+        step *= 10

@@ -9,7 +9,8 @@ from types import FrameType
 from charrnn.config.sampling import SampleConfig
 from charrnn.console.output import print_result
 from charrnn.console.training_view import TrainingView
-from charrnn.numerics.allocator import keep_freed_memory
+from charrnn.sampling.engines.selection import writer_of
+from charrnn.sampling.loop import generate
 from charrnn.training.events import Event, Finished
 from charrnn.training.ranks import Ranks
 
@@ -22,7 +23,6 @@ def follow(events: Callable[[threading.Event], Iterator[Event]]) -> int:
 
     Of several processes the first shows it.
     """
-    keep_freed_memory()
     ranks = Ranks.of_environment()
     finished: Finished | None = None
     with (
@@ -71,9 +71,6 @@ def _stop_on_signals(again_ends: bool) -> Iterator[tuple[threading.Event, list[i
 
 
 def _show_sample(finished: Finished, say: Callable[[str], None]) -> None:
-    from charrnn.sampling.engines.selection import writer_of
-    from charrnn.sampling.loop import generate
-
     temperature = SampleConfig().temperature
     # The writer that `charrnn sample` takes: what is compiled at its first use is compiled by then.
     writer = writer_of(finished.run.select("best"), device="cpu")

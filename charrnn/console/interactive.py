@@ -7,12 +7,12 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from charrnn.console.output import messages, print_error
+from charrnn.console.samples import TextOutput
 from charrnn.errors import CharrnnError, ConfigError
-
-if TYPE_CHECKING:
-    from charrnn.sampling.conversation import Conversation
+from charrnn.sampling.conversation import Conversation
 
 _SETTINGS = ("temperature", "length", "seed", "top_k", "top_p", "min_p")
 _HELP = """\
@@ -28,10 +28,8 @@ An empty line, or /more      lets it go on
 Ctrl-C stops an answer; Ctrl-D, or /quit, leaves. // begins a line that is text."""
 
 
-def converse(conversation: "Conversation", prompt: str) -> None:
+def converse(conversation: Conversation, prompt: str) -> None:
     """Take lines from standard input until it ends; answer each."""
-    from charrnn.console.output import messages, print_error
-
     say = messages().print
     shown = "> " if sys.stdin.isatty() and sys.stdout.isatty() else ""
     if shown:
@@ -61,7 +59,7 @@ def converse(conversation: "Conversation", prompt: str) -> None:
             print_error(str(error))
 
 
-def _take(conversation: "Conversation", line: str, say: Callable[[str], None]) -> None:
+def _take(conversation: Conversation, line: str, say: Callable[[str], None]) -> None:
     """Do what a line asks for; raise `ConfigError` if nobody knows what that is."""
     word, _, rest = line.partition(" ")
     name, rest = word.removeprefix("/").replace("-", "_"), rest.strip()
@@ -89,11 +87,9 @@ def _take(conversation: "Conversation", line: str, say: Callable[[str], None]) -
 
 
 def _show(
-    conversation: "Conversation", answer: Callable[[], Generator[str]], whole: bool = False
+    conversation: Conversation, answer: Callable[[], Generator[str]], whole: bool = False
 ) -> None:
     """Write an answer to standard output, behind the line (or text) it goes on; Ctrl-C stops it."""
-    from charrnn.console.samples import TextOutput
-
     output = TextOutput()
     try:
         with _stop_request() as stop, contextlib.closing(answer()) as pieces:

@@ -1,4 +1,4 @@
-"""From bytes to batches: sources, decoding, vocabulary, corpus, catalogue, n-gram model.
+"""From bytes to batches: sources, decoding, vocabulary, cache, corpus, catalogue, n-gram model.
 
-May import: charrnn.numerics, charrnn.config, charrnn.files, charrnn.errors; not torch.
+May import: charrnn.numerics, charrnn.config, charrnn.files and what is below; no torch.
 """

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import platformdirs
+from charrnn.data.cache import downloads_folder
+from charrnn.files import installed_folder
 
-_PACKAGE = Path(__file__).parents[1]
 _LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__"}
 
 
@@ -34,7 +34,11 @@ class Entry:
         """Where the text is, None while it was not fetched; the source of Python is a folder."""
         if self.python:
             return Path(sysconfig.get_path("stdlib"))
-        path = _folder() / self.file if self.file else downloads_folder() / f"{self.name}.txt"
+        path = (
+            installed_folder("corpora") / self.file
+            if self.file
+            else downloads_folder() / f"{self.name}.txt"
+        )
         return path if path.is_file() else None
 
     @property
@@ -66,7 +70,7 @@ def bundled() -> str:
 
 def bundled_path() -> Path:
     """Return the file of the text that comes with charrnn."""
-    return _folder() / str(entries()[bundled()].file)
+    return installed_folder("corpora") / str(entries()[bundled()].file)
 
 
 def find(name: str) -> Path | None:
@@ -84,22 +88,13 @@ def python_files() -> tuple[Path, ...]:
     return tuple(sorted(kept, key=lambda path: path.relative_to(root).parts))
 
 
-def downloads_folder() -> Path:
-    """Return where fetched texts are kept."""
-    return Path(platformdirs.user_cache_dir("charrnn")) / "downloads"
-
-
 @cache
 def entries() -> dict[str, Entry]:
     """Return all texts by name."""
-    listed = tomllib.loads((_folder() / "catalogue.toml").read_text(encoding="utf-8"))
+    listed = tomllib.loads(
+        (installed_folder("corpora") / "catalogue.toml").read_text(encoding="utf-8")
+    )
     return {
         name: Entry(name=name, **{**each, "urls": tuple(each.get("urls", ()))})
         for name, each in listed.items()
     }
-
-
-def _folder() -> Path:
-    """`corpora/` inside an installed package, or beside the package in a checkout."""
-    inside = _PACKAGE / "corpora"
-    return inside if inside.is_dir() else _PACKAGE.parent / "corpora"

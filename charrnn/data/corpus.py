@@ -1,7 +1,4 @@
-"""From a text to batches of character codes.
-
-Shape suffixes: T steps in time, B parallel streams.
-"""
+"""A text as character codes, and where it came from."""
 
 import dataclasses
 import hashlib
@@ -13,11 +10,12 @@ import numpy as np
 
 from charrnn.config.text import PLAIN, TextConfig
 from charrnn.data import catalogue, encoded_cache
+from charrnn.data.cache import kept_text
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.downloads import fetch
 from charrnn.data.encoded_cache import Encoded
 from charrnn.data.progress import CHUNK, Reading, now_and_then, result_of
-from charrnn.data.sources import Documents, Fingerprint, Source, find_documents, kept_text
+from charrnn.data.sources import Documents, Fingerprint, Source, find_documents
 from charrnn.data.vocabulary import Census, Codes, Vocabulary, notes
 from charrnn.errors import CorpusError, VocabularyError
 

@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 
 import filelock
 
-from charrnn.data.catalogue import Entry, downloads_folder
+from charrnn.data.cache import downloads_folder
+from charrnn.data.catalogue import Entry
 from charrnn.data.progress import Reading
 from charrnn.errors import DownloadError
 from charrnn.version import __version__

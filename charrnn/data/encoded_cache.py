@@ -25,11 +25,13 @@ from numpy.typing import NDArray
 
 from charrnn.config.text import TextConfig
 from charrnn.data.background import Behind
+from charrnn.data.cache import encoded_folder
 from charrnn.data.decoding import decoded
 from charrnn.data.progress import Reading
-from charrnn.data.sources import Documents, Fingerprint, cache_folder
+from charrnn.data.sources import Documents, Fingerprint
 from charrnn.data.vocabulary import UNKNOWN, Census, Codes, Vocabulary
 from charrnn.errors import CorpusError
+from charrnn.files import write_synced
 
 SEPARATOR = "\x1c"
 """Stands between documents: FILE SEPARATOR, which texts do not hold."""
@@ -119,7 +121,7 @@ def _place(sha256: str, config: TextConfig) -> Path:
     encoding = codecs.lookup(config.encoding).name
     how = [_FORMAT, sha256, encoding, config.newline, config.min_count]
     key = hashlib.sha256(json.dumps(how).encode()).hexdigest()
-    return cache_folder() / "encoded" / key
+    return encoded_folder() / key
 
 
 def _encode(
@@ -266,7 +268,4 @@ def _write_facts(path: Path, encoded: Encoded) -> None:
         "vocabulary": encoded.vocabulary.characters,
         "counts": encoded.counts,
     }
-    with path.open("wb") as file:
-        file.write(json.dumps(facts).encode())
-        file.flush()
-        os.fsync(file.fileno())
+    write_synced(path, json.dumps(facts).encode())

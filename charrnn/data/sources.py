@@ -4,7 +4,6 @@ import glob
 import gzip
 import hashlib
 import os
-import shutil
 import stat
 import sys
 import tempfile
@@ -14,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
 
-import platformdirs
-
 from charrnn.data import catalogue
 from charrnn.data.background import Behind
+from charrnn.data.cache import kept_text, texts_folder
 from charrnn.data.progress import CHUNK, Reading
 from charrnn.errors import CorpusError
 
@@ -112,30 +110,6 @@ def find_documents(sources: Sequence[Source]) -> Documents:
     )
 
 
-def cache_folder() -> Path:
-    """Return the folder of what can be made or fetched again."""
-    return Path(platformdirs.user_cache_dir("charrnn"))
-
-
-def kept_text(sha256: str) -> Path:
-    """Return where a text that could be read only once is kept."""
-    return cache_folder() / "texts" / f"{sha256}.txt"
-
-
-def clean_cache() -> int:
-    """Empty the cache of encoded texts, of kept standard input and of downloads.
-
-    Returns how many bytes were removed.
-    """
-    removed = 0
-    for name in ("encoded", "texts", "downloads"):
-        folder = cache_folder() / name
-        if folder.is_dir():
-            removed += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            shutil.rmtree(folder)
-    return removed
-
-
 def _find(source: Source) -> tuple[str, str, list[Document]]:
     """Return a name, what to find it by again, and the documents."""
     if str(source) == "-":
@@ -202,7 +176,7 @@ def _stem(path: Path) -> str:
 
 def _keep(stream: IO[bytes]) -> Path:
     """Copy a stream into the cache, under the SHA-256 of what it gave."""
-    folder = kept_text("").parent
+    folder = texts_folder()
     digest = hashlib.sha256()
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Devices, precision, threads, compiled functions, activations, quantisation, random numbers.
+"""Devices, precision, threads, memory, compiled functions, quantisation, random numbers.
 
 May import: charrnn.errors.
 """

@@ -1,4 +1,4 @@
-"""Which device computes, in which precision, and with how many threads."""
+"""The device that computes: its choice, its memory, and a check that it computes correctly."""
 
 import functools
 import os

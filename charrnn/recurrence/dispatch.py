@@ -1,4 +1,4 @@
-"""One recurrent layer over a stretch of time: one signature, several engines."""
+"""Choose the engine that runs recurrent layers, and run them."""
 
 from collections.abc import Sequence
 
@@ -10,8 +10,6 @@ from charrnn.recurrence import native, reference
 from charrnn.recurrence.cpu import lstm
 from charrnn.recurrence.cuda import persistent
 from charrnn.recurrence.layer import LayerState, LayerWeights
-
-__all__ = ["LayerState", "LayerWeights", "run_layer", "run_layers"]
 
 
 def run_layers(

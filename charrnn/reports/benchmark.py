@@ -1,14 +1,10 @@
 """The speed comparison as a table."""
 
-from typing import TYPE_CHECKING
-
 from charrnn.console.tables import print_facts, print_table
-
-if TYPE_CHECKING:
-    from charrnn.training.benchmark import Benchmark
+from charrnn.training.benchmark import Benchmark
 
 
-def print_benchmark(result: "Benchmark") -> None:
+def print_benchmark(result: Benchmark) -> None:
     """Print what was measured as a table, and on what."""
     config, cost = result.config, result.quantization
     print_table(

@@ -1,12 +1,10 @@
-"""The catalogue of texts, as rows for JSON and as a table; and the fetching of its texts."""
+"""The catalogue of texts: as rows for JSON, and as a table."""
 
 from typing import Any
 
 from charrnn.console.output import print_result
 from charrnn.console.tables import print_table
-from charrnn.console.training_view import TrainingView
 from charrnn.data.catalogue import entries
-from charrnn.data.downloads import fetch
 
 
 def catalogue_rows() -> list[dict[str, Any]]:
@@ -49,14 +47,3 @@ def print_catalogue(rows: list[dict[str, Any]]) -> None:
             print_result(f"    {url}")
         if row["urls"]:
             print_result(f"    SHA-256 {row['sha256'] or 'recorded on first download'}")
-
-
-def fetch_texts(names: list[str]) -> None:
-    """Fetch texts of the catalogue, and print where each is; shows how far each download is."""
-    with TrainingView() as view:
-        for name in names:
-            if entries()[name].urls:
-                for reading in fetch(entries()[name]):
-                    view.show(reading)
-    for name in names:
-        print_result(str(entries()[name].path))

@@ -1,30 +1,11 @@
 """What a text is, and what training on it would take: on the terminal."""
 
-from charrnn.config.model import ModelConfig
-from charrnn.config.text import TextConfig
-from charrnn.config.training import TrainConfig
 from charrnn.console.run_facts import run_facts
 from charrnn.console.tables import print_facts
 from charrnn.console.text import duration
-from charrnn.data.catalogue import bundled
-from charrnn.data.corpus import Corpus
-from charrnn.training.dry_run import Diagnosis, examine
-from charrnn.training.new_run import prepare
+from charrnn.training.dry_run import Diagnosis
 
 _SHOWN = 12  # characters of each kind
-
-
-def print_dry_run(
-    sources: list[str] | None,
-    training: TrainConfig,
-    model: ModelConfig,
-    text: TextConfig,
-    init_from: str | None,
-) -> None:
-    """Read a text, train on it for two seconds, and print what a run would be; see `train`."""
-    corpus = Corpus.open(sources or [bundled()], text)
-    session, _ = prepare(corpus, training, model, init_from=init_from)
-    print_diagnosis(examine(corpus, session))
 
 
 def print_diagnosis(found: Diagnosis) -> None:

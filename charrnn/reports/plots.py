@@ -2,19 +2,14 @@
 
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
-from charrnn.console.chart import print_curves
 from charrnn.errors import ConfigError
-from charrnn.files import replace_file
-from charrnn.runs.curves import Axis, Curves, Unit, curves
-from charrnn.runs.run import Run
+from charrnn.runs.curves import Curves
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from matplotlib.figure import Figure
 
     from charrnn.analysis.memory import Memory
@@ -37,15 +32,6 @@ _STYLE = {
 }
 
 
-def show_curves(runs: list[Run], axis: Axis, unit: Unit, out: Path | None) -> None:
-    """Draw the losses of runs: as a picture if `out` names one, else on the terminal."""
-    drawn = curves(runs, axis, unit)
-    if out:
-        replace_file(out, draw_curves(drawn, kind_of(out)))
-    else:
-        print_curves(drawn)
-
-
 def kind_of(path: Path) -> Kind:
     """Return the kind of picture that a file's name asks for."""
     return cast(Kind, path.suffix.lower().removeprefix("."))
@@ -56,7 +42,7 @@ def draw_curves(curves: Curves, kind: Kind) -> bytes:
     return _drawn(lambda figure: _put_curves(figure, curves), _SIZE, kind)
 
 
-def draw_memory(memories: "Mapping[str, Memory]", kind: Kind) -> bytes:
+def draw_memory(memories: Mapping[str, "Memory"], kind: Kind) -> bytes:
     """Return a picture of how the influence of a character fades, a line a model."""
     return _drawn(lambda figure: _put_memory(figure, memories), _WIDE, kind)
 
@@ -98,7 +84,7 @@ def _put_curves(figure: "Figure", curves: Curves) -> None:
         axes.text(0.5, 0.5, "no curve yet", transform=axes.transAxes, ha="center")
 
 
-def _put_memory(figure: "Figure", memories: "Mapping[str, Memory]") -> None:
+def _put_memory(figure: "Figure", memories: Mapping[str, "Memory"]) -> None:
     panels = figure.subplots(1, 2)
     for panel, measure, title, y_name in (
         (panels[0], "gradient", "by gradient", "length of the gradient, relative to 1 step"),
@@ -125,7 +111,7 @@ def _put_memory(figure: "Figure", memories: "Mapping[str, Memory]") -> None:
     panels[0].legend(frameon=False)
 
 
-def _drawn(draw: "Callable[[Figure], None]", size: tuple[float, float], kind: Kind) -> bytes:
+def _drawn(draw: Callable[["Figure"], None], size: tuple[float, float], kind: Kind) -> bytes:
     """Return the file of a picture; raise `ConfigError` where matplotlib is not installed."""
     try:
         import matplotlib as mpl

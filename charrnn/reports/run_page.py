@@ -1,4 +1,4 @@
-"""A run drawn: curves and memory on the terminal, and the page that tells all of it."""
+"""The page about a whole run."""
 
 import base64
 import math

@@ -1,9 +1,9 @@
-"""What `score`, `list` and `info` tell: as rows for JSON, and as tables for people."""
+"""What `list`, `info` and `verify` show: as rows for JSON, and as tables for people."""
 
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from charrnn.console.output import messages
 from charrnn.console.run_facts import run_facts
@@ -13,9 +13,7 @@ from charrnn.errors import CheckpointError
 from charrnn.runs.find import run_paths
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
-
-if TYPE_CHECKING:
-    from charrnn.runs.verification import Verified
+from charrnn.runs.verification import Verified
 
 Row = dict[str, Any]
 
@@ -29,7 +27,7 @@ def describe_all() -> Iterator[Row]:
             messages().print(printable(f"left out: {error}"))
 
 
-def print_verified(run: Run, found: "list[Verified]") -> None:
+def print_verified(run: Run, found: list[Verified]) -> None:
     """Print what `verify` found, and in a sentence what it means."""
     print_table(
         f"{run.path}",

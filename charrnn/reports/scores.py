@@ -2,26 +2,15 @@
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal
 
+from charrnn.analysis.scoring import score_codes
+from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.console.tables import print_table
-from charrnn.errors import CheckpointError
+from charrnn.model.loading import load_checkpoint
 from charrnn.reports.runs import Row
 from charrnn.reports.texts import texts_of
-from charrnn.runs.find import find_run
 from charrnn.runs.run import Run
-
-
-def names_run(name: str) -> bool:
-    """Whether an argument is meant as a run: a file of that name goes before it."""
-    if Path(name).is_file():
-        return False
-    try:
-        find_run(name)
-    except CheckpointError:
-        return False
-    return True
 
 
 def score_rows(
@@ -35,10 +24,6 @@ def score_rows(
     unknown: Literal["error", "skip"],
 ) -> Iterator[Row]:
     """Score (name, text) pairs under a run, or the run's own held-out text where there are none."""
-    from charrnn.analysis.scoring import score_codes
-    from charrnn.config.dynamic_evaluation import AdaptConfig
-    from charrnn.model.loading import load_checkpoint
-
     chosen = run.select(checkpoint)
     model = load_checkpoint(chosen, device)
     for name, codes in texts_of(chosen, texts, corpus, unknown):

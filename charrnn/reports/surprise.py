@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from charrnn.analysis.surprise import Expectations, SurprisingLine, expectations, surprising_lines
 from charrnn.console.heat_map import BITS_A_SHADE, print_surprise
-from charrnn.console.output import print_json, results
+from charrnn.console.output import results
 from charrnn.console.tables import print_facts, print_table
 from charrnn.console.text import printable
 from charrnn.files import replace_file
@@ -132,13 +132,3 @@ def write_page(found: Surprises, length: int, path: Path) -> None:
             },
         ),
     )
-
-
-def tell_surprises(found: Surprises, length: int | None, out: Path | None, as_json: bool) -> None:
-    """Write a page to `out`, print JSON, or print the text; `length` is in characters."""
-    if out:
-        write_page(found, length or 20_000, out)
-    elif as_json:
-        print_json(found.as_json())
-    else:
-        print_surprises(found, length or 2000)

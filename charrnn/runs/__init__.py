@@ -1,4 +1,4 @@
-"""The run folder on disk: checkpoints, manifest, verification, metrics, config, curves.
+"""The run folder on disk: find, config, checkpoints, manifest, verify, metrics, progress, curves.
 
-May import: charrnn.data, charrnn.config, charrnn.files, charrnn.errors; not torch.
+May import: charrnn.data, charrnn.config, charrnn.files and what is below; no torch.
 """

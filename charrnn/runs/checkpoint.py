@@ -18,8 +18,9 @@ from charrnn.runs.run_config import Origin
 
 _EMPTY = 64  # bytes: no more than the header of a file of arrays that holds none
 
-
 Part = Literal["model", "trainer"]
+
+_FILES: dict[Part, str] = {"model": MODEL_FILE, "trainer": TRAINER_FILE}
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,14 @@ class Checkpoint:
     def verify(self, parts: Iterable[Part] = ("model", "trainer")) -> None:
         """Read these files, and keep them for `load`; raise `CheckpointError` at any damage."""
         for part in parts:
-            name = f"{part}.safetensors"
-            self._contents[name] = self._read(name)
+            self._contents[_FILES[part]] = self._read(_FILES[part])
 
     def load(self, part: Part) -> dict[str, NDArray[Any]]:
         """Return the arrays of `model` (averaged weights) or `trainer` (all the rest), verified.
 
         What is kept in 16 bits is returned in 32.
         """
-        name = f"{part}.safetensors"
+        name = _FILES[part]
         data = self._contents.pop(name, None) or self._read(name)
         try:
             arrays = safetensors.numpy.load(data)
@@ -99,7 +99,7 @@ class Checkpoint:
         """Return how many bytes a file of this run has, at least and at most."""
         config = self.run.config
         numbers = config.model.parameters(len(config.vocabulary))
-        if name.startswith("model"):
+        if name == MODEL_FILE:
             return 2 * numbers, 4 * numbers + SPARE
         if self.is_model_alone:
             return 0, _EMPTY

@@ -101,17 +101,3 @@ def worth_showing(series: list[Series]) -> tuple[float, float]:
     low, high = min(shown), max(shown)
     room = _HEADROOM * (high - low) or 0.1
     return low - room, high + room
-
-
-def ticks(low: float, high: float, most: int) -> list[float]:
-    """Return at most so many round numbers between two bounds, evenly spaced."""
-    if not high > low:
-        return [low]
-    step = 10.0 ** math.floor(math.log10((high - low) / most))
-    while True:
-        for factor in (1, 2, 5):
-            first = math.ceil(low / (factor * step) - 1e-9)
-            last = math.floor(high / (factor * step) + 1e-9)
-            if last - first + 1 <= most:
-                return [round(n * factor * step, 12) for n in range(first, last + 1)]
-        step *= 10

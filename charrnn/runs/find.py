@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from charrnn.errors import CheckpointError
-from charrnn.runs.layout import CONFIG_FILE
+from charrnn.files import installed_folder
+from charrnn.runs.layout import CONFIG_FILE, STEP_FOLDERS
 from charrnn.runs.run import Run
 
 RUNS_FOLDER = Path("checkpoints")
 BUNDLED = "bard"
-_PACKAGE = Path(__file__).parents[1]
 
 
 def find_run(name: str | None, or_bundled: bool = True) -> Run:
@@ -27,7 +27,9 @@ def find_run(name: str | None, or_bundled: bool = True) -> Run:
             )
         return Run.open(path)
     bundled = bundled_path()
-    own = [path for path in run_paths() if any(path.glob("step-*")) and not _same(path, bundled)]
+    own = [
+        path for path in run_paths() if any(path.glob(STEP_FOLDERS)) and not _same(path, bundled)
+    ]
     if own:
         return Run.open(max(own, key=_last_change))
     if or_bundled and (bundled / CONFIG_FILE).is_file():
@@ -37,10 +39,20 @@ def find_run(name: str | None, or_bundled: bool = True) -> Run:
     )
 
 
+def names_run(name: str) -> bool:
+    """Whether an argument is meant as a run: a file of that name goes before it."""
+    if Path(name).is_file():
+        return False
+    try:
+        find_run(name)
+    except CheckpointError:
+        return False
+    return True
+
+
 def bundled_path() -> Path:
-    """Return the folder of the model that comes with charrnn, in a package or in a checkout."""
-    inside = _PACKAGE / RUNS_FOLDER
-    return (inside if inside.is_dir() else _PACKAGE.parent / RUNS_FOLDER) / BUNDLED
+    """Return the folder of the model that comes with charrnn."""
+    return installed_folder(str(RUNS_FOLDER)) / BUNDLED
 
 
 def run_paths(folder: Path = RUNS_FOLDER) -> list[Path]:

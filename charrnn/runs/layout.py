@@ -1,5 +1,7 @@
 """The run folder on disk: the names of its files, and their sizes.
 
+`RunFolder` is what a checkpoint knows of its run; `charrnn.runs.run.Run` adds the checkpoints.
+
 RUN/config.json
 RUN/metrics.jsonl
 RUN/step-00001000/   model.safetensors  trainer.safetensors  state.json  manifest.json
@@ -14,6 +16,8 @@ FORMAT = 1
 
 CONFIG_FILE, MANIFEST_FILE, STATE_FILE = "config.json", "manifest.json", "state.json"
 MODEL_FILE, TRAINER_FILE = "model.safetensors", "trainer.safetensors"
+METRICS_FILE = "metrics.jsonl"
+STEP_FOLDERS = "step-*"
 
 SPARE = 1 << 20
 """Bytes of a checkpoint beside its arrays, at most: headers, state, manifest."""
@@ -29,7 +33,11 @@ class RunFolder:
     @property
     def metrics_path(self) -> Path:
         """The file of the run's curves: see `charrnn.runs.metrics`."""
-        return self.path / "metrics.jsonl"
+        return self.path / METRICS_FILE
+
+    def step_folder(self, step: int) -> Path:
+        """Return the folder of the checkpoint of a step."""
+        return self.path / f"step-{step:08d}"
 
     @property
     def checkpoint_bytes(self) -> int:

@@ -7,6 +7,7 @@ from charrnn.config.training import Budget
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.layout import STATE_FILE
 
 MOST_SETBACKS = 3
 
@@ -73,4 +74,4 @@ class Progress:
                 }
             )
         except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
-            raise CheckpointError(f"{checkpoint.path}/state.json is damaged: {error}") from None
+            raise CheckpointError(f"{checkpoint.path / STATE_FILE} is damaged: {error}") from None

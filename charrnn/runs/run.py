@@ -219,7 +219,7 @@ class Run(RunFolder):
                 "config": manifests.entry(manifests.read(self.path / CONFIG_FILE, MOST_JSON)),
             }
         )
-        folder = self.path / f"step-{step:08d}"
+        folder = self.step_folder(step)
         saving.save(folder, {**contents, MANIFEST_FILE: as_json(manifest)}, f"step {step:,}")
         self._prune()
         return Checkpoint(self, step, folder, manifest, dict(state))

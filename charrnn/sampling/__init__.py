@@ -1,4 +1,4 @@
-"""Generating text with a model: the loop, filters, constraints, copied text, conversation.
+"""Generating text: the loop, filters, constraints, copied text, conversation, engines.
 
 May import: charrnn.model and everything below it.
 """

@@ -1,4 +1,4 @@
-"""The training loop, one step, its optimizer, events, several processes, dry run, benchmark.
+"""Training: defaults, the loop, one step, its optimizer, events, processes, dry run, benchmark.
 
 May import: charrnn.analysis and everything below it.
 """

@@ -2,16 +2,14 @@
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from charrnn.config.training import Budget, DeviceName, Precision, TrainConfig
-
-if TYPE_CHECKING:
-    from charrnn.data.corpus import Corpus
+from charrnn.data.corpus import Corpus
 
 
 def resolve(
-    config: TrainConfig, corpus: "Corpus", device: str, precision: str, threads: int
+    config: TrainConfig, corpus: Corpus, device: str, precision: str, threads: int
 ) -> TrainConfig:
     """Fill in all that was left to the corpus; what was given stays as it is.
 

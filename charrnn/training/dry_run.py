@@ -9,9 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from charrnn.config.model import ModelConfig
+from charrnn.config.text import TextConfig
+from charrnn.config.training import TrainConfig
+from charrnn.data.catalogue import bundled
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import code_points
 from charrnn.runs.run_config import RunConfig
+from charrnn.training.new_run import prepare
 from charrnn.training.session import Session
 
 _PROBE = 2.0  # seconds of training that an epoch is estimated from
@@ -52,6 +57,19 @@ class Diagnosis:
     disk: int
     seconds_per_epoch: float
     notes: tuple[str, ...]
+
+
+def dry_run(
+    sources: list[str] | None,
+    training: TrainConfig,
+    model: ModelConfig,
+    text: TextConfig,
+    init_from: str | None,
+) -> Diagnosis:
+    """Read a text and examine it; see `charrnn.train` for the arguments. Raises `CharrnnError`."""
+    corpus = Corpus.open(sources or [bundled()], text)
+    session, _ = prepare(corpus, training, model, init_from=init_from)
+    return examine(corpus, session)
 
 
 def examine(corpus: Corpus, session: Session) -> Diagnosis:

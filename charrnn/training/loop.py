@@ -26,7 +26,7 @@ from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.training.distributed import Group
 from charrnn.training.events import Event, Finished, Started
-from charrnn.training.new_run import _check_same, prepare
+from charrnn.training.new_run import check_same_text, prepare
 from charrnn.training.ranks import Ranks
 from charrnn.training.session import Session
 
@@ -137,7 +137,7 @@ def _resume(
     replanned = budget is not None and budget.named and budget != progress.budget
     if replanned and budget:
         progress.budget, progress.stale_evaluations = budget, 0
-    _check_same(text, group.lead(lambda: text.record))
+    check_same_text(text, group.lead(lambda: text.record))
     before = progress.processes
     session = Session(resumed, text, network, progress, group)
     if replanned or another:

@@ -71,7 +71,7 @@ def prepare(
     run, added = group.lead(new_run)
     shape, vocabulary = run.config.model, Vocabulary(run.config.vocabulary)
     text = text.adapted_to(vocabulary)
-    _check_same(text, run.config.corpus)
+    check_same_text(text, run.config.corpus)
     network = CharRNN(shape, vocabulary, text.line_start).initialize(config.seed)
     if known:
         network.adopt(known)
@@ -79,7 +79,8 @@ def prepare(
     return Session(run, text, network.to(device), progress, group), added
 
 
-def _check_same(text: Corpus, record: CorpusRecord) -> None:
+def check_same_text(text: Corpus, record: CorpusRecord) -> None:
+    """Raise `CorpusError` unless this process read the text that the first process did."""
     if text.sha256 != record.sha256:
         raise CorpusError(
             f"the processes of this run read different texts: {text.name} has the SHA-256 "

@@ -8,6 +8,7 @@ from charrnn.config.model import Cell
 from charrnn.errors import ConfigError
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
+from charrnn.recurrence.reference import run_layer
 from tests.analysis.small_model import model_of
 
 
@@ -15,7 +16,6 @@ def held_by_hand(
     model: CharRNN, codes: list[int], unit: Unit, value: float
 ) -> tuple[torch.Tensor, State]:
     """Read characters one by one, the unit set after each step of its layer."""
-    from charrnn.recurrence.reference import run_layer
 
     state, logits = model.initial_state(1), []
     for code in codes:

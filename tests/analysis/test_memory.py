@@ -1,8 +1,5 @@
 """How far back a model remembers, held against models whose memory is known."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -12,8 +9,6 @@ from charrnn.config.model import Cell, ModelConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
 from charrnn.model.network import CharRNN
-from charrnn.training.events import Finished
-from tests.conftest import Outcome
 
 
 def some_codes(length: int) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
@@ -69,12 +64,3 @@ def test_a_replaced_character_is_what_the_forecasts_are_held_against() -> None:
 def test_a_text_too_short_to_look_back_is_refused() -> None:
     with pytest.raises(CorpusError, match="at least 112 are needed"):
         memory(rnn_of(0.5), some_codes(111), farthest=10)
-
-
-def test_memory_is_drawn_on_the_terminal(
-    finished: Finished, text_file: Path, cli: Callable[..., Outcome]
-) -> None:
-    outcome = cli("plot", "--memory", "--farthest", 20, "--text", text_file)
-    assert outcome.code == 0
-    assert "steps ago" in outcome.out
-    assert "verse (lstm)" in outcome.out

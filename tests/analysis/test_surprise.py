@@ -1,4 +1,4 @@
-"""Where a text surprises a model, told and shown."""
+"""Where a text surprises a model."""
 
 import math
 

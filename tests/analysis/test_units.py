@@ -1,4 +1,4 @@
-"""Units are found by what they follow, read off right, and held where they are asked to be."""
+"""Units are found by the features that they follow, and their activities are read correctly."""
 
 import random
 from pathlib import Path
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from charrnn.analysis.features import features_of
 from charrnn.analysis.units import Found, Unit, activity, find
 from charrnn.config.model import Cell, ModelConfig
 from charrnn.config.training import TrainConfig
@@ -81,8 +82,6 @@ def test_a_correlation_is_numpys(tmp_path: Path) -> None:
     draws = np.random.default_rng(1)
     learnt, judged = draws.integers(0, 4, (2, 700)).astype(np.uint8)
     for found in find(model, learnt, judged):
-        from charrnn.analysis.features import features_of
-
         follower = found.followers[0]
         values = features_of(model.vocabulary.decode(judged))[found.feature]
         # 700 characters are read as three streams; each but the first after 200 of what precedes.

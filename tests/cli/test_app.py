@@ -21,8 +21,8 @@ from charrnn.errors import (
 from charrnn.runs import run
 from charrnn.training import step
 from charrnn.training.events import Finished
-from tests.cli.process import TINY
-from tests.conftest import Cli
+from tests.cli.process import SMALL, TINY
+from tests.conftest import VERSE, Cli
 
 # Each way charrnn can fail, as a user would cause it: one sentence, exit code 1.
 FAILURES: list[tuple[type[CharrnnError], list[str], str]] = [
@@ -159,3 +159,39 @@ def test_completion_can_be_shown_for_a_shell(cli: Cli) -> None:
     outcome = cli("--show-completion", "bash")
     assert outcome.code == 0
     assert "complete -o default -F _charrnn_completion charrnn" in outcome.out
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202egnp.exe[red]"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", HOSTILE],
+        ["sample", HOSTILE],
+        ["sample", "verse", "-p", HOSTILE],
+        ["score", "verse", HOSTILE],
+        ["verify", HOSTILE],
+        ["info", HOSTILE],
+        ["resume", HOSTILE],
+        ["sample", "verse", "--stop", HOSTILE, "--seed", HOSTILE],
+        ["train", "verse.txt", "-o", HOSTILE, "--learning-rate", "nan"],
+    ],
+)
+def test_what_is_named_in_errors_cannot_drive_the_terminal(
+    finished: Finished, cli: Cli, arguments: list[str]
+) -> None:
+    outcome = cli(*arguments)
+    assert outcome.code in (1, 2)
+    assert not {"\x1b", "\x07", "\u202e"} & set(outcome.out + outcome.err)
+
+
+def test_a_hostile_run_is_shown_harmlessly(text_file: Path, cli: Cli) -> None:
+    name = HOSTILE.replace("/", "")
+    Path(f"{name}.txt").write_text(VERSE * 3 + HOSTILE, encoding="utf-8")
+    assert cli("train", f"{name}.txt", *SMALL, "--max-steps", "5").code == 0
+    for command in (["list"], ["info", name], ["verify", name], ["score", name]):
+        outcome = cli(*command)
+        assert outcome.code == 0
+        assert not {"\x1b", "\x07", "\u202e"} & set(outcome.out + outcome.err)
+        assert "[red]" in outcome.out

@@ -1,10 +1,10 @@
-from collections.abc import Callable
+import json
 from pathlib import Path
 
 import pytest
 
 from charrnn.training.events import Finished
-from tests.conftest import Outcome
+from tests.conftest import Cli
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def long_text(tmp_path: Path) -> Path:
 
 
 def test_what_is_found_is_told_as_a_table_and_drawn(
-    finished: Finished, long_text: Path, cli: Callable[..., Outcome]
+    finished: Finished, long_text: Path, cli: Cli
 ) -> None:
     outcome = cli("neurons", "--text", long_text)
     assert outcome.code == 0
@@ -28,9 +28,8 @@ def test_what_is_found_is_told_as_a_table_and_drawn(
 
 
 def test_what_is_held_is_told_with_what_it_changes(
-    finished: Finished, long_text: Path, cli: Callable[..., Outcome]
+    finished: Finished, long_text: Path, cli: Cli
 ) -> None:
-    import json
 
     command = ("neurons", "--text", long_text, "--force", "1:2=on", "--force", "capital=off", "-n")
     told = json.loads(cli(*command, 50, "--json").out)
@@ -59,7 +58,7 @@ def test_what_cannot_be_looked_at_is_one_sentence(
     sentence: str,
     finished: Finished,
     long_text: Path,
-    cli: Callable[..., Outcome],
+    cli: Cli,
 ) -> None:
     outcome = cli("neurons", "--text", long_text, *arguments)
     assert outcome.code == 1

@@ -1,5 +1,4 @@
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -7,12 +6,10 @@ import pytest
 
 from charrnn.runs.curves import curves
 from charrnn.training.events import Finished
-from tests.conftest import Outcome
+from tests.conftest import Cli
 
 
-def test_a_run_without_a_curve_is_drawn_empty(
-    finished: Finished, cli: Callable[..., Outcome]
-) -> None:
+def test_a_run_without_a_curve_is_drawn_empty(finished: Finished, cli: Cli) -> None:
     finished.run.metrics_path.unlink()
     assert curves([finished.run]).series == ()
     assert cli("plot").out == "nothing to draw yet\n"
@@ -20,7 +17,7 @@ def test_a_run_without_a_curve_is_drawn_empty(
 
 
 def test_curves_are_printed_at_80_columns(
-    finished: Finished, cli: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+    finished: Finished, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     outcome = cli("plot", "--unit", "nats")
@@ -31,7 +28,7 @@ def test_curves_are_printed_at_80_columns(
 
 @pytest.mark.parametrize("arguments", [(), ("--memory", "--farthest", "10", "--text", "long.txt")])
 def test_pictures_are_files_of_their_kind(
-    arguments: tuple[str, ...], finished: Finished, text_file: Path, cli: Callable[..., Outcome]
+    arguments: tuple[str, ...], finished: Finished, text_file: Path, cli: Cli
 ) -> None:
     Path("long.txt").write_text(text_file.read_text() * 2)
     assert cli("plot", *arguments, "-o", "a.svg").code == 0
@@ -43,7 +40,7 @@ def test_pictures_are_files_of_their_kind(
     assert Path("a.svg").read_bytes() == again
 
 
-def test_a_name_is_no_mathematics(finished: Finished, cli: Callable[..., Outcome]) -> None:
+def test_a_name_is_no_mathematics(finished: Finished, cli: Cli) -> None:
     finished.run.path.rename(finished.run.path.with_name("_a$b$漢"))
     other = finished.run.path.with_name("other")
     assert cli("train", "verse.txt", "-o", other, "--max-steps", 5, "--batch-size", 2).code == 0
@@ -51,7 +48,7 @@ def test_a_name_is_no_mathematics(finished: Finished, cli: Callable[..., Outcome
 
 
 def test_without_matplotlib_the_install_line_is_told(
-    finished: Finished, cli: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+    finished: Finished, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     outcome = cli("plot", "-o", "a.png")
@@ -64,6 +61,6 @@ def test_without_matplotlib_the_install_line_is_told(
     "arguments", [("-o", "a.pdf"), ("verse", "verse", "-o", "a.html"), ("--memory", "-o", "a.html")]
 )
 def test_what_cannot_be_drawn_is_wrong_usage(
-    arguments: tuple[str, ...], finished: Finished, cli: Callable[..., Outcome]
+    arguments: tuple[str, ...], finished: Finished, cli: Cli
 ) -> None:
     assert cli("plot", *arguments).code == 2

@@ -1,11 +1,10 @@
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from charrnn.training.events import Finished
-from tests.conftest import Cli, Outcome
+from tests.conftest import Cli
 
 
 def test_score_of_the_held_out_part_of_a_text_and_of_several(
@@ -69,9 +68,7 @@ def test_score_names_unknown_characters_or_skips_them(cli: Cli, finished: Finish
     assert cli("score", "verse", "other.txt", "--unknown", "skip", "--json").code == 0
 
 
-def test_a_text_is_shown_by_surprise(
-    finished: Finished, text_file: Path, cli: Callable[..., Outcome]
-) -> None:
+def test_a_text_is_shown_by_surprise(finished: Finished, text_file: Path, cli: Cli) -> None:
     outcome = cli("score", text_file, "--per-char", "-n", "20")
     assert outcome.code == 0
     assert outcome.out.startswith("FIRST MILLER:↵\n")
@@ -93,6 +90,6 @@ def test_a_text_is_shown_by_surprise(
     ],
 )
 def test_what_does_not_go_together_is_wrong_usage(
-    arguments: tuple[object, ...], finished: Finished, cli: Callable[..., Outcome]
+    arguments: tuple[object, ...], finished: Finished, cli: Cli
 ) -> None:
     assert cli("score", *arguments).code == 2

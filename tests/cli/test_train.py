@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from charrnn.runs.run import Run
 from charrnn.training import dry_run
 from charrnn.training.events import Finished
-from tests.cli.process import SIZES, TINY, program
-from tests.conftest import Cli
+from tests.cli.process import SIZES, SMALL, TINY, program
+from tests.conftest import VERSE, Cli
 
 
 def test_train_prints_the_runs_path_alone(cli: Cli, text_file: Path) -> None:
@@ -122,3 +123,35 @@ def test_a_dry_run_tells_what_a_text_is_and_trains_nothing(
         "steps, about",
     ):
         assert told in outcome.out, told
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_at_once_and_harms_nothing(
+    number: signal.Signals, text_file: Path
+) -> None:
+    process = program("train", "verse.txt", *SMALL, "--max-steps", "100000", "--patience", "0")
+    metrics = Path("checkpoints/verse/metrics.jsonl")
+    deadline = time.monotonic() + 60
+    while not metrics.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    for _ in range(2):
+        process.send_signal(number)
+    started = time.monotonic()
+    process.communicate(timeout=60)
+    assert time.monotonic() - started < 5
+    assert process.returncode in (128 + number, -number)
+    Run.open(metrics.parent).select("last", ("model", "trainer"))
+
+
+def test_a_signal_while_the_text_is_read_ends_with_its_code(tmp_path: Path) -> None:
+    with open("large.txt", "wb") as file:
+        file.writelines([VERSE.encode() * 10_000] * 100)
+    process = program("train", "large.txt", *SMALL)
+    assert process.stderr
+    assert process.stderr.readline().startswith("looking at ")
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "nothing to save yet" in err
+    assert not list(Path("checkpoints").glob("*"))

@@ -1,12 +1,9 @@
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from charrnn.training.events import Finished
-from tests.conftest import Outcome
-
-Cli = Callable[..., Outcome]
+from tests.conftest import Cli
 
 
 def test_a_sound_run_is_told_to_be_sound(finished: Finished, cli: Cli) -> None:

@@ -1,5 +1,6 @@
 import pytest
 
+from charrnn.config.benchmark import BenchConfig
 from charrnn.config.model import ModelConfig
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.training import TrainConfig
@@ -26,3 +27,8 @@ from charrnn.errors import ConfigError
 def test_values_out_of_range_are_named_with_the_range(config, settings, sentence) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(ConfigError, match=sentence):
         config(**settings)
+
+
+def test_a_size_out_of_range_is_named() -> None:
+    with pytest.raises(ConfigError, match="seq_length"):
+        BenchConfig(seq_length=1)

@@ -1,4 +1,7 @@
-from charrnn.console.chart import chart
+from hypothesis import given
+from hypothesis import strategies as st
+
+from charrnn.console.chart import chart, ticks
 from charrnn.runs.curves import Series
 
 
@@ -33,3 +36,10 @@ def test_logarithmic_axes_leave_out_what_has_no_logarithm() -> None:
         series, x_name="k", y_name="y", low=0.05, high=2, width=50, height=12, logarithmic=True
     )
     assert text.plain.split("\n")[-1].split() == ["1", "2", "5", "k"]
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.integers(2, 12))
+def test_ticks_are_few_round_and_inside(low: float, span: float, most: int) -> None:
+    found = ticks(low, low + span, most)
+    assert len(found) <= most
+    assert all(low - 1e-6 * span <= each <= low + span * (1 + 1e-6) for each in found)

@@ -1,5 +1,6 @@
 """What a training run shows on a terminal, wide or small, and where there is none."""
 
+import dataclasses
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -7,9 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from charrnn.config.training import Budget
 from charrnn.console import training_view
 from charrnn.console.training_view import TrainingView
-from charrnn.training.events import Evaluated, Event, Step
+from charrnn.training.events import Evaluated, Event, Finished, Step
 from charrnn.training.loop import resume, train
 from tests.conftest import TINY_MODEL, TINY_TRAINING
 
@@ -87,10 +89,6 @@ def test_lines_on_evaluations_fit_80_columns(
 def test_the_chart_goes_on_where_an_earlier_sitting_stopped(
     text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import dataclasses
-
-    from charrnn.config.training import Budget
-    from charrnn.training.events import Finished
 
     short = dataclasses.replace(TINY_TRAINING, max_steps=10)
     finished = list(train(str(text_file), short, TINY_MODEL))[-1]

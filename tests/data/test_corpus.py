@@ -6,15 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import strategies as st
 
 from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus
 from charrnn.data.decoding import read_text
 from charrnn.data.progress import result_of
 from charrnn.errors import CorpusError, VocabularyError
-
-TEXTS = st.text(min_size=1, max_size=300)
 
 
 def test_the_held_out_part_is_the_last_tenth() -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from charrnn.data import catalogue, downloads
-from charrnn.data.catalogue import Entry, downloads_folder
+from charrnn.data.cache import downloads_folder
+from charrnn.data.catalogue import Entry
 from charrnn.data.corpus import Corpus
 from charrnn.data.downloads import fetch
 from charrnn.data.progress import result_of

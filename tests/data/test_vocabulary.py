@@ -3,12 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.config.sampling import SampleConfig
 from charrnn.data.vocabulary import UNKNOWN, Census, Vocabulary, notes
 from charrnn.errors import VocabularyError
-from charrnn.sampling.constraints import first_place, rules_of
-from tests.data.test_corpus import TEXTS
 
+TEXTS = st.text(min_size=1, max_size=300)
 PIECES = st.lists(st.text(max_size=40), min_size=1, max_size=5).filter(any)
 
 
@@ -47,19 +45,6 @@ def test_rare_characters_become_one_unknown_symbol() -> None:
     assert vocabulary.decode(vocabulary.encode(text)) == "aaabbb" + 3 * UNKNOWN
     assert vocabulary.decode(vocabulary.encode("zürich a")) == 7 * UNKNOWN + "a"
     assert census.vocabulary(min_count=1).characters == tuple("abcd🙂")
-
-
-def test_the_unknown_symbol_is_written_only_when_asked_for() -> None:
-    vocabulary = Vocabulary(["a", "b", UNKNOWN])
-
-    def allowed(config: SampleConfig) -> list[bool]:
-        rules = rules_of(config, vocabulary)
-        both: list[bool] = np.all([rule(first_place("")) for rule in rules], axis=0).tolist()
-        return both
-
-    assert allowed(SampleConfig()) == [True, True, False]
-    assert allowed(SampleConfig(only="a" + UNKNOWN)) == [True, False, True]
-    assert rules_of(SampleConfig(), Vocabulary("ab")) == ()
 
 
 def test_what_is_unusual_about_a_text_is_told() -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from charrnn.data.sources import cache_folder
+from charrnn.data.cache import encoded_folder
 
 TEXT = "Ça, déjà vu?\r\n漢字 🙂 é\n" * 3
 
@@ -14,4 +14,4 @@ def write(name: str, data: str | bytes) -> str:
 
 
 def copies() -> list[Path]:
-    return list((cache_folder() / "encoded").glob("*"))
+    return list(encoded_folder().glob("*"))

@@ -1,18 +1,17 @@
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from charrnn.config.model import Cell
-from tests.conftest import Outcome
+from tests.conftest import Cli
 from tests.export.small_models import checkpoint_of
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_the_card_of_one_file_tells_how_to_write_with_it(
-    cell: Cell, text_file: Path, cli: Callable[..., Outcome]
+    cell: Cell, text_file: Path, cli: Cli
 ) -> None:
     checkpoint_of(text_file, cell)
     assert cli("export", cell, "-o", "a.safetensors").code == 0

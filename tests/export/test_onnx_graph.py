@@ -1,6 +1,5 @@
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +12,13 @@ from charrnn.export import onnx_graph as module
 from charrnn.export.onnx_graph import TOLERANCE
 from charrnn.model.loading import load_checkpoint
 from charrnn.training.events import Finished
-from tests.conftest import Outcome
+from tests.conftest import Cli
 from tests.export.small_models import checkpoint_of
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_a_graph_gives_the_models_logits_and_state_elsewhere(
-    cell: Cell, text_file: Path, cli: Callable[..., Outcome]
+    cell: Cell, text_file: Path, cli: Cli
 ) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     model = load_checkpoint(checkpoint_of(text_file, cell))
@@ -47,7 +46,7 @@ def test_a_graph_that_differs_is_not_given_out(
 
 
 def test_without_onnx_the_install_line_is_told(
-    finished: Finished, cli: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+    finished: Finished, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     outcome = cli("export", "--to", "onnx")

@@ -1,4 +1,4 @@
-"""Models to share do what the model does: in a browser, under another runtime, in plain torch."""
+"""The exported page generates what charrnn generates, opened in a browser."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +10,7 @@ from charrnn.export import web_page
 from charrnn.runs.find import find_run
 from charrnn.sampling.engines.selection import writer_of
 from charrnn.sampling.loop import generate
-from charrnn.training.loop import train
-from tests.conftest import TINY_MODEL, TINY_TRAINING, Opened, Outcome
+from tests.conftest import Cli, Opened
 from tests.export.small_models import checkpoint_of
 
 PAGE = "document.getElementById('text').textContent"
@@ -36,7 +35,7 @@ def ask(opened: Opened, prompt: str, temperature: float, length: int) -> str:
 def test_the_page_writes_what_the_8_bit_writer_writes(
     plain: bool,
     text_file: Path,
-    cli: Callable[..., Outcome],
+    cli: Cli,
     opened: Callable[[Path], Opened],
 ) -> None:
     checkpoint = checkpoint_of(text_file)
@@ -51,7 +50,7 @@ def test_the_page_writes_what_the_8_bit_writer_writes(
 
 
 def test_bard_writes_in_a_page_what_it_writes_here(
-    cli: Callable[..., Outcome], opened: Callable[[Path], Opened]
+    cli: Cli, opened: Callable[[Path], Opened]
 ) -> None:
     assert cli("export", "bard", "--to", "html", "--no-cells").code == 0
     prompt = "KING:\nWhat "
@@ -128,36 +127,7 @@ def test_the_products_are_those_that_the_source_says() -> None:
     assert bytes(made) == (folder / "products.wasm").read_bytes()
 
 
-@pytest.mark.parametrize("page", ["plot", "export", "neurons", "score"])
-def test_a_hostile_run_and_text_do_nothing_in_any_page(
-    page: str,
-    tmp_path: Path,
-    cli: Callable[..., Outcome],
-    opened: Callable[[Path], Opened],
-) -> None:
-    hostile = "<script>alert(1)<!--"
-    text = tmp_path / "<img src=x onerror=alert(2)>.txt"
-    line = "</pre></script><script>alert(3)</script><img src=x onerror=alert(4)>&lt;\"'\n"
-    text.write_text(line * 40)
-    list(train(str(text), TINY_TRAINING, TINY_MODEL, out_dir=hostile))
-    arguments: dict[str, list[object]] = {
-        "plot": ["--farthest", "10"],
-        "export": ["--to", "html"],
-        "neurons": ["--text", text, "--unit", "1:1"],
-        "score": ["--per-char"],
-    }
-    assert cli(page, hostile, *arguments[page], "-o", "page.html").code == 0
-    found = opened(Path("page.html")).page
-    if page == "export":
-        found.wait_for_selector("#text[data-done]")
-    assert hostile in found.inner_text("main")
-    assert found.evaluate(
-        "Array.from(document.images).every((each) => each.src.startsWith('data:'))"
-    )
-    assert found.locator("script").count() <= 4
-
-
-def test_a_page_is_made_of_lstm_models_alone(text_file: Path, cli: Callable[..., Outcome]) -> None:
+def test_a_page_is_made_of_lstm_models_alone(text_file: Path, cli: Cli) -> None:
     checkpoint_of(text_file, "gru")
     outcome = cli("export", "gru", "--to", "html")
     assert outcome.code == 1

@@ -6,21 +6,11 @@ import torch
 
 from charrnn.config.training import TrainConfig
 from charrnn.model.dropout import Masks, draw, masks_of
-from tests.conftest import TINY_MODEL, TINY_TRAINING
-
-NOTHING = dataclasses.replace(
-    TINY_TRAINING,
-    batch_size=32,
-    dropout=0.0,
-    output_dropout=0.0,
-    weight_drop=0.0,
-    input_dropout=0.0,
-    state_drop=0.0,
-)
+from tests.conftest import TINY_MODEL, UNREGULARISED
 
 
 def drawn(shares: dict[str, Any], step: int = 3) -> Masks:
-    config: TrainConfig = dataclasses.replace(NOTHING, **shares)
+    config: TrainConfig = dataclasses.replace(UNREGULARISED, **shares)
     return masks_of(draw(config, TINY_MODEL, 20, step), config)
 
 

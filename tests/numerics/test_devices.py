@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 import torch
 
 from charrnn.errors import DeviceWarning
 from charrnn.numerics import devices
+from charrnn.numerics.devices import free_memory, resident
 
 real = torch.device
 
@@ -40,3 +42,13 @@ def test_gpus_that_would_be_idle_are_told_of(monkeypatch: pytest.MonkeyPatch) ->
     assert "torchrun --nproc-per-node=4 -m charrnn train" in sentence
     assert devices.idle_gpus(torch.device("cuda"), processes=4) == ()
     assert devices.idle_gpus(torch.device("cpu"), processes=1) == ()
+
+
+def test_a_text_that_takes_over_a_quarter_of_the_memory_stays_where_it_is() -> None:
+    codes, place = np.arange(100, dtype=np.uint16), torch.device("cpu")
+    assert resident(codes, place, 1599) is None
+    kept = resident(codes, place, 1600)
+    assert kept is not None
+    assert kept.tolist() == codes.tolist()
+    assert resident(codes.astype(np.uint8), place, 400) is not None
+    assert free_memory(place) == 0

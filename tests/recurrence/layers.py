@@ -1,10 +1,11 @@
 """Layers to compare engines with."""
 
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
+from charrnn.config.model import Cell, ModelConfig
 from charrnn.recurrence import reference
 from charrnn.recurrence.cpu import lstm
 from charrnn.recurrence.layer import LayerState, LayerWeights
@@ -87,3 +88,25 @@ def distances(ours: list[Tensor], exact: list[Tensor]) -> list[float]:
 def assert_near(ours: list[Tensor], exact: list[Tensor], tolerance: float) -> None:
     """Compare the norm of the difference with the norm of all there is."""
     assert max(distances(ours, exact)) < tolerance
+
+
+CELLS = get_args(Cell)
+
+
+def random_weights(cell: Cell, inputs: int, hidden: int, dtype: torch.dtype) -> LayerWeights:
+    draws = torch.Generator().manual_seed(3)
+    rows = ModelConfig(cell=cell).gates * hidden
+    shapes = ((rows, inputs), (rows, hidden), (rows,), (rows,))
+    return LayerWeights(
+        *(torch.randn(shape, generator=draws, dtype=dtype).requires_grad_() for shape in shapes)
+    )
+
+
+def random_state(cell: Cell, batch: int, hidden: int, dtype: torch.dtype) -> LayerState:
+    draws = torch.Generator().manual_seed(4)
+    parts = 2 if cell == "lstm" else 1
+    return tuple(torch.randn(batch, hidden, generator=draws, dtype=dtype) for _ in range(parts))
+
+
+def flat(outputs: Tensor, state: LayerState) -> Tensor:
+    return torch.cat([outputs.flatten(), *(part.flatten() for part in state)])

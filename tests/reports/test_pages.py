@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from charrnn.reports import pages
-from tests.conftest import Opened
+from charrnn.training.loop import train
+from tests.conftest import TINY_MODEL, TINY_TRAINING, Cli, Opened
 
 HOSTILE = "</pre></script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;'\"\u2028]]>"
 
@@ -108,3 +109,32 @@ def test_surprises_have_a_shade_a_bit(bits: float, level: int) -> None:
 def test_neighbours_of_one_shade_are_one_element_where_nothing_points_at_them() -> None:
     assert pages.by_activity("a\nbc", [1, 1, 1, -1]) == "<i class=p6>a↵\nb</i><i class=n6>c</i>"
     assert pages.by_surprise("ab", [0, 0]).count("<i") == 2
+
+
+@pytest.mark.parametrize("page", ["plot", "export", "neurons", "score"])
+def test_a_hostile_run_and_text_do_nothing_in_any_page(
+    page: str,
+    tmp_path: Path,
+    cli: Cli,
+    opened: Callable[[Path], Opened],
+) -> None:
+    hostile = "<script>alert(1)<!--"
+    text = tmp_path / "<img src=x onerror=alert(2)>.txt"
+    line = "</pre></script><script>alert(3)</script><img src=x onerror=alert(4)>&lt;\"'\n"
+    text.write_text(line * 40)
+    list(train(str(text), TINY_TRAINING, TINY_MODEL, out_dir=hostile))
+    arguments: dict[str, list[object]] = {
+        "plot": ["--farthest", "10"],
+        "export": ["--to", "html"],
+        "neurons": ["--text", text, "--unit", "1:1"],
+        "score": ["--per-char"],
+    }
+    assert cli(page, hostile, *arguments[page], "-o", "page.html").code == 0
+    found = opened(Path("page.html")).page
+    if page == "export":
+        found.wait_for_selector("#text[data-done]")
+    assert hostile in found.inner_text("main")
+    assert found.evaluate(
+        "Array.from(document.images).every((each) => each.src.startsWith('data:'))"
+    )
+    assert found.locator("script").count() <= 4

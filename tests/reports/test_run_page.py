@@ -2,11 +2,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from charrnn.training.events import Finished
-from tests.conftest import Opened, Outcome
+from tests.conftest import Cli, Opened
 
 
 def test_a_whole_run_is_on_one_page(
-    finished: Finished, cli: Callable[..., Outcome], opened: Callable[[Path], Opened]
+    finished: Finished, cli: Cli, opened: Callable[[Path], Opened]
 ) -> None:
     assert cli("plot", "--farthest", "10", "-o", "run.html").code == 0
     page = opened(Path("run.html")).page
@@ -22,7 +22,7 @@ def test_a_whole_run_is_on_one_page(
 def test_a_page_of_a_run_whose_text_is_gone_says_so(
     finished: Finished,
     text_file: Path,
-    cli: Callable[..., Outcome],
+    cli: Cli,
     opened: Callable[[Path], Opened],
 ) -> None:
     text_file.unlink()

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from charrnn.training.events import Finished
-from tests.conftest import Opened, Outcome
+from tests.conftest import Cli, Opened
 
 
 def test_the_page_tells_what_was_expected(
     finished: Finished,
     text_file: Path,
-    cli: Callable[..., Outcome],
+    cli: Cli,
     opened: Callable[[Path], Opened],
 ) -> None:
     assert cli("score", text_file, "--per-char", "-o", "page.html").code == 0

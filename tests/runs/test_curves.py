@@ -1,13 +1,11 @@
-"""A run's losses as lines, on the terminal and as pictures."""
+"""A run's losses as series of points."""
 
 import json
 import math
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from charrnn.runs.curves import Axis, curves, ticks
+from charrnn.runs.curves import Axis, curves
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
 from charrnn.training.events import Finished
@@ -65,10 +63,3 @@ def test_several_runs_are_told_apart_and_share_a_level_that_is_the_same(run: Run
     drawn = curves([run, run])
     assert [each.name for each in drawn.series][:2] == ["verse train", "verse held out"]
     assert len(drawn.levels) == 1
-
-
-@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.integers(2, 12))
-def test_ticks_are_few_round_and_inside(low: float, span: float, most: int) -> None:
-    found = ticks(low, low + span, most)
-    assert len(found) <= most
-    assert all(low - 1e-6 * span <= each <= low + span * (1 + 1e-6) for each in found)

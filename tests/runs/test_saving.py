@@ -2,13 +2,16 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError
 from charrnn.runs.run import Run
 from tests.runs.small_run import CONFIG, save
+from tests.training.tiny_runs import tiny
 
 HOLD_LOCK = Path(__file__).with_name("hold_lock.py")
 
@@ -80,3 +83,33 @@ def test_what_a_crash_left_half_replaced_comes_back_at_the_next_save(run: Run) -
     save(run, 20)
     assert [each.step for each in run.checkpoints()] == [10, 20]
     assert not (run.path / ".saving").exists()
+
+
+def test_readers_never_see_a_torn_checkpoint(text_file: Path) -> None:
+    """Read best and newest as fast as can be while a run saves at each step."""
+    text, seen, failures = Corpus.open(text_file), set[int](), list[BaseException]()
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            try:
+                for name in ("best", "last"):
+                    if Path("run/config.json").exists():
+                        run = Run.open(Path("run"))
+                        if run.look()[0]:
+                            checkpoint = run.select(name, ("model", "trainer"))
+                            assert checkpoint.load("model")
+                            seen.add(checkpoint.step)
+            except BaseException as error:
+                failures.append(error)
+                return
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        list(tiny("run", text, max_steps=30, eval_every=2, save_every=1))
+    finally:
+        done.set()
+        reader.join()
+    assert not failures
+    assert len(seen) > 5

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from charrnn.config.sampling import SampleConfig
 from charrnn.data.corpus import Corpus
-from charrnn.data.vocabulary import Codes, Vocabulary
+from charrnn.data.vocabulary import UNKNOWN, Codes, Vocabulary
 from charrnn.errors import ConfigError
 from charrnn.sampling.constraints import Place, allowed_at, first_place, rules_of
 from charrnn.sampling.engines.interface import Writer
@@ -190,3 +190,16 @@ def test_what_the_vocabulary_cannot_satisfy_is_an_error(
 def test_senseless_rules_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         SampleConfig(**settings)
+
+
+def test_the_unknown_symbol_is_written_only_when_asked_for() -> None:
+    vocabulary = Vocabulary(["a", "b", UNKNOWN])
+
+    def allowed(config: SampleConfig) -> list[bool]:
+        rules = rules_of(config, vocabulary)
+        both: list[bool] = np.all([rule(first_place("")) for rule in rules], axis=0).tolist()
+        return both
+
+    assert allowed(SampleConfig()) == [True, True, False]
+    assert allowed(SampleConfig(only="a" + UNKNOWN)) == [True, False, True]
+    assert rules_of(SampleConfig(), Vocabulary("ab")) == ()

@@ -1,7 +1,5 @@
 import dataclasses
-import json
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
@@ -10,14 +8,12 @@ from charrnn.analysis.scoring import character_nats
 from charrnn.config.benchmark import BenchConfig
 from charrnn.data import catalogue
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.errors import ConfigError
 from charrnn.model.loading import load_checkpoint
 from charrnn.numerics.quantization import quantize
 from charrnn.runs.find import find_run
 from charrnn.training import benchmark as module
 from charrnn.training.benchmark import benchmark, quantization_cost
 from charrnn.training.events import Finished
-from tests.conftest import Outcome
 
 SMALL = BenchConfig(
     num_layers=2,
@@ -84,23 +80,6 @@ def test_the_limit_does_as_many_operations_as_a_step(monkeypatch: pytest.MonkeyP
     module._limit(config, torch.float32, torch.device("cpu"))()
     each = 6 * (5 * 16 * 64 + 16 * 11)  # operations a character, as counted by hand
     assert sum(done) == pytest.approx(each * config.batch_size * 8, rel=0.001)
-
-
-def test_the_command_prints_a_table_and_json(cli: Callable[..., Outcome]) -> None:
-    sizes = ("--hidden-size", 8, "--num-layers", 1, "--batch-size", 2, "--seq-length", 4)
-    outcome = cli("bench", *sizes, "--max-time", "1s", "--threads", 1)
-    assert outcome.code == 0
-    assert "charrnn float32" in outcome.out
-    assert "1 x 8 lstm" in outcome.out
-    outcome = cli("bench", *sizes, "--max-time", "0.001", "--threads", 1, "--json")
-    result = json.loads(outcome.out)
-    assert result["threads"] == 1
-    assert {"name", "median", "minimum", "maximum", "times_stock"} == set(result["measured"][0])
-
-
-def test_a_size_out_of_range_is_named() -> None:
-    with pytest.raises(ConfigError, match="seq_length"):
-        BenchConfig(seq_length=1)
 
 
 def test_on_a_gpu_each_precision_is_held_against_stock_and_its_limit(

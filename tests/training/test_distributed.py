@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from charrnn.errors import ConfigError, DivergedError, VocabularyError
 from charrnn.runs.run import Run
-from charrnn.training.ranks import Ranks
-from tests.conftest import Outcome
+from tests.conftest import Cli
 
 FLAGS = [
     *("--num-layers", "2", "--hidden-size", "16", "--batch-size", "4", "--seq-length", "8"),
@@ -116,9 +114,7 @@ def until_step(run: str, step: int) -> None:
         time.sleep(0.05)
 
 
-def test_two_processes_train_as_one(
-    text_file: Path, start: type[Started], cli: Callable[..., Outcome]
-) -> None:
+def test_two_processes_train_as_one(text_file: Path, start: type[Started], cli: Cli) -> None:
     assert cli(*train(text_file, "one", "--max-steps", "20")).code == 0
     first, second = start(*train(text_file, "two", "--max-steps", "20")).ended()
     assert (first[0], second[0]) == (0, 0), first[2] + second[2]
@@ -140,7 +136,7 @@ def test_two_processes_train_as_one(
 
 
 def test_a_run_goes_on_with_another_number_of_processes(
-    text_file: Path, start: type[Started], cli: Callable[..., Outcome]
+    text_file: Path, start: type[Started], cli: Cli
 ) -> None:
     assert cli(*train(text_file, "whole", "--max-steps", "40")).code == 0
     begun = start(*train(text_file, "parts", "--max-steps", "40", "--save-every", "1"))
@@ -247,33 +243,3 @@ def test_a_restart_that_cannot_know_its_run_says_so(text_file: Path, start: type
     first, second = start("train", str(text_file), *FLAGS, restarts=1).ended()
     assert (first[0], second[0]) == (1, 1)
     assert "give its folder by --out-dir from the start" in first[2]
-
-
-@pytest.mark.parametrize(("size", "streams"), [(1, 7), (2, 8), (4, 4)])
-def test_every_stream_is_one_process_s(size: int, streams: int) -> None:
-    shares = [Ranks(rank, size).share(streams) for rank in range(size)]
-    assert [n for share in shares for n in range(streams)[share]] == list(range(streams))
-
-
-def test_streams_that_do_not_divide_are_refused() -> None:
-    with pytest.raises(ConfigError, match="give --batch-size 6"):
-        Ranks(0, 3).share(7)
-
-
-def test_without_torchrun_there_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("RANK", "WORLD_SIZE"):
-        monkeypatch.delenv(name, raising=False)
-    assert Ranks.of_environment() == Ranks()
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("RANK", "1")
-    monkeypatch.setenv("LOCAL_RANK", "x")
-    assert Ranks.of_environment() == Ranks(rank=1, size=2)
-
-
-def test_errors_arrive_in_other_processes_whole() -> None:
-    import copy
-
-    unknown = copy.copy(VocabularyError("so", ("a", "b")))
-    assert (str(unknown), unknown.characters) == ("so", ("a", "b"))
-    diverged = copy.copy(DivergedError("so", 3, 1.5))
-    assert (str(diverged), diverged.step, diverged.loss) == ("so", 3, 1.5)

@@ -24,11 +24,6 @@ from tests.training.tiny_runs import assert_same_but_for_the_steps_kept, digest,
 Spoil = Callable[[pytest.MonkeyPatch], None]
 
 
-@pytest.fixture
-def text(text_file: Path) -> Corpus:
-    return Corpus.open(text_file)
-
-
 def spoil_weights(patch: pytest.MonkeyPatch) -> None:
     next(iter(SPOILED[0].model.parameters())).data.view(-1)[3] = math.nan
 

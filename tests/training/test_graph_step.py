@@ -17,8 +17,7 @@ import torch
 from charrnn.data.batches import Batches
 from charrnn.data.corpus import Corpus
 from charrnn.errors import DeviceWarning
-from charrnn.numerics.cuda_graph import Work, cuda_graph
-from charrnn.numerics.devices import free_memory, resident
+from charrnn.numerics.cuda_graph import Work
 from charrnn.runs.run import Run
 from charrnn.training import session
 from charrnn.training.events import Evaluated, Event, Step, SteppedBack
@@ -41,11 +40,6 @@ def rehearsed(work: Work) -> Work:
     for _ in range(3):
         work()
     return work
-
-
-@pytest.fixture
-def text(text_file: Path) -> Corpus:
-    return Corpus.open(text_file)
 
 
 @pytest.fixture
@@ -90,16 +84,6 @@ def test_a_text_on_the_device_gives_the_same_run(
     monkeypatch.setattr(Batches, "window", None)  # which would gather it anew each step
     list(tiny("resident", text))
     assert digest(Path("resident")) == digest(Path("plain"))
-
-
-def test_a_text_that_takes_over_a_quarter_of_the_memory_stays_where_it_is() -> None:
-    codes, place = np.arange(100, dtype=np.uint16), torch.device("cpu")
-    assert resident(codes, place, 1599) is None
-    kept = resident(codes, place, 1600)
-    assert kept is not None
-    assert kept.tolist() == codes.tolist()
-    assert resident(codes.astype(np.uint8), place, 400) is not None
-    assert free_memory(place) == 0
 
 
 @pytest.mark.parametrize("step", [0, 1, 5, 6, 7, 10, 14, 20, 23, 27])
@@ -175,16 +159,3 @@ def test_a_gpu_trains_and_resumes_exactly_by_graphs(text: Corpus) -> None:
         )
         list(resume(f"parts-{step}"))
         assert_same_but_for_the_steps_kept(Path(f"parts-{step}"), Path("whole"))
-
-
-@pytest.mark.gpu
-def test_a_captured_graph_repeats_its_work() -> None:
-    counter = torch.zeros((), device="cuda")
-
-    def work() -> None:
-        counter.add_(1)
-
-    replay = cuda_graph(work)
-    before = counter.item()
-    replay()
-    assert counter.item() == before + 1

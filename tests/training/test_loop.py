@@ -21,8 +21,13 @@ from charrnn.runs.run import Run
 from charrnn.training import session
 from charrnn.training.events import Evaluated, Finished, Saved, Started, Step
 from charrnn.training.loop import train
+from tests.cli.process import SMALL, program
 from tests.conftest import TINY_MODEL, TINY_TRAINING, VERSE, last_event
-from tests.training.tiny_runs import EPOCH, digest, tiny
+from tests.training.tiny_runs import (
+    EPOCH,
+    digest,
+    tiny,
+)
 
 
 def test_events_tell_the_run(text: Corpus) -> None:
@@ -240,3 +245,18 @@ def test_the_config_on_disk_is_resolved(text: Corpus) -> None:
 
 def test_finished_names_the_run(finished: Finished) -> None:
     assert finished.run.path == Path("checkpoints/verse")
+
+
+def test_same_seed_same_bytes_whatever_the_hash_seed(text_file: Path) -> None:
+    digests = set()
+    for seed in ("1", "2"):
+        process = program(
+            "train", "verse.txt", *SMALL, "--max-steps", "9", "-o", seed, hash_seed=seed
+        )
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+        newest = Run.open(Path(seed)).select("last")
+        for name in ("model", "trainer"):
+            data = (newest.path / f"{name}.safetensors").read_bytes()
+            digests.add((name, hashlib.sha256(data).hexdigest()))
+    assert len(digests) == 2

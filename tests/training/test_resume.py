@@ -184,3 +184,27 @@ def test_a_checkpoint_that_does_not_fit_is_refused(text: Corpus) -> None:
     run.save(newest.step, newest.load("model"), arrays, newest.state)
     with pytest.raises(CheckpointError, match=r"does not fit what it resumes: output.bias"):
         list(resume("run", Budget(max_steps=40)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", range(61))
+def test_resume_is_exact_at_each_of_sixty_steps(text_file: Path, step: int) -> None:
+    text = Corpus.open(text_file)
+    assert TINY_TRAINING.warmup_steps == 5
+    list(tiny("whole", text, max_steps=61))
+    stop = threading.Event()
+    stopped_after(tiny("parts", text, stop, max_steps=61), stop, step)
+    list(resume("parts"))
+    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+
+
+def test_a_chain_of_ten_resumes_is_exact(text_file: Path) -> None:
+    text = Corpus.open(text_file)
+    list(tiny("whole", text))
+    stop = threading.Event()
+    stopped_after(tiny("parts", text, stop), stop, 2)
+    for step in (4, 7, 10, 12, 15, 18, 20, 23, 27):
+        stop = threading.Event()
+        stopped_after(resume("parts", stop=stop), stop, step)
+    list(resume("parts"))
+    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))

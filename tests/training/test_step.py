@@ -7,14 +7,13 @@ from torch.nn.functional import cross_entropy
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
 from charrnn.training.step import Inputs, Update
-from tests.conftest import TINY_MODEL
-from tests.model.test_dropout import NOTHING
+from tests.conftest import TINY_MODEL, UNREGULARISED
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
 def test_the_loss_learnt_from_is_that_at_its_temperature(temperature: float) -> None:
     config = dataclasses.replace(
-        NOTHING, batch_size=4, weight_decay=0.0, loss_temperature=temperature
+        UNREGULARISED, batch_size=4, weight_decay=0.0, loss_temperature=temperature
     )
     model = CharRNN(TINY_MODEL, Vocabulary("abcde")).initialize(1)
     window_TB = torch.arange(36).reshape(9, 4) % 5

@@ -1,14 +1,12 @@
 """Engines that write: how likely is each next character, given those before it."""
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.config.sampling import SampleConfig
 from charrnn.data.vocabulary import Codes, Vocabulary
-
-if TYPE_CHECKING:
-    from charrnn.config.sampling import SampleConfig
 
 
 @runtime_checkable
@@ -43,7 +41,7 @@ class BlockWriter(Writer, Protocol):
         logits_BV: NDArray[np.float32],
         state: Any,
         uniforms_KB: NDArray[np.float64],
-        config: "SampleConfig",
+        config: SampleConfig,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], Any]:
         """Draw K characters of each sample, the first from the logits, by the numbers given.
 

@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING
 
 from charrnn.data.vocabulary import Vocabulary
+from charrnn.runs.checkpoint import Checkpoint
 from charrnn.sampling.engines.interface import Writer
 
 if TYPE_CHECKING:
     from charrnn.model.network import CharRNN
-    from charrnn.runs.checkpoint import Checkpoint
 
 
 def writer_for(source: "Writer | CharRNN | str | None") -> Writer:
@@ -20,7 +20,7 @@ def writer_for(source: "Writer | CharRNN | str | None") -> Writer:
 
 
 def writer_of(
-    checkpoint: "Checkpoint",
+    checkpoint: Checkpoint,
     *,
     num_samples: int = 1,
     device: str = "auto",

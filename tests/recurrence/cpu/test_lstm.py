@@ -129,3 +129,17 @@ def test_gradients_of_gradients_are_refused() -> None:
     )
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()  # type: ignore[no-untyped-call]
+
+
+def test_the_engine_is_chosen_by_what_there_is() -> None:
+    weights = single(layer(units=4))[2]
+    assert lstm.serves(32, weights)
+    assert not lstm.serves(31, weights)
+    assert not lstm.serves(32, LayerWeights(*(each.double() for each in weights)))
+    assert not lstm.serves(32, LayerWeights(*(each.to("meta") for each in weights)))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert lstm.serves(1, weights)
+    with torch.autocast("cpu", torch.float16):
+        assert not lstm.serves(64, weights)
+    torch.set_num_threads(2)
+    assert not lstm.serves(63, weights)

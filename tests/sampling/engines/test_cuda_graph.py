@@ -5,18 +5,14 @@ A CUDA graph does the captured work again on the same memory; without a GPU a fu
 
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from charrnn.config.model import Cell, ModelConfig
 from charrnn.config.sampling import SampleConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
 from charrnn.numerics.cuda_graph import Work
-from charrnn.sampling import filters, loop
+from charrnn.sampling import loop
 from charrnn.sampling.engines.cuda_graph import GraphWriter
 from charrnn.sampling.engines.eager import TorchWriter
 from charrnn.sampling.loop import generate, judged, stream
@@ -87,36 +83,6 @@ def test_rules_and_likelihoods_are_looked_at_one_by_one(monkeypatch: pytest.Monk
     assert generate(graphed, "b", config) == generate(plain, "b", config)
     config = SampleConfig(length=40, seed=2)
     assert judged(graphed, "b", config) == judged(plain, "b", config)
-
-
-@given(
-    seed=st.integers(0, 2**32 - 1),
-    temperature=st.sampled_from([0.0, 0.3, 1.0, 2.0]),
-    top_k=st.none() | st.integers(1, 9),
-    top_p=st.none() | st.floats(0.01, 1),
-    min_p=st.none() | st.floats(0, 1),
-    ties=st.booleans(),
-)
-def test_filters_do_the_same_to_tensors_and_arrays(
-    seed: int,
-    temperature: float,
-    top_k: int | None,
-    top_p: float | None,
-    min_p: float | None,
-    ties: bool,
-) -> None:
-    draws = np.random.default_rng(seed)
-    logits_BV = draws.normal(size=(4, 7)).astype(np.float32)
-    if ties:
-        logits_BV = logits_BV.round()
-    config = SampleConfig(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-    p_BV = filters.distribution(logits_BV, config)
-    same_BV = filters.distribution(torch.from_numpy(logits_BV), config)
-    assert isinstance(same_BV, torch.Tensor)
-    np.testing.assert_allclose(same_BV.numpy(), p_BV, rtol=1e-12, atol=1e-15)
-    uniforms_B = draws.uniform(size=4)
-    codes_B = filters.draw(torch.from_numpy(p_BV), torch.from_numpy(uniforms_B))
-    assert codes_B.tolist() == filters.draw(p_BV, uniforms_B).tolist()
 
 
 @pytest.mark.gpu

@@ -1,6 +1,6 @@
 // What the kernels ask of an NVIDIA GPU from the Ampere generation on, in its own assembly language:
-// NVRTC has no headers that would give it names. tests/emulation/cuda.h stands in for this file on a
-// processor.
+// NVRTC has no headers that would give it names. On a processor, this file is replaced by
+// tests/recurrence/cuda/emulation/cuda.h.
 
 typedef unsigned short Half;  // a number in 16 bits
 typedef unsigned int Pair;    // two of them, the first in the lower half

@@ -1,0 +1,46 @@
+"""The cache in the user's folder: what can be made or fetched again.
+
+CACHE/encoded/     encoded texts: see `charrnn.data.encoded_cache`
+CACHE/texts/       texts that could be read only once, such as standard input
+CACHE/downloads/   texts of the catalogue
+"""
+
+import shutil
+from pathlib import Path
+
+import platformdirs
+
+
+def cache_folder() -> Path:
+    """Return the folder of the cache."""
+    return Path(platformdirs.user_cache_dir("charrnn"))
+
+
+def encoded_folder() -> Path:
+    """Return where encoded texts are kept."""
+    return cache_folder() / "encoded"
+
+
+def texts_folder() -> Path:
+    """Return where texts that could be read only once are kept."""
+    return cache_folder() / "texts"
+
+
+def downloads_folder() -> Path:
+    """Return where fetched texts are kept."""
+    return cache_folder() / "downloads"
+
+
+def kept_text(sha256: str) -> Path:
+    """Return the file of a text that could be read only once."""
+    return texts_folder() / f"{sha256}.txt"
+
+
+def clean_cache() -> int:
+    """Empty the three folders; return how many bytes were removed."""
+    removed = 0
+    for folder in (encoded_folder(), texts_folder(), downloads_folder()):
+        if folder.is_dir():
+            removed += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            shutil.rmtree(folder)
+    return removed

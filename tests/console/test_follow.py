@@ -1,0 +1,14 @@
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_a_second_signal_inside_the_first_ones_handler_does_not_hang(text_file: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("signal_inside_handler.py"))],
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == -signal.SIGINT
