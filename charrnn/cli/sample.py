@@ -63,14 +63,12 @@ def sample(
     """Write new text with a trained model."""
     from charrnn.console.interactive import converse
     from charrnn.console.output import messages, print_json
-    from charrnn.console.samples import print_samples
     from charrnn.data.corpus import Corpus
     from charrnn.data.decoding import read_text
-    from charrnn.data.vocabulary import Vocabulary
-    from charrnn.reports.samples import print_novelty, samples_as_json
+    from charrnn.reports.samples import print_novelty, samples_as_json, show_samples
+    from charrnn.reports.texts import first_corpus
     from charrnn.sampling.conversation import Conversation
     from charrnn.sampling.engines.selection import writer_for, writer_of
-    from charrnn.sampling.loop import write
 
     if interactive and (as_json or config.num_samples > 1 or len(config.temperatures) > 1):
         raise typer.BadParameter("--interactive writes one text, of one temperature, and no JSON")
@@ -79,11 +77,7 @@ def sample(
     chosen = opened.select(checkpoint)
     corpus = compared = Corpus.open(novelty) if novelty else None
     if config.max_copy and not corpus:
-        corpus = Corpus.reopen(
-            opened.config.corpus,
-            Vocabulary(opened.config.vocabulary),
-            config=opened.config.text,
-        )
+        corpus = first_corpus(opened)
     if adapt is None:
         writer = writer_of(
             chosen, num_samples=config.num_samples, device=device, precision=precision
@@ -102,20 +96,12 @@ def sample(
         config = dataclasses.replace(config, seed=secrets.randbits(32))
         messages().print(f"seed {config.seed}")
     if as_json:
-        samples = samples_as_json(writer, text, config, corpus, compared)
-        print_json({"run": str(opened.path), **samples})
+        record = samples_as_json(writer, text, config, corpus, compared)
+        print_json({"run": str(opened.path), **record})
         return
-    several = len(config.temperatures) > 1
-    written = print_samples(
-        [
-            (f"temperature {one.temperature}" if several else "", write(writer, text, one, corpus))
-            for one in config.at_each_temperature()
-        ],
-        "" if no_prompt else text,
-        config.num_samples,
-    )
+    samples = show_samples(writer, text, config, corpus, with_prompt=not no_prompt)
     if compared:
-        print_novelty(written, compared)
+        print_novelty(samples, compared)
 
 
 def _prompt(prompt: str | None, prompt_file: Path | None) -> str:

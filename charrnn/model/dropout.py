@@ -46,7 +46,6 @@ class Masks:
 
 ALL_KEPT = Masks()
 
-
 Draws = dict[str, Tensor]
 """Bytes for each number of a mask, by the mask's name; none for a mask that keeps all."""
 

@@ -1,15 +1,37 @@
-"""Generated texts: as JSON, and what they copied word for word."""
+"""Generated texts: printed, as JSON, and what they copied word for word."""
 
 import time
 from typing import Any
 
 from charrnn.config.sampling import SampleConfig
 from charrnn.console.output import messages
+from charrnn.console.samples import print_samples
 from charrnn.console.text import printable
 from charrnn.data.corpus import Corpus
 from charrnn.sampling.engines.interface import Writer
-from charrnn.sampling.loop import judged
+from charrnn.sampling.loop import judged, write
 from charrnn.sampling.novelty import LONG, novelty
+
+
+def show_samples(
+    writer: Writer, prompt: str, config: SampleConfig, corpus: Corpus | None, *, with_prompt: bool
+) -> list[tuple[str, str]]:
+    """Generate texts at each temperature and print them; return the label and text of each.
+
+    `corpus` is what `max_copy` is about.
+    """
+    several = len(config.temperatures) > 1
+    return print_samples(
+        [
+            (
+                f"temperature {one.temperature}" if several else "",
+                write(writer, prompt, one, corpus),
+            )
+            for one in config.at_each_temperature()
+        ],
+        prompt if with_prompt else "",
+        config.num_samples,
+    )
 
 
 def print_novelty(texts: list[tuple[str, str]], corpus: Corpus) -> None:

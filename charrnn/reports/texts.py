@@ -8,7 +8,15 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.decoding import read_text
 from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.layout import RunFolder
 from charrnn.runs.progress import Progress
+
+
+def first_corpus(run: RunFolder) -> Corpus:
+    """Return the text that a run began with."""
+    return Corpus.reopen(
+        run.config.corpus, Vocabulary(run.config.vocabulary), config=run.config.text
+    )
 
 
 def own_corpus(checkpoint: Checkpoint, corpus: str | Path | None = None) -> Corpus:

@@ -11,9 +11,7 @@ from charrnn.model.network import CharRNN
 
 CELLS = get_args(Cell)
 
-
 VOCABULARY = Vocabulary("\n abcdef")
-
 
 SHAPE = ModelConfig(num_layers=3, hidden_size=16)
 

@@ -29,7 +29,6 @@ CONFIG = RunConfig(
     corpus=CorpusRecord(name="t", path="/t.txt", sha256="0" * 64, characters=9, line_start="a"),
 )
 
-
 NUMBERS = np.arange(CONFIG.model.parameters(4))
 
 

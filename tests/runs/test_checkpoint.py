@@ -32,7 +32,6 @@ def test_a_checkpoint_is_the_documented_files_and_nothing_else(run: Run) -> None
 
 FILES = ("model.safetensors", "trainer.safetensors", "state.json", "manifest.json")
 
-
 EVERY = pytest.mark.parametrize("stride", [97, pytest.param(1, marks=pytest.mark.slow)])
 
 

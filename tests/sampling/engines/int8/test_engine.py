@@ -24,7 +24,6 @@ VOCABULARY = Vocabulary("\n abcdef")
 SHAPE = ModelConfig(num_layers=3, hidden_size=24)
 CODES = np.random.default_rng(1).integers(0, 8, 40).astype(np.uint8)
 
-
 Make = Callable[[WholeWeights], Loop]
 LOOPS = pytest.mark.parametrize("make_loop", [PlainLoop, CompiledLoop])
 
