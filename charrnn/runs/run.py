@@ -127,6 +127,14 @@ class Run(RunFolder):
 
     def look(self) -> tuple[list[Checkpoint], dict[int, Path]]:
         """Return the checkpoints, oldest first, and the folders whose manifest does not hold."""
+        for _ in range(_LOOKS):
+            found, broken, pruned = self._look_once()
+            if found or broken or not pruned:
+                break
+        return sorted(found, key=lambda checkpoint: checkpoint.step), broken
+
+    def _look_once(self) -> tuple[list[Checkpoint], dict[int, Path], bool]:
+        """Look at the folders of steps; say whether some were pruned before they were read."""
         config_entry = manifests.entry(manifests.read(self.path / CONFIG_FILE, MOST_JSON))
         found, broken, folders = [], dict[int, Path](), dict[int, Path]()
         for folder in sorted(self.path.iterdir()):  # one being replaced before what replaces it
@@ -135,9 +143,9 @@ class Run(RunFolder):
         for step, folder in folders.items():
             if sound := _read_records(folder, config_entry):
                 found.append(Checkpoint(self, step, folder, *sound))
-            elif folder.exists():  # else it was pruned meanwhile
+            elif folder.exists():
                 broken[step] = folder
-        return sorted(found, key=lambda checkpoint: checkpoint.step), broken
+        return found, broken, len(found) + len(broken) < len(folders)
 
     def select(self, name: str = "best", parts: Iterable[Part] = ("model",)) -> Checkpoint:
         """Return the checkpoint called `best`, `last` (the newest) or `step-N`, its `parts` read.

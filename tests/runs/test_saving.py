@@ -4,11 +4,14 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError
+from charrnn.runs import run as module
+from charrnn.runs.manifest import Entry
 from charrnn.runs.run import Run
 from tests.runs.small_run import CONFIG, save
 from tests.training.tiny_runs import tiny
@@ -83,6 +86,23 @@ def test_what_a_crash_left_half_replaced_comes_back_at_the_next_save(run: Run) -
     save(run, 20)
     assert [each.step for each in run.checkpoints()] == [10, 20]
     assert not (run.path / ".saving").exists()
+
+
+def test_a_reader_looks_again_where_all_that_it_saw_was_pruned(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(run, 10)
+    plain = module._read_records
+
+    def pruned_meanwhile(folder: Path, config_entry: Entry) -> Any:
+        monkeypatch.setattr(module, "_read_records", plain)
+        for step in (20, 30, 40):
+            save(run, step)
+        assert not folder.exists()
+        return plain(folder, config_entry)
+
+    monkeypatch.setattr(module, "_read_records", pruned_meanwhile)
+    assert run.select("last").step == 40
 
 
 def test_readers_never_see_a_torn_checkpoint(text_file: Path) -> None:
