@@ -6,7 +6,7 @@ The public API is loaded on first use, so that `import charrnn` does not import 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from charrnn.version import __version__ as __version__
+from charrnn.version import __version__
 
 if TYPE_CHECKING:
     from charrnn.analysis.scoring import score
@@ -61,6 +61,7 @@ __all__ = [
     "SteppedBack",
     "TrainConfig",
     "Vocabulary",
+    "__version__",
     "generate",
     "load",
     "resume",
