@@ -11,7 +11,7 @@ def bench(as_json: JsonOption = False, config: BenchConfig = BenchConfig()) -> N
     """Measure training on this machine, beside stock PyTorch and the limit of its device."""
     from charrnn.console.output import print_json
     from charrnn.numerics.allocator import keep_freed_memory
-    from charrnn.reports.benchmark import print_benchmark
+    from charrnn.reports.tables.benchmark import print_benchmark
     from charrnn.training.benchmark import benchmark
 
     keep_freed_memory()

@@ -26,7 +26,7 @@ def corpora(
     from charrnn.console.text import printable
     from charrnn.data.cache import cache_folder, clean_cache
     from charrnn.data.catalogue import entries
-    from charrnn.reports.corpora import catalogue_rows, print_catalogue
+    from charrnn.reports.tables.corpora import catalogue_rows, print_catalogue
 
     texts = names or []
     if texts and action != "fetch":

@@ -6,7 +6,7 @@ from charrnn.cli.flags import JsonOption, RunArgument, open_run
 def info(run: RunArgument = None, as_json: JsonOption = False) -> None:
     """Show what a run is and how far it came."""
     from charrnn.console.output import print_json
-    from charrnn.reports.runs import describe, print_run
+    from charrnn.reports.tables.runs import describe, print_run
 
     opened = open_run(run)
     if as_json:

@@ -6,7 +6,7 @@ from charrnn.cli.flags import JsonOption
 def list_runs(as_json: JsonOption = False) -> None:
     """Show the runs under checkpoints/."""
     from charrnn.console.output import messages, print_json
-    from charrnn.reports.runs import describe_all, print_runs
+    from charrnn.reports.tables.runs import describe_all, print_runs
     from charrnn.runs.find import RUNS_FOLDER
 
     runs = list(describe_all())

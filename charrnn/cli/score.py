@@ -105,7 +105,7 @@ def score(
         else:
             print_surprises(found, length or 2000)
         return
-    from charrnn.reports.scores import print_scores, ranked, score_rows
+    from charrnn.reports.tables.scores import print_scores, ranked, score_rows
 
     results = ranked(
         [

@@ -53,7 +53,7 @@ def train(
     """Train a model on a text."""
     from charrnn.console.follow import follow
     from charrnn.numerics.allocator import keep_freed_memory
-    from charrnn.reports.dry_run import print_diagnosis
+    from charrnn.reports.tables.dry_run import print_diagnosis
     from charrnn.training.dry_run import dry_run as examine
     from charrnn.training.loop import train as events
 

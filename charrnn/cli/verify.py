@@ -8,7 +8,7 @@ from charrnn.cli.flags import JsonOption, RunArgument, open_run
 def verify(run: RunArgument = None, as_json: JsonOption = False) -> None:
     """Check every byte of a run; exit code 1 on any damage."""
     from charrnn.console.output import print_json
-    from charrnn.reports.runs import print_verified
+    from charrnn.reports.tables.runs import print_verified
     from charrnn.runs.verification import verified
 
     opened = open_run(run)

@@ -2,9 +2,9 @@
 
 `RunFolder` is what a checkpoint knows of its run; `charrnn.runs.run.Run` adds the checkpoints.
 
-RUN/config.json
-RUN/metrics.jsonl
-RUN/step-00001000/   model.safetensors  trainer.safetensors  state.json  manifest.json
+    RUN/config.json
+    RUN/metrics.jsonl
+    RUN/step-00001000/   model.safetensors  trainer.safetensors  state.json  manifest.json
 """
 
 from dataclasses import dataclass

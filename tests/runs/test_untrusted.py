@@ -20,7 +20,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError, CorpusError
 from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
-from charrnn.reports.runs import describe, print_run, print_runs
+from charrnn.reports.tables.runs import describe, print_run, print_runs
 from charrnn.runs import manifest
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run

@@ -8,7 +8,7 @@ from charrnn.analysis.scoring import score_codes
 from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.console.tables import print_table
 from charrnn.model.loading import load_checkpoint
-from charrnn.reports.runs import Row
+from charrnn.reports.tables.runs import Row
 from charrnn.reports.texts import texts_of
 from charrnn.runs.run import Run
 
