@@ -10,9 +10,11 @@ from charrnn.version import __version__
 
 if TYPE_CHECKING:
     from charrnn.analysis.scoring import score
+    from charrnn.config.dynamic_evaluation import AdaptConfig
     from charrnn.config.model import ModelConfig
     from charrnn.config.sampling import SampleConfig
-    from charrnn.config.training import TrainConfig
+    from charrnn.config.text import TextConfig
+    from charrnn.config.training import Budget, TrainConfig
     from charrnn.data.corpus import Corpus
     from charrnn.data.progress import Reading
     from charrnn.data.vocabulary import Vocabulary
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from charrnn.training.loop import resume, train
 
 _MODULES = {
+    "AdaptConfig": "config.dynamic_evaluation",
+    "Budget": "config.training",
     "CharRNN": "model.network",
     "CharrnnError": "errors",
     "Corpus": "data.corpus",
@@ -36,6 +40,7 @@ _MODULES = {
     "Started": "training.events",
     "Step": "training.events",
     "SteppedBack": "training.events",
+    "TextConfig": "config.text",
     "TrainConfig": "config.training",
     "Vocabulary": "data.vocabulary",
     "generate": "sampling.loop",
@@ -47,6 +52,8 @@ _MODULES = {
 }
 
 __all__ = [
+    "AdaptConfig",
+    "Budget",
     "CharRNN",
     "CharrnnError",
     "Corpus",
@@ -59,6 +66,7 @@ __all__ = [
     "Started",
     "Step",
     "SteppedBack",
+    "TextConfig",
     "TrainConfig",
     "Vocabulary",
     "__version__",

@@ -1,4 +1,4 @@
-"""The command line: Typer commands, one file per command, which parse, call and render.
+"""The command line: one file per command, their list (`app`), shared flags, failures.
 
-May import: every other package.
+May import: every other package, inside the command, so that --help loads no torch.
 """

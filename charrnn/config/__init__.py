@@ -1,4 +1,4 @@
-"""Every setting with its range and its one explanation, and the parsing of values.
+"""Settings of network, text, training, sampling: default, range, explanation; their parsing.
 
 May import: charrnn.errors.
 """

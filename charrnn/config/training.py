@@ -1,8 +1,8 @@
 """How a model is trained: every setting, its default, its range and its one explanation.
 
 A field's annotation carries the explanation that is also the help of its command-line flag. `None`
-means "chosen from the corpus": `charrnn.training.defaults.resolve` fills it in, and the run records
-the result.
+means: chosen from the corpus by `charrnn.training.defaults.resolve`, if it is listed there, and the
+run records the result; else what its explanation says.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""From bytes to batches: sources, decoding, vocabulary, cache, corpus, catalogue, n-gram model.
+"""From bytes to batches: sources, downloads, decoding, vocabulary, cache, corpus, n-gram model.
 
 May import: charrnn.numerics, charrnn.config, charrnn.files and what is below; no torch.
 """

@@ -1,7 +1,7 @@
-"""The cache in the user's folder: what can be made or fetched again.
+"""The cache in the user's folder: encoded texts, downloads, and texts that could be read only once.
 
 CACHE/encoded/     encoded texts: see `charrnn.data.encoded_cache`
-CACHE/texts/       texts that could be read only once, such as standard input
+CACHE/texts/       standard input and pipes, which cannot be read again
 CACHE/downloads/   texts of the catalogue
 """
 

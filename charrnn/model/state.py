@@ -15,7 +15,7 @@ from charrnn.recurrence.layer import LayerState
 class State:
     """What the network carries from character to character, for B streams.
 
-    `parts` holds one (L, B, H) tensor for gru and rnn (hidden), two for lstm (hidden, cell).
+    `parts_LBH` holds one (L, B, H) tensor for gru and rnn (hidden), two for lstm (hidden, cell).
     """
 
     parts_LBH: tuple[Tensor, ...]

@@ -1,4 +1,4 @@
-"""Devices, precision, threads, memory, compiled functions, quantisation, random numbers.
+"""Devices, precision, threads, CUDA graphs, compiled functions, 8-bit weights, random numbers.
 
-May import: charrnn.errors.
+May import: charrnn.errors; torch in cuda_graph, devices, precision and threads alone.
 """

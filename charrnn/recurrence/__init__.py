@@ -1,4 +1,4 @@
-"""Recurrent layers and their engines: reference, native, `cpu`, `cuda`.
+"""Recurrent layers: `dispatch` chooses the engine `reference`, `native`, `cpu` or `cuda`.
 
 May import: charrnn.numerics, charrnn.config, charrnn.errors.
 """

@@ -1,4 +1,4 @@
-"""The run folder on disk: find, config, checkpoints, manifest, verify, metrics, progress, curves.
+"""The run folder on disk: layout, config, saving, checkpoints, manifest, metrics, curves, find.
 
 May import: charrnn.data, charrnn.config, charrnn.files and what is below; no torch.
 """

@@ -1,6 +1,7 @@
 """The run folder on disk: the names of its files, and their sizes.
 
 `RunFolder` is what a checkpoint knows of its run; `charrnn.runs.run.Run` adds the checkpoints.
+Names that begin with a dot exist while something is written: see `charrnn.runs.saving`.
 
     RUN/config.json
     RUN/metrics.jsonl
@@ -13,6 +14,8 @@ from pathlib import Path
 from charrnn.runs.run_config import RunConfig
 
 FORMAT = 1
+"""Raised when config.json or a checkpoint holds what an older charrnn cannot read; tests keep a run
+of each number."""
 
 CONFIG_FILE, MANIFEST_FILE, STATE_FILE = "config.json", "manifest.json", "state.json"
 MODEL_FILE, TRAINER_FILE = "model.safetensors", "trainer.safetensors"

@@ -1,5 +1,8 @@
 """From logits to a character: temperature, top-k, top-p, min-p, then the draw.
 
+A new filter needs: a field of `SampleConfig`; here, its function and its place in `distribution`;
+an entry in `charrnn.console.interactive`; a part of the key in `engines.cuda_graph`.
+
 Arrays are numpy's, or torch's on any device: each filter is written once, for both, in float64.
 
 Shape suffixes: B samples, V characters of the vocabulary.

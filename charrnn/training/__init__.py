@@ -1,4 +1,4 @@
-"""Training: defaults, the loop, one step, its optimizer, events, processes, dry run, benchmark.
+"""Training: loop, session, step, optimizer, schedule, defaults, processes, dry run, benchmark.
 
 May import: charrnn.analysis and everything below it.
 """

@@ -1,4 +1,4 @@
-"""The optimizer, the learning rate and the averaged weights, all functions of the step."""
+"""The optimizer, the schedule of the learning rate, and the averaged weights."""
 
 import math
 

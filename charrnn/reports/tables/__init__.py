@@ -1,4 +1,4 @@
-"""Results as rows for JSON, and as tables for people.
+"""Results as tables for people, and as rows for JSON.
 
 May import: charrnn.reports.texts, charrnn.console and everything below it.
 """

@@ -1,4 +1,4 @@
-"""What `list`, `info` and `verify` show: as rows for JSON, and as tables for people."""
+"""What `list` and `info` show, as rows for JSON and as tables; what `verify` shows, as a table."""
 
 import dataclasses
 import math
