@@ -21,20 +21,20 @@ def corpora(
     as_json: JsonOption = False,
 ) -> None:
     """Show the texts that charrnn knows by name; fetch them, or clean up after them."""
-    from charrnn.console.downloads import fetch_texts
     from charrnn.console.output import messages, print_json
     from charrnn.console.text import printable
     from charrnn.data.cache import cache_folder, clean_cache
     from charrnn.data.catalogue import entries
     from charrnn.reports.tables.corpora import catalogue_rows, print_catalogue
 
-    texts = names or []
-    if texts and action != "fetch":
-        raise typer.BadParameter("only fetch takes names")
     if action == "fetch":
-        if not texts or any(name not in entries() for name in texts):
+        from charrnn.console.downloads import fetch_texts
+
+        if not names or any(name not in entries() for name in names):
             raise typer.BadParameter(f"name texts to fetch, of {', '.join(entries())}")
-        fetch_texts(texts)
+        fetch_texts(names)
+    elif names:
+        raise typer.BadParameter("only fetch takes names")
     elif action == "clean":
         removed = clean_cache()
         messages().print(

@@ -1,17 +1,18 @@
 """`charrnn export`."""
 
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, cast, get_args
 
 import typer
 
 from charrnn.cli.flags import CheckpointOption, CorpusOption, RunArgument, open_run
+from charrnn.export.formats import Format
 
 
 def export(
     run: RunArgument = None,
     to: Annotated[
-        Literal["html", "onnx", "safetensors"] | None,
+        Format | None,
         typer.Option(
             "--to",
             help="A page that writes, an ONNX graph, or one file of weights with a card; left "
@@ -40,18 +41,18 @@ def export(
     checkpoint: CheckpointOption = "best",
 ) -> None:
     """Make a model to share: a page that writes by itself, or a file for other programs."""
-    from charrnn.console.output import print_result
-    from charrnn.export.targets import Target, export_model
-
     ending = out.suffix.lower().removeprefix(".") if out else ""
     target = to or ending
-    if target not in ("html", "onnx", "safetensors"):
+    if target not in get_args(Format):
         raise typer.BadParameter(
             "give --to, or --out FILE that ends in .html, .onnx or .safetensors"
         )
     if out and ending != target:
         raise typer.BadParameter(f"the name of the file ends in .{target}, not {out.name!r}")
+    from charrnn.console.output import print_result
+    from charrnn.export.targets import export_model
+
     chosen = open_run(run).select(checkpoint)
     path = out or Path(f"{chosen.run.path.resolve().name}.{target}")
-    export_model(chosen, cast(Target, target), path, cells=cells, corpus=corpus)
+    export_model(chosen, cast(Format, target), path, cells=cells, corpus=corpus)
     print_result(str(path))

@@ -19,7 +19,7 @@ _PLAIN_WARNING = warnings.showwarning
 
 
 class Commands(TyperGroup):
-    """The commands: what one of them cannot do ends in one sentence and exit code 1."""
+    """The commands; a failure prints one sentence and exits with code 1."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; raise `typer.Exit` with the code of its failure."""

@@ -53,11 +53,12 @@ def train(
     """Train a model on a text."""
     from charrnn.console.follow import follow
     from charrnn.numerics.allocator import keep_freed_memory
-    from charrnn.reports.tables.dry_run import print_diagnosis
-    from charrnn.training.dry_run import dry_run as examine
     from charrnn.training.loop import train as events
 
     if dry_run:
+        from charrnn.reports.tables.dry_run import print_diagnosis
+        from charrnn.training.dry_run import dry_run as examine
+
         print_diagnosis(examine(corpus or None, training, model, text, init_from))
         return
     keep_freed_memory()

@@ -1,4 +1,4 @@
-"""A thread that does work behind the one that gives it."""
+"""A background thread that does pieces of work in order."""
 
 from collections import deque
 from collections.abc import Callable

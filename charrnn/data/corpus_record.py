@@ -1,4 +1,4 @@
-"""What a run remembers of its corpus."""
+"""The record of a corpus in a run: its name, paths, SHA-256 and length."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,12 +1,12 @@
 """The files that a model is exported to."""
 
 from pathlib import Path
-from typing import Literal
 
 from charrnn.analysis.units import Found
 from charrnn.console.output import messages
 from charrnn.console.text import printable
 from charrnn.errors import CorpusError
+from charrnn.export.formats import Format
 from charrnn.export.model_card import card
 from charrnn.export.onnx_graph import onnx_graph
 from charrnn.export.web_page import web_page
@@ -16,11 +16,9 @@ from charrnn.reports import units
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.model_file import model_file
 
-Target = Literal["html", "onnx", "safetensors"]
-
 
 def export_model(
-    checkpoint: Checkpoint, target: Target, path: Path, *, cells: bool, corpus: str | None
+    checkpoint: Checkpoint, target: Format, path: Path, *, cells: bool, corpus: str | None
 ) -> None:
     """Write a checkpoint's model to `path`; a safetensors file gets a card (.md) beside it.
 

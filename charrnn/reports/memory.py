@@ -15,7 +15,7 @@ from charrnn.runs.curves import Series
 from charrnn.runs.run import Run
 
 REACHES = (0.1, 0.01, 0.001)
-"""Nats by which the forecast moves, for which the reach is told."""
+"""In nats. The reach is the farthest distance at which ablation moves the forecast by this much."""
 
 
 def print_memory(memories: Mapping[str, Memory]) -> None:

@@ -1,4 +1,4 @@
-"""Generated texts: printed, as JSON, and what they copied word for word."""
+"""Generated texts: printed, as JSON, and compared with a corpus."""
 
 import time
 from typing import Any

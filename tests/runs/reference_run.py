@@ -1,4 +1,4 @@
-"""A small run of an earlier version, and what this version makes of it.
+"""A small run of an earlier version, and the results of this version for it.
 
     python -m tests.runs.reference_run make FOLDER     trains it, and stores what was observed
     python -m tests.runs.reference_run digest FOLDER   prints the SHA-256 of every result, so that

@@ -1,6 +1,6 @@
-"""Generate with two engines, each forgotten while a process compiles; print what that process did.
+"""Delete two engines while a process compiles for them; print three facts about that process.
 
-Whether it ran after the last engine was forgotten, whether both had the same one, its exit code.
+Whether it ran when the last engine was deleted, whether both engines shared it, its exit code.
 """
 
 from typing import Any
