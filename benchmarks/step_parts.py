@@ -41,7 +41,9 @@ DROPOUT = 0.3
 def session_of(corpus: Corpus, config: TrainConfig, folder: str) -> Session:
     """Return a run of the default network that has not begun."""
     precision = choose_precision(config.precision, torch.device("cpu"), "lstm")
-    resolved = resolve(config, corpus, "cpu", precision, set_threads(config.threads))
+    training, held_out = corpus.split(config.val_fraction)
+    threads = set_threads(config.threads)
+    resolved = resolve(config, len(training), len(held_out), "cpu", precision, threads)
     record = RunConfig(
         model=ModelConfig(),
         training=resolved,
@@ -155,7 +157,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         session = session_of(corpus, wanted, folder)
         config, model = session.run.config.training, session.model
-        length, streams = config.seq_length or 0, config.batch_size or 0
+        length, streams = config.seq_length, config.batch_size
         dtype = getattr(torch, config.precision)
         average = CharRNN(ModelConfig(), corpus.vocabulary).initialize(2).requires_grad_(False)
         session.take_steps()

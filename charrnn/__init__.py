@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from charrnn.config.model import ModelConfig
     from charrnn.config.sampling import SampleConfig
     from charrnn.config.text import TextConfig
-    from charrnn.config.training import Budget, TrainConfig
+    from charrnn.config.training import Budget, ResolvedTrainConfig, TrainConfig
     from charrnn.data.corpus import Corpus
     from charrnn.data.progress import Reading
     from charrnn.data.vocabulary import Vocabulary
@@ -35,6 +35,7 @@ _MODULES = {
     "Finished": "training.events",
     "ModelConfig": "config.model",
     "Reading": "data.progress",
+    "ResolvedTrainConfig": "config.training",
     "SampleConfig": "config.sampling",
     "Saved": "training.events",
     "Started": "training.events",
@@ -61,6 +62,7 @@ __all__ = [
     "Finished",
     "ModelConfig",
     "Reading",
+    "ResolvedTrainConfig",
     "SampleConfig",
     "Saved",
     "Started",

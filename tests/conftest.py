@@ -1,4 +1,3 @@
-import dataclasses
 import shutil
 import socket
 import sys
@@ -10,7 +9,7 @@ import pytest
 import torch
 
 from charrnn.config.model import ModelConfig
-from charrnn.config.training import TrainConfig
+from charrnn.config.training import ResolvedTrainConfig, TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.training.events import Event, Finished
 from charrnn.training.loop import train
@@ -32,14 +31,20 @@ TINY_TRAINING = TrainConfig(
     precision="float32",  # on every processor
     threads=1,
 )
-UNREGULARISED = dataclasses.replace(
-    TINY_TRAINING,
+UNREGULARISED = ResolvedTrainConfig(
     batch_size=32,
+    seq_length=8,
     dropout=0.0,
     output_dropout=0.0,
     weight_drop=0.0,
     input_dropout=0.0,
     state_drop=0.0,
+    loss_temperature=1.0,
+    weight_decay=0.0,
+    eval_every=10,
+    device="cpu",
+    precision="float32",
+    threads=1,
 )
 VERSE = """\
 FIRST MILLER:

@@ -85,8 +85,8 @@ def test_the_public_names_are_there_and_lead_to_what_they_say() -> None:
 def test_the_public_names_are_the_documented_ones() -> None:
     documented = (
         "train, resume, load, generate, stream, score, Corpus, Vocabulary, CharRNN, ModelConfig, "
-        "TrainConfig, SampleConfig, TextConfig, Budget, AdaptConfig, CharrnnError, "
-        "Reading, Started, Step, Evaluated, Saved, SteppedBack, Finished, __version__"
+        "TrainConfig, ResolvedTrainConfig, SampleConfig, TextConfig, Budget, AdaptConfig, "
+        "CharrnnError, Reading, Started, Step, Evaluated, Saved, SteppedBack, Finished, __version__"
     )
     assert sorted(charrnn.__all__) == sorted(documented.split(", "))
 

@@ -15,25 +15,14 @@ from charrnn.config.model import ModelConfig
 from charrnn.config.parsing import parse_duration, parse_temperatures
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.text import TextConfig
-from charrnn.config.training import Budget, DeviceName, TrainConfig
+from charrnn.config.training import FROM_TEXT, Budget, DeviceName, TrainConfig
 from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
     from charrnn.runs.run import Run
 
 _SHORT = {"temperature": "-t", "length": "-n", "seed": "-s"}
-_METAVARS = {parse_duration: "TIME", parse_temperatures: "NUMBER[,...]"}
-_CHOSEN = {
-    "batch_size",
-    "seq_length",
-    "dropout",
-    "output_dropout",
-    "weight_drop",
-    "loss_temperature",
-    "weight_decay",
-    "epochs",
-    "eval_every",
-}
+_METAVARS: dict[Any, str] = {parse_duration: "TIME", parse_temperatures: "NUMBER[,...]"}
 
 
 def _of_kind(*kinds: str) -> Callable[[Path | None], Path | None]:
@@ -123,7 +112,9 @@ def _flags(config: Any) -> list[inspect.Parameter]:
     hints = typing.get_type_hints(config, include_extras=True)
     parameters = []
     for field in dataclasses.fields(config):
-        kind, explanation, *parse = typing.get_args(hints[field.name])
+        kind, *details = typing.get_args(hints[field.name])
+        explanation = next(detail for detail in details if isinstance(detail, str))
+        parse = next(filter(callable, details), None)
         names = ["--" + field.name.replace("_", "-")]
         if config is SampleConfig and field.name in _SHORT:
             names.append(_SHORT[field.name])
@@ -131,9 +122,9 @@ def _flags(config: Any) -> list[inspect.Parameter]:
             *names,
             help=explanation,
             rich_help_panel=_panel(config, field.name),
-            show_default=_shown_default(config, field),
-            parser=_usage_error(parse[0]) if parse else None,
-            metavar=_METAVARS[parse[0]] if parse else None,
+            show_default=_shown_default(config, field, details),
+            parser=_usage_error(parse) if parse else None,
+            metavar=_METAVARS[parse] if parse else None,
         )
         parameters.append(
             inspect.Parameter(
@@ -147,9 +138,11 @@ def _flags(config: Any) -> list[inspect.Parameter]:
     return parameters
 
 
-def _shown_default(config: Any, field: "dataclasses.Field[Any]") -> str | bool:
-    if config is TrainConfig and field.name in _CHOSEN:
-        return "from the text"
+def _shown_default(
+    config: Any, field: "dataclasses.Field[Any]", details: list[object]
+) -> str | bool:
+    if config is TrainConfig and FROM_TEXT in details:  # with a Budget alone, a run is resumed
+        return FROM_TEXT
     if field.name == "max_time" and field.default is not None:
         return f"{field.default:g}s"
     return field.default is not None

@@ -4,25 +4,21 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from charrnn.config.checks import check_choice, check_integer, check_number
+from charrnn.config.checks import CheckedFields, Range
 
 Cell = Literal["lstm", "gru", "rnn"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelConfig:
+class ModelConfig(CheckedFields):
     """The shape of the network. The default is what made char-RNNs famous."""
 
     cell: Annotated[Cell, "Kind of recurrent unit."] = "lstm"
-    num_layers: Annotated[int, "Recurrent layers."] = 3
-    hidden_size: Annotated[int, "Units in each layer."] = 512
-    forget_bias: Annotated[float, "Initial bias of the LSTM's forget gates."] = 1.0
-
-    def __post_init__(self) -> None:
-        check_choice("cell", self.cell, ("lstm", "gru", "rnn"))
-        check_integer("num_layers", self.num_layers, 1, 64)
-        check_integer("hidden_size", self.hidden_size, 1, 16_384)
-        check_number("forget_bias", self.forget_bias, -100, 100)
+    num_layers: Annotated[int, Range(1, 64), "Recurrent layers."] = 3
+    hidden_size: Annotated[int, Range(1, 16_384), "Units in each layer."] = 512
+    forget_bias: Annotated[float, Range(-100, 100), "Initial bias of the LSTM's forget gates."] = (
+        1.0
+    )
 
     @property
     def gates(self) -> int:

@@ -1,39 +1,44 @@
 """How a model is trained: every setting, its default, its range and its one explanation.
 
-A field's annotation carries the explanation that is also the help of its command-line flag. `None`
-means: chosen from the corpus by `charrnn.training.defaults.resolve`, if it is listed there, and the
-run records the result; else what its explanation says.
+A field's annotation contains its range and the help of its command-line flag. `FROM_TEXT` marks a
+field whose default is derived from the text: `charrnn.training.defaults.resolve` derives it, and
+the run records the result. In other fields, the explanation says what None means.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from charrnn.config.checks import MAX_SEED, check_choice, check_integer, check_number
+from charrnn.config.checks import MAX_SEED, CheckedFields, Range
 from charrnn.config.parsing import parse_duration
 
-DeviceName = Literal["auto", "cpu", "cuda", "mps"]
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
+ResolvedDevice = Literal["cpu", "cuda", "mps"]
+ResolvedPrecision = Literal["float32", "bfloat16", "float16"]
+DeviceName = Literal["auto", ResolvedDevice]
+Precision = Literal["auto", ResolvedPrecision]
+
+FROM_TEXT = "from the text"
+"""Marks a field whose default is derived from the text. The help shows it as the default."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Budget:
+class Budget(CheckedFields):
     """How long to train. The first limit reached ends the run; naming one lifts the others."""
 
-    epochs: Annotated[int | None, "Passes through the training part of the text."] = None
-    max_steps: Annotated[int | None, "Training steps (batches)."] = None
-    max_time: Annotated[
-        float | None, "Training time, such as 90s, 10m or 1h30m.", parse_duration
+    epochs: Annotated[
+        int | None, Range(1, 10**9), "Passes through the training part of the text.", FROM_TEXT
     ] = None
-
-    def __post_init__(self) -> None:
-        check_integer("epochs", self.epochs, 1, 10**9, optional=True)
-        check_integer("max_steps", self.max_steps, 1, 10**12, optional=True)
-        check_number("max_time", self.max_time, 0.001, 10**9, optional=True)
+    max_steps: Annotated[int | None, Range(1, 10**12), "Training steps (batches)."] = None
+    max_time: Annotated[
+        float | None,
+        Range(0.001, 10**9),
+        "Training time, such as 90s, 10m or 1h30m.",
+        parse_duration,
+    ] = None
 
     @property
     def named(self) -> bool:
         """Whether any limit is set."""
-        return (self.epochs, self.max_steps, self.max_time) != (None, None, None)
+        return self.limits != Budget()
 
     @property
     def limits(self) -> "Budget":
@@ -45,56 +50,82 @@ class Budget:
 class TrainConfig(Budget):
     """How a model is trained. Losses are in nats, times in seconds, lengths in characters."""
 
-    batch_size: Annotated[int | None, "Parallel streams the text is cut into."] = None
-    seq_length: Annotated[int | None, "Characters a gradient reaches back."] = None
-    dropout: Annotated[float | None, "Share of the units dropped between layers."] = None
-    output_dropout: Annotated[float | None, "Share of the last layer's units dropped."] = None
-    weight_drop: Annotated[float | None, "Share of the recurrent weights dropped."] = None
-    input_dropout: Annotated[float, "Share of the vocabulary not seen, a step."] = 0.0
-    state_drop: Annotated[float, "Share of the streams that forget, a step."] = 0.01
-    loss_temperature: Annotated[
-        float | None, "Softmax temperature of the training loss; below 1: less sure afterwards."
+    batch_size: Annotated[
+        int | None, Range(1, 2**20), "Parallel streams the text is cut into.", FROM_TEXT
     ] = None
-    learning_rate: Annotated[float, "Highest learning rate, reached after the warm-up."] = 4e-3
-    warmup_steps: Annotated[int, "Steps over which the learning rate rises."] = 100
-    weight_decay: Annotated[float | None, "Decay of the weight matrices (AdamW)."] = None
-    clip_norm: Annotated[float, "Largest norm of the gradient."] = 1.0
-    average_decay: Annotated[float, "Decay of the averaged weights, a step."] = 0.995
-    patience: Annotated[int, "Evaluations without a gain before stopping; 0: never stop."] = 10
-    val_fraction: Annotated[float, "Share of the text held out at its end."] = 0.1
-    eval_every: Annotated[int | None, "Steps between evaluations."] = None
-    save_every: Annotated[int | None, "Steps between saves; left out: 10 minutes."] = None
-    log_every: Annotated[int, "Steps between rows of metrics.jsonl."] = 10
-    seed: Annotated[int, "Seed of everything random in the run."] = 1
+    seq_length: Annotated[
+        int | None, Range(1, 2**20), "Characters a gradient reaches back.", FROM_TEXT
+    ] = None
+    dropout: Annotated[
+        float | None, Range(0, 0.95), "Share of the units dropped between layers.", FROM_TEXT
+    ] = None
+    output_dropout: Annotated[
+        float | None, Range(0, 0.95), "Share of the last layer's units dropped.", FROM_TEXT
+    ] = None
+    weight_drop: Annotated[
+        float | None, Range(0, 0.95), "Share of the recurrent weights dropped.", FROM_TEXT
+    ] = None
+    input_dropout: Annotated[float, Range(0, 0.95), "Share of the vocabulary not seen, a step."] = (
+        0.0
+    )
+    state_drop: Annotated[float, Range(0, 0.95), "Share of the streams that forget, a step."] = 0.01
+    loss_temperature: Annotated[
+        float | None,
+        Range(0.1, 10),
+        "Softmax temperature of the training loss; below 1: less sure afterwards.",
+        FROM_TEXT,
+    ] = None
+    learning_rate: Annotated[
+        float, Range(1e-9, 10), "Highest learning rate, reached after the warm-up."
+    ] = 4e-3
+    warmup_steps: Annotated[int, Range(0, 10**9), "Steps over which the learning rate rises."] = 100
+    weight_decay: Annotated[
+        float | None, Range(0, 10), "Decay of the weight matrices (AdamW).", FROM_TEXT
+    ] = None
+    clip_norm: Annotated[float, Range(1e-6, 1e6), "Largest norm of the gradient."] = 1.0
+    average_decay: Annotated[
+        float, Range(0, 0.999999), "Decay of the averaged weights, a step."
+    ] = 0.995
+    patience: Annotated[
+        int, Range(0, 10**9), "Evaluations without a gain before stopping; 0: never stop."
+    ] = 10
+    val_fraction: Annotated[float, Range(0.001, 0.9), "Share of the text held out at its end."] = (
+        0.1
+    )
+    eval_every: Annotated[int | None, Range(1, 10**12), "Steps between evaluations.", FROM_TEXT] = (
+        None
+    )
+    save_every: Annotated[
+        int | None, Range(1, 10**12), "Steps between saves; left out: 10 minutes."
+    ] = None
+    log_every: Annotated[int, Range(1, 10**12), "Steps between rows of metrics.jsonl."] = 10
+    seed: Annotated[int, Range(0, MAX_SEED), "Seed of everything random in the run."] = 1
     device: Annotated[DeviceName, "Where to compute; auto: cuda if there is one, else cpu."] = (
         "auto"
     )
     precision: Annotated[
         Precision, "Of the products; auto: bfloat16 where the device has instructions for it."
     ] = "auto"
-    threads: Annotated[int | None, "Processor threads; left out: one for each core."] = None
+    threads: Annotated[
+        int | None, Range(1, 4096), "Processor threads; left out: one for each core."
+    ] = None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_integer("batch_size", self.batch_size, 1, 2**20, optional=True)
-        check_integer("seq_length", self.seq_length, 1, 2**20, optional=True)
-        check_number("dropout", self.dropout, 0, 0.95, optional=True)
-        check_number("output_dropout", self.output_dropout, 0, 0.95, optional=True)
-        check_number("weight_drop", self.weight_drop, 0, 0.95, optional=True)
-        check_number("input_dropout", self.input_dropout, 0, 0.95)
-        check_number("state_drop", self.state_drop, 0, 0.95)
-        check_number("loss_temperature", self.loss_temperature, 0.1, 10, optional=True)
-        check_number("learning_rate", self.learning_rate, 1e-9, 10)
-        check_integer("warmup_steps", self.warmup_steps, 0, 10**9)
-        check_number("weight_decay", self.weight_decay, 0, 10, optional=True)
-        check_number("clip_norm", self.clip_norm, 1e-6, 1e6)
-        check_number("average_decay", self.average_decay, 0, 0.999999)
-        check_integer("patience", self.patience, 0, 10**9)
-        check_number("val_fraction", self.val_fraction, 0.001, 0.9)
-        check_integer("eval_every", self.eval_every, 1, 10**12, optional=True)
-        check_integer("save_every", self.save_every, 1, 10**12, optional=True)
-        check_integer("log_every", self.log_every, 1, 10**12)
-        check_integer("seed", self.seed, 0, MAX_SEED)
-        check_choice("device", self.device, ("auto", "cpu", "cuda", "mps"))
-        check_choice("precision", self.precision, ("auto", "float32", "bfloat16", "float16"))
-        check_integer("threads", self.threads, 1, 4096, optional=True)
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedTrainConfig(TrainConfig):
+    """How a run is trained: no value is left to derive from the text or from the machine.
+
+    `field()` removes the default that a field would inherit. The range is that in `TrainConfig`.
+    """
+
+    batch_size: int = field()
+    seq_length: int = field()
+    dropout: float = field()
+    output_dropout: float = field()
+    weight_drop: float = field()
+    loss_temperature: float = field()
+    weight_decay: float = field()
+    eval_every: int = field()
+    device: ResolvedDevice = field()
+    precision: ResolvedPrecision = field()
+    threads: int = field()

@@ -2,30 +2,30 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from charrnn.config.checks import check_integer, check_sha256, check_text
+from charrnn.config.checks import CheckedFields, Range, check_sha256, check_text
 from charrnn.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
-class CorpusRecord:
+class CorpusRecord(CheckedFields):
     """What a run remembers of its text: enough to find it again and to know it is the same."""
 
     name: str
     path: str
     sha256: str
-    characters: int
+    characters: Annotated[int, Range(0, 10**15)]
     line_start: str
     more_paths: tuple[str, ...] = ()
     """Further files, folders and patterns, where the text is made of several."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_text("name", self.name)
         for path in (self.path, *self.more_paths):
             check_text("path", path)
         check_sha256(self.sha256)
-        check_integer("characters", self.characters, 0, 10**15)
         check_text("line_start", self.line_start)
         if len(self.line_start) != 1:
             raise ConfigError(f"line_start must be one character, not {self.line_start[:20]!r}")

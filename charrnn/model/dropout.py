@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from charrnn.config.model import ModelConfig
-from charrnn.config.training import TrainConfig
+from charrnn.config.training import ResolvedTrainConfig
 from charrnn.numerics.randomness import Purpose, mask_bytes
 
 
@@ -50,9 +50,8 @@ Draws = dict[str, Tensor]
 """Bytes for each number of a mask, by the mask's name; none for a mask that keeps all."""
 
 
-def draw(config: TrainConfig, model: ModelConfig, vocabulary_size: int, step: int) -> Draws:
-    """Draw what the masks of `step` (from 0) are made of; `config` is resolved."""
-    assert config.batch_size
+def draw(config: ResolvedTrainConfig, model: ModelConfig, vocabulary_size: int, step: int) -> Draws:
+    """Draw what the masks of `step` (from 0) are made of."""
     layers, streams, units = model.num_layers, config.batch_size, model.hidden_size
     shapes = {
         "inputs_V": (vocabulary_size,),
@@ -68,7 +67,7 @@ def draw(config: TrainConfig, model: ModelConfig, vocabulary_size: int, step: in
     }
 
 
-def masks_of(draws: Draws, config: TrainConfig) -> Masks:
+def masks_of(draws: Draws, config: ResolvedTrainConfig) -> Masks:
     """Make the masks of what was drawn, where it is.
 
     A byte decides on each number, so that a share is met to the nearest 1/256, and met where it is
@@ -83,11 +82,8 @@ def masks_of(draws: Draws, config: TrainConfig) -> Masks:
     return Masks(**masks)
 
 
-def _left_out(config: TrainConfig) -> dict[str, tuple[Purpose, float]]:
+def _left_out(config: ResolvedTrainConfig) -> dict[str, tuple[Purpose, float]]:
     """Return for each mask what its bytes are drawn for, and the share that is left out."""
-    assert config.dropout is not None
-    assert config.output_dropout is not None
-    assert config.weight_drop is not None
     return {
         "inputs_V": (Purpose.INPUT_DROPOUT, config.input_dropout),
         "recurrent_LGH": (Purpose.WEIGHT_DROP, config.weight_drop),

@@ -83,7 +83,7 @@ def curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: Unit = "bits")
 
 def _place(row: dict[str, Any], run: RunFolder, axis: Axis, seconds: float) -> float:
     training = run.config.training
-    batch = (training.batch_size or 0) * (training.seq_length or 0)
+    batch = training.batch_size * training.seq_length
     places: dict[Axis, float] = {
         "steps": float(row["step"]),
         "epochs": float(row["epoch"]),

@@ -45,7 +45,7 @@ class RunFolder:
     @property
     def checkpoint_bytes(self) -> int:
         """The size of a checkpoint's arrays: weights four times over, and the carried state."""
-        model, batch = self.config.model, self.config.training.batch_size or 1
+        model, batch = self.config.model, self.config.training.batch_size
         parts = 2 if model.cell == "lstm" else 1
         state = parts * model.num_layers * batch * model.hidden_size
         return 4 * (4 * model.parameters(len(self.config.vocabulary)) + state)

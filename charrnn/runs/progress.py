@@ -1,8 +1,9 @@
 """How far a run is: all that a checkpoint keeps of training beside its arrays."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from charrnn.config.checks import check_integer, check_number
+from charrnn.config.checks import CheckedFields, Range
 from charrnn.config.training import Budget
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.errors import CheckpointError, ConfigError
@@ -11,9 +12,11 @@ from charrnn.runs.layout import STATE_FILE
 
 MOST_SETBACKS = 3
 
+_COUNT, _QUANTITY = Range(0, 10**15), Range(0, 1e15)
+
 
 @dataclass(kw_only=True)
-class Progress:
+class Progress(CheckedFields):
     """How far a run is: what `state.json` holds. Losses are in nats, times in seconds.
 
     `horizon` is the step at which the learning rate is planned to end, None while a budget of time
@@ -22,37 +25,25 @@ class Progress:
     """
 
     budget: Budget
-    horizon: int | None = None
-    step: int = 0
-    epoch: float = 0.0
-    seconds: float = 0.0
-    learning_rate: float = 0.0
-    evaluation_seconds: float = 0.0
-    loss_sum: float = 0.0
-    loss_count: int = 0
-    val_loss: float | None = None
-    evaluated_step: int | None = None
-    best_val_loss: float | None = None
-    best_step: int | None = None
-    stale_evaluations: int = 0
-    setbacks: int = 0
+    horizon: Annotated[int | None, _COUNT] = None
+    step: Annotated[int, _COUNT] = 0
+    epoch: Annotated[float, _QUANTITY] = 0.0
+    seconds: Annotated[float, _QUANTITY] = 0.0
+    learning_rate: Annotated[float, _QUANTITY] = 0.0
+    evaluation_seconds: Annotated[float, _QUANTITY] = 0.0
+    loss_sum: Annotated[float, _QUANTITY] = 0.0
+    loss_count: Annotated[int, _COUNT] = 0
+    val_loss: Annotated[float | None, _QUANTITY] = None
+    evaluated_step: Annotated[int | None, _COUNT] = None
+    best_val_loss: Annotated[float | None, _QUANTITY] = None
+    best_step: Annotated[int | None, _COUNT] = None
+    stale_evaluations: Annotated[int, _COUNT] = 0
+    setbacks: Annotated[int, Range(0, MOST_SETBACKS)] = 0
     """How often training diverged and stepped back: each time, the learning rate is halved."""
-    processes: int = 1
+    processes: Annotated[int, Range(1, 10**6)] = 1
     """How many trained it, the last time."""
     corpus: CorpusRecord | None = None
     """The text in force, where another one took the place of that in config.json."""
-
-    def __post_init__(self) -> None:
-        for name in ("step", "loss_count", "stale_evaluations"):
-            check_integer(name, getattr(self, name), 0, 10**15)
-        for name in ("horizon", "evaluated_step", "best_step"):
-            check_integer(name, getattr(self, name), 0, 10**15, optional=True)
-        for name in ("epoch", "seconds", "learning_rate", "evaluation_seconds", "loss_sum"):
-            check_number(name, getattr(self, name), 0, 1e15)
-        for name in ("val_loss", "best_val_loss"):
-            check_number(name, getattr(self, name), 0, 1e15, optional=True)
-        check_integer("setbacks", self.setbacks, 0, MOST_SETBACKS)
-        check_integer("processes", self.processes, 1, 10**6)
 
     def take(self, corpus: CorpusRecord) -> None:
         """Go on with another text: what was best on the old one's held-out part counts no more."""

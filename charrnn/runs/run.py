@@ -18,10 +18,10 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from charrnn.config.checks import check_number
+from charrnn.config.checks import Range, check_value
 from charrnn.config.model import ModelConfig
 from charrnn.config.text import TextConfig
-from charrnn.config.training import TrainConfig
+from charrnn.config.training import ResolvedTrainConfig
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ConfigError, DamagedCheckpointWarning, VocabularyError
@@ -108,7 +108,7 @@ class Run(RunFolder):
             Vocabulary(record["vocabulary"])  # each a character, and each once
             config = RunConfig(
                 model=ModelConfig(**record["model"]),
-                training=TrainConfig(**{**_SINCE_ADDED, **record["training"]}),
+                training=ResolvedTrainConfig(**{**_SINCE_ADDED, **record["training"]}),
                 vocabulary=tuple(record["vocabulary"]),
                 corpus=CorpusRecord.of(record["corpus"]),
                 text=TextConfig(**record.get("text", {})),
@@ -281,7 +281,7 @@ def _read_records(
             return None
         path = folder / STATE_FILE
         state = read_json(path, manifests.read_verified(path, manifest["files"][STATE_FILE], SPARE))
-        check_number("val_loss", state["val_loss"], 0, 1e15, optional=True)
+        check_value("val_loss", state["val_loss"], float | None, Range(0, 1e15))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     except (CheckpointError, ConfigError):

@@ -1,11 +1,12 @@
 """What a run remembers, as `config.json` holds it; each value is checked, wherever it came from."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from charrnn.config.checks import check_integer, check_number, check_sha256, check_text
+from charrnn.config.checks import CheckedFields, Range, check_sha256, check_text
 from charrnn.config.model import ModelConfig
 from charrnn.config.text import PLAIN, TextConfig
-from charrnn.config.training import TrainConfig
+from charrnn.config.training import ResolvedTrainConfig
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.errors import ConfigError
 
@@ -23,24 +24,19 @@ class Origin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunConfig:
+class RunConfig(CheckedFields):
     """All that `config.json` holds: what a run is, fixed when it starts."""
 
     model: ModelConfig
-    training: TrainConfig
+    training: ResolvedTrainConfig
     vocabulary: tuple[str, ...]
     corpus: CorpusRecord
     text: TextConfig = PLAIN
     init_from: Origin | None = None
-    baseline: float | None = None
+    baseline: Annotated[float | None, Range(0, 1e9)] = None
     """Loss of a 5-gram model on the held-out part, in nats per character; None: not measured."""
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "seq_length", "eval_every"):  # resolved when the run was made
-            check_integer(name, getattr(self.training, name), 1, 10**12)
-        regularisers = ("dropout", "output_dropout", "weight_drop", "weight_decay")
-        for name in (*regularisers, "loss_temperature"):
-            check_number(name, getattr(self.training, name), 0, 10)
-        check_number("baseline", self.baseline, 0, 1e9, optional=True)
+        super().__post_init__()
         if self.corpus.line_start not in self.vocabulary:
             raise ConfigError("line_start must be a character of the vocabulary")

@@ -1,52 +1,43 @@
 """Training settings that are derived from the corpus, where none were given."""
 
-import dataclasses
 import math
-from typing import cast
+from typing import Any
 
-from charrnn.config.training import Budget, DeviceName, Precision, TrainConfig
-from charrnn.data.corpus import Corpus
+from charrnn.config.training import ResolvedTrainConfig, TrainConfig
 
 
 def resolve(
-    config: TrainConfig, corpus: Corpus, device: str, precision: str, threads: int
-) -> TrainConfig:
-    """Fill in all that was left to the corpus; what was given stays as it is.
+    config: TrainConfig,
+    training_characters: int,
+    held_out_characters: int,
+    device: str,
+    precision: str,
+    threads: int,
+) -> ResolvedTrainConfig:
+    """Derive the settings that are None from the size of the text; keep the others.
 
-    Small texts get few streams and short sequences, so that an epoch still holds enough updates,
-    and more dropout, because they are soon learnt by heart; large ones the opposite.
+    `device`, `precision` and `threads` are those that the run computes with.
+    A small text gets few streams and short sequences, so that an epoch still has enough updates,
+    and more dropout, because the network soon memorizes it. A large text gets the opposite.
     """
-    characters = max(1, len(corpus.split(config.val_fraction)[0]))
+    characters = max(1, training_characters)
     seq_length = config.seq_length or _seq_length(characters)
     batch_size = config.batch_size or _batch_size(characters, seq_length, device)
-    budget = config.limits
-    if not budget.named:
-        budget = Budget(epochs=_epochs(characters, batch_size, seq_length))
-    held_out = len(corpus.codes) - characters
-    eval_every = config.eval_every
-    if eval_every is None:
-        steps = _characters_between_evaluations(held_out) // (batch_size * seq_length)
-        whole_run = (budget.epochs or 10**9) * characters // (batch_size * seq_length)
-        eval_every = max(1, min(steps, whole_run // 4))
-    return dataclasses.replace(
-        config,
-        batch_size=batch_size,
-        seq_length=seq_length,
-        dropout=_unless(config.dropout, _dropout(characters)),
-        output_dropout=_unless(config.output_dropout, _output_dropout(characters)),
-        weight_drop=_unless(config.weight_drop, _weight_drop(characters)),
-        weight_decay=_unless(config.weight_decay, _weight_decay(characters)),
-        loss_temperature=_unless(config.loss_temperature, _loss_temperature(characters)),
-        epochs=budget.epochs,
-        eval_every=eval_every,
-        device=cast(DeviceName, device),
-        precision=cast(Precision, precision),
-        threads=threads,
-    )
-
-
-def _unless(given: float | None, chosen: float) -> float:
-    return chosen if given is None else given
+    epochs = config.epochs if config.named else _epochs(characters, batch_size, seq_length)
+    defaults: dict[str, Any] = {
+        "seq_length": seq_length,
+        "batch_size": batch_size,
+        "epochs": epochs,
+        "dropout": _dropout(characters),
+        "output_dropout": _output_dropout(characters),
+        "weight_drop": _weight_drop(characters),
+        "weight_decay": _weight_decay(characters),
+        "loss_temperature": _loss_temperature(characters),
+        "eval_every": _eval_every(characters, held_out_characters, batch_size * seq_length, epochs),
+    }
+    given = {name: value for name, value in vars(config).items() if value is not None}
+    computed_with = {"device": device, "precision": precision, "threads": threads}
+    return ResolvedTrainConfig(**{**defaults, **given, **computed_with})
 
 
 def _learnt_long(characters: int) -> bool:
@@ -119,6 +110,15 @@ def _epochs(characters: int, batch_size: int, seq_length: int) -> int:
     return max(1, min(round(passes), 18_500_000 // characters))
 
 
-def _characters_between_evaluations(held_out: int) -> int:
-    """Return a stretch that takes ten seconds or more, and an evaluation a fifteenth of it."""
-    return max(100_000, 5 * min(held_out, 1_000_000))
+def _eval_every(
+    characters: int, held_out_characters: int, batch_characters: int, epochs: int | None
+) -> int:
+    """Return the steps between evaluations.
+
+    They take at least ten seconds, and an evaluation takes a fifteenth of that. Where the number of
+    epochs is known, there are at least four evaluations.
+    """
+    steps = max(100_000, 5 * min(held_out_characters, 1_000_000)) // batch_characters
+    if epochs:
+        steps = min(steps, epochs * characters // batch_characters // 4)
+    return max(1, steps)

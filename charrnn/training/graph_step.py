@@ -11,7 +11,7 @@ import warnings
 import torch
 from torch import Tensor
 
-from charrnn.config.training import TrainConfig
+from charrnn.config.training import ResolvedTrainConfig
 from charrnn.errors import DeviceWarning
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
@@ -28,7 +28,11 @@ class GraphedUpdate(Update):
     runs_ahead = True
 
     def __init__(
-        self, model: CharRNN, config: TrainConfig, streams: slice, capture: Capture = cuda_graph
+        self,
+        model: CharRNN,
+        config: ResolvedTrainConfig,
+        streams: slice,
+        capture: Capture = cuda_graph,
     ) -> None:
         super().__init__(model, config, streams)
         self._capture = capture

@@ -54,11 +54,14 @@ def prepare(
             )
         shape = known.config if known else model or ModelConfig()
         precision = choose_precision(config.precision, device, shape.cell)
+        training, held_out = text.split(config.val_fraction)
         run = Run(
             Path(out_dir) if out_dir is not None else free_path(text.name),
             RunConfig(
                 model=shape,
-                training=resolve(config, text, device.type, precision, threads),
+                training=resolve(
+                    config, len(training), len(held_out), device.type, precision, threads
+                ),
                 vocabulary=text.vocabulary.characters,
                 corpus=text.record,
                 text=text.config,

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from charrnn.config.training import TrainConfig
+from charrnn.config.training import ResolvedTrainConfig, TrainConfig
 from charrnn.model.network import CharRNN
 
 _FINAL_SHARE = 0.01  # of the learning rate, left at the horizon
@@ -32,9 +32,8 @@ def average_decay(step: int, decay: float) -> float:
     return min(decay, (1 + step) / (10 + step))
 
 
-def make_optimizer(model: CharRNN, config: TrainConfig) -> torch.optim.AdamW:
+def make_optimizer(model: CharRNN, config: ResolvedTrainConfig) -> torch.optim.AdamW:
     """Return AdamW (Loshchilov and Hutter, 2019), its moments zero; biases do not decay."""
-    assert config.weight_decay is not None  # a run's config is resolved
     matrices = [each for each in model.parameters() if each.dim() > 1]
     biases = [each for each in model.parameters() if each.dim() == 1]
     groups = [

@@ -48,9 +48,6 @@ class Session:
         self, run: Run, corpus: Corpus, model: CharRNN, progress: Progress, group: Group = ALONE
     ) -> None:
         config = run.config.training
-        assert config.batch_size  # a run's config is resolved
-        assert config.seq_length
-        assert config.eval_every
         training, self._held_out = corpus.split(config.val_fraction)
         if len(self._held_out) < 2:
             raise CorpusError(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from charrnn.config.training import TrainConfig
+from charrnn.config.training import ResolvedTrainConfig
 from charrnn.errors import CheckpointError
 from charrnn.model.dropout import Draws, masks_of
 from charrnn.model.network import Arrays, CharRNN, to_array
@@ -47,7 +47,7 @@ class Update:
     runs_ahead = False
     """Whether steps are only started by a call, and better not looked at one by one."""
 
-    def __init__(self, model: CharRNN, config: TrainConfig, streams: slice) -> None:
+    def __init__(self, model: CharRNN, config: ResolvedTrainConfig, streams: slice) -> None:
         self.model = model
         self.average = copy.deepcopy(model).requires_grad_(False)
         self.state = model.initial_state(streams.stop - streams.start)
@@ -68,7 +68,6 @@ class Update:
 
     def _taken(self, inputs: Inputs, move: float | Tensor, agree: Agree) -> Tensor:
         precision, temperature = self._config.precision, self._config.loss_temperature
-        assert temperature  # a run's config is resolved
         x_TB, y_TB = inputs.window_TB[:-1], inputs.window_TB[1:]
         masks = masks_of(inputs.draws, self._config).of(self._streams)
         with tensor_cores(self.model.device):
@@ -132,7 +131,7 @@ class Update:
                 moments[moment].copy_(_fitting(groups[group], name, tuple(parameter.shape)))
         for number, part in enumerate(self.state.parts_LBH):
             layers, _, units = part.shape
-            whole = (layers, self._config.batch_size or 0, units)
+            whole = (layers, self._config.batch_size, units)
             part.copy_(_fitting(groups["state"], f"{number}", whole)[:, self._streams])
 
 

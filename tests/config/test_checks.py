@@ -1,10 +1,27 @@
+import math
+from collections.abc import Iterator
+from typing import Literal, get_args
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from charrnn.config.benchmark import BenchConfig
+from charrnn.config.checks import UNLIMITED, CheckedFields, Range, check_value, field_checks
+from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.config.model import ModelConfig
 from charrnn.config.sampling import SampleConfig
-from charrnn.config.training import TrainConfig
+from charrnn.config.text import TextConfig
+from charrnn.config.training import Budget, ResolvedTrainConfig, TrainConfig
+from charrnn.data.corpus_record import CorpusRecord
 from charrnn.errors import ConfigError
+from charrnn.runs.progress import Progress
+from charrnn.runs.run_config import RunConfig
+
+CONFIGS: tuple[type, ...] = (
+    *(TextConfig, ModelConfig, Budget, TrainConfig, ResolvedTrainConfig, SampleConfig),
+    *(AdaptConfig, BenchConfig),
+)
 
 
 @pytest.mark.parametrize(
@@ -32,3 +49,90 @@ def test_values_out_of_range_are_named_with_the_range(config, settings, sentence
 def test_a_size_out_of_range_is_named() -> None:
     with pytest.raises(ConfigError, match="seq_length"):
         BenchConfig(seq_length=1)
+
+
+ANYTHING = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.integers())
+)
+
+
+def is_valid(value: object, kind: object, limits: Range = UNLIMITED) -> bool:
+    """Return whether `check_value` accepts a value; if not, check what its error names."""
+    try:
+        check_value("setting", value, kind, limits)
+    except ConfigError as error:
+        message = str(error)
+    else:
+        return True
+    assert message.startswith("setting must be ")
+    assert message.endswith(f", not {value!r}")
+    assert str(limits) in message or limits == UNLIMITED
+    return False
+
+
+@given(ANYTHING, st.integers(), st.integers())
+def test_whole_numbers_within_the_range_are_valid(value: object, low: int, high: int) -> None:
+    expected = type(value) is int and low <= value <= high
+    assert is_valid(value, int, Range(low, high)) == expected
+    assert is_valid(value, int | None, Range(low, high)) == (expected or value is None)
+
+
+@given(ANYTHING, st.floats(-1e9, 1e9), st.floats(-1e9, 1e9))
+def test_numbers_within_the_range_are_valid(value: object, low: float, high: float) -> None:
+    expected = isinstance(value, int | float) and type(value) is not bool and low <= value <= high
+    assert is_valid(value, float, Range(low, high)) == expected
+    assert is_valid(value, float | None, Range(low, high)) == (expected or value is None)
+
+
+@given(st.integers(0, 9), st.integers(0, 9))
+def test_both_ends_of_a_range_are_valid(low: int, size: int) -> None:
+    ends = Range(low, low + size)
+    for kind in (int, float):
+        assert [is_valid(n, kind, ends) for n in (ends.low, ends.high)] == [True, True]
+        assert [is_valid(n, kind, ends) for n in (low - 1, low + size + 1)] == [False, False]
+
+
+@given(st.lists(st.floats(-2, 2)).map(tuple))
+def test_each_number_of_a_tuple_is_checked(numbers: tuple[float, ...]) -> None:
+    kind, limits = float | tuple[float, ...], Range(0, 1)
+    invalid = [number for number in numbers if not 0 <= number <= 1]
+    if invalid:
+        with pytest.raises(ConfigError, match=f"from 0 to 1, not {invalid[0]!r}"):
+            check_value("setting", numbers, kind, limits)
+    else:
+        check_value("setting", numbers, kind, limits)
+    with pytest.raises(ConfigError, match="must be a number"):
+        check_value("setting", numbers, float, limits)
+
+
+@given(ANYTHING)
+def test_texts_and_choices(value: object) -> None:
+    assert is_valid(value, str) == isinstance(value, str)
+    assert is_valid(value, str | None) == (isinstance(value, str) or value is None)
+    assert is_valid(value, Literal["a", "b"]) == (value in ("a", "b"))
+    assert is_valid(value, Literal["a", "b"] | None) == (value in ("a", "b", None))
+
+
+@pytest.mark.parametrize("number", [10**400, -(10**400), math.inf, -math.inf, math.nan])
+def test_numbers_beyond_any_range_are_refused(number: float) -> None:
+    assert not is_valid(number, float, Range(-1e300, 1e300))
+
+
+def config_classes(base: type[CheckedFields] = CheckedFields) -> Iterator[type]:
+    for cls in base.__subclasses__():
+        yield from (cls, *config_classes(cls))
+
+
+def test_every_number_has_a_range() -> None:
+    classes = list(config_classes())
+    assert {*CONFIGS, RunConfig, Progress, CorpusRecord} <= set(classes)
+    for cls in classes:
+        for name, (kind, limits) in field_checks(cls).items():
+            kinds = {kind, *get_args(kind)}
+            assert (limits == UNLIMITED) != bool(kinds & {int, float}), (cls, name)
+
+
+def test_every_setting_has_a_type_that_is_checked() -> None:
+    for cls in CONFIGS:
+        for name, (kind, limits) in field_checks(cls).items():
+            assert not is_valid(object(), kind, limits), (cls, name)

@@ -4,13 +4,13 @@ from typing import Any
 import pytest
 import torch
 
-from charrnn.config.training import TrainConfig
+from charrnn.config.training import ResolvedTrainConfig
 from charrnn.model.dropout import Masks, draw, masks_of
 from tests.conftest import TINY_MODEL, UNREGULARISED
 
 
 def drawn(shares: dict[str, Any], step: int = 3) -> Masks:
-    config: TrainConfig = dataclasses.replace(UNREGULARISED, **shares)
+    config: ResolvedTrainConfig = dataclasses.replace(UNREGULARISED, **shares)
     return masks_of(draw(config, TINY_MODEL, 20, step), config)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config.model import ModelConfig
-from charrnn.config.training import TrainConfig
+from charrnn.config.training import ResolvedTrainConfig
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.run import Run
@@ -15,7 +15,7 @@ from charrnn.runs.run_config import RunConfig
 
 CONFIG = RunConfig(
     model=ModelConfig(hidden_size=4),
-    training=TrainConfig(
+    training=ResolvedTrainConfig(
         batch_size=2,
         seq_length=4,
         eval_every=5,
@@ -24,6 +24,9 @@ CONFIG = RunConfig(
         weight_drop=0.0,
         weight_decay=0.02,
         loss_temperature=1.0,
+        device="cpu",
+        precision="float32",
+        threads=1,
     ),
     vocabulary=("\n", "a", "é", "🙂"),
     corpus=CorpusRecord(name="t", path="/t.txt", sha256="0" * 64, characters=9, line_start="a"),

@@ -68,3 +68,17 @@ def test_a_config_that_is_none_is_refused(run: Run, text: str) -> None:
     (run.path / "config.json").write_text(text, "utf-8")
     with pytest.raises(CheckpointError, match=r"config.json is damaged"):
         Run.open(run.path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("batch_size", None), ("dropout", None), ("device", "auto"), ("learning_rate", 10**400)],
+)
+def test_a_config_with_an_unresolved_or_unusable_value_is_refused(
+    run: Run, name: str, value: object
+) -> None:
+    record = json.loads((run.path / "config.json").read_text("utf-8"))
+    record["training"][name] = value
+    (run.path / "config.json").write_text(json.dumps(record), "utf-8")
+    with pytest.raises(CheckpointError, match=f"config.json is damaged: {name} must be"):
+        Run.open(run.path)

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 
 import pytest
@@ -13,6 +14,7 @@ from charrnn.training.optimization import (
     make_optimizer,
     update_average,
 )
+from tests.conftest import UNREGULARISED
 
 CONFIG = TrainConfig(learning_rate=1.0, warmup_steps=10)
 
@@ -49,7 +51,8 @@ def test_averaged_weights_move_by_one_minus_the_decay() -> None:
 
 def test_only_matrices_decay() -> None:
     model = CharRNN(ModelConfig(num_layers=2, hidden_size=4), Vocabulary("ab"))
-    decaying, steady = make_optimizer(model, TrainConfig(weight_decay=0.5)).param_groups
+    config = dataclasses.replace(UNREGULARISED, weight_decay=0.5)
+    decaying, steady = make_optimizer(model, config).param_groups
     assert {each.dim() for each in decaying["params"]} == {2}
     assert decaying["weight_decay"] == 0.5
     assert {each.dim() for each in steady["params"]} == {1}

@@ -1,0 +1,53 @@
+import dataclasses
+import inspect
+from typing import Any
+
+import pytest
+
+from charrnn.config.training import Budget, ResolvedTrainConfig, TrainConfig
+from charrnn.errors import ConfigError
+from tests.conftest import UNREGULARISED
+
+RESOLVED_FIELDS = list(inspect.get_annotations(ResolvedTrainConfig))
+OPTIONAL_FIELDS = {"save_every", *(field.name for field in dataclasses.fields(Budget))}
+
+
+@pytest.mark.parametrize("name", RESOLVED_FIELDS)
+def test_a_resolved_config_needs_each_value(name: str) -> None:
+    values = {**dataclasses.asdict(UNREGULARISED)}
+    with pytest.raises(ConfigError, match=f"{name} must be .*, not None"):
+        ResolvedTrainConfig(**{**values, name: None})
+    del values[name]
+    with pytest.raises(TypeError, match=name):
+        ResolvedTrainConfig(**values)
+
+
+@pytest.mark.parametrize("name", ["device", "precision"])
+def test_a_resolved_config_refuses_auto(name: str) -> None:
+    settings: dict[str, Any] = {name: "auto"}
+    with pytest.raises(ConfigError, match=f"{name} must be one of .*, not 'auto'"):
+        dataclasses.replace(UNREGULARISED, **settings)
+
+
+def test_only_limits_and_save_every_of_a_resolved_config_may_be_none() -> None:
+    for field in dataclasses.fields(ResolvedTrainConfig):
+        settings: dict[str, Any] = {field.name: None}
+        if field.name in OPTIONAL_FIELDS:
+            dataclasses.replace(UNREGULARISED, **settings)
+        else:
+            with pytest.raises(ConfigError, match=f"{field.name} must be"):
+                dataclasses.replace(UNREGULARISED, **settings)
+
+
+def test_a_resolved_config_has_the_ranges_of_the_given_one() -> None:
+    with pytest.raises(ConfigError, match=r"dropout must be a number from 0 to 0\.95, not 1"):
+        dataclasses.replace(UNREGULARISED, dropout=1)
+
+
+def test_any_limit_makes_a_budget_named() -> None:
+    assert not Budget().named
+    assert not TrainConfig(batch_size=3).named
+    limits: list[dict[str, Any]] = [{"epochs": 1}, {"max_steps": 1}, {"max_time": 1}]
+    for limit in limits:
+        assert Budget(**limit).named
+        assert TrainConfig(**limit).limits == Budget(**limit)
