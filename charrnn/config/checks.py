@@ -80,7 +80,7 @@ def check_value(name: str, value: Any, kind: Any, limits: Range = UNLIMITED) -> 
         is_valid = _is_number(value, (int, float)) and limits.low <= value <= limits.high
         expected = f"a number from {limits}"
     elif first is str:
-        is_valid, expected = isinstance(value, str), "a text"
+        is_valid, expected, value = isinstance(value, str), "a text", str(value)[:80]
     elif typing.get_origin(first) is Literal:
         choices = typing.get_args(first)
         is_valid, expected = value in choices, f"one of {', '.join(choices)}"

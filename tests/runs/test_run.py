@@ -72,7 +72,12 @@ def test_a_config_that_is_none_is_refused(run: Run, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("batch_size", None), ("dropout", None), ("device", "auto"), ("learning_rate", 10**400)],
+    [
+        ("batch_size", None),
+        ("dropout", None),
+        ("device", "auto"),
+        pytest.param("learning_rate", 10**400, id="too large for a float"),
+    ],
 )
 def test_a_config_with_an_unresolved_or_unusable_value_is_refused(
     run: Run, name: str, value: object
