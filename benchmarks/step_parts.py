@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from charrnn.training.session import Session
 from torch import Tensor
 
 from charrnn.config.model import ModelConfig
@@ -30,9 +31,8 @@ from charrnn.recurrence.cpu.threads import deal_out, largest_share
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.runs.run_config import RunConfig
-from charrnn.training.defaults import resolve
-from charrnn.training.optimization import update_average
-from charrnn.training.session import Session
+from charrnn.training.setup.defaults import resolve
+from charrnn.training.step.optimization import update_average
 
 ROUNDS = 7
 DROPOUT = 0.3

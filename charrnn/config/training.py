@@ -1,8 +1,8 @@
 """How a model is trained: every setting, its default, its range and its one explanation.
 
 A field's annotation contains its range and the help of its command-line flag. `FROM_TEXT` marks a
-field whose default is derived from the text: `charrnn.training.defaults.resolve` derives it, and
-the run records the result. In other fields, the explanation says what None means.
+field whose default is derived from the text (see `charrnn.training.setup.defaults`); the run
+records the result. In other fields, the explanation says what None means.
 """
 
 from dataclasses import dataclass, field

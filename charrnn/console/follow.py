@@ -11,8 +11,8 @@ from charrnn.console.output import print_result
 from charrnn.console.training_view import TrainingView
 from charrnn.sampling.engines.selection import writer_of
 from charrnn.sampling.loop import generate
+from charrnn.training.distributed.ranks import Ranks
 from charrnn.training.events import Event, Finished
-from charrnn.training.ranks import Ranks
 
 # Ctrl-C, SIGTERM and, where there is one, what a terminal sends that is closed.
 _TO_END = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]

@@ -15,7 +15,7 @@ from charrnn.console.run_facts import run_facts
 from charrnn.console.tables import print_facts
 from charrnn.console.text import duration, nats, printable
 from charrnn.data.progress import Reading
-from charrnn.runs.progress import MOST_SETBACKS
+from charrnn.runs.progress import MAX_ROLLBACKS
 from charrnn.training.events import Evaluated, Event, Finished, Saved, Started, Step, SteppedBack
 
 _PLAIN_LINE_SECONDS = 30.0  # between two lines of progress where there is no terminal
@@ -74,7 +74,7 @@ class TrainingView:
             case SteppedBack():
                 self.say(
                     f"{event.why}; back to step {event.step:,} with half the learning rate, at "
-                    f"most {event.learning_rate:.2g} ({event.setbacks} of at most {MOST_SETBACKS})"
+                    f"most {event.learning_rate:.2g} ({event.setbacks} of at most {MAX_ROLLBACKS})"
                 )
             case Saved():
                 pass

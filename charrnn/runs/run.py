@@ -236,7 +236,7 @@ class Run(RunFolder):
     def _prune(self) -> None:
         """Remove all but the best, the newest and the one that training can step back to."""
         found = self.checkpoints()
-        kept = [*found[-_KEPT:], *_by_loss(found)[:1], *self.settled(found)[-1:]]
+        kept = [*found[-_KEPT:], *_by_loss(found)[:1], *self.rollback_points(found)[-1:]]
         saving.remove(old.path for old in found if old not in kept)
 
     def remove_after(self, step: int) -> None:
@@ -244,9 +244,17 @@ class Run(RunFolder):
         saving.remove(each.path for each in self.checkpoints() if each.step > step)
 
     @staticmethod
-    def settled(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
-        """Return those at the start or evaluated: they are there however the run was stopped."""
-        return [each for each in checkpoints if each.val_loss is not None or not each.step]
+    def rollback_points(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
+        """Return the checkpoints that training can return to after divergence.
+
+        They are the one at the start and the evaluated ones: these do not depend on when a run
+        was stopped, so neither does its result.
+        """
+        return [
+            checkpoint
+            for checkpoint in checkpoints
+            if checkpoint.val_loss is not None or checkpoint.step == 0
+        ]
 
 
 def _by_loss(checkpoints: list[Checkpoint]) -> list[Checkpoint]:

@@ -1,4 +1,4 @@
-"""Training: loop, session, step, optimizer, schedule, defaults, processes, dry run, benchmark.
+"""Training: loop, trainer, plan, evaluation, rollback, dry run, benchmark; `setup`, `step`.
 
 May import: charrnn.analysis and everything below it.
 """

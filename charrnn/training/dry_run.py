@@ -16,8 +16,8 @@ from charrnn.data.catalogue import bundled
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import code_points
 from charrnn.runs.run_config import RunConfig
-from charrnn.training.new_run import prepare
-from charrnn.training.session import Session
+from charrnn.training.setup.new_run import prepare
+from charrnn.training.trainer import Trainer
 
 _PROBE = 2.0  # seconds of training that an epoch is estimated from
 _PIECE = 1 << 22  # characters looked at together
@@ -68,23 +68,24 @@ def dry_run(
 ) -> Diagnosis:
     """Read a text and examine it; see `charrnn.train` for the arguments. Raises `CharrnnError`."""
     corpus = Corpus.open(sources or [bundled()], text)
-    session, _ = prepare(corpus, training, model, init_from=init_from)
-    return examine(corpus, session)
+    trainer, _ = prepare(corpus, training, model, init_from=init_from)
+    return examine(corpus, trainer)
 
 
-def examine(corpus: Corpus, session: Session) -> Diagnosis:
+def examine(corpus: Corpus, trainer: Trainer) -> Diagnosis:
     """Look at a text, and train on it for two seconds; nothing is written."""
-    config = session.run.config
+    config = trainer.run.config
     crlf, lf, cr = _line_ends(corpus)
     lines, duplicates = _lines(corpus)
     occurrences = dict(zip(corpus.vocabulary.characters, corpus.counts, strict=False))
     counts = dict(sorted(occurrences.items(), key=lambda each: -each[1]))
-    weights = _NUMBER * session.num_parameters
+    parameters = config.model.parameters(len(config.vocabulary))
+    weights = _NUMBER * parameters
     return Diagnosis(
         config=config,
         characters=len(corpus.codes),
-        training_characters=session.training_characters,
-        held_out_characters=session.held_out_characters,
+        training_characters=trainer.training_characters,
+        held_out_characters=trainer.held_out_characters,
         counts=counts,
         rare=tuple(each for each, count in counts.items() if 0 < count < _RARE),
         suspicious=tuple(each for each in counts if _is_suspicious(each)),
@@ -93,11 +94,11 @@ def examine(corpus: Corpus, session: Session) -> Diagnosis:
         cr=cr,
         lines=lines,
         duplicate_lines=duplicates,
-        parameters=session.num_parameters,
-        steps_per_epoch=session.steps_per_epoch,
+        parameters=parameters,
+        steps_per_epoch=trainer.plan.steps_per_epoch,
         memory=_COPIES * weights + _activations(config),
         disk=_KEPT * 4 * weights,
-        seconds_per_epoch=_seconds_a_step(session) * session.steps_per_epoch,
+        seconds_per_epoch=_seconds_a_step(trainer) * trainer.plan.steps_per_epoch,
         notes=corpus.notes,
     )
 
@@ -135,10 +136,10 @@ def _activations(config: RunConfig) -> int:
     return _NUMBER * positions * (model.num_layers * a_layer + 3 * len(config.vocabulary))
 
 
-def _seconds_a_step(session: Session) -> float:
-    session.take_steps()  # the first one also compiles and takes memory
+def _seconds_a_step(trainer: Trainer) -> float:
+    trainer.take_steps()  # the first one also compiles and takes memory
     begun, steps = time.perf_counter(), 0
     while (spent := time.perf_counter() - begun) < _PROBE or not steps:
-        session.take_steps()
+        trainer.take_steps()
         steps += 1
     return spent / steps

@@ -27,7 +27,7 @@ from charrnn.runs.run import Run
 from charrnn.runs.verification import verified
 from charrnn.sampling.engines.selection import writer_of
 from charrnn.training.loop import train
-from charrnn.training.session import Session
+from charrnn.training.trainer import Trainer
 from tests.conftest import TINY_TRAINING, VERSE, last_event
 
 HOSTILE: list[Any] = [
@@ -148,7 +148,7 @@ class Stranger:
             if not checkpoint.is_model_alone:
                 network = CharRNN(run.config.model, model.vocabulary, model.line_start)
                 text = self.corpus.within(model.vocabulary)
-                Session(run, text, network, progress).restore(checkpoint)
+                Trainer(run, text, network, progress).restore(checkpoint)
         except CheckpointError as error:
             return "refused" if str(error) and "\n" not in str(error) else "more than a sentence"
         except CorpusError:  # of a text that another vocabulary does not fit, or a split of it

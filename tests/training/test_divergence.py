@@ -14,10 +14,10 @@ from charrnn.data.corpus import Corpus
 from charrnn.errors import DivergedError
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
-from charrnn.training import step
 from charrnn.training.events import Event, Step, SteppedBack
 from charrnn.training.loop import resume
-from charrnn.training.session import Session
+from charrnn.training.step import train_step
+from charrnn.training.trainer import Trainer
 from tests.conftest import last_event
 from tests.training.tiny_runs import assert_same_but_for_the_steps_kept, digest, stopped_after, tiny
 
@@ -41,25 +41,25 @@ def spoil_gradient(patch: pytest.MonkeyPatch) -> None:
 
 def spoil_loss(patch: pytest.MonkeyPatch) -> None:
     plain = torch.nn.functional.cross_entropy
-    patch.setattr(step, "cross_entropy", lambda *given: plain(*given) * math.nan)
+    patch.setattr(train_step, "cross_entropy", lambda *given: plain(*given) * math.nan)
 
 
-SPOILED: list[Session] = []
+SPOILED: list[Trainer] = []
 
 
 def diverging(patch: pytest.MonkeyPatch, spoil: Spoil, step: int, times: int) -> None:
     """Have training diverge at the step after `step`, for so many times."""
-    take_steps = Session.take_steps
+    take_steps = Trainer.take_steps
 
-    def spoiled(self: Session, stop: bool = False) -> list[Step]:
-        if self.progress.step != step or self.progress.setbacks >= times:
+    def spoiled(self: Trainer, stop: bool = False) -> list[Step]:
+        if self.progress.step != step or self.progress.rollbacks >= times:
             return take_steps(self)
         SPOILED[:] = [self]
         with pytest.MonkeyPatch.context() as inner:
             spoil(inner)
             return take_steps(self)
 
-    patch.setattr(Session, "take_steps", spoiled)
+    patch.setattr(Trainer, "take_steps", spoiled)
 
 
 @pytest.mark.parametrize("spoil", [spoil_weights, spoil_gradient, spoil_loss])
@@ -135,16 +135,16 @@ def test_after_three_times_it_ends_and_says_what_to_try(
 def test_a_weight_that_is_no_number_is_never_saved(
     text: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    take_steps = Session.take_steps
+    take_steps = Trainer.take_steps
 
-    def spoiled(self: Session, stop: bool = False) -> list[Step]:
+    def spoiled(self: Trainer, stop: bool = False) -> list[Step]:
         taken = take_steps(self)
-        if self.progress.step == 17 and not self.progress.setbacks:
+        if self.progress.step == 17 and not self.progress.rollbacks:
             SPOILED[:] = [self]
             spoil_weights(monkeypatch)
         return taken
 
-    monkeypatch.setattr(Session, "take_steps", spoiled)
+    monkeypatch.setattr(Trainer, "take_steps", spoiled)
     events = list(tiny("run", text, save_every=17))
     back = next(event for event in events if isinstance(event, SteppedBack))
     assert "at step 17: a weight is not a number" in back.why

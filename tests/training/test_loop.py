@@ -18,9 +18,10 @@ from charrnn.model.network import CharRNN
 from charrnn.model.state import State
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
-from charrnn.training import session
+from charrnn.training import budget_plan
 from charrnn.training.events import Evaluated, Finished, Saved, Started, Step
 from charrnn.training.loop import train
+from charrnn.training.step import inputs
 from tests.cli.process import SMALL, program
 from tests.conftest import TINY_MODEL, TINY_TRAINING, VERSE, last_event
 from tests.training.tiny_runs import (
@@ -126,7 +127,7 @@ def test_save_every_saves_between_evaluations(text: Corpus) -> None:
 
 
 def test_a_run_is_saved_after_ten_minutes(text: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "_SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(budget_plan, "_SAVE_SECONDS", 0.0)
     events = list(tiny("run", text, max_steps=4, eval_every=100))
     assert [event.step for event in events if isinstance(event, Saved)] == [1, 2, 3, 4]
 
@@ -142,7 +143,7 @@ def test_the_text_held_out_never_reaches_a_batch(
             super().__init__(codes, *sizes)
             seen.append(codes)
 
-    monkeypatch.setattr(session, "Batches", Watched)
+    monkeypatch.setattr(inputs, "Batches", Watched)
     list(tiny("run", text, max_steps=1))
     assert np.array_equal(seen[0], text.codes[: int(0.9 * len(text.codes))])
 

@@ -12,7 +12,7 @@ from charrnn.errors import CheckpointError, ConfigError
 from charrnn.recurrence.cpu import lstm
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
-from charrnn.training import session
+from charrnn.training import evaluation
 from charrnn.training.events import Evaluated, Event, Started, Step
 from charrnn.training.loop import resume, train
 from tests.conftest import TINY_MODEL, TINY_TRAINING, last_event
@@ -75,7 +75,7 @@ def test_the_row_of_an_evaluation_that_a_crash_undid_is_not_kept_twice(
     list(tiny("whole", text))
     stop = threading.Event()
     with monkeypatch.context() as patch:
-        patch.setattr(session, "held_out_loss", lambda *_: stop.set())  # as if stopped in it
+        patch.setattr(evaluation, "held_out_loss", lambda *_: stop.set())  # as if stopped in it
         list(tiny("parts", text, stop))
     assert Run.open(Path("parts")).select("last").state["evaluated_step"] is None
     crashed = resume("parts")

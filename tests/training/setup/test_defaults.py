@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from charrnn.config.training import Budget, ResolvedTrainConfig, TrainConfig
 from charrnn.runs.find import find_run
-from charrnn.training.defaults import resolve
+from charrnn.training.setup.defaults import resolve
 
 
 def resolved(config: TrainConfig, characters: int) -> ResolvedTrainConfig:

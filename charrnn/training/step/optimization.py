@@ -51,7 +51,7 @@ def make_optimizer(model: CharRNN, config: ResolvedTrainConfig) -> torch.optim.A
 
 
 @torch.no_grad()
-def update_average(average: CharRNN, model: CharRNN, move: float | Tensor) -> None:
-    """Move the averaged weights by this share of the way to the model's."""
+def update_average(average: CharRNN, model: CharRNN, weight: float | Tensor) -> None:
+    """Interpolate the averaged weights towards the model's; `weight` is that of the model's."""
     for averaged, newest in zip(average.parameters(), model.parameters(), strict=True):
-        averaged.lerp_(newest, move)
+        averaged.lerp_(newest, weight)

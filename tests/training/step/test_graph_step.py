@@ -19,10 +19,11 @@ from charrnn.data.corpus import Corpus
 from charrnn.errors import DeviceWarning
 from charrnn.numerics.cuda_graph import Work
 from charrnn.runs.run import Run
-from charrnn.training import session
+from charrnn.training import trainer
 from charrnn.training.events import Evaluated, Event, Step, SteppedBack
-from charrnn.training.graph_step import GraphedUpdate
 from charrnn.training.loop import resume, train
+from charrnn.training.step import inputs
+from charrnn.training.step.graph_step import GraphedTrainStep
 from tests.conftest import TINY_MODEL, TINY_TRAINING, last_event
 from tests.training.tiny_runs import assert_same_but_for_the_steps_kept, digest, stopped_after, tiny
 
@@ -45,7 +46,9 @@ def rehearsed(work: Work) -> Work:
 @pytest.fixture
 def graphed(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Let runs of this test take their steps as on a GPU."""
-    monkeypatch.setattr(session, "Update", functools.partial(GraphedUpdate, capture=rehearsed))
+    monkeypatch.setattr(
+        trainer, "TrainStep", functools.partial(GraphedTrainStep, capture=rehearsed)
+    )
     return monkeypatch
 
 
@@ -57,7 +60,9 @@ def test_a_graph_gives_the_run_that_single_steps_give(
     text: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events = list(tiny("plain", text, **REGULARIZED))
-    monkeypatch.setattr(session, "Update", functools.partial(GraphedUpdate, capture=rehearsed))
+    monkeypatch.setattr(
+        trainer, "TrainStep", functools.partial(GraphedTrainStep, capture=rehearsed)
+    )
     ahead = list(tiny("graphed", text, **REGULARIZED))
     assert [type(each) for each in ahead] == [type(each) for each in events]
     for part in ("model", "trainer"):
@@ -80,7 +85,7 @@ def test_a_text_on_the_device_gives_the_same_run(
     text: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     list(tiny("plain", text))
-    monkeypatch.setattr(session, "free_memory", lambda device: 4 * len(text.codes))
+    monkeypatch.setattr(inputs, "free_memory", lambda device: 4 * len(text.codes))
     monkeypatch.setattr(Batches, "window", None)  # which would gather it anew each step
     list(tiny("resident", text))
     assert digest(Path("resident")) == digest(Path("plain"))
@@ -98,14 +103,14 @@ def test_a_graphed_run_resumes_exactly(text: Corpus, graphed: Any, step: int) ->
 
 def test_steps_end_where_something_is_due(text: Corpus, graphed: Any) -> None:
     lengths: list[int] = []
-    plain = session.Session.take_steps
+    plain = trainer.Trainer.take_steps
 
-    def counted(self: session.Session, stop: bool = False) -> list[Step]:
+    def counted(self: trainer.Trainer, stop: bool = False) -> list[Step]:
         steps = plain(self, stop)
         lengths.append(len(steps))
         return steps
 
-    graphed.setattr(session.Session, "take_steps", counted)
+    graphed.setattr(trainer.Trainer, "take_steps", counted)
     list(tiny("run", text, log_every=10, eval_every=9, save_every=7, max_steps=22))
     assert np.cumsum(lengths).tolist() == [7, 9, 10, 14, 18, 20, 21, 22]
 
@@ -136,7 +141,7 @@ def test_what_cannot_be_captured_is_computed_all_the_same(
         raise RuntimeError("operation not permitted when stream is capturing\nCUDA kernel errors")
 
     list(tiny("plain", text))
-    monkeypatch.setattr(session, "Update", functools.partial(GraphedUpdate, capture=refused))
+    monkeypatch.setattr(trainer, "TrainStep", functools.partial(GraphedTrainStep, capture=refused))
     with pytest.warns(DeviceWarning, match="captured as a CUDA graph .operation not permitted"):
         list(tiny("refused", text))
     for name, array in arrays("plain", "model").items():

@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from charrnn.errors import CharrnnError, GroupError
-from charrnn.training.ranks import Ranks
+from charrnn.training.distributed.ranks import Ranks
 
 Result = TypeVar("Result")
 
@@ -45,7 +45,7 @@ class Group:
         from torch.distributed.rendezvous import rendezvous
 
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        with _told_apart():
+        with _translate_errors():
             # Started anew, torchrun's processes may meet in the store of those that ended, whose
             # addresses are there still: so each attempt has names of its own.
             store, rank, size = next(rendezvous("env://", timeout=_PATIENCE))
@@ -60,7 +60,7 @@ class Group:
                 dist.destroy_process_group()
             gc.collect()  # gloo's threads end with the last reference: Python must not end first
 
-    def lead(self, work: Callable[[], Result]) -> Result:
+    def on_rank_zero(self, work: Callable[[], Result]) -> Result:
         """Let the first process do something; return its result, or raise its error, in all.
 
         The result must be plain data; those of other processes are copies.
@@ -73,7 +73,7 @@ class Group:
                 told[0] = work()
             except CharrnnError as error:
                 told[1] = error
-        with _told_apart():
+        with _translate_errors():
             dist.broadcast_object_list(told, src=0)
         if told[1] is not None:
             told[1].told_by_another = not self.ranks.leads
@@ -81,30 +81,30 @@ class Group:
         result: Result = told[0]
         return result
 
-    def leading(
+    def rank_zero_context(
         self, context: Callable[[], contextlib.AbstractContextManager[None]]
     ) -> contextlib.AbstractContextManager[None]:
         """Return a context that only the first process enters; the others enter an empty one."""
         return context() if self.ranks.leads else contextlib.nullcontext()
 
-    def add_up(self, tensors: Sequence[Tensor]) -> None:
+    def all_reduce(self, tensors: Sequence[Tensor]) -> None:
         """Put the sum over all processes in the place of each tensor; the same bits in all."""
         if self.alone:
             return
         flat = torch.cat([each.reshape(-1) for each in tensors])
-        with _told_apart():
+        with _translate_errors():
             dist.all_reduce(flat)
         first = 0
         for each in tensors:
             each.copy_(flat[first : first + each.numel()].view_as(each))
             first += each.numel()
 
-    def whole(self, part: Tensor, dim: int) -> Tensor:
+    def all_gather(self, part: Tensor, dim: int) -> Tensor:
         """Return the parts of all processes, in their order, put together along a dimension."""
         if self.alone:
             return part
         parts = [torch.empty_like(part) for _ in range(self.ranks.size)]
-        with _told_apart():
+        with _translate_errors():
             dist.all_gather(parts, part.contiguous())
         return torch.cat(parts, dim)
 
@@ -114,7 +114,7 @@ ALONE = Group(Ranks())
 
 
 @contextlib.contextmanager
-def _told_apart() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """Turn the failure of another process, or of the way to it, into an error of charrnn's."""
     try:
         yield

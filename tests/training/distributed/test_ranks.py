@@ -1,7 +1,7 @@
 import pytest
 
 from charrnn.errors import ConfigError
-from charrnn.training.ranks import Ranks
+from charrnn.training.distributed.ranks import Ranks
 
 
 @pytest.mark.parametrize(("size", "streams"), [(1, 7), (2, 8), (4, 4)])

@@ -6,7 +6,8 @@ from torch.nn.functional import cross_entropy
 
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
-from charrnn.training.step import Inputs, Update
+from charrnn.training.step.inputs import StepInputs
+from charrnn.training.step.train_step import TrainStep
 from tests.conftest import TINY_MODEL, UNREGULARISED
 
 
@@ -18,8 +19,9 @@ def test_the_loss_learnt_from_is_that_at_its_temperature(temperature: float) -> 
     logits_TBV, _ = model(window_TB[:-1], model.initial_state(4))
     sharpened_NV = torch.log_softmax(logits_TBV.flatten(0, 1), 1) / temperature
     expected = cross_entropy(sharpened_NV, window_TB[1:].flatten())
-    update = Update(model, config, slice(0, 4))
-    loss, norm = update(Inputs(window_TB, draws={}, rate=0.0, move=0.0), lambda loss: loss)
+    step = TrainStep(model, config, slice(0, 4))
+    inputs = StepInputs(window_TB, {}, learning_rate=0.0, ema_weight=0.0, starts_epoch=True)
+    loss, norm = step(inputs, lambda loss: loss)
     assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
     gradients = torch.autograd.grad(expected, list(model.parameters()))
     assert norm.item() == pytest.approx(torch.cat([g.flatten() for g in gradients]).norm().item())

@@ -16,16 +16,17 @@ from charrnn.errors import DeviceWarning
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
 from charrnn.numerics.cuda_graph import Capture, Work, cuda_graph
-from charrnn.training.step import Agree, Inputs, Update
+from charrnn.training.step.inputs import StepInputs
+from charrnn.training.step.train_step import Sync, TrainStep
 
 
-class GraphedUpdate(Update):
-    """An `Update` of one process on a GPU, whose steps follow each other without a look at them.
+class GraphedTrainStep(TrainStep):
+    """A `TrainStep` of one process on a GPU, whose steps follow each other without waiting.
 
     Where a step cannot be captured it is computed as it comes, which is said once.
     """
 
-    runs_ahead = True
+    is_async = True
 
     def __init__(
         self,
@@ -37,26 +38,26 @@ class GraphedUpdate(Update):
         super().__init__(model, config, streams)
         self._capture = capture
         self._replay: Work | None = None
-        self._rate = torch.zeros((), device=model.device)
-        self._move = torch.zeros((), device=model.device)
+        self._learning_rate = torch.zeros((), device=model.device)
+        self._ema_weight = torch.zeros((), device=model.device)
         for group in self._optimizer.param_groups:
-            group.update(lr=self._rate, capturable=True)
+            group.update(lr=self._learning_rate, capturable=True)
         self._optimizer._warned_capturable_if_run_uncaptured = True
 
-    def __call__(self, inputs: Inputs, agree: Agree) -> Tensor:
-        """Take a step; see `Update`. A process that is alone has nothing to agree on."""
+    def __call__(self, inputs: StepInputs, sync: Sync) -> Tensor:
+        """Take a step; see `TrainStep`. A single process has no gradients to average."""
         replay = self._replay or self._prepared(inputs)
         self._fill(inputs)
         replay()
-        return self._told.clone()
+        return self._loss_and_norm.clone()
 
-    def _prepared(self, inputs: Inputs) -> Work:
+    def _prepared(self, inputs: StepInputs) -> Work:
         """Capture a step, and undo what the rehearsals did."""
         there = functools.partial(torch.empty_like, device=self.model.device)
         self._static = dataclasses.replace(
             inputs,
             window_TB=there(inputs.window_TB),
-            draws={name: there(each) for name, each in inputs.draws.items()},
+            mask_bytes={name: there(bytes_) for name, bytes_ in inputs.mask_bytes.items()},
         )
         self._fill(inputs)
         moving = [*self.model.parameters(), *self.average.parameters(), *self.state.parts_LBH]
@@ -78,18 +79,18 @@ class GraphedUpdate(Update):
                 each.copy_(before)
         return self._replay
 
-    def _fill(self, inputs: Inputs) -> None:
+    def _fill(self, inputs: StepInputs) -> None:
         """Copy what this step differs in to where the graph reads it, without waiting."""
         self._static.window_TB.copy_(_pinned(inputs.window_TB), non_blocking=True)
-        for name, bytes_ in inputs.draws.items():
-            self._static.draws[name].copy_(_pinned(bytes_), non_blocking=True)
-        self._rate.fill_(inputs.rate)
-        self._move.fill_(inputs.move)
+        for name, bytes_ in inputs.mask_bytes.items():
+            self._static.mask_bytes[name].copy_(_pinned(bytes_), non_blocking=True)
+        self._learning_rate.fill_(inputs.learning_rate)
+        self._ema_weight.fill_(inputs.ema_weight)
 
     def _work(self) -> None:
-        self._told = self._taken(self._static, self._move, lambda loss: loss)
+        self._loss_and_norm = self._compute(self._static, self._ema_weight, lambda loss: loss)
 
-    def _carry(self, state: State) -> None:
+    def _store_state(self, state: State) -> None:
         for mine, new in zip(self.state.parts_LBH, state.parts_LBH, strict=True):
             mine.copy_(new)
 

@@ -1,4 +1,4 @@
-"""What a training step does on its device: it moves the weights, their average and the state.
+"""One training step: it updates the weights, their average and the carried state.
 
 Shape suffixes: T steps, B streams, V characters of the vocabulary, L layers, H units.
 """
@@ -6,7 +6,6 @@ Shape suffixes: T steps, B streams, V characters of the vocabulary, L layers, H 
 import copy
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,37 +14,25 @@ from torch.nn.functional import cross_entropy
 
 from charrnn.config.training import ResolvedTrainConfig
 from charrnn.errors import CheckpointError
-from charrnn.model.dropout import Draws, masks_of
+from charrnn.model.dropout import masks_of
 from charrnn.model.network import Arrays, CharRNN, to_array
 from charrnn.model.state import State
 from charrnn.numerics.precision import autocast, tensor_cores
-from charrnn.training.optimization import make_optimizer, update_average
+from charrnn.training.step.inputs import StepInputs
+from charrnn.training.step.optimization import make_optimizer, update_average
 
-Agree = Callable[[Tensor], Tensor]
-"""Makes the gradients those of all processes; takes and returns the loss."""
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """All that one step differs in from another."""
-
-    window_TB: Tensor
-    """Codes, a step longer than the sequence: each row is foretold from those before it."""
-    draws: Draws
-    rate: float
-    """The learning rate."""
-    move: float
-    """The share of the way that the averaged weights move: one minus their decay."""
+Sync = Callable[[Tensor], Tensor]
+"""Averages the gradients over all processes; takes and returns the loss."""
 
 
-class Update:
-    """The weights of a run and what moves them: optimizer, average, carried state.
+class TrainStep:
+    """A training step, with what it updates: weights, optimizer, averaged weights, carried state.
 
-    The state is that of `streams`, which this process reads; they begin blank.
+    The state is that of `streams`, the streams that this process reads; it starts with zeros.
     """
 
-    runs_ahead = False
-    """Whether steps are only started by a call, and better not looked at one by one."""
+    is_async = False
+    """Whether a call only starts a step, so that waiting for each result costs time."""
 
     def __init__(self, model: CharRNN, config: ResolvedTrainConfig, streams: slice) -> None:
         self.model = model
@@ -55,21 +42,22 @@ class Update:
         self._streams = streams
         self._optimizer = make_optimizer(model, config)
 
-    def __call__(self, inputs: Inputs, agree: Agree) -> Tensor:
-        """Take a step; return the loss in nats a character, and the norm of its gradient."""
+    def __call__(self, inputs: StepInputs, sync: Sync) -> Tensor:
+        """Take a step; return the loss in nats per character, and the norm of its gradient."""
+        device = self.model.device
         for group in self._optimizer.param_groups:
-            group["lr"] = inputs.rate
-        there = dataclasses.replace(
+            group["lr"] = inputs.learning_rate
+        on_device = dataclasses.replace(
             inputs,
-            window_TB=inputs.window_TB.to(self.model.device),
-            draws={name: each.to(self.model.device) for name, each in inputs.draws.items()},
+            window_TB=inputs.window_TB.to(device),
+            mask_bytes={name: bytes_.to(device) for name, bytes_ in inputs.mask_bytes.items()},
         )
-        return self._taken(there, inputs.move, agree)
+        return self._compute(on_device, inputs.ema_weight, sync)
 
-    def _taken(self, inputs: Inputs, move: float | Tensor, agree: Agree) -> Tensor:
+    def _compute(self, inputs: StepInputs, ema_weight: float | Tensor, sync: Sync) -> Tensor:
         precision, temperature = self._config.precision, self._config.loss_temperature
         x_TB, y_TB = inputs.window_TB[:-1], inputs.window_TB[1:]
-        masks = masks_of(inputs.draws, self._config).of(self._streams)
+        masks = masks_of(inputs.mask_bytes, self._config).of(self._streams)
         with tensor_cores(self.model.device):
             with autocast(self.model.device, precision):
                 logits_TBV, state = self.model(x_TB, self.state, masks)
@@ -82,25 +70,25 @@ class Update:
             for parameter in self.model.parameters():
                 if parameter.grad is not None:
                     parameter.grad.div_(scale)
-        loss = agree(loss.detach())
+        loss = sync(loss.detach())
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._config.clip_norm)
         self._optimizer.step()
-        update_average(self.average, self.model, move)
-        self._carry(state.detach())
+        update_average(self.average, self.model, ema_weight)
+        self._store_state(state.detach())
         return torch.stack((loss.double(), norm.double()))
 
-    def _carry(self, state: State) -> None:
+    def _store_state(self, state: State) -> None:
         self.state = state
 
-    def blank_state(self) -> None:
-        """Let all streams begin anew."""
+    def reset_state(self) -> None:
+        """Set the state of all streams to zero."""
         for part in self.state.parts_LBH:
             part.zero_()
 
     def arrays(self, whole_state: State) -> dict[str, Any]:
-        """Return all that resuming takes but the averaged weights, by name.
+        """Return, by name, everything that resuming needs except the averaged weights.
 
-        `whole_state` is that of the streams of all processes.
+        `whole_state` is the state of the streams of all processes.
         """
         arrays: dict[str, Any] = {}
         for name, parameter in self.model.named_parameters():
@@ -114,9 +102,9 @@ class Update:
 
     @torch.no_grad()
     def restore(self, model: Arrays, arrays: Arrays, step: int) -> None:
-        """Take over the averaged weights and `arrays` as they were after `step`.
+        """Load the averaged weights `model` and what `arrays` returned after `step` steps.
 
-        Raises `CheckpointError` where they do not fit.
+        Raises `CheckpointError` if they do not fit.
         """
         groups: dict[str, dict[str, Any]] = {"weights": {}, "first": {}, "second": {}, "state": {}}
         for name, array in arrays.items():

@@ -8,7 +8,7 @@ from charrnn.config.model import ModelConfig
 from charrnn.config.training import TrainConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
-from charrnn.training.optimization import (
+from charrnn.training.step.optimization import (
     average_decay,
     learning_rate,
     make_optimizer,

@@ -1,0 +1,116 @@
+"""When a run evaluates, logs, saves and ends: pure functions of its settings and its progress."""
+
+from dataclasses import dataclass
+
+from charrnn.config.training import ResolvedTrainConfig
+from charrnn.runs.progress import Progress
+from charrnn.training.step.optimization import learning_rate
+
+_SAVE_SECONDS = 600.0  # between saves, unless save_every is given
+_BACKWARD_WORK = 2.0  # of a backward pass, relative to the forward pass
+
+
+@dataclass(frozen=True)
+class BudgetPlan:
+    """What the budget and the settings of a run determine at each step.
+
+    Every method is a pure function of its arguments. `progress` is the record of the run so far;
+    `progress.step` is the number of steps taken.
+    """
+
+    config: ResolvedTrainConfig
+    steps_per_epoch: int
+
+    def horizon(self, progress: Progress, seconds: float, step_seconds: float) -> int | None:
+        """Return the step at which the learning rate is planned to end, None if it is not known.
+
+        `seconds` is the training time so far, `step_seconds` the time of a step. A time limit has
+        an effect after the first evaluation; it leaves room for one more evaluation.
+        """
+        budget = progress.budget
+        steps = [budget.epochs * self.steps_per_epoch] if budget.epochs else []
+        if budget.max_steps:
+            steps.append(budget.max_steps)
+        if budget.max_time and progress.evaluated_step is not None:
+            seconds_left = budget.max_time - seconds - progress.evaluation_seconds
+            steps.append(progress.step + max(0, int(seconds_left / step_seconds)))
+        return min(steps) if steps else None
+
+    def estimate_step_seconds(self, characters: int, seconds: float) -> float:
+        """Estimate the time of a step from an evaluation of `characters` that took `seconds`.
+
+        A step is a forward and a backward pass, an evaluation a forward pass only.
+        """
+        step_characters = self.config.batch_size * self.config.seq_length
+        return (1 + _BACKWARD_WORK) * step_characters / characters * seconds
+
+    def seconds_left(self, progress: Progress, step_seconds: float) -> float | None:
+        """Return the estimated time to the end of the run, None if no limit is known."""
+        estimates = []
+        if progress.horizon is not None:
+            estimates.append((progress.horizon - progress.step) * step_seconds)
+        if progress.budget.max_time:
+            estimates.append(progress.budget.max_time - progress.seconds)
+        return max(0.0, min(estimates)) if estimates else None
+
+    def learning_rate(self, step: int, progress: Progress) -> float:
+        """Return the learning rate of the step that follows `step`, halved by each rollback."""
+        return learning_rate(step, progress.horizon, self.config) / float(2**progress.rollbacks)
+
+    def highest_learning_rate(self, rollbacks: int) -> float:
+        """Return the highest learning rate after so many rollbacks."""
+        return self.config.learning_rate / float(2**rollbacks)
+
+    def evaluation_due(self, progress: Progress) -> bool:
+        """Return whether the model must be evaluated before the next step."""
+        step = progress.step
+        if progress.evaluated_step == step:
+            return False
+        if step == 0:  # a time limit is first planned from the time of this evaluation
+            return progress.budget.max_time is not None
+        return step % self.config.eval_every == 0 or self.limit_reached(progress) is not None
+
+    def row_due(self, progress: Progress) -> bool:
+        """Return whether a row of metrics.jsonl is due at a step without an evaluation."""
+        return progress.step % self.config.log_every == 0
+
+    def save_due(self, progress: Progress, saved_at: float) -> bool:
+        """Return whether a save is due at a step without an evaluation.
+
+        `saved_at` is the training time of the last save, in seconds.
+        """
+        if self.config.save_every:
+            return progress.step % self.config.save_every == 0
+        return progress.seconds - saved_at >= _SAVE_SECONDS
+
+    def steps_until_next_event(self, progress: Progress) -> int:
+        """Return the steps until a row, an evaluation, a save or the horizon is due."""
+        intervals = [self.config.eval_every, self.config.log_every]
+        if self.config.save_every:
+            intervals.append(self.config.save_every)
+        steps = [interval - progress.step % interval for interval in intervals]
+        if progress.horizon is not None:
+            steps.append(max(1, progress.horizon - progress.step))
+        return min(steps)
+
+    def limit_reached(self, progress: Progress) -> str | None:
+        """Return the name of the limit of the budget that is reached, None if none is."""
+        step, budget = progress.step, progress.budget
+        if budget.epochs and step >= budget.epochs * self.steps_per_epoch:
+            return "epochs"
+        if budget.max_steps and step >= budget.max_steps:
+            return "max_steps"
+        if budget.max_time and step:
+            spent = progress.seconds + progress.evaluation_seconds >= budget.max_time
+            at_horizon = progress.horizon is not None and step >= progress.horizon
+            return "max_time" if spent or at_horizon else None
+        return None
+
+    def finish_reason(self, progress: Progress) -> str | None:
+        """Return why the run ends at this step: a limit or `patience`; None if it continues."""
+        if self.evaluation_due(progress):
+            return None
+        patience = self.config.patience
+        if patience and progress.stale_evaluations >= patience:
+            return "patience"
+        return self.limit_reached(progress)

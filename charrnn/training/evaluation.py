@@ -1,0 +1,51 @@
+"""The periodic evaluation of the averaged weights."""
+
+import math
+import threading
+
+from charrnn.analysis.scoring import LARGEST_EVALUATION, held_out_loss
+from charrnn.config.sampling import SampleConfig
+from charrnn.config.training import ResolvedTrainConfig
+from charrnn.data.vocabulary import Codes
+from charrnn.errors import CorpusError, DivergedError
+from charrnn.model.network import CharRNN
+from charrnn.numerics.precision import autocast
+from charrnn.numerics.randomness import preview_seed
+from charrnn.sampling.loop import generate
+
+_PREVIEW = SampleConfig(length=240)
+
+
+class Evaluator:
+    """Evaluate a model on the held-out part of a text, and let it generate a preview."""
+
+    def __init__(self, model: CharRNN, held_out: Codes, config: ResolvedTrainConfig) -> None:
+        if len(held_out) < 2:
+            raise CorpusError(
+                f"the held-out part has {len(held_out)} characters and needs at least 2: use "
+                "a longer text, or a larger --val-fraction"
+            )
+        self.characters = min(len(held_out), LARGEST_EVALUATION)
+        """Characters that an evaluation reads."""
+        self._model, self._held_out, self._config = model, held_out, config
+
+    def loss(self, step: int, stop: threading.Event) -> float | None:
+        """Return the held-out loss in nats per character, None if `stop` was set meanwhile.
+
+        Raises `DivergedError` if it is not finite.
+        """
+        with autocast(self._model.device, self._config.precision):
+            val_loss = held_out_loss(self._model, self._held_out, stop)
+        if val_loss is not None and not math.isfinite(val_loss):
+            raise DivergedError(
+                f"training diverged before step {step:,}: the held-out loss is {val_loss}",
+                step,
+                val_loss,
+            )
+        return val_loss
+
+    def preview(self, step: int) -> str:
+        """Return a few generated lines, a function of the seed and the step."""
+        seed = preview_seed(self._config.seed, step)
+        (text,) = generate(self._model, config=_PREVIEW, seed=seed)
+        return text

@@ -1,0 +1,58 @@
+"""The rows of metrics.jsonl."""
+
+from pathlib import Path
+from typing import Any
+
+from charrnn.runs import metrics
+from charrnn.runs.progress import Progress
+
+_SHORTEST_TIME = 1e-9  # seconds: keeps the speed finite where a clock did not advance
+
+
+class MetricsRecorder:
+    """Measure the speed since the last row, and write rows.
+
+    Only the process of rank zero writes (`is_writer`); the others measure.
+    """
+
+    def __init__(self, path: Path, is_writer: bool) -> None:
+        self._path = path
+        self._is_writer = is_writer
+        self.discard()
+
+    def discard(self) -> None:
+        """Forget the steps since the last row."""
+        self._characters, self._seconds = 0, 0.0
+
+    def add_step(self, characters: int, seconds: float) -> float:
+        """Count a step; return the speed since the last row, in characters per second."""
+        self._characters += characters
+        self._seconds += max(_SHORTEST_TIME, seconds)
+        return self._characters / self._seconds
+
+    def write_row(self, progress: Progress, preview: str | None = None) -> None:
+        """Write the row of this step, with the preview if the step was evaluated.
+
+        The sum of losses in `progress` starts again from zero.
+        """
+        speed = round(self._characters / self._seconds, 1) if self._seconds else None
+        row: dict[str, Any] = {
+            "step": progress.step,
+            "epoch": progress.epoch,
+            "train_loss": progress.mean_loss,
+            "val_loss": progress.val_loss,
+            "learning_rate": progress.learning_rate,
+            "characters_per_second": speed,
+            "seconds": round(progress.seconds, 3),
+        }
+        if preview is not None:
+            row["preview"] = preview
+        if self._is_writer:
+            metrics.append_row(self._path, row)
+        progress.loss_sum, progress.loss_count = 0.0, 0
+        self.discard()
+
+    def drop_rows_after(self, step: int) -> None:
+        """Remove the rows of later steps, which are taken again."""
+        if self._is_writer:
+            metrics.drop_rows_after(self._path, step)

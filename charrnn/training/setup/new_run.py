@@ -1,0 +1,130 @@
+"""A new run, prepared for training."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from charrnn.analysis.scoring import LARGEST_EVALUATION
+from charrnn.config.model import ModelConfig
+from charrnn.config.training import TrainConfig
+from charrnn.data.corpus import Corpus
+from charrnn.data.corpus_record import CorpusRecord
+from charrnn.data.ngram import baseline_nats
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.errors import ConfigError, CorpusError
+from charrnn.model.loading import load_checkpoint
+from charrnn.model.network import CharRNN
+from charrnn.numerics.devices import choose_device
+from charrnn.numerics.precision import choose_precision
+from charrnn.numerics.threads import set_threads
+from charrnn.runs.find import find_run, free_path
+from charrnn.runs.progress import Progress
+from charrnn.runs.run import Run
+from charrnn.runs.run_config import Origin, RunConfig
+from charrnn.training.distributed.group import ALONE, Group
+from charrnn.training.setup.defaults import resolve
+from charrnn.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class _InitialModel:
+    """The trained model that a new run starts from, and where it came from."""
+
+    name: str
+    model: CharRNN
+    origin: Origin
+
+
+def prepare(
+    text: Corpus,
+    config: TrainConfig | None = None,
+    model: ModelConfig | None = None,
+    *,
+    out_dir: str | Path | None = None,
+    init_from: str | None = None,
+    group: Group = ALONE,
+) -> tuple[Trainer, tuple[str, ...] | None]:
+    """Return a trainer for a new run, of which nothing is on the disk yet; see `train`.
+
+    The process of rank zero chooses the settings. With `init_from`, also return the characters
+    that the earlier model did not know. Raises `CharrnnError`.
+    """
+    config = config or TrainConfig()
+    device, threads = choose_device(config.device), set_threads(config.threads)
+    initial = None
+    if group.ranks.leads and init_from is not None:
+        initial = _load_initial(init_from)
+        text = text.adapted_to(initial.model.vocabulary)
+    run = group.on_rank_zero(
+        lambda: Run(
+            Path(out_dir) if out_dir is not None else free_path(text.name),
+            _run_config(text, config, _shape(model, initial), initial, device, threads),
+        )
+    )
+    added = group.on_rank_zero(
+        lambda: text.vocabulary.characters[len(initial.model.vocabulary) :] if initial else None
+    )
+    vocabulary = Vocabulary(run.config.vocabulary)
+    text = text.adapted_to(vocabulary)
+    check_same_text(text, run.config.corpus)
+    network = CharRNN(run.config.model, vocabulary, text.line_start).initialize(config.seed)
+    if initial:
+        network.adopt(initial.model)
+    progress = Progress(budget=run.config.training.limits)
+    return Trainer(run, text, network.to(device), progress, group), added
+
+
+def check_same_text(text: Corpus, record: CorpusRecord) -> None:
+    """Raise `CorpusError` unless this process has the text of the process of rank zero."""
+    if text.sha256 != record.sha256:
+        raise CorpusError(
+            f"the processes of this run read different texts: {text.name} has the SHA-256 "
+            f"{text.sha256} here and {record.sha256} at the first process; give all the same"
+        )
+
+
+def _load_initial(name: str) -> _InitialModel:
+    checkpoint = find_run(name).select("best")
+    return _InitialModel(name, load_checkpoint(checkpoint, device="cpu"), checkpoint.origin)
+
+
+def _shape(model: ModelConfig | None, initial: _InitialModel | None) -> ModelConfig:
+    """Return the shape of the network: that of the initial model, if there is one."""
+    if initial is None:
+        return model or ModelConfig()
+    if model not in (None, ModelConfig(), initial.model.config):
+        raise ConfigError(
+            f"the run {initial.name} gives the shape of the network, {initial.model.config}: leave "
+            "out --cell, --num-layers, --hidden-size and --forget-bias, or --init-from"
+        )
+    return initial.model.config
+
+
+def _run_config(
+    text: Corpus,
+    config: TrainConfig,
+    shape: ModelConfig,
+    initial: _InitialModel | None,
+    device: torch.device,
+    threads: int,
+) -> RunConfig:
+    precision = choose_precision(config.precision, device, shape.cell)
+    training, held_out = text.split(config.val_fraction)
+    return RunConfig(
+        model=shape,
+        training=resolve(config, len(training), len(held_out), device.type, precision, threads),
+        vocabulary=text.vocabulary.characters,
+        corpus=text.record,
+        text=text.config,
+        init_from=initial.origin if initial else None,
+        baseline=_baseline(text, config.val_fraction),
+    )
+
+
+def _baseline(text: Corpus, val_fraction: float) -> float | None:
+    """Return the loss of a 5-gram model in nats per character, None for a text too short."""
+    training, held_out = text.split(val_fraction)
+    if not len(training) or len(held_out) < 2:
+        return None
+    return baseline_nats(training, held_out[: LARGEST_EVALUATION + 1], len(text.vocabulary))

@@ -1,0 +1,120 @@
+"""A run that continues from its newest checkpoint, prepared for training."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from charrnn.config.training import Budget
+from charrnn.data.corpus import Corpus
+from charrnn.data.corpus_record import CorpusRecord
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.errors import CheckpointError, ConfigError
+from charrnn.model.network import CharRNN
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.find import find_run
+from charrnn.runs.progress import Progress
+from charrnn.runs.run import Run
+from charrnn.training.distributed.group import Group
+from charrnn.training.distributed.ranks import Ranks
+from charrnn.training.setup.new_run import check_same_text
+from charrnn.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class ResumedRun:
+    """A run that continues, and what has changed since it stopped."""
+
+    trainer: Trainer
+    replanned: bool
+    """Whether another budget or another text has changed the horizon."""
+    notes: tuple[str, ...]
+    """What is different from before, a sentence each."""
+
+
+def find_run_to_resume(name: str | None) -> Run:
+    """Open a run; raise `CheckpointError` if it holds a model without the state of training."""
+    run = find_run(name, or_bundled=False)
+    checkpoints = run.checkpoints()
+    if checkpoints and checkpoints[-1].is_model_alone:
+        raise CheckpointError(
+            f"{run.path} is a model to write with, without what training goes on from: begin a "
+            f"run with its weights by `charrnn train --init-from {run.path}`"
+        )
+    return run
+
+
+def run_before_restart(ranks: Ranks, out_dir: str | Path | None) -> Run | None:
+    """Return the run that these processes had started before torchrun restarted them."""
+    if not ranks.restarts:
+        return None
+    if out_dir is None:
+        raise ConfigError(
+            "torchrun has started these processes anew, and which run they had begun is not known: "
+            "give its folder by --out-dir from the start"
+        )
+    try:
+        return find_run_to_resume(str(out_dir))
+    except CheckpointError:
+        return None  # the processes ended before there was a run
+
+
+def prepare_resumed(
+    run: Run,
+    checkpoint: Checkpoint,
+    text: Corpus,
+    budget: Budget | None,
+    device: torch.device,
+    group: Group,
+) -> ResumedRun:
+    """Restore a checkpoint for training on `text`, with another budget if one is given.
+
+    Raises `ConfigError` if the budget is spent already.
+    """
+    progress = Progress.of(checkpoint)
+    record = progress.corpus or run.config.corpus
+    processes = progress.processes
+    is_other_text = text.sha256 != record.sha256
+    if is_other_text:
+        progress.take(text.record)
+    is_other_budget = budget is not None and budget.named and budget != progress.budget
+    if budget is not None and is_other_budget:
+        progress.budget, progress.stale_evaluations = budget, 0
+    check_same_text(text, group.on_rank_zero(lambda: text.record))
+    vocabulary = Vocabulary(run.config.vocabulary)
+    network = CharRNN(run.config.model, vocabulary, run.config.corpus.line_start).to(device)
+    trainer = Trainer(run, text, network, progress, group)
+    if is_other_budget or is_other_text:
+        trainer.plan_horizon()
+    trainer.restore(checkpoint)
+    _check_budget_left(trainer)
+    notes = (_other_text(record, text.record), *text.notes) if is_other_text else ()
+    if processes != progress.processes:
+        notes += (_other_processes(processes, progress.processes),)
+    return ResumedRun(trainer, is_other_budget or is_other_text, notes)
+
+
+def _check_budget_left(trainer: Trainer) -> None:
+    progress = trainer.progress
+    reason = trainer.plan.finish_reason(progress)
+    if reason:
+        raise ConfigError(
+            f"{trainer.run.path} is finished: it ended at step {progress.step:,} by its limit "
+            f"{reason}; to train it further, give a larger limit, such as --epochs "
+            f"{2 * max(1, round(progress.epoch))}"
+        )
+
+
+def _other_text(before: CorpusRecord, after: CorpusRecord) -> str:
+    return (
+        f"this is another text than before: SHA-256 {after.sha256} in the place of "
+        f"{before.sha256}; losses on its held-out part are not those of the old one"
+    )
+
+
+def _other_processes(before: int, now: int) -> str:
+    count = "1 process" if now == 1 else f"{now} processes"
+    return (
+        f"{count} in the place of {before}: the data and the masks are the same; gradients are "
+        "added up in another order, which rounds them otherwise in the last digits"
+    )

@@ -1,0 +1,71 @@
+"""Training steps, taken one after another and timed."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from charrnn.training.clock import Clock
+from charrnn.training.distributed.gradient_sync import GradientSync
+from charrnn.training.distributed.group import Group
+from charrnn.training.step.inputs import StepInputSource
+from charrnn.training.step.train_step import TrainStep
+
+
+class StepResult(NamedTuple):
+    """What a step has measured."""
+
+    train_loss: float
+    """In nats per character, over the whole batch."""
+    gradient_norm: float
+    """Before clipping."""
+    duration: float
+    """In seconds; the mean over steps that were started together."""
+    seconds: float
+    """The training time at the end of the step."""
+
+
+class StepRunner:
+    """Take steps: build their inputs, compute them, and wait for their results."""
+
+    def __init__(
+        self, inputs: StepInputSource, train_step: TrainStep, clock: Clock, group: Group
+    ) -> None:
+        self._inputs, self._train_step, self._clock = inputs, train_step, clock
+        self._is_alone = group.alone
+        self._sync = GradientSync(group, train_step.model.parameters(), clock)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether several steps in one call are faster."""
+        return self._train_step.is_async
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether another process of the run was asked to stop, as of the last step."""
+        return self._sync.stop_requested
+
+    def run(self, step: int, learning_rates: Sequence[float], stop: bool) -> list[StepResult]:
+        """Take a step with each learning rate; the first one follows `step` steps.
+
+        `stop` tells the other processes of the run that this one was asked to stop.
+        """
+        start = self._clock.seconds()
+        losses_and_norms = [
+            self._start(step + number, learning_rate, stop)
+            for number, learning_rate in enumerate(learning_rates)
+        ]
+        results = torch.stack(losses_and_norms).tolist()  # waits until the device has finished
+        end = self._clock.seconds() if self._is_alone else self._sync.seconds
+        duration = (end - start) / len(results)
+        return [
+            StepResult(loss, norm, duration, seconds=start + duration * number)
+            for number, (loss, norm) in enumerate(results, start=1)
+        ]
+
+    def _start(self, step: int, learning_rate: float, stop: bool) -> torch.Tensor:
+        """Start a step; return its loss and the norm of its gradient."""
+        inputs = self._inputs.at(step, learning_rate)
+        if inputs.starts_epoch:
+            self._train_step.reset_state()
+        return self._train_step(inputs, lambda loss: self._sync(loss, stop))

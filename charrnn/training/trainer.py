@@ -1,0 +1,237 @@
+"""Training a run: steps, evaluations, rows of metrics, checkpoints and rollbacks, as events."""
+
+import math
+import threading
+from collections.abc import Iterator
+
+from charrnn.data.corpus import Corpus
+from charrnn.errors import DivergedError
+from charrnn.model.network import CharRNN
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.progress import Progress
+from charrnn.runs.run import Run
+from charrnn.training.budget_plan import BudgetPlan
+from charrnn.training.clock import Clock
+from charrnn.training.distributed.group import ALONE, Group
+from charrnn.training.evaluation import Evaluator
+from charrnn.training.events import Evaluated, Event, Finished, Saved, Step, SteppedBack
+from charrnn.training.metrics_recorder import MetricsRecorder
+from charrnn.training.rollback import check_rollbacks_left, last_intact_before, rolled_back
+from charrnn.training.saver import CheckpointSaver
+from charrnn.training.step.graph_step import GraphedTrainStep
+from charrnn.training.step.inputs import StepInputSource
+from charrnn.training.step.runner import StepResult, StepRunner
+from charrnn.training.step.train_step import TrainStep
+
+_SHORTEST_STEP = 1e-6  # seconds: keeps the horizon finite before the first evaluation
+
+
+class Trainer:
+    """Train a run from its progress to the end of its budget.
+
+    A new run begins with `create`, a resumed one with `restore`.
+    """
+
+    def __init__(
+        self, run: Run, corpus: Corpus, model: CharRNN, progress: Progress, group: Group = ALONE
+    ) -> None:
+        config = run.config.training
+        training, held_out = corpus.split(config.val_fraction)
+        streams = group.ranks.share(config.batch_size)
+        is_graphed = model.device.type == "cuda" and group.alone
+        train_step = (GraphedTrainStep if is_graphed else TrainStep)(model, config, streams)
+        inputs = StepInputSource(training, model, config, streams)
+        self.run, self.model, self.progress = run, model, progress
+        self.training_characters, self.held_out_characters = len(training), len(held_out)
+        self.plan = BudgetPlan(config, inputs.steps_per_epoch)
+        self._batch_characters = config.batch_size * config.seq_length
+        self._group = group
+        self._clock = Clock(progress.seconds)
+        self._steps = StepRunner(inputs, train_step, self._clock, group)
+        self._evaluator = Evaluator(train_step.average, held_out, config)
+        self._recorder = MetricsRecorder(run.metrics_path, is_writer=group.ranks.leads)
+        self._saver = CheckpointSaver(run, train_step, group)
+        self._is_saved, self._saved_at = False, progress.seconds
+        self._stop_requested = False
+        self._estimated_step_seconds = 0.0
+        progress.processes = group.ranks.size
+        if progress.horizon is None:
+            self.plan_horizon()
+
+    def create(self) -> None:
+        """Make the run folder and its first checkpoint."""
+        self._saver.create_run()
+        self.save()
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Load a checkpoint, whose progress this trainer has; drop the rows of later steps.
+
+        Raises `CheckpointError` if the checkpoint does not fit.
+        """
+        self._saver.restore(checkpoint)
+        self._is_saved = True
+        # An evaluation that is still due writes the row of this step.
+        is_row_pending = self.plan.evaluation_due(self.progress)
+        self._recorder.drop_rows_after(self.progress.step - is_row_pending)
+
+    def events(self, stop: threading.Event) -> Iterator[Event]:
+        """Train until the budget or the patience is spent or `stop` is set; yield what happens."""
+        reason = None
+        while reason is None:
+            try:
+                if self.plan.evaluation_due(self.progress):
+                    yield from self._evaluate(stop)
+                reason = self.plan.finish_reason(self.progress) or self._stop_reason(stop)
+                if reason is None:
+                    yield from self.take_steps(stop.is_set())
+                    yield from self._log_and_save()
+                elif not self._is_saved:
+                    yield self.save()
+            except DivergedError as error:
+                reason = None
+                yield self._roll_back(error)
+        yield Finished(
+            run=self.run,
+            step=self.progress.step,
+            reason=reason,
+            best_step=self.progress.best_step,
+            best_val_loss=self.progress.best_val_loss,
+            seconds=self.progress.seconds,
+        )
+
+    def take_steps(self, stop: bool = False) -> list[Step]:
+        """Train on the next batch; on a GPU, on all batches until the next event.
+
+        `stop` tells the other processes of the run that this one was asked to stop.
+        """
+        first = self.progress.step
+        count = self.plan.steps_until_next_event(self.progress) if self._steps.is_async else 1
+        learning_rates = [
+            self.plan.learning_rate(step, self.progress) for step in range(first, first + count)
+        ]
+        self._is_saved = False
+        results = self._steps.run(first, learning_rates, stop)
+        self._stop_requested = self._steps.stop_requested
+        return [
+            self._record_step(result, learning_rate)
+            for result, learning_rate in zip(results, learning_rates, strict=True)
+        ]
+
+    def _record_step(self, result: StepResult, learning_rate: float) -> Step:
+        """Count a step as taken; raise `DivergedError` if its loss or gradient is not finite."""
+        progress, step = self.progress, self.progress.step + 1
+        if not math.isfinite(result.train_loss) or not math.isfinite(result.gradient_norm):
+            raise DivergedError(
+                f"training diverged at step {step:,}: the loss is {result.train_loss:.4g} and the "
+                f"norm of its gradient {result.gradient_norm:.4g} at learning rate "
+                f"{learning_rate:.3g}",
+                step,
+                result.train_loss,
+            )
+        progress.record_step(
+            epoch=round(step / self.plan.steps_per_epoch, 6),
+            train_loss=result.train_loss,
+            learning_rate=learning_rate,
+            seconds=result.seconds,
+        )
+        speed = self._recorder.add_step(self._batch_characters, result.duration)
+        return Step(
+            step=step,
+            epoch=progress.epoch,
+            train_loss=result.train_loss,
+            learning_rate=learning_rate,
+            characters_per_second=speed,
+            seconds=progress.seconds,
+            seconds_left=self.plan.seconds_left(progress, self._step_seconds()),
+            horizon=progress.horizon,
+        )
+
+    def _evaluate(self, stop: threading.Event) -> Iterator[Event]:
+        """Evaluate the averaged weights and save; yield nothing if `stop` was set meanwhile.
+
+        The process of rank zero evaluates, and sends the others its progress.
+        """
+        evaluated, progress = self._group.on_rank_zero(lambda: self._evaluate_on_rank_zero(stop))
+        self._stop_requested = evaluated is None
+        if evaluated is None:
+            return
+        if not self._group.ranks.leads:
+            self.progress = progress
+        self._is_saved = False
+        self._recorder.write_row(self.progress, evaluated.preview)
+        yield evaluated
+        yield self.save()
+
+    def _evaluate_on_rank_zero(self, stop: threading.Event) -> tuple[Evaluated | None, Progress]:
+        progress, start = self.progress, self._clock.seconds()
+        val_loss = self._evaluator.loss(progress.step, stop)
+        if val_loss is None:
+            return None, progress
+        self._estimated_step_seconds = self.plan.estimate_step_seconds(
+            self._evaluator.characters, self._clock.seconds() - start
+        )
+        improved = progress.record_evaluation(val_loss)
+        preview = self._evaluator.preview(progress.step)
+        progress.seconds = self._clock.seconds()
+        progress.evaluation_seconds = progress.seconds - start
+        if progress.budget.max_time:
+            progress.horizon = self._horizon()
+        evaluated = Evaluated(
+            step=progress.step,
+            epoch=progress.epoch,
+            train_loss=progress.mean_loss,
+            val_loss=val_loss,
+            improved=improved,
+            seconds=progress.seconds,
+            preview=preview,
+        )
+        return evaluated, progress
+
+    def _log_and_save(self) -> Iterator[Event]:
+        """Write a row and a checkpoint if they are due; an evaluation writes its own."""
+        if self.plan.evaluation_due(self.progress):
+            return
+        if self.plan.row_due(self.progress):
+            self._recorder.write_row(self.progress)
+        if self.plan.save_due(self.progress, self._saved_at):
+            yield self.save()
+
+    def save(self) -> Saved:
+        """Write a checkpoint; raise `DivergedError` if a weight is not finite."""
+        saved = self._saver.save(self.progress)
+        self._is_saved, self._saved_at = True, self.progress.seconds
+        return saved
+
+    def _roll_back(self, error: DivergedError) -> SteppedBack:
+        """Restore an earlier checkpoint, with half the learning rate; at last raise `error`."""
+        check_rollbacks_left(self.run, self.plan, self.progress, error)
+        checkpoint = self._group.on_rank_zero(lambda: last_intact_before(self.run, error.step))
+        self.progress = rolled_back(self.progress, checkpoint)
+        self.restore(checkpoint)
+        self._recorder.discard()
+        self.save()  # stores the number of rollbacks
+        self._group.on_rank_zero(lambda: self.run.remove_after(self.progress.step))
+        return SteppedBack(
+            why=str(error),
+            step=self.progress.step,
+            setbacks=self.progress.rollbacks,
+            learning_rate=self.plan.highest_learning_rate(self.progress.rollbacks),
+        )
+
+    def plan_horizon(self) -> None:
+        """Plan the end of the learning rate anew, from the budget."""
+        self.progress.horizon = self._group.on_rank_zero(self._horizon)
+
+    def _horizon(self) -> int | None:
+        return self.plan.horizon(self.progress, self._clock.seconds(), self._step_seconds())
+
+    def _step_seconds(self) -> float:
+        """Return the mean time of a step, evaluations included, or an estimate before step 1."""
+        if self.progress.step:
+            return self._clock.seconds() / self.progress.step
+        return max(_SHORTEST_STEP, self._estimated_step_seconds)
+
+    def _stop_reason(self, stop: threading.Event) -> str | None:
+        """Return `stopped` if training was asked to stop: the same in all processes."""
+        requested = stop.is_set() if self._group.alone else self._stop_requested
+        return "stopped" if requested else None

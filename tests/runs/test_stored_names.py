@@ -1,0 +1,28 @@
+import dataclasses
+from pathlib import Path
+
+from charrnn.config.training import Budget
+from charrnn.data.corpus import Corpus
+from charrnn.runs.progress import Progress
+from charrnn.runs.run import Run
+from charrnn.runs.stored_names import to_field_names, to_stored_names
+from tests.training.tiny_runs import tiny
+
+
+def test_field_names_are_the_inverse_of_stored_names() -> None:
+    record = dataclasses.asdict(Progress(budget=Budget(max_steps=1), rollbacks=2))
+    stored = to_stored_names(record)
+    assert stored["setbacks"] == 2
+    assert "rollbacks" not in stored
+    assert to_field_names(stored) == record
+
+
+def test_state_json_keeps_its_names(text: Corpus) -> None:
+    list(tiny("run", text, max_steps=1))
+    checkpoint = Run.open(Path("run")).select("last")
+    assert list(checkpoint.state) == [
+        *("budget", "horizon", "step", "epoch", "seconds", "learning_rate", "evaluation_seconds"),
+        *("loss_sum", "loss_count", "val_loss", "evaluated_step", "best_val_loss", "best_step"),
+        *("stale_evaluations", "setbacks", "processes", "corpus"),
+    ]
+    assert Progress.of(checkpoint).to_record() == checkpoint.state

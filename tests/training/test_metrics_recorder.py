@@ -1,0 +1,64 @@
+from pathlib import Path
+
+from charrnn.config.training import Budget
+from charrnn.runs.metrics import read_rows
+from charrnn.runs.progress import Progress
+from charrnn.training.metrics_recorder import MetricsRecorder
+
+PATH = Path("metrics.jsonl")
+
+
+def after_two_steps(recorder: MetricsRecorder) -> Progress:
+    progress = Progress(budget=Budget(max_steps=30))
+    for loss, seconds in ((3.0, 0.5), (2.0, 2.0)):
+        progress.record_step(epoch=0.1, train_loss=loss, learning_rate=0.01, seconds=seconds)
+    assert recorder.add_step(characters=32, seconds=0.5) == 64
+    assert recorder.add_step(characters=32, seconds=1.5) == 32
+    return progress
+
+
+def test_a_row_holds_means_over_the_steps_since_the_last_row() -> None:
+    recorder = MetricsRecorder(PATH, is_writer=True)
+    progress = after_two_steps(recorder)
+    recorder.write_row(progress)
+    progress.record_evaluation(1.5)
+    recorder.write_row(progress, preview="and so")
+    first, second = read_rows(PATH)
+    assert first == {
+        "step": 2,
+        "epoch": 0.1,
+        "train_loss": 2.5,
+        "val_loss": None,
+        "learning_rate": 0.01,
+        "characters_per_second": 32.0,
+        "seconds": 2.0,
+    }
+    assert (second["train_loss"], second["characters_per_second"]) == (None, None)
+    assert (second["val_loss"], second["preview"]) == (1.5, "and so")
+
+
+def test_only_the_writer_touches_the_file_but_all_start_a_new_row() -> None:
+    recorder = MetricsRecorder(PATH, is_writer=False)
+    progress = after_two_steps(recorder)
+    recorder.write_row(progress)
+    recorder.drop_rows_after(0)
+    assert not PATH.exists()
+    assert progress.loss_count == 0
+    assert recorder.add_step(characters=10, seconds=1.0) == 10
+
+
+def test_discarded_steps_do_not_count() -> None:
+    recorder = MetricsRecorder(PATH, is_writer=True)
+    after_two_steps(recorder)
+    recorder.discard()
+    assert recorder.add_step(characters=10, seconds=2.0) == 5
+
+
+def test_rows_after_a_step_are_dropped() -> None:
+    recorder = MetricsRecorder(PATH, is_writer=True)
+    progress = Progress(budget=Budget(max_steps=30))
+    for _ in range(4):
+        progress.record_step(epoch=0.1, train_loss=1.0, learning_rate=0.01, seconds=1.0)
+        recorder.write_row(progress)
+    recorder.drop_rows_after(2)
+    assert [row["step"] for row in read_rows(PATH)] == [1, 2]

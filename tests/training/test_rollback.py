@@ -1,0 +1,64 @@
+"""Which checkpoint training returns to after divergence, and with which progress."""
+
+from pathlib import Path
+
+import pytest
+
+from charrnn.config.training import Budget
+from charrnn.data.corpus import Corpus
+from charrnn.errors import DivergedError
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.progress import MAX_ROLLBACKS, Progress
+from charrnn.runs.run import Run
+from charrnn.training.budget_plan import BudgetPlan
+from charrnn.training.rollback import check_rollbacks_left, last_intact_before, rolled_back
+from tests.training.tiny_runs import tiny
+
+
+@pytest.fixture
+def run(text: Corpus) -> Run:
+    """A run with checkpoints of the steps 20 (evaluated), 28 (saved) and 30 (evaluated)."""
+    list(tiny("run", text, save_every=14))
+    return Run.open(Path("run"))
+
+
+def damage(checkpoint: Checkpoint) -> None:
+    path = checkpoint.path / "trainer.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def test_training_returns_to_an_evaluated_checkpoint_before_the_step(run: Run) -> None:
+    assert [checkpoint.step for checkpoint in run.checkpoints()] == [20, 28, 30]
+    assert last_intact_before(run, 31).step == 30
+    assert last_intact_before(run, 30).step == 20  # 28 depends on when the run was saved
+
+
+def test_a_damaged_checkpoint_is_passed_over(run: Run) -> None:
+    damage(run.checkpoints()[-1])
+    assert last_intact_before(run, 31).step == 20
+
+
+def test_without_a_rollback_point_training_returns_to_the_newest_checkpoint(run: Run) -> None:
+    assert last_intact_before(run, 15).step == 30
+
+
+def test_settings_that_a_resume_may_change_stay(run: Run) -> None:
+    checkpoint = run.checkpoints()[0]
+    now = Progress(budget=Budget(max_steps=99), horizon=99, step=30, rollbacks=1, processes=2)
+    restored = rolled_back(now, checkpoint)
+    assert (restored.budget, restored.horizon, restored.processes) == (now.budget, 99, 2)
+    assert (restored.step, restored.rollbacks) == (20, 2)
+    assert restored.best_val_loss == Progress.of(checkpoint).best_val_loss
+
+
+def test_after_the_last_rollback_the_error_says_what_to_try(run: Run) -> None:
+    plan = BudgetPlan(run.config.training, steps_per_epoch=23)
+    error = DivergedError("training diverged at step 15", 15, 9.0)
+    progress = Progress(budget=Budget(max_steps=30), rollbacks=MAX_ROLLBACKS - 1)
+    check_rollbacks_left(run, plan, progress, error)
+    progress.rollbacks = MAX_ROLLBACKS
+    with pytest.raises(DivergedError, match=r"after 3 times .* --learning-rate 0\.00012 ") as again:
+        check_rollbacks_left(run, plan, progress, error)
+    assert (again.value.step, again.value.loss) == (15, 9.0)
