@@ -1,0 +1,122 @@
+"""What each part of the training engine for processors gains, compared with doing without it.
+
+    python benchmarks/training_parts.py [--precision bfloat16] [--busy]
+
+Forward and backward of a training step of the default network. Each contender leaves out one part:
+packed weights, buffers that are used again, threads that own their streams. The first contender is
+the simple implementation, torch's own kernels. `--busy` adds a process that occupies one core.
+"""
+
+import argparse
+import contextlib
+import functools
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from turns import compare
+
+from charrnn.config.model import ModelConfig
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.model.network import CharRNN
+from charrnn.numerics.allocator import keep_freed_memory
+from charrnn.numerics.precision import autocast, choose_precision
+from charrnn.numerics.processor import processor_name
+from charrnn.numerics.threads import set_threads
+from charrnn.recurrence.cpu import buffers, lstm, matmul
+
+SHAPES = ((32, 64), (64, 128))  # streams x characters: the defaults for small and large texts
+CHARACTERS = 65
+
+
+class FreshBuffers(buffers.Loan):
+    """Buffers that are allocated anew each time."""
+
+    def take(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        """Return a new buffer."""
+        return torch.empty(shape, dtype=dtype)
+
+
+@contextlib.contextmanager
+def replaced(module: Any, **names: Any) -> Iterator[None]:
+    """Replace attributes of a module."""
+    before = {name: getattr(module, name) for name in names}
+    for name, value in names.items():
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(module, name, value)
+
+
+def training_step(streams: int, length: int, precision: str) -> Callable[[], int]:
+    """Return forward and backward of a step, which returns the characters it has read."""
+    vocabulary = Vocabulary(map(chr, range(0x4E00, 0x4E00 + CHARACTERS)))
+    model = CharRNN(ModelConfig(), vocabulary).initialize(seed=0)
+    x_TB, y_TB = torch.randint(CHARACTERS, (2, length, streams))
+    state = model.initial_state(streams)
+
+    def step() -> int:
+        model.zero_grad()
+        with autocast(model.device, precision):
+            logits_TBV, _ = model(x_TB, state)
+        cross_entropy(logits_TBV.flatten(0, 1), y_TB.flatten()).backward()  # type: ignore[no-untyped-call]
+        return streams * length
+
+    return step
+
+
+def contenders(step: Callable[[], int]) -> dict[str, Callable[[], int]]:
+    """Return the step with all parts, and without each of them."""
+    without: dict[str, tuple[Any, dict[str, Any]]] = {
+        "torch's own kernels": (lstm, {"serves": lambda streams, weights: False}),
+        "all parts": (lstm, {}),
+        "without packed weights": (matmul, {"_WORTH_PACKING": sys.maxsize}),
+        "without buffers used again": (lstm, {"Loan": FreshBuffers}),
+        "without threads of their own": (
+            lstm,
+            {
+                "deal_out": lambda run, streams: run(slice(0, streams)),
+                "largest_share": lambda streams: streams,
+            },
+        ),
+    }
+
+    def run(module: Any, names: dict[str, Any]) -> int:
+        with replaced(module, **names):
+            return step()
+
+    return {name: functools.partial(run, *parts) for name, parts in without.items()}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--precision", default="auto")
+    parser.add_argument("--busy", action="store_true", help="occupy one core with other work")
+    options = parser.parse_args()
+    keep_freed_memory()  # as `charrnn train` does
+    threads = set_threads(None)
+    precision = choose_precision(options.precision, torch.device("cpu"), "lstm")
+    print(f"{processor_name()}, {threads} threads, torch {torch.__version__}, {precision}")
+    with contextlib.ExitStack() as stack:
+        if options.busy:
+            busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            stack.callback(busy.kill)
+        for streams, length in SHAPES:
+            step = training_step(streams, length, precision)
+            title = f"{streams} streams x {length} characters"
+            compare(
+                title + (", one core busy" if options.busy else ""),
+                streams * length,
+                contenders(step),
+            )
+
+
+if __name__ == "__main__":
+    main()

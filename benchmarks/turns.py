@@ -1,0 +1,36 @@
+"""Contenders that take turns, so that all of them meet the same other work of the machine."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+ROUNDS = 7
+
+
+def compare(
+    title: str, amount: float, contenders: Mapping[str, Callable[[], float]], rounds: int = ROUNDS
+) -> None:
+    """Time contenders in turns; print how much of `amount` each does in a second.
+
+    A contender returns how much it has done, which must be `amount`. The ratio is the median over
+    the rounds of its speed divided by that of the first contender in the same round. A round
+    before the first one is not counted.
+    """
+    speeds: dict[str, list[float]] = {name: [] for name in contenders}
+    for run in contenders.values():
+        run()
+    for _ in range(rounds):
+        for name, run in contenders.items():
+            start = time.perf_counter()
+            done = run()
+            speeds[name].append(amount / (time.perf_counter() - start))
+            if done != amount:
+                raise RuntimeError(f"{name} did {done}, not {amount}")
+    print(f"\n{title}")
+    first = next(iter(speeds.values()))
+    for name, own in speeds.items():
+        ratio = statistics.median(speed / other for speed, other in zip(own, first, strict=True))
+        print(
+            f"  {name:42} {statistics.median(own):12,.2f} a second "
+            f"({min(own):,.2f} to {max(own):,.2f}), {ratio:.2f} times the first"
+        )
