@@ -10,13 +10,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch.nn.functional import softmax
 
 from charrnn.analysis.units import Unit
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError
+from charrnn.model.forward import forward_chunks
 from charrnn.model.network import CharRNN
 
 _SHUT = 100.0  # added up by a gate, it is open, or shut, to the last bit of a float32
@@ -36,12 +36,12 @@ class Effect:
     changes: tuple[tuple[str, float, float], ...]
 
 
-@torch.inference_mode()
 def effect(free: CharRNN, held: CharRNN, codes: Codes, most: int = 6) -> Effect:
     """Return what differs in the forecasts of two models along a text (N,) of a few thousand."""
-    codes_N1 = torch.from_numpy(codes.astype(np.int64))[:, None].to(free.device)
     free_NV, held_NV = (
-        model(codes_N1, model.initial_state(1))[0][:, 0].double() for model in (free, held)
+        chunk.logits_TBV[:, 0].double()
+        for model in (free, held)
+        for chunk in forward_chunks(model, codes[:, None], chunk_size=len(codes))
     )
     p_NV, q_NV = softmax(free_NV, -1), softmax(held_NV, -1)
     log_ratio_NV = free_NV.log_softmax(-1) - held_NV.log_softmax(-1)

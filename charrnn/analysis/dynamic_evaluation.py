@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.data.vocabulary import Codes
-from charrnn.errors import CorpusError
+from charrnn.model.forward import check_length
 from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
 from charrnn.runs.checkpoint import Checkpoint
@@ -40,11 +40,7 @@ def adapted_copy(
     to the weights that training left. The mean square is that of the gradients met so far.
     """
     config = config or AdaptConfig()
-    if len(codes_N) < 2:
-        raise CorpusError(
-            f"a text of {len(codes_N)} characters cannot be learnt from: at least 2 are needed, "
-            "one to read and one to foretell"
-        )
+    check_length(codes_N)
     reader = copy.deepcopy(model).requires_grad_(True)
     parameters: list[torch.Tensor] = list(reader.parameters())
     trained = [each.detach().clone() for each in parameters]

@@ -1,32 +1,34 @@
 """How well a model foretells a text: nats per character.
 
-Shape suffixes: T steps, B streams, N characters of the text.
+Shape suffixes: T steps, B streams or windows, N characters of the text, V characters of the
+vocabulary.
 """
 
 import math
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from charrnn.analysis.dynamic_evaluation import adapted_copy
 from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.data.vocabulary import Codes
-from charrnn.errors import ConfigError, CorpusError
+from charrnn.errors import ConfigError
+from charrnn.model.forward import check_length, count_streams, forward_chunks, forward_streams
 from charrnn.model.loading import load
 from charrnn.model.network import CharRNN
-from charrnn.model.state import State
+from charrnn.numerics.information import nats_to_bits
 from charrnn.sampling.engines.interface import Writer
 
-_CHUNK = 8_192  # characters of all streams read between two looks at the stop request
+_CHUNK = 8_192  # characters of all streams that are read between two checks of the stop request
 LARGEST_EVALUATION = 1_000_000  # characters of the held-out part that training looks at
-_STREAMS = 64  # streams of a periodic evaluation: beyond, a processor gains no speed
-_SHORTEST_STREAM = 1000  # characters
+_MIN_STREAM = 1000  # characters
 _SHORTEST_BATCH, _BATCHES = 200, 100  # characters; how many batch means are compared at most
-_WARM_UP = 200  # characters a stream reads before its own, in the place of a carried state
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Score:
     @property
     def bits_per_char(self) -> float:
         """The same loss in bits."""
-        return self.nats_per_char / math.log(2)
+        return nats_to_bits(self.nats_per_char)
 
 
 def score(
@@ -89,15 +91,11 @@ def character_nats(
     """Return the loss of each character but the first, in order; see `score`."""
     if context is not None and adapt is not None:
         raise ConfigError("a text is read in independent windows or adapted to, not both")
-    if len(codes) < 2:
-        raise CorpusError(
-            f"a text of {len(codes)} characters cannot be scored: at least 2 are needed, one to "
-            "read and one to foretell"
-        )
+    check_length(codes)
     if adapt is not None:
         return adapted_copy(model, codes, adapt)[1]
     if context is None:
-        return _carried(model, codes)
+        return _carried_nats(model, codes)
     length = len(codes) - 1
     whole = length // context
     parts = []
@@ -105,10 +103,10 @@ def character_nats(
         starts_B = np.arange(whole) * context
         for some_B in np.array_split(starts_B, min(whole, math.ceil(whole * context / _CHUNK))):
             window_TB = codes[some_B + np.arange(context + 1)[:, None]]
-            nats_TB, _ = _losses(model, window_TB, model.initial_state(len(some_B)))
+            (nats_TB,) = _chunk_nats(model, window_TB, context)
             parts.append(nats_TB.T.ravel())
     if length % context:
-        parts.append(_carried(model, codes[whole * context :]))
+        parts.append(_carried_nats(model, codes[whole * context :]))
     return np.concatenate(parts)
 
 
@@ -135,45 +133,30 @@ def held_out_loss(model: CharRNN, codes: Codes, stop: threading.Event) -> float 
     """
     codes = codes[: LARGEST_EVALUATION + 1]
     length = len(codes) - 1
-    streams = max(1, min(_STREAMS, length // _SHORTEST_STREAM))
-    own, rows = math.ceil(length / streams), math.ceil(_CHUNK / streams)
-    spans = [(first, min(first + rows, own)) for first in range(0, own, rows)]
-    if streams > 1:
-        warm_up = range(-_WARM_UP, 0, rows)
-        spans[:0] = [(first, min(first + rows, 0)) for first in warm_up]
-    starts_B = np.arange(streams) * own
-    total, state = 0.0, model.initial_state(streams)
-    for first, last in spans:
+    streams = count_streams(length, _MIN_STREAM)
+    total = 0.0
+    for chunk in forward_streams(model, codes[:-1], streams, math.ceil(_CHUNK / streams)):
         if stop.is_set():
             return None
-        places_TB = starts_B + np.arange(first, last + 1)[:, None]
-        nats_TB, state = _losses(model, codes[places_TB.clip(0, length)], state)
-        if last == 0:
-            state = _blank_first_stream(state)  # nothing precedes it: it read padding
-        elif first >= 0:
-            total += float(nats_TB[places_TB[:-1] < length].sum(dtype=np.float64))
+        nats_TB = _nats(chunk.logits_TBV, codes[chunk.positions_TB + 1])
+        total += float(nats_TB[chunk.is_own_TB].sum(dtype=np.float64))
     return total / length
 
 
-def _carried(model: CharRNN, codes: Codes) -> NDArray[np.float32]:
-    parts, state = [], model.initial_state(1)
-    for first in range(0, len(codes) - 1, _CHUNK):
-        nats_T1, state = _losses(model, codes[first : first + _CHUNK + 1, None], state)
-        parts.append(nats_T1[:, 0])
-    return np.concatenate(parts)
+def _carried_nats(model: CharRNN, codes: Codes) -> NDArray[np.float32]:
+    """Return the loss of each character but the first, from one pass through the text."""
+    chunks = _chunk_nats(model, codes[:, None], _CHUNK)
+    return np.concatenate([nats_T1[:, 0] for nats_T1 in chunks])
 
 
-@torch.inference_mode()
-def _losses(model: CharRNN, window_TB: Codes, state: State) -> tuple[NDArray[np.float32], State]:
-    """Return the loss of foretelling each row of codes but the first from those before it."""
-    codes_TB = torch.from_numpy(window_TB.astype(np.int64)).to(model.device)
-    logits_TBV, state = model(codes_TB[:-1], state)
-    nats_TB = cross_entropy(logits_TBV.flatten(0, 1), codes_TB[1:].flatten(), reduction="none")
-    return nats_TB.view(codes_TB[1:].shape).cpu().numpy(), state
+def _chunk_nats(model: CharRNN, codes_TB: Codes, chunk_size: int) -> Iterator[NDArray[np.float32]]:
+    """Yield the losses of all rows of codes but the first, `chunk_size` rows at a time."""
+    for chunk in forward_chunks(model, codes_TB[:-1], chunk_size):
+        yield _nats(chunk.logits_TBV, codes_TB[1:][chunk.rows])
 
 
-def _blank_first_stream(state: State) -> State:
-    parts = tuple(part.clone() for part in state.parts_LBH)
-    for part in parts:
-        part[:, 0] = 0
-    return State(parts)
+def _nats(logits_TBV: Tensor, targets_TB: Codes) -> NDArray[np.float32]:
+    """Return the loss of each target."""
+    targets_N = torch.from_numpy(targets_TB.astype(np.int64).ravel()).to(logits_TBV.device)
+    nats_N = cross_entropy(logits_TBV.flatten(0, 1), targets_N, reduction="none")
+    return nats_N.view(targets_TB.shape).cpu().numpy()

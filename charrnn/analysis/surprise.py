@@ -3,7 +3,6 @@
 Shape suffixes: N characters of the text but the first, K likeliest characters, V the vocabulary.
 """
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from charrnn.data.vocabulary import Codes
-from charrnn.errors import CorpusError
+from charrnn.model.forward import check_length, forward_chunks
 from charrnn.model.network import CharRNN
+from charrnn.numerics.information import nats_to_bits
 
 _CHUNK = 4096  # characters read in one call, which bounds the memory it takes
 _SHORTEST_LINE = 10  # characters: shorter ones are names and ends, and say little
@@ -44,25 +44,18 @@ class SurprisingLine(NamedTuple):
     times: int
 
 
-@torch.inference_mode()
 def expectations(model: CharRNN, codes: Codes, most: int = 5) -> Expectations:
     """Return what the model expects of a text that is read once, the state carried.
 
     Raises `CorpusError` for a text of fewer than two characters.
     """
-    if len(codes) < 2:
-        raise CorpusError(
-            f"a text of {len(codes)} characters cannot be foretold: at least 2 are needed, one to "
-            "read and one to foretell"
-        )
+    check_length(codes)
     most = min(most, len(model.vocabulary))
-    state, nats, likeliest, probabilities = model.initial_state(1), [], [], []
-    for first in range(0, len(codes) - 1, _CHUNK):
-        window_T1 = torch.from_numpy(codes[first : first + _CHUNK + 1].astype(np.int64))[:, None]
-        window_T1 = window_T1.to(model.device)
-        logits_T1V, state = model(window_T1[:-1], state)
-        log_p_TV = logits_T1V[:, 0].log_softmax(-1)
-        nats.append(-log_p_TV.gather(1, window_T1[1:])[:, 0].cpu().numpy())
+    nats, likeliest, probabilities = [], [], []
+    for chunk in forward_chunks(model, codes[:-1, None], _CHUNK):
+        targets_T = torch.from_numpy(codes[1:][chunk.rows].astype(np.int64)).to(model.device)
+        log_p_TV = chunk.logits_TBV[:, 0].log_softmax(-1)
+        nats.append(-log_p_TV.gather(1, targets_T[:, None])[:, 0].cpu().numpy())
         top = log_p_TV.topk(most)
         likeliest.append(top.indices.cpu().numpy())
         probabilities.append(top.values.exp().cpu().numpy())
@@ -83,7 +76,7 @@ def surprising_lines(
         end = start + len(line) + 1
         own_N = nats_N[max(0, start - 1) : end - 1]  # the first character of all has no loss
         if len(line) >= _SHORTEST_LINE:
-            bits = float(own_N.mean(dtype=np.float64)) / math.log(2)
+            bits = nats_to_bits(float(own_N.mean(dtype=np.float64)))
             found = SurprisingLine(number, line, bits, 1)
             before = worst.get(line, found)
             times = before.times + (before is not found)

@@ -12,21 +12,20 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from charrnn.analysis.features import Values, features_of
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError, CorpusError
+from charrnn.model.forward import count_streams, forward_streams
 from charrnn.model.network import CharRNN
 
 LEAST_CORRELATION = 0.5
 """Of a unit that is called found, on text it was not chosen on: a quarter of what varies."""
 
 _FOLLOWERS = 8  # units told of a feature
-_STREAMS, _SHORTEST_STREAM = 64, 200
-_WARM_UP = 200  # characters a stream reads before its own, in the place of a carried state
-_STEPS = 32  # steps whose activities are gone through at once
+_MIN_STREAM = 200  # characters
+_STEPS = 32  # steps whose activities are summed at once
 _FEWEST_CHARACTERS = 500
 _MOST = 0.999  # of an activity, which is below 1
 
@@ -109,7 +108,7 @@ class Found:
 def activity(model: CharRNN, codes: Codes, units: Iterable[Unit]) -> NDArray[np.float32]:
     """Return the activities (N, number of units) after each character of a text, read once."""
     places = [unit.place(model) for unit in units]
-    rows = [values_1U[:, places] for _, values_1U in _activities(model, codes, streams=1)]
+    rows = [values_1U[:, places] for _, values_1U in _activities(model, codes, num_streams=1)]
     return np.concatenate(rows) if rows else np.zeros((0, len(places)), np.float32)
 
 
@@ -178,7 +177,7 @@ def _correlations(
     units = model.config.num_layers * model.config.hidden_size
     total_U, squares_U = np.zeros(units), np.zeros(units)
     products_UF = np.zeros((units, columns_NF.shape[1]))
-    for places_N, values_NU in _activities(model, codes):
+    for places_N, values_NU in _activities(model, codes, count_streams(len(codes), _MIN_STREAM)):
         values = values_NU.astype(np.float64)
         total_U += values.sum(axis=0)
         squares_U += (values**2).sum(axis=0)
@@ -202,29 +201,25 @@ def _correlations(
     )
 
 
-@torch.inference_mode()
 def _activities(
-    model: CharRNN, codes: Codes, streams: int = _STREAMS
+    model: CharRNN, codes: Codes, num_streams: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """Yield places of a text and the activities (those places, U) there, until all were visited."""
-    streams = max(1, min(streams, len(codes) // _SHORTEST_STREAM))
-    own = -(-len(codes) // streams)
-    starts_B = np.arange(streams) * own
-    warm_up = 0 if streams == 1 else _WARM_UP
-    state = model.initial_state(streams)
-    places, values = [], []
-    for t in range(-warm_up, own):
-        places_B = starts_B + t
-        codes_B = codes[places_B.clip(0, len(codes) - 1)].astype(np.int64)
-        _, state = model(torch.from_numpy(codes_B)[None].to(model.device), state)
-        if t < 0:
+    """Yield positions of a text and the activities (those positions, U) there, until all are read.
+
+    The text is read one step at a time, because the state after each character is needed.
+    """
+    positions, values = [], []
+    for chunk in forward_streams(model, codes, num_streams, chunk_size=1):
+        is_own_B = chunk.is_own_TB[0]
+        if not is_own_B.any():
             continue
-        activity_LBH = state.parts_LBH[-1]
+        activity_LBH = chunk.state.parts_LBH[-1]
         if model.config.cell == "lstm":
             activity_LBH = activity_LBH.tanh()
-        inside_B = places_B < len(codes)
-        places.append(places_B[inside_B])
-        values.append(activity_LBH.transpose(0, 1).flatten(1).float().cpu().numpy()[inside_B])
-        if len(places) == _STEPS or t == own - 1:
-            yield np.concatenate(places), np.concatenate(values)
-            places, values = [], []
+        positions.append(chunk.positions_TB[0, is_own_B])
+        values.append(activity_LBH.transpose(0, 1).flatten(1).float().cpu().numpy()[is_own_B])
+        if len(positions) == _STEPS:
+            yield np.concatenate(positions), np.concatenate(values)
+            positions, values = [], []
+    if positions:
+        yield np.concatenate(positions), np.concatenate(values)

@@ -1,4 +1,4 @@
-"""The network, its state, its dropout, and loading.
+"""The network, its state, its dropout, its forward pass over a text, and loading.
 
 May import: charrnn.runs and everything below it.
 """

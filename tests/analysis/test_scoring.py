@@ -11,7 +11,6 @@ from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.errors import CorpusError
 from charrnn.model.network import CharRNN
-from charrnn.model.state import State
 from charrnn.training.events import Finished
 
 VOCABULARY = Vocabulary("abcdefgh")
@@ -85,7 +84,7 @@ def test_a_run_can_be_scored_by_its_name(finished: Finished) -> None:
 
 @pytest.mark.parametrize("length", [0, 1])
 def test_a_text_too_short_to_foretell_is_refused(model: CharRNN, length: int) -> None:
-    with pytest.raises(CorpusError, match=f"a text of {length} characters cannot be scored"):
+    with pytest.raises(CorpusError, match="at least 2 are needed"):
         character_nats(model, some_codes(length))
 
 
@@ -99,15 +98,15 @@ def test_the_periodic_loss_is_close_to_one_carried_pass(model: CharRNN, length: 
 def test_every_character_of_the_periodic_loss_counts_once(
     model: CharRNN, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def target_itself(model: CharRNN, window_TB: Codes, state: State) -> tuple[Codes, State]:
-        return window_TB[1:], state
+    def target_itself(logits_TBV: torch.Tensor, targets_TB: Codes) -> Codes:
+        return targets_TB
 
-    monkeypatch.setattr(scoring, "_losses", target_itself)
+    monkeypatch.setattr(scoring, "_nats", target_itself)
     monkeypatch.setattr(scoring, "_CHUNK", 640)
     for length in (2, 1999, 2000, 5003, 70_000):
-        places = np.arange(length)
-        loss = held_out_loss(model, places, threading.Event())  # type: ignore[arg-type]
-        assert loss == pytest.approx(places[1:].mean(), rel=1e-12)
+        codes = some_codes(length)
+        loss = held_out_loss(model, codes, threading.Event())
+        assert loss == pytest.approx(codes[1:].mean(), rel=1e-12)
 
 
 def test_the_periodic_loss_reads_no_more_than_its_limit(

@@ -37,15 +37,15 @@ def test_a_stop_during_an_evaluation_repeats_it_first(
 ) -> None:
     monkeypatch.setattr(scoring, "_CHUNK", 16)  # several chunks, so that there is a between
     list(tiny("whole", text))
-    stop, losses, events = threading.Event(), scoring._losses, list[Event]()
+    stop, nats, events = threading.Event(), scoring._nats, list[Event]()
 
     def stopping(*arguments: Any) -> Any:
         if isinstance(events[-1], Step) and events[-1].step == step:
             stop.set()
-        return losses(*arguments)
+        return nats(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(scoring, "_losses", stopping)
+        patch.setattr(scoring, "_nats", stopping)
         for event in tiny("parts", text, stop):
             events.append(event)
     assert last_event(events).step == step

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from charrnn.data.vocabulary import Codes
+from charrnn.model.forward import forward_chunks
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
 from charrnn.sampling.engines.interface import Writer
@@ -21,14 +22,11 @@ class TorchWriter(Writer):
         self.line_start = model.line_start
         self._model = model
 
-    @torch.inference_mode()
     def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], State]:
-        """Read a prompt from a blank state."""
-        state = self._model.initial_state(1)
-        prompt_T1 = torch.from_numpy(codes_T.astype(np.int64))[:, None].to(self._model.device)
-        for chunk_T1 in torch.split(prompt_T1, _CHUNK):
-            logits_T1V, state = self._model(chunk_T1, state)
-        return _numpy(logits_T1V[-1]), state
+        """Read a prompt, of one character or more, from the initial state."""
+        for chunk in forward_chunks(self._model, codes_T[:, None], _CHUNK):
+            logits_BV, state = chunk.logits_TBV[-1], chunk.state
+        return _numpy(logits_BV), state
 
     @torch.inference_mode()
     def pick(self, state: State, samples_B: NDArray[np.int64]) -> State:

@@ -1,0 +1,118 @@
+"""The forward pass of a model over a text, in chunks of bounded size, without gradients.
+
+The size of a chunk limits the memory. It also decides how products are rounded, so each caller
+keeps its own.
+
+Shape suffixes: T steps, B streams, N characters of the text, V characters of the vocabulary.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from charrnn.data.vocabulary import Codes
+from charrnn.errors import CorpusError
+from charrnn.model.network import CharRNN
+from charrnn.model.state import State
+
+_WARM_UP = 200  # characters that a stream reads before its own, in place of a carried state
+_MAX_STREAMS = 64  # more streams give no more speed on a CPU
+
+
+class Chunk(NamedTuple):
+    """Some rows of the codes, the logits after each of them, and the state after the last."""
+
+    rows: slice
+    logits_TBV: Tensor
+    state: State
+
+
+class StreamChunk(NamedTuple):
+    """A chunk of a text that is read as parallel streams.
+
+    `positions_TB` are the positions in the text of the characters that were read. `is_own_TB` is
+    false where a stream warms up, and after the end of the text: it is true once for each position.
+    """
+
+    positions_TB: NDArray[np.int64]
+    is_own_TB: NDArray[np.bool_]
+    logits_TBV: Tensor
+    state: State
+
+
+def check_length(codes: Codes, name: str = "a text", advice: str = "") -> None:
+    """Raise `CorpusError` for a text too short to predict a character of it.
+
+    The message calls the text `name` and ends with `advice`.
+    """
+    if len(codes) < 2:
+        characters = "1 character" if len(codes) == 1 else f"{len(codes)} characters"
+        raise CorpusError(
+            f"{name} of {characters} is too short: at least 2 are needed, one to read and one to "
+            "predict" + (f"; {advice}" if advice else "")
+        )
+
+
+@torch.inference_mode()
+def forward_chunks(
+    model: CharRNN, codes_TB: Codes, chunk_size: int, state: State | None = None
+) -> Iterator[Chunk]:
+    """Yield the logits after each row of codes, at most `chunk_size` rows at a time.
+
+    `state` is the state before the first row; None means the initial state.
+    """
+    if state is None:
+        state = model.initial_state(codes_TB.shape[1])
+    for first in range(0, len(codes_TB), chunk_size):
+        rows = slice(first, min(first + chunk_size, len(codes_TB)))
+        x_TB = torch.from_numpy(codes_TB[rows].astype(np.int64)).to(model.device)
+        logits_TBV, state = model(x_TB, state)
+        yield Chunk(rows, logits_TBV, state)
+
+
+def count_streams(length: int, min_stream: int) -> int:
+    """Return how many streams a text of `length` characters is cut into.
+
+    There are at most 64, and where there are several, each has `min_stream` characters or more.
+    """
+    return max(1, min(_MAX_STREAMS, length // min_stream))
+
+
+@torch.inference_mode()
+def forward_streams(
+    model: CharRNN, codes_N: Codes, num_streams: int, chunk_size: int
+) -> Iterator[StreamChunk]:
+    """Cut a text into parallel streams and yield them in chunks of at most `chunk_size` steps.
+
+    The first stream starts from the initial state. Each other stream first reads the 200
+    characters before its own, or as many as a stream has if that is fewer, so that its state is
+    almost that of one pass through the whole text. The chunks of this warm-up are yielded too.
+    """
+    length = len(codes_N)
+    steps = math.ceil(length / num_streams)
+    warm_up = min(_WARM_UP, steps) if num_streams > 1 else 0
+    starts_B = np.arange(num_streams) * steps
+    state = model.initial_state(num_streams)
+    for first, end in ((-warm_up, 0), (0, steps)):
+        positions_TB = starts_B + np.arange(first, end)[:, None]
+        is_own_TB = (positions_TB < length) & (first >= 0)
+        positions_TB = positions_TB.clip(0, length - 1)
+        for rows, logits_TBV, after in forward_chunks(
+            model, codes_N[positions_TB], chunk_size, state
+        ):
+            yield StreamChunk(positions_TB[rows], is_own_TB[rows], logits_TBV, after)
+            state = after
+        if first < 0:
+            state = _reset_first_stream(state)  # it has no characters to warm up on
+
+
+def _reset_first_stream(state: State) -> State:
+    parts = tuple(part.clone() for part in state.parts_LBH)
+    for part in parts:
+        part[:, 0] = 0
+    return State(parts)
