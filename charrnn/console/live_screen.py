@@ -1,6 +1,5 @@
 """The screen of a training run: how far it is, its losses as they fall, and what it writes."""
 
-import math
 import time
 
 from rich.console import Console, Group, RenderableType
@@ -10,6 +9,7 @@ from rich.text import Text
 
 from charrnn.console.chart import chart
 from charrnn.console.text import duration, nats, printable
+from charrnn.numerics.information import nats_to_bits
 from charrnn.runs.curves import Point, Series, curves, worth_showing
 from charrnn.training.events import Evaluated, Started, Step
 
@@ -39,19 +39,19 @@ class LiveScreen:
             mine = self._train if series.kind == "train" else self._held_out
             mine += [point for point in series.points if point[0] <= event.step]
         if event.run.config.baseline is not None:
-            self._level = event.run.config.baseline / math.log(2)
+            self._level = nats_to_bits(event.run.config.baseline)
 
     def step(self, event: Step) -> RenderableType:
         """Take in a step; return the screen."""
         self._sum, self._count = self._sum + event.train_loss, self._count + 1
         if self._count >= (event.horizon or _POINTS * _STEPS_A_POINT) / _POINTS:
-            self._train.append((event.step, self._sum / self._count / math.log(2)))
+            self._train.append((event.step, nats_to_bits(self._sum / self._count)))
             self._sum, self._count = 0.0, 0
         return Group(*_progress(event), Text(), self.losses(), *self._text())
 
     def evaluated(self, event: Evaluated) -> None:
         """Take in an evaluation, and what was written at it."""
-        self._held_out.append((event.step, event.val_loss / math.log(2)))
+        self._held_out.append((event.step, nats_to_bits(event.val_loss)))
         self._preview = event.step, event.preview
         self._chart = None
 

@@ -1,7 +1,8 @@
 """Text that a terminal can safely show; losses and durations as a person reads them."""
 
-import math
 import unicodedata
+
+from charrnn.numerics.information import nats_to_bits
 
 _BIDIRECTIONAL = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 
@@ -17,7 +18,7 @@ def printable(text: str) -> str:
 
 def nats(loss: float) -> str:
     """Return a loss in both units, as a person reads it."""
-    return f"{loss:.4f} nats = {loss / math.log(2):.4f} bits"
+    return f"{loss:.4f} nats = {nats_to_bits(loss):.4f} bits"
 
 
 def duration(seconds: float) -> str:

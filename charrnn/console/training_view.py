@@ -1,6 +1,5 @@
 """A training run on the terminal."""
 
-import math
 from types import TracebackType
 from typing import Self
 
@@ -15,6 +14,7 @@ from charrnn.console.run_facts import run_facts
 from charrnn.console.tables import print_facts
 from charrnn.console.text import duration, nats, printable
 from charrnn.data.progress import Reading
+from charrnn.numerics.information import nats_to_bits
 from charrnn.runs.progress import MAX_ROLLBACKS
 from charrnn.training.events import Evaluated, Event, Finished, Saved, Started, Step, SteppedBack
 
@@ -103,7 +103,7 @@ class TrainingView:
             self._screen.begin(event)
         baseline = event.run.config.baseline
         if baseline is not None:
-            self._beside = f" (5-gram {baseline / math.log(2):.4f})"
+            self._beside = f" (5-gram {nats_to_bits(baseline):.4f})"
         for note in event.notes:
             self.say(f"note: {note}")
         if event.added_characters:

@@ -1,7 +1,6 @@
 """What `score --per-char` tells: a text coloured by surprise, and its most surprising lines."""
 
 import dataclasses
-import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ from charrnn.console.tables import print_facts, print_table
 from charrnn.console.text import printable
 from charrnn.files import replace_file
 from charrnn.model.loading import load_checkpoint
+from charrnn.numerics.information import nats_to_bits
 from charrnn.reports import pages
 from charrnn.reports.texts import texts_of
 from charrnn.runs.checkpoint import Checkpoint
@@ -40,7 +40,7 @@ class Surprises:
             "step": self.checkpoint.step,
             "text": self.name,
             "nats_per_char": self.nats_per_char,
-            "bits_per_char": self.nats_per_char / math.log(2),
+            "bits_per_char": nats_to_bits(self.nats_per_char),
             "characters": len(self.expected.nats_N),
             "nats": [round(float(each), 5) for each in self.expected.nats_N],
             "surprising_lines": [each._asdict() for each in self.lines],
@@ -48,7 +48,7 @@ class Surprises:
 
     def bits(self, length: int) -> list[float | None]:
         """Return the surprise of each of the first characters; the very first has none."""
-        return [None, *(self.expected.nats_N[: length - 1] / math.log(2)).tolist()]
+        return [None, *nats_to_bits(self.expected.nats_N[: length - 1]).tolist()]
 
 
 def surprises(
@@ -81,7 +81,7 @@ def print_surprises(found: Surprises, length: int) -> None:
     )
     results().print()
     shown = f"the first {length:,} of " if length < len(found.text) else ""
-    bits = found.nats_per_char / math.log(2)
+    bits = nats_to_bits(found.nats_per_char)
     print_facts(
         [
             ("text", f"{found.name}, {shown}{len(found.text):,} characters"),
@@ -110,7 +110,7 @@ def write_page(found: Surprises, length: int, path: Path) -> None:
             run=printable(found.checkpoint.run.path.name),
             step=found.checkpoint.step,
             nats=found.nats_per_char,
-            bits=found.nats_per_char / math.log(2),
+            bits=nats_to_bits(found.nats_per_char),
             characters=len(found.text),
             shown=len(text),
             coloured=pages.by_surprise(text, [each or 0.0 for each in bits]),

@@ -4,7 +4,6 @@ Shape suffixes: T steps, B streams, V characters of the vocabulary, H units, L l
 """
 
 import contextlib
-import math
 import statistics
 import time
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
 from charrnn.numerics.cuda_graph import cuda_graph
 from charrnn.numerics.devices import choose_device
+from charrnn.numerics.information import nats_to_bits
 from charrnn.numerics.precision import autocast, choose_precision, has_bfloat16, tensor_cores
 from charrnn.numerics.processor import processor_name
 from charrnn.numerics.threads import set_threads
@@ -129,7 +129,7 @@ def quantization_cost(run: str = BUNDLED) -> Quantization:
     text = catalogue.bundled_path().read_text("utf-8")[:_SCORED]
     codes = model.vocabulary.encode(text, "skip")
     float32, quantized = (
-        float(nats_N.mean(dtype=np.float64)) / math.log(2)
+        nats_to_bits(float(nats_N.mean(dtype=np.float64)))
         for nats_N in (
             character_nats(model, codes),
             writer_nats(writer_of(checkpoint, device="cpu"), codes),

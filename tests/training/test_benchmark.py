@@ -1,5 +1,4 @@
 import dataclasses
-import math
 
 import pytest
 import torch
@@ -9,6 +8,7 @@ from charrnn.config.benchmark import BenchConfig
 from charrnn.data import catalogue
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.loading import load_checkpoint
+from charrnn.numerics.information import nats_to_bits
 from charrnn.numerics.quantization import quantize
 from charrnn.runs.find import find_run
 from charrnn.training import benchmark as module
@@ -51,7 +51,7 @@ def test_the_cost_of_8_bits_is_that_of_writing(finished: Finished) -> None:
         if array.startswith("weight") and array != "weight_ih_l0":
             arrays[array] = quantize(arrays[array]).restored()
     rounded = load_checkpoint(checkpoint, "cpu").set_arrays(arrays)
-    expected = character_nats(rounded, codes).mean() / math.log(2)
+    expected = nats_to_bits(character_nats(rounded, codes).mean())
     assert cost.quantized_bits == pytest.approx(expected, abs=1e-4)
     assert cost.float32_bits != cost.quantized_bits
     assert cost.change == cost.quantized_bits - cost.float32_bits

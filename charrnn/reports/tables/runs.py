@@ -1,7 +1,6 @@
 """What `list` and `info` show, as rows for JSON and as tables; what `verify` shows, as a table."""
 
 import dataclasses
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ from charrnn.console.run_facts import run_facts
 from charrnn.console.tables import print_facts, print_table
 from charrnn.console.text import duration, nats, printable
 from charrnn.errors import CheckpointError
+from charrnn.numerics.information import nats_to_bits
 from charrnn.runs.find import run_paths
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
@@ -80,7 +80,7 @@ def print_runs(rows: list[Row]) -> None:
                 "-" if row["step"] is None else f"{row['step']:,}",
                 "-" if row["epoch"] is None else f"{row['epoch']:.2f}",
                 "-" if row["val_loss"] is None else f"{row['val_loss']:.4f}",
-                "-" if row["val_loss"] is None else f"{row['val_loss'] / math.log(2):.4f}",
+                "-" if row["val_loss"] is None else f"{nats_to_bits(row['val_loss']):.4f}",
             )
             for row in rows
         ],

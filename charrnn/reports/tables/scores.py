@@ -8,6 +8,7 @@ from charrnn.analysis.scoring import score_codes
 from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.console.tables import print_table
 from charrnn.model.loading import load_checkpoint
+from charrnn.numerics.information import nats_to_bits
 from charrnn.reports.tables.runs import Row
 from charrnn.reports.texts import texts_of
 from charrnn.runs.run import Run
@@ -70,4 +71,4 @@ def print_scores(rows: list[Row], context: int | None, adapt: bool) -> None:
 
 
 def _bits_of_error(nats_of_error: float | None) -> str:
-    return "-" if nats_of_error is None else f"{nats_of_error / math.log(2):.4f} bits"
+    return "-" if nats_of_error is None else f"{nats_to_bits(nats_of_error):.4f} bits"
