@@ -38,7 +38,7 @@ def train(corpus: Path, run: Path, steps: int, flags: list[str]) -> None:
 
 
 def main() -> None:
-    """Train, print, draw."""
+    """Train, print, plot."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--runs", type=Path, required=True, help="folder of the runs")
@@ -64,11 +64,11 @@ def main() -> None:
     spread = max(np.ptp(losses) for losses in last.values())
     within = "within" if difference <= spread else "BEYOND"
     print(f"difference of the means {difference:.4f}, {within} the spread over seeds {spread:.4f}")
-    draw(curves, asked.plot)
+    plot(curves, asked.plot)
 
 
-def draw(curves: dict[str, list[NDArray[np.float64]]], path: Path) -> None:
-    """Draw the curve of every run, one colour a precision."""
+def plot(curves: dict[str, list[NDArray[np.float64]]], path: Path) -> None:
+    """Plot the curve of every run, one colour for each precision."""
     mpl.use("agg")
     from matplotlib import pyplot as plt
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from charrnn.config.model import ModelConfig
 from charrnn.config.training import TrainConfig
 from charrnn.data.corpus import Corpus
-from charrnn.model.dropout import draw, masks_of
+from charrnn.model.dropout import masks_of, random_mask_bytes
 from charrnn.model.network import CharRNN
 from charrnn.numerics.allocator import keep_freed_memory
 from charrnn.numerics.precision import choose_precision
@@ -169,7 +169,9 @@ def main() -> None:
             "optimizer": session._update._optimizer.step,
             "clipping": lambda: torch.nn.utils.clip_grad_norm_(parameters, 1.0),
             "averaging": lambda: update_average(average, model, 0.005),
-            "dropout masks": lambda: masks_of(draw(config, model.config, 65, 1), config),
+            "dropout masks": lambda: masks_of(
+                random_mask_bytes(config, model.config, 65, 1), config
+            ),
             "a row of metrics": session.log,
         }
         seconds: dict[str, list[float]] = {name: [] for name in parts}

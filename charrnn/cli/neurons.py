@@ -74,18 +74,18 @@ def neurons(
     if force and (unit or out):
         raise typer.BadParameter("--force writes texts: give it without --unit and --out")
     opened = open_run(run)
-    look = units.look_at(opened.select(checkpoint), text, corpus, device)
+    study = units.open_study(opened.select(checkpoint), text, corpus, device)
     if force:
-        result = clamping.forced_texts(look, force, followers, length or 480, temperature, seed)
+        result = clamping.forced_texts(study, force, followers, length or 480, temperature, seed)
         if as_json:
             print_json(result.as_json())
         else:
             clamping.print_forced(result)
         return
-    drawn = units.drawn(look, unit, length or (1500 if out else 480))
+    drawn = units.drawn(study, unit, length or (1500 if out else 480))
     if out:
-        units.write_page(look, drawn, out)
+        units.write_page(study, drawn, out)
     elif as_json:
-        print_json(units.as_json(look, drawn))
+        print_json(units.as_json(study, drawn))
     else:
-        units.print_drawn(look, drawn)
+        units.print_drawn(study, drawn)

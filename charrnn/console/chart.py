@@ -52,7 +52,7 @@ def chart(
     canvas = _Canvas(columns, rows, (left, right), (low, high))
     styles = _styles(scaled)
     for each in sorted(scaled, key=lambda each: each.kind != "level"):
-        canvas.draw(each.points, styles[each.name], dotted=each.kind == "level")
+        canvas.plot_line(each.points, styles[each.name], dotted=each.kind == "level")
     result = Text(no_wrap=True)
     for each in scaled:
         result.append("━ ", styles[each.name]).append(f"{each.name}   ")
@@ -97,8 +97,8 @@ class _Canvas:
         """Return the row of characters that a value is in."""
         return int(self._down(y)) // 4
 
-    def draw(self, points: Sequence[Point], style: str, dotted: bool) -> None:
-        """Draw a line through points, in the order of x."""
+    def plot_line(self, points: Sequence[Point], style: str, dotted: bool) -> None:
+        """Plot a line through points, in the order of x."""
         places = [(self._across(x), self._down(y)) for x, y in points]
         for (x0, y0), (x1, y1) in zip(places, [*places[1:], places[-1]], strict=True):
             steps = max(1, math.ceil(max(abs(x1 - x0), abs(y1 - y0))))

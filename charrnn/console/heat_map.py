@@ -20,8 +20,8 @@ _WARM = ("#fbe3d6", "#f7c4a8", "#f2a27c", "#ea7d54", "#dd5a36")
 _COLD = ("#dbe6f8", "#b7cdf0", "#91b2e6", "#6b97dc", "#4a7ccf")
 BITS_A_SHADE = 2
 
-Look = Callable[[float], tuple[str, float]]
-"""What a number looks like: a background colour, and the height of its bar, 0 to 1."""
+Shading = Callable[[float], tuple[str, float]]
+"""Returns the background colour of a value, and the height of its bar, from 0 to 1."""
 
 
 def print_activity(text: str, activity_N: Sequence[float]) -> None:
@@ -45,22 +45,22 @@ def _surprise(bits: float) -> tuple[str, float]:
     return (_WARM[shade - 1] if shade else _PAPER), bits / (BITS_A_SHADE * (len(_WARM) + 1))
 
 
-def _print(text: str, values_N: Sequence[float], look: Look) -> None:
+def _print(text: str, values_N: Sequence[float], shading: Shading) -> None:
     console = results()
     has_colours = _has_colours(console)
     for first, end in _rows(text, console.width - 1):
         characters = [_shown(each) for each in text[first:end]]
-        looks = [look(each) for each in values_N[first:end]]
+        shades = [shading(each) for each in values_N[first:end]]
         if has_colours:
             line = Text()
-            for character, (colour, _) in zip(characters, looks, strict=True):
+            for character, (colour, _) in zip(characters, shades, strict=True):
                 line.append(character, Style(color=_INK, bgcolor=colour))
             console.print(line, soft_wrap=True)
         else:
             console.print(Text("".join(characters)), soft_wrap=True)
             bars = [
                 _bar(height) * cell_len(character)
-                for character, (_, height) in zip(characters, looks, strict=True)
+                for character, (_, height) in zip(characters, shades, strict=True)
             ]
             console.print(Text("".join(bars)), soft_wrap=True)
 

@@ -40,7 +40,7 @@ def _found_units(checkpoint: Checkpoint, corpus: str | None) -> list[Found]:
     if checkpoint.run.config.model.cell != "lstm":
         return []
     try:
-        return units.found(units.look_at(checkpoint, None, corpus, "cpu"))
+        return units.found(units.open_study(checkpoint, None, corpus, "cpu"))
     except CorpusError as error:
         messages().print(printable(f"no cells are offered in the page: {error}"))
         return []

@@ -46,12 +46,14 @@ class Masks:
 
 ALL_KEPT = Masks()
 
-Draws = dict[str, Tensor]
-"""Bytes for each number of a mask, by the mask's name; none for a mask that keeps all."""
+MaskBytes = dict[str, Tensor]
+"""Random bytes for each mask, by its name: one for each of its numbers. No bytes: keep all."""
 
 
-def draw(config: ResolvedTrainConfig, model: ModelConfig, vocabulary_size: int, step: int) -> Draws:
-    """Draw what the masks of `step` (from 0) are made of."""
+def random_mask_bytes(
+    config: ResolvedTrainConfig, model: ModelConfig, vocabulary_size: int, step: int
+) -> MaskBytes:
+    """Return the random bytes that the masks of `step` (from 0) are made from."""
     layers, streams, units = model.num_layers, config.batch_size, model.hidden_size
     shapes = {
         "inputs_V": (vocabulary_size,),
@@ -67,15 +69,15 @@ def draw(config: ResolvedTrainConfig, model: ModelConfig, vocabulary_size: int, 
     }
 
 
-def masks_of(draws: Draws, config: ResolvedTrainConfig) -> Masks:
-    """Make the masks of what was drawn, where it is.
+def masks_of(random_bytes: MaskBytes, config: ResolvedTrainConfig) -> Masks:
+    """Make masks from their random bytes, on the device of the bytes.
 
-    A byte decides on each number, so that a share is met to the nearest 1/256, and met where it is
-    not zero by at least that. What is kept makes up for the rest, but in the carried state.
+    A byte decides on each number: rates are rounded to the nearest 1/256, and a rate above zero is
+    at least 1/256. What is kept is scaled up to make up for the rest, except the carried state.
     """
     shares = _left_out(config)
     masks = {}
-    for name, bytes_ in draws.items():
+    for name, bytes_ in random_bytes.items():
         dropped = max(1, round(256 * shares[name][1]))
         factor = 1.0 if name == "carried_B1" else 256 / (256 - dropped)
         masks[name] = bytes_.ge(dropped).float().mul_(factor)
@@ -83,7 +85,7 @@ def masks_of(draws: Draws, config: ResolvedTrainConfig) -> Masks:
 
 
 def _left_out(config: ResolvedTrainConfig) -> dict[str, tuple[Purpose, float]]:
-    """Return for each mask what its bytes are drawn for, and the share that is left out."""
+    """Return the purpose of the random bytes of each mask, and the share that it drops."""
     return {
         "inputs_V": (Purpose.INPUT_DROPOUT, config.input_dropout),
         "recurrent_LGH": (Purpose.WEIGHT_DROP, config.weight_drop),

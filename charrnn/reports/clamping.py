@@ -11,7 +11,7 @@ from charrnn.console.output import results
 from charrnn.console.samples import print_samples
 from charrnn.console.tables import print_facts, print_table
 from charrnn.errors import ConfigError
-from charrnn.reports.units import Look, found
+from charrnn.reports.units import UnitStudy, found
 from charrnn.sampling.loop import generate
 
 _TEXTS = 8  # written free and forced, to count features in
@@ -46,17 +46,17 @@ class Forced:
 
 
 def forced_texts(
-    look: Look, wishes: list[str], followers: int, length: int, temperature: float, seed: int
+    study: UnitStudy, wishes: list[str], followers: int, length: int, temperature: float, seed: int
 ) -> Forced:
     """Write freely and with units held, from the same seed, and tell what differs."""
-    held = _held(look, wishes, followers)
-    changed = forced(look.model, held)
+    held = _held(study, wishes, followers)
+    changed = forced(study.model, held)
     config = SampleConfig(length=length, temperature=temperature, seed=seed, num_samples=_TEXTS)
-    free_texts, held_texts = (generate(each, config=config) for each in (look.model, changed))
+    free_texts, held_texts = (generate(each, config=config) for each in (study.model, changed))
     free, other = _means(free_texts), _means(held_texts)
     return Forced(
         held=held,
-        effect=effect(look.model, changed, look.to_judge[:_EFFECT]),
+        effect=effect(study.model, changed, study.to_judge[:_EFFECT]),
         shares={
             name: (free.get(name, 0.0), other.get(name, 0.0))
             for name in MEANINGS
@@ -96,7 +96,7 @@ def print_forced(result: Forced) -> None:
     )
 
 
-def _held(look: Look, wishes: list[str], followers: int) -> dict[Unit, float]:
+def _held(study: UnitStudy, wishes: list[str], followers: int) -> dict[Unit, float]:
     held: dict[Unit, float] = {}
     by_name: dict[str, Found] | None = None
     for wish in wishes:
@@ -108,13 +108,13 @@ def _held(look: Look, wishes: list[str], followers: int) -> dict[Unit, float]:
             )
         if what in MEANINGS:
             if by_name is None:
-                by_name = {each.feature: each for each in found(look)}
+                by_name = {each.feature: each for each in found(study)}
             if what not in by_name:
-                raise ConfigError(f"the feature {what!r} does not vary in {look.name}")
+                raise ConfigError(f"the feature {what!r} does not vary in {study.name}")
             for each in by_name[what].followers[:followers]:
                 held[each.unit] = _activity_of(how, each)
         elif ":" in what:
-            held[Unit.parse(what, look.model)] = _activity_of(how, None)
+            held[Unit.parse(what, study.model)] = _activity_of(how, None)
         else:
             raise ConfigError(
                 f"{what!r} is neither a unit nor a feature: expected LAYER:NUMBER or one of "

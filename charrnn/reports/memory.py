@@ -9,7 +9,7 @@ from charrnn.console.output import results
 from charrnn.console.tables import print_table
 from charrnn.files import replace_file
 from charrnn.model.loading import load_checkpoint
-from charrnn.reports.plots import draw_memory, kind_of
+from charrnn.reports.plots import draw_memory, image_format
 from charrnn.reports.texts import own_text, read_codes
 from charrnn.runs.curves import Series
 from charrnn.runs.run import Run
@@ -67,6 +67,6 @@ def show_memory(
         name = run.path.name if cell in run.path.name else f"{run.path.name} ({cell})"
         memories[name] = memory(load_checkpoint(chosen, device), codes, farthest)
     if out:
-        replace_file(out, draw_memory(memories, kind_of(out)))
+        replace_file(out, draw_memory(memories, image_format(out)))
     else:
         print_memory(memories)

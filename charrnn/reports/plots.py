@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from charrnn.analysis.memory import Memory
 
-Kind = Literal["png", "svg"]
+ImageFormat = Literal["png", "svg"]
 
 _COLOURS = ("#b4451f", "#2f62be", "#2d7d46", "#8b3fa0", "#8a6d1a", "#3d3b37")
 _SIZE, _WIDE = (7.5, 4.2), (10.0, 4.2)  # inches
@@ -32,19 +32,19 @@ _STYLE = {
 }
 
 
-def kind_of(path: Path) -> Kind:
-    """Return the kind of picture that a file's name asks for."""
-    return cast(Kind, path.suffix.lower().removeprefix("."))
+def image_format(path: Path) -> ImageFormat:
+    """Return the format that a file's name asks for."""
+    return cast(ImageFormat, path.suffix.lower().removeprefix("."))
 
 
-def draw_curves(curves: Curves, kind: Kind) -> bytes:
+def draw_curves(curves: Curves, image_format: ImageFormat) -> bytes:
     """Return a picture of training and held-out losses: thin and bold lines, a colour a run."""
-    return _drawn(lambda figure: _put_curves(figure, curves), _SIZE, kind)
+    return _drawn(lambda figure: _put_curves(figure, curves), _SIZE, image_format)
 
 
-def draw_memory(memories: Mapping[str, "Memory"], kind: Kind) -> bytes:
+def draw_memory(memories: Mapping[str, "Memory"], image_format: ImageFormat) -> bytes:
     """Return a picture of how the influence of a character fades, a line a model."""
-    return _drawn(lambda figure: _put_memory(figure, memories), _WIDE, kind)
+    return _drawn(lambda figure: _put_memory(figure, memories), _WIDE, image_format)
 
 
 def _put_curves(figure: "Figure", curves: Curves) -> None:
@@ -111,7 +111,9 @@ def _put_memory(figure: "Figure", memories: Mapping[str, "Memory"]) -> None:
     panels[0].legend(frameon=False)
 
 
-def _drawn(draw: Callable[["Figure"], None], size: tuple[float, float], kind: Kind) -> bytes:
+def _drawn(
+    plot: Callable[["Figure"], None], size: tuple[float, float], image_format: ImageFormat
+) -> bytes:
     """Return the file of a picture; raise `ConfigError` where matplotlib is not installed."""
     try:
         import matplotlib as mpl
@@ -125,9 +127,9 @@ def _drawn(draw: Callable[["Figure"], None], size: tuple[float, float], kind: Ki
     with mpl.rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # a name in letters that the font has not
         figure = Figure(figsize=size, layout="constrained")
-        draw(figure)
-        metadata = {"Date": None} if kind == "svg" else {"Software": None}
-        figure.savefig(file, format=kind, dpi=_DOTS, facecolor="white", metadata=metadata)
+        plot(figure)
+        metadata = {"Date": None} if image_format == "svg" else {"Software": None}
+        figure.savefig(file, format=image_format, dpi=_DOTS, facecolor="white", metadata=metadata)
     return file.getvalue()
 
 

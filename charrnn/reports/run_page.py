@@ -1,7 +1,6 @@
 """The page about a whole run."""
 
 import base64
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,12 +15,13 @@ from charrnn.data.corpus import Corpus
 from charrnn.errors import CorpusError
 from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
+from charrnn.numerics.information import nats_to_bits
 from charrnn.reports import pages, units
 from charrnn.reports.memory import REACHES
 from charrnn.reports.plots import draw_curves, draw_memory
 from charrnn.reports.texts import own_corpus
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.runs.curves import Axis, Unit, curves
+from charrnn.runs.curves import Axis, LossUnit, curves
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.progress import Progress
 from charrnn.sampling.engines.selection import writer_for
@@ -36,7 +36,12 @@ _DRAWN, _DRAWN_CHARACTERS = 3, 700
 
 
 def page_of(
-    checkpoint: Checkpoint, axis: Axis, unit: Unit, farthest: int, corpus: str | None, device: str
+    checkpoint: Checkpoint,
+    axis: Axis,
+    unit: LossUnit,
+    farthest: int,
+    corpus: str | None,
+    device: str,
 ) -> str:
     """Return the page that tells all of a run; what needs its text says so where there is none."""
     messages().print("reading, writing and drawing: this takes a minute or two")
@@ -79,7 +84,7 @@ def _previews(checkpoint: Checkpoint) -> list[dict[str, Any]]:
     return [
         {
             "step": f"{row['step']:,}",
-            "loss": f"{row['val_loss'] / math.log(2):.3f}",
+            "loss": f"{nats_to_bits(row['val_loss']):.3f}",
             "text": printable(row["preview"].strip("\n")),
         }
         for row in rows
@@ -91,7 +96,7 @@ def _temperatures(model: CharRNN, text: Corpus | None) -> list[dict[str, Any]]:
     for temperature in _TEMPERATURES:
         config = SampleConfig(temperature=temperature, length=_WRITTEN, seed=1)
         (written,) = judged(writer, "", config)
-        bits = -written.log_probability / math.log(2) / len(written.text)
+        bits = nats_to_bits(-written.log_probability) / len(written.text)
         copied = novelty(written.text, text).longest if text else None
         found.append(
             {
@@ -109,7 +114,7 @@ def _from_text(
 ) -> dict[str, Any]:
     """Return what is found by reading the run's own text; None where it is too short."""
     learnt, held_out = text.split(checkpoint.run.config.training.val_fraction)
-    look = units.look_of(checkpoint, model, learnt, held_out)
+    study = units.study_of_run(checkpoint, model, learnt, held_out)
 
     def lines() -> Any:
         codes = held_out[:_MOST_READ]
@@ -118,7 +123,7 @@ def _from_text(
         return [each._replace(text=printable(each.text)) for each in found]
 
     def cells() -> Any:
-        drawn = units.drawn(look, None, _DRAWN_CHARACTERS)
+        drawn = units.drawn(study, None, _DRAWN_CHARACTERS)
         return {
             "found": drawn.found,
             "drawings": [

@@ -27,8 +27,8 @@ _RUN_UP = 200  # characters read before a stretch that is drawn
 
 
 @dataclasses.dataclass(frozen=True)
-class Look:
-    """A model, and the texts to look at: one to choose units by, another to judge and to draw."""
+class UnitStudy:
+    """A model, and the texts to study its units on: one to choose by, another to judge by."""
 
     checkpoint: Checkpoint
     model: CharRNN
@@ -73,27 +73,31 @@ class Drawn:
         return [each for each in self.drawings if first[each.unit] is each][:most]
 
 
-def look_at(checkpoint: Checkpoint, text: Path | None, corpus: str | None, device: str) -> Look:
-    """Load a model and its text, or the one of a file, whose second half is to judge by."""
+def open_study(
+    checkpoint: Checkpoint, text: Path | None, corpus: str | None, device: str
+) -> UnitStudy:
+    """Load a model and its own text, or that of a file, whose second half is to judge by."""
     model = load_checkpoint(checkpoint, device)
     if text is None:
-        return look_of(checkpoint, model, *own_text(checkpoint, corpus))
+        return study_of_run(checkpoint, model, *own_text(checkpoint, corpus))
     codes = read_codes(checkpoint, text)[: 2 * _MOST_READ]
     half = len(codes) // 2
-    return Look(checkpoint, model, str(text), codes[:half], codes[half:])
+    return UnitStudy(checkpoint, model, str(text), codes[:half], codes[half:])
 
 
-def look_of(checkpoint: Checkpoint, model: CharRNN, learnt: Codes, held_out: Codes) -> Look:
-    """Look at a model with the text it learnt from, judging by what was held out."""
+def study_of_run(
+    checkpoint: Checkpoint, model: CharRNN, learnt: Codes, held_out: Codes
+) -> UnitStudy:
+    """Return the study of a model on its run's text: it chooses by what the model learnt from."""
     name = "its own held-out text"
-    return Look(checkpoint, model, name, learnt[-_MOST_READ:], held_out[:_MOST_READ])
+    return UnitStudy(checkpoint, model, name, learnt[-_MOST_READ:], held_out[:_MOST_READ])
 
 
-def drawn(look: Look, units: list[str] | None, length: int) -> Drawn:
+def drawn(study: UnitStudy, units: list[str] | None, length: int) -> Drawn:
     """Draw units over the text: those named, or the ones found where a feature varies most."""
-    model = look.model
+    model = study.model
     if units:
-        whole = np.concatenate([look.to_choose, look.to_judge])[:length]
+        whole = np.concatenate([study.to_choose, study.to_judge])[:length]
         named = [Unit.parse(each, model) for each in units]
         columns_NU = activity(model, whole, named)
         text = model.vocabulary.decode(whole)
@@ -101,24 +105,24 @@ def drawn(look: Look, units: list[str] | None, length: int) -> Drawn:
             None,
             [Drawing(each, None, 0, text, columns_NU[:, u]) for u, each in enumerate(named)],
         )
-    following = found(look)
-    judged = model.vocabulary.decode(look.to_judge)
+    following = found(study)
+    judged = model.vocabulary.decode(study.to_judge)
     values = features_of(judged)
     drawings = []
     for each in [each for each in following if each.holds]:
         first = _liveliest(judged, values[each.feature], length)
         before = max(0, first - _RUN_UP)
-        codes = look.to_judge[before : first + length]
+        codes = study.to_judge[before : first + length]
         (column_N,) = activity(model, codes, [each.unit]).T
         text = judged[first : first + length]
         drawings.append(Drawing(each.unit, each, first, text, column_N[first - before :]))
     return Drawn(following, drawings)
 
 
-def print_drawn(look: Look, shown: Drawn) -> None:
+def print_drawn(study: UnitStudy, shown: Drawn) -> None:
     """Print what was found as a table, and the best drawings below."""
     if shown.found is not None:
-        _print_found(look, shown.found)
+        _print_found(study, shown.found)
     console = results()
     for drawing in shown.best(_DRAWN):
         console.print()
@@ -126,9 +130,9 @@ def print_drawn(look: Look, shown: Drawn) -> None:
         print_activity(drawing.text, drawing.activity_N.tolist())
 
 
-def _print_found(look: Look, found: list[Found]) -> None:
+def _print_found(study: UnitStudy, found: list[Found]) -> None:
     print_table(
-        f"units that follow a feature, r on {look.name}",
+        f"units that follow a feature, r on {study.name}",
         ("feature", "", "unit", "r", "chance", "next best"),
         [
             (
@@ -146,19 +150,19 @@ def _print_found(look: Look, found: list[Found]) -> None:
         results().print("none of the known features varies in this text")
 
 
-def write_page(look: Look, shown: Drawn, path: Path) -> None:
+def write_page(study: UnitStudy, shown: Drawn, path: Path) -> None:
     """Write what was found and all drawings as a page."""
-    config = look.model.config
+    config = study.model.config
     anchors = {each.feature: f"f{number}" for number, each in enumerate(shown.found or (), start=1)}
     replace_file(
         path,
         pages.page(
             "neurons.html",
             title="What single cells watch",
-            run=printable(look.checkpoint.run.path.name),
-            step=look.checkpoint.step,
+            run=printable(study.checkpoint.run.path.name),
+            step=study.checkpoint.step,
             network=f"{config.num_layers} x {config.hidden_size} {config.cell}",
-            text_name=printable(look.name),
+            text_name=printable(study.name),
             units=f"{config.num_layers * config.hidden_size:,}",
             found=shown.found,
             meanings=MEANINGS,
@@ -175,12 +179,12 @@ def write_page(look: Look, shown: Drawn, path: Path) -> None:
     )
 
 
-def as_json(look: Look, shown: Drawn) -> dict[str, Any]:
+def as_json(study: UnitStudy, shown: Drawn) -> dict[str, Any]:
     """Return what was found, and the drawings, for other programs."""
     return {
-        "run": str(look.checkpoint.run.path),
-        "step": look.checkpoint.step,
-        "text": look.name,
+        "run": str(study.checkpoint.run.path),
+        "step": study.checkpoint.step,
+        "text": study.name,
         "found": None
         if shown.found is None
         else [
@@ -210,10 +214,10 @@ def as_json(look: Look, shown: Drawn) -> dict[str, Any]:
     }
 
 
-def found(look: Look) -> list[Found]:
+def found(study: UnitStudy) -> list[Found]:
     """Return what `charrnn.analysis.units.find` finds, and say that it takes a while."""
     messages().print("looking for units that follow a feature of the text: up to a minute")
-    return find(look.model, look.to_choose, look.to_judge)
+    return find(study.model, study.to_choose, study.to_judge)
 
 
 def _liveliest(text: str, values_N: NDArray[np.float32], length: int) -> int:

@@ -1,19 +1,19 @@
 """A run's losses over its training, as series that can be drawn."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from charrnn.numerics.information import nats_to_bits
 from charrnn.runs.layout import RunFolder
 from charrnn.runs.metrics import read_rows
 
 Axis = Literal["steps", "epochs", "characters", "time"]
-Unit = Literal["bits", "nats"]
-Kind = Literal["train", "held out", "level"]
+LossUnit = Literal["bits", "nats"]
+SeriesKind = Literal["train", "held out", "level"]
 Point = tuple[float, float]
 
-_KEYS: dict[Kind, str] = {"train": "train_loss", "held out": "val_loss"}
+_KEYS: dict[SeriesKind, str] = {"train": "train_loss", "held out": "val_loss"}
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 _FIRST_FALL = 0.05  # of a run: the loss falls steeply there, and would flatten all the rest
 _HEADROOM = 0.08
@@ -25,7 +25,7 @@ class Series:
 
     name: str
     points: tuple[Point, ...]
-    kind: Kind = "train"
+    kind: SeriesKind = "train"
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,8 @@ class Curves:
     high: float
 
 
-def curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: Unit = "bits") -> Curves:
+def curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: LossUnit = "bits") -> Curves:
     """Return the losses of runs; one that has no curve yet adds none."""
-    scale = 1 / math.log(2) if unit == "bits" else 1.0
     rows_of = {run.path: read_rows(run.metrics_path) for run in runs}
     longest = max((rows[-1]["seconds"] for rows in rows_of.values() if rows), default=0.0)
     clock = next((each for each in ("h", "min") if longest >= 2 * _SECONDS[each]), "s")
@@ -57,7 +56,7 @@ def curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: Unit = "bits")
         rows = rows_of[run.path]
         for kind, key in _KEYS.items():
             points = tuple(
-                (_place(row, run, axis, _SECONDS[clock]), row[key] * scale)
+                (_place(row, run, axis, _SECONDS[clock]), _in_unit(row[key], unit))
                 for row in rows
                 if row.get(key) is not None
             )
@@ -66,7 +65,8 @@ def curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: Unit = "bits")
         baseline = run.config.baseline
         if rows and baseline is not None:
             ends = [_place(row, run, axis, _SECONDS[clock]) for row in (rows[0], rows[-1])]
-            level = Series(f"{label}5-gram", tuple((x, baseline * scale) for x in ends), "level")
+            loss = _in_unit(baseline, unit)
+            level = Series(f"{label}5-gram", tuple((x, loss) for x in ends), "level")
             if not any(each.points[0][1] == level.points[0][1] for each in levels):
                 levels.append(level)
     low, high = worth_showing([*series, *levels])
@@ -79,6 +79,10 @@ def curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: Unit = "bits")
     return Curves(
         tuple(series), tuple(levels), names[axis], f"loss ({unit} per character)", low, high
     )
+
+
+def _in_unit(nats: float, unit: LossUnit) -> float:
+    return nats_to_bits(nats) if unit == "bits" else nats
 
 
 def _place(row: dict[str, Any], run: RunFolder, axis: Axis, seconds: float) -> float:

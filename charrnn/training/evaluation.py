@@ -7,7 +7,8 @@ from charrnn.analysis.scoring import LARGEST_EVALUATION, held_out_loss
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.training import ResolvedTrainConfig
 from charrnn.data.vocabulary import Codes
-from charrnn.errors import CorpusError, DivergedError
+from charrnn.errors import DivergedError
+from charrnn.model.forward import check_length
 from charrnn.model.network import CharRNN
 from charrnn.numerics.precision import autocast
 from charrnn.numerics.randomness import preview_seed
@@ -20,11 +21,7 @@ class Evaluator:
     """Evaluate a model on the held-out part of a text, and let it generate a preview."""
 
     def __init__(self, model: CharRNN, held_out: Codes, config: ResolvedTrainConfig) -> None:
-        if len(held_out) < 2:
-            raise CorpusError(
-                f"the held-out part has {len(held_out)} characters and needs at least 2: use "
-                "a longer text, or a larger --val-fraction"
-            )
+        check_length(held_out, "the held-out part", "use a longer text, or a larger --val-fraction")
         self.characters = min(len(held_out), LARGEST_EVALUATION)
         """Characters that an evaluation reads."""
         self._model, self._held_out, self._config = model, held_out, config

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from charrnn.config.training import ResolvedTrainConfig
-from charrnn.model.dropout import Masks, draw, masks_of
+from charrnn.model.dropout import Masks, masks_of, random_mask_bytes
 from tests.conftest import TINY_MODEL, UNREGULARISED
 
 
 def drawn(shares: dict[str, Any], step: int = 3) -> Masks:
     config: ResolvedTrainConfig = dataclasses.replace(UNREGULARISED, **shares)
-    return masks_of(draw(config, TINY_MODEL, 20, step), config)
+    return masks_of(random_mask_bytes(config, TINY_MODEL, 20, step), config)
 
 
 def test_without_shares_nothing_is_drawn() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from charrnn.config.training import ResolvedTrainConfig
 from charrnn.data.batches import Batches
 from charrnn.data.vocabulary import Codes
-from charrnn.model.dropout import Draws, draw
+from charrnn.model.dropout import MaskBytes, random_mask_bytes
 from charrnn.model.network import CharRNN
 from charrnn.numerics.devices import free_memory, resident
 from charrnn.training.step.optimization import average_decay
@@ -24,7 +24,7 @@ class StepInputs:
     window_TB: Tensor
     """Character codes, (T + 1, B): the step reads all rows but the last and predicts all but the
     first."""
-    mask_bytes: Draws
+    mask_bytes: MaskBytes
     learning_rate: float
     ema_weight: float
     """The weight of the new weights in the averaged weights: one minus their decay."""
@@ -55,7 +55,7 @@ class StepInputSource:
         vocabulary_size = len(self._model.vocabulary)
         return StepInputs(
             window_TB=self._window(step),
-            mask_bytes=draw(self._config, self._model.config, vocabulary_size, step),
+            mask_bytes=random_mask_bytes(self._config, self._model.config, vocabulary_size, step),
             learning_rate=learning_rate,
             ema_weight=1 - average_decay(step, self._config.average_decay),
             starts_epoch=self._batches.starts_epoch(step),
