@@ -29,6 +29,14 @@ def resume(
 
     keep_freed_memory()
     code = follow(
-        lambda stop: events(run, budget, corpus=corpus, device=device, threads=threads, stop=stop)
+        lambda progress, stop: events(
+            run,
+            budget,
+            corpus=corpus,
+            device=device,
+            threads=threads,
+            progress=progress,
+            stop=stop,
+        )
     )
     raise typer.Exit(code)

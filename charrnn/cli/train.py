@@ -63,8 +63,15 @@ def train(
         return
     keep_freed_memory()
     code = follow(
-        lambda stop: events(
-            corpus or None, training, model, text, out_dir=out_dir, init_from=init_from, stop=stop
+        lambda progress, stop: events(
+            corpus or None,
+            training,
+            model,
+            text,
+            out_dir=out_dir,
+            init_from=init_from,
+            progress=progress,
+            stop=stop,
         )
     )
     raise typer.Exit(code)

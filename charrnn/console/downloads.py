@@ -11,7 +11,6 @@ def fetch_texts(names: list[str]) -> None:
     with TrainingView() as view:
         for name in names:
             if entries()[name].urls:
-                for reading in fetch(entries()[name]):
-                    view.show(reading)
+                fetch(entries()[name], view.show_reading)
     for name in names:
         print_result(str(entries()[name].path))

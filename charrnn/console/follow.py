@@ -9,6 +9,7 @@ from types import FrameType
 from charrnn.config.sampling import SampleConfig
 from charrnn.console.output import print_result
 from charrnn.console.training_view import TrainingView
+from charrnn.data.progress import ProgressCallback
 from charrnn.sampling.engines.selection import writer_of
 from charrnn.sampling.loop import generate
 from charrnn.training.distributed.ranks import Ranks
@@ -18,10 +19,11 @@ from charrnn.training.events import Event, Finished
 _TO_END = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
-def follow(events: Callable[[threading.Event], Iterator[Event]]) -> int:
+def follow(events: Callable[[ProgressCallback, threading.Event], Iterator[Event]]) -> int:
     """Show a training run until its end; return the exit code: 128 + the signal that ended it.
 
-    Of several processes the first shows it.
+    `events` starts the run, with a progress callback and an event that requests a stop. Of several
+    processes the first shows it.
     """
     ranks = Ranks.of_environment()
     finished: Finished | None = None
@@ -29,7 +31,7 @@ def follow(events: Callable[[threading.Event], Iterator[Event]]) -> int:
         TrainingView(shown=ranks.leads) as view,
         _stop_on_signals(again_ends=ranks.size == 1) as (stop, received),
     ):
-        for event in events(stop):
+        for event in events(view.show_reading, stop):
             view.show(event)
             if isinstance(event, Finished):
                 finished = event

@@ -61,8 +61,6 @@ class TrainingView:
     def show(self, event: Event) -> None:
         """Show one event."""
         match event:
-            case Reading():
-                self._reading(event)
             case Started():
                 self._started(event)
             case Step():
@@ -83,19 +81,20 @@ class TrainingView:
         """Show a sentence above the progress."""
         self._console.print(Text(printable(sentence)))
 
-    def _reading(self, event: Reading) -> None:
-        share = event.done / max(1, event.total)
+    def show_reading(self, reading: Reading) -> None:
+        """Show how far the work on a large text is."""
+        share = reading.done / max(1, reading.total)
         if self._console.is_terminal:
             row = Table.grid(padding=(0, 2))
             row.add_row(
                 ProgressBar(total=1.0, completed=min(1.0, share), width=40),
                 Text(f"{min(1.0, share):.0%}"),
-                Text(printable(event.task), overflow="ellipsis", no_wrap=True),
+                Text(printable(reading.task), overflow="ellipsis", no_wrap=True),
             )
             self._live.update(row)
-        elif event.task != self._task:
-            self.say(event.task)
-        self._task = event.task
+        elif reading.task != self._task:
+            self.say(reading.task)
+        self._task = reading.task
 
     def _started(self, event: Started) -> None:
         print_facts(run_facts(event.run.config, event.budget, event), self._console)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from charrnn.data.cache import kept_text
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.downloads import fetch
 from charrnn.data.encoded_cache import Encoded
-from charrnn.data.progress import CHUNK, Reading, now_and_then, result_of
+from charrnn.data.progress import CHUNK, ProgressCallback
 from charrnn.data.sources import Documents, Fingerprint, Source, find_documents
 from charrnn.data.vocabulary import Census, Codes, Vocabulary, notes
 from charrnn.errors import CorpusError, VocabularyError
@@ -39,29 +39,29 @@ class Corpus:
     """Different characters, those read as one unknown symbol too."""
 
     @classmethod
-    def open(cls, source: Source | Sequence[Source], config: TextConfig = PLAIN) -> "Corpus":
+    def open(
+        cls,
+        source: Source | Sequence[Source],
+        config: TextConfig = PLAIN,
+        *,
+        progress: ProgressCallback | None = None,
+    ) -> "Corpus":
         """Read text files, folders, patterns, a text of the catalogue, or `-` (standard input).
 
         Several documents are read in order, with a separator between them. Large texts are encoded
         once and mapped from the user's cache. Standard input is kept there, so that a run can be
-        resumed. Raises `CorpusError`.
+        resumed. `progress` is called with a `Reading` while a large text is fetched or read.
+        Raises `CorpusError`.
         """
-        return result_of(cls.opening(source, config))
-
-    @classmethod
-    def opening(
-        cls, source: Source | Sequence[Source], config: TextConfig = PLAIN
-    ) -> Generator[Reading, None, "Corpus"]:
-        """Open a corpus, telling how far the work on a large one is; see `open`."""
         sources = [source] if isinstance(source, (str, Path)) else list(source)
         for each in sources:
             entry = catalogue.entries().get(str(each))
             if entry and entry.path is None and not Path(each).exists():
-                yield from fetch(entry)
+                fetch(entry, progress)
         documents = find_documents(sources)
         fingerprint = Fingerprint()
-        yield from now_and_then(documents.show(fingerprint))
-        text = yield from now_and_then(encoded_cache.encode(documents, fingerprint, config))
+        documents.show(fingerprint, progress)
+        text = encoded_cache.encode(documents, fingerprint, config, progress)
         return cls._of(text, documents.name, documents.paths, fingerprint.sha256, config)
 
     @classmethod
@@ -137,20 +137,10 @@ class Corpus:
         vocabulary: Vocabulary,
         source: Source | None = None,
         config: TextConfig = PLAIN,
-    ) -> "Corpus":
-        """Find the text of a run again; see `reopening`."""
-        return result_of(cls.reopening(record, vocabulary, source, config))
-
-    @classmethod
-    def reopening(
-        cls,
-        record: CorpusRecord,
-        vocabulary: Vocabulary,
-        source: Source | None = None,
-        config: TextConfig = PLAIN,
         *,
         allow_other: bool = False,
-    ) -> Generator[Reading, None, "Corpus"]:
+        progress: ProgressCallback | None = None,
+    ) -> "Corpus":
         """Find the text of a run again: at `source`; or its path, the cache or the catalogue.
 
         Raises `CorpusError` where it is not there or, naming both hashes, where it is another one,
@@ -170,10 +160,10 @@ class Corpus:
             if documents is None:
                 continue
             fingerprint = Fingerprint()
-            yield from now_and_then(documents.show(fingerprint))
+            documents.show(fingerprint, progress)
             same = fingerprint.sha256 == record.sha256
             if same or (allow_other and source is not None):
-                text = yield from now_and_then(encoded_cache.encode(documents, fingerprint, config))
+                text = encoded_cache.encode(documents, fingerprint, config, progress)
                 name = record.name if same else documents.name
                 found = cls._of(text, name, documents.paths, fingerprint.sha256, config)
                 return found.adapted_to(vocabulary) if same else found.within(vocabulary)

@@ -14,7 +14,6 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Generator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,7 +21,7 @@ import filelock
 
 from charrnn.data.cache import downloads_folder
 from charrnn.data.catalogue import Entry
-from charrnn.data.progress import Reading
+from charrnn.data.progress import ProgressCallback, Reading
 from charrnn.errors import DownloadError
 from charrnn.version import __version__
 
@@ -31,7 +30,7 @@ _TIMEOUT = 30.0  # seconds without a byte
 _PAUSES = (0.0, 1.0, 4.0)  # seconds before each attempt at one address
 
 
-def fetch(entry: Entry) -> Generator[Reading, None, Path]:
+def fetch(entry: Entry, progress: ProgressCallback | None = None) -> Path:
     """Fetch a text unless it is here; return its file. Raises `DownloadError`."""
     folder = downloads_folder()
     place = folder / f"{entry.name}.txt"
@@ -39,7 +38,7 @@ def fetch(entry: Entry) -> Generator[Reading, None, Path]:
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder / f"{entry.name}.lock"):
             if not place.is_file():
-                yield from _fetch(entry, place)
+                _fetch(entry, place, progress)
     except OSError as error:
         raise DownloadError(
             f"{entry.name} cannot be kept in {folder} ({error.strerror}): make room there"
@@ -47,7 +46,7 @@ def fetch(entry: Entry) -> Generator[Reading, None, Path]:
     return place
 
 
-def _fetch(entry: Entry, place: Path) -> Generator[Reading, None, None]:
+def _fetch(entry: Entry, place: Path, progress: ProgressCallback | None) -> None:
     part = place.with_suffix(".part")
     wrong: DownloadError | None = None
     reasons = []
@@ -55,7 +54,7 @@ def _fetch(entry: Entry, place: Path) -> Generator[Reading, None, None]:
         for pause in _PAUSES:
             time.sleep(pause)
             try:
-                yield from _download(entry, url, part)
+                _download(entry, url, part, progress)
                 sha256 = _settle(entry, url, part, place)
             except DownloadError as error:  # the same bytes would come again
                 wrong = error
@@ -86,7 +85,7 @@ class _Gone(Exception):  # noqa: N818
     """The address answers that it has no such text: asking again is in vain."""
 
 
-def _download(entry: Entry, url: str, part: Path) -> Generator[Reading, None, None]:
+def _download(entry: Entry, url: str, part: Path, progress: ProgressCallback | None) -> None:
     """Fetch the rest of a file into `part`."""
     mark = part.with_suffix(".mark")  # which version of which address the part is of
     have = part.stat().st_size if part.is_file() else 0
@@ -116,7 +115,9 @@ def _download(entry: Entry, url: str, part: Path) -> Generator[Reading, None, No
             while piece := response.read(_PIECE):
                 file.write(piece)
                 have += len(piece)
-                yield Reading(f"fetching {entry.name}", have, total or entry.bytes or have)
+                if progress:
+                    task = f"fetching {entry.name}"
+                    progress(Reading(task, have, total or entry.bytes or have))
             file.flush()
             os.fsync(file.fileno())
     if total is not None and have < total:

@@ -15,7 +15,7 @@ import mmap
 import os
 import shutil
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from charrnn.config.text import TextConfig
 from charrnn.data.background import Behind
 from charrnn.data.cache import encoded_folder
 from charrnn.data.decoding import decoded
-from charrnn.data.progress import Reading
+from charrnn.data.progress import ProgressCallback, Reading, throttled
 from charrnn.data.sources import Documents, Fingerprint
 from charrnn.data.vocabulary import UNKNOWN, Census, Codes, Vocabulary
 from charrnn.errors import CorpusError
@@ -55,11 +55,14 @@ class Encoded:
 
 
 def encode(
-    documents: Documents, fingerprint: Fingerprint, config: TextConfig
-) -> Generator[Reading, None, Encoded]:
+    documents: Documents,
+    fingerprint: Fingerprint,
+    config: TextConfig,
+    progress: ProgressCallback | None = None,
+) -> Encoded:
     """Encode documents whose fingerprint is taken, or map the copy there is of them."""
     if fingerprint.size < SMALL:
-        return (yield from _encode(documents, fingerprint, config, None))
+        return _encode(documents, fingerprint, config, None, progress)
     if copy := find(fingerprint.sha256, config):
         return copy
     place = _place(fingerprint.sha256, config)
@@ -67,12 +70,12 @@ def encode(
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix="making-"))
-        made = yield from _encode(documents, fingerprint, config, temporary)
+        made = _encode(documents, fingerprint, config, temporary, progress)
         with contextlib.suppress(OSError):  # another run was first: its copy is the same
             temporary.rename(place)
         return find(fingerprint.sha256, config) or made
     except OSError:  # no room or no right to keep a copy: memory has to do
-        return (yield from _encode(documents, fingerprint, config, None))
+        return _encode(documents, fingerprint, config, None, progress)
     finally:
         if temporary:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -125,15 +128,19 @@ def _place(sha256: str, config: TextConfig) -> Path:
 
 
 def _encode(
-    documents: Documents, expected: Fingerprint, config: TextConfig, folder: Path | None
-) -> Generator[Reading, None, Encoded]:
+    documents: Documents,
+    expected: Fingerprint,
+    config: TextConfig,
+    folder: Path | None,
+    progress: ProgressCallback | None,
+) -> Encoded:
     """Read the text twice: for its characters, then for their codes, into a file or memory."""
-    census, seen = Census(), 0
-    total = 2 * expected.size
+    census, seen, report = Census(), 0, throttled(progress)
+    task, total = f"encoding {documents.name}", 2 * expected.size
     for piece in _pieces(documents, config):
         census.add(piece)
         seen = min(seen + len(piece), expected.size)  # about: characters, not bytes
-        yield Reading(f"encoding {documents.name}", seen, total)
+        report(Reading(task, seen, total))
     characters = census.characters
     if not characters:
         raise CorpusError(
@@ -153,7 +160,7 @@ def _encode(
             codes = vocabulary.encode(piece, "skip")  # a text that changed is found out below
             starts.add(codes)
             sink.add(codes)
-            yield Reading(f"encoding {documents.name}", expected.size + again.size, total)
+            report(Reading(task, expected.size + again.size, total))
     if again.sha256 != expected.sha256 or sink.length != characters:
         raise CorpusError(
             f"{documents.name} changed while it was read: wait until it is written, then try again"

@@ -1,11 +1,9 @@
 """The progress of the work on a large text."""
 
-from collections.abc import Generator
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import NamedTuple
 
 CHUNK = 1 << 19  # bytes read at once
-
-Result = TypeVar("Result")
 
 
 class Reading(NamedTuple):
@@ -16,25 +14,17 @@ class Reading(NamedTuple):
     total: int
 
 
-def now_and_then(work: Generator[Reading, None, Result]) -> Generator[Reading, None, Result]:
-    """Pass on what is told of a work, once for each chunk that is done."""
-    told = CHUNK
-    while True:
-        try:
-            reading = next(work)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
-        if reading.done > told:
-            told = reading.done + CHUNK
-            yield reading
+ProgressCallback = Callable[[Reading], None]
 
 
-def result_of(work: Generator[Reading, None, Result]) -> Result:
-    """Do a work to its end without telling."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            result: Result = end.value
-            return result
+def throttled(progress: ProgressCallback | None) -> ProgressCallback:
+    """Return a callback that calls `progress`, if there is one, at most once per chunk."""
+    threshold = CHUNK
+
+    def report(reading: Reading) -> None:
+        nonlocal threshold
+        if progress and reading.done > threshold:
+            threshold = reading.done + CHUNK
+            progress(reading)
+
+    return report

@@ -8,7 +8,7 @@ import stat
 import sys
 import tempfile
 import zlib
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -16,7 +16,7 @@ from typing import IO, NamedTuple
 from charrnn.data import catalogue
 from charrnn.data.background import Behind
 from charrnn.data.cache import kept_text, texts_folder
-from charrnn.data.progress import CHUNK, Reading
+from charrnn.data.progress import CHUNK, ProgressCallback, Reading, throttled
 from charrnn.errors import CorpusError
 
 Source = str | Path
@@ -58,12 +58,12 @@ class Documents:
         """Bytes on the disk; of files that are gone 0."""
         return sum(each.path.stat().st_size for each in self.files if each.path.exists())
 
-    def show(self, fingerprint: "Fingerprint") -> Generator[Reading, None, None]:
+    def show(self, fingerprint: "Fingerprint", progress: ProgressCallback | None = None) -> None:
         """Show all bytes to a fingerprint."""
-        total = self.size
+        total, report = self.size, throttled(progress)
         for document in self.files:
             for _ in fingerprint.watch(document.chunks()):
-                yield Reading(f"looking at {self.name}", fingerprint.size, total)
+                report(Reading(f"looking at {self.name}", fingerprint.size, total))
 
 
 class Fingerprint:

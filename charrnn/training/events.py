@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from charrnn.config.training import Budget
-from charrnn.data.progress import Reading
 from charrnn.runs.run import Run
 
 
@@ -90,4 +89,4 @@ class Finished:
     seconds: float
 
 
-Event = Reading | Started | Step | Evaluated | Saved | SteppedBack | Finished
+Event = Started | Step | Evaluated | Saved | SteppedBack | Finished

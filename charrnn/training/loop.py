@@ -5,7 +5,7 @@ evaluation, which is then repeated first when the run is resumed.
 """
 
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from charrnn.config.model import ModelConfig
@@ -13,7 +13,7 @@ from charrnn.config.text import PLAIN, TextConfig
 from charrnn.config.training import Budget, TrainConfig
 from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus
-from charrnn.data.progress import Reading
+from charrnn.data.progress import ProgressCallback
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.numerics.devices import choose_device, idle_gpus
 from charrnn.numerics.precision import choose_precision
@@ -23,7 +23,9 @@ from charrnn.runs.run import Run
 from charrnn.training.distributed.group import Group
 from charrnn.training.events import Event, Started
 from charrnn.training.setup.new_run import prepare
+from charrnn.training.setup.opening import open_unless_stopped
 from charrnn.training.setup.resumed_run import (
+    ResumeRequest,
     find_run_to_resume,
     prepare_resumed,
     run_before_restart,
@@ -39,14 +41,16 @@ def train(
     *,
     out_dir: str | Path | None = None,
     init_from: str | None = None,
+    progress: ProgressCallback | None = None,
     stop: threading.Event | None = None,
 ) -> Iterator[Event]:
     """Train a new model on a text until its budget or patience is spent; yield what happens.
 
     Without `corpus` the bundled text is used; `text_config` says how it is read. `out_dir` is the
     run's folder, by default the name of the text under `checkpoints/`. `init_from` names a run
-    whose best model is trained further, and gives the shape of the network. Once `stop` is set,
-    training saves and ends. Raises `CharrnnError`.
+    whose best model is trained further, and gives the shape of the network. `progress` is called
+    with a `Reading` while a large text is fetched or read. Once `stop` is set, training saves and
+    ends; while the text is read, it ends without an event. Raises `CharrnnError`.
     """
     stop = stop or threading.Event()
     choose_device((config or TrainConfig()).device)  # refused before a large text is read
@@ -54,13 +58,15 @@ def train(
         restarted = group.on_rank_zero(lambda: run_before_restart(group.ranks, out_dir))
         if restarted:
             with group.rank_zero_context(restarted.writing):
-                yield from _resume(restarted, None, None, None, None, stop, group)
+                yield from _resume(restarted, ResumeRequest(), progress, stop, group)
             return
         if isinstance(corpus, Corpus):
             text = corpus
         else:
             source = catalogue.bundled_path() if corpus is None else corpus
-            opened = yield from _until(stop, Corpus.opening(source, text_config))
+            opened = open_unless_stopped(
+                lambda report: Corpus.open(source, text_config, progress=report), progress, stop
+            )
             if opened is None:
                 return
             text = opened
@@ -81,6 +87,7 @@ def resume(
     corpus: str | Path | None = None,
     device: str | None = None,
     threads: int | None = None,
+    progress: ProgressCallback | None = None,
     stop: threading.Event | None = None,
 ) -> Iterator[Event]:
     """Continue a run exactly where its newest checkpoint left it; see `train`.
@@ -91,51 +98,37 @@ def resume(
     """
     with Group.joined() as group:
         resumed = group.on_rank_zero(lambda: find_run_to_resume(run))
+        request = ResumeRequest(budget, corpus, device, threads)
         with group.rank_zero_context(resumed.writing):
-            yield from _resume(
-                resumed, budget, corpus, device, threads, stop or threading.Event(), group
-            )
+            yield from _resume(resumed, request, progress, stop or threading.Event(), group)
 
 
 def _resume(
     run: Run,
-    budget: Budget | None,
-    corpus: str | Path | None,
-    device_name: str | None,
-    threads: int | None,
+    request: ResumeRequest,
+    progress: ProgressCallback | None,
     stop: threading.Event,
     group: Group,
 ) -> Iterator[Event]:
     config = run.config
     checkpoint = group.on_rank_zero(lambda: run.select("last", ("model", "trainer")))
-    device = choose_device(device_name or config.training.device)
+    device = choose_device(request.device or config.training.device)
     choose_precision(config.training.precision, device, config.model.cell)
-    set_threads(threads or config.training.threads)
+    set_threads(request.threads or config.training.threads)
     record = Progress.of(checkpoint).corpus or config.corpus
     vocabulary = Vocabulary(config.vocabulary)
-    reopening = Corpus.reopening(record, vocabulary, corpus, config.text, allow_other=True)
-    text = yield from _until(stop, reopening)
+    text = open_unless_stopped(
+        lambda report: Corpus.reopen(
+            record, vocabulary, request.corpus, config.text, allow_other=True, progress=report
+        ),
+        progress,
+        stop,
+    )
     if text is None:
         return
-    resumed = prepare_resumed(run, checkpoint, text, budget, device, group)
+    resumed = prepare_resumed(run, checkpoint, text, request.budget, device, group)
     yield _started(resumed.trainer, replanned=resumed.replanned, notes=resumed.notes)
     yield from resumed.trainer.events(stop)
-
-
-def _until(
-    stop: threading.Event, opening: Generator[Reading, None, Corpus]
-) -> Generator[Reading, None, Corpus | None]:
-    """Open a text, telling how far it is; return None if asked to stop meanwhile."""
-    while True:
-        try:
-            reading = next(opening)
-        except StopIteration as end:
-            text: Corpus = end.value
-            return text
-        if stop.is_set():
-            opening.close()
-            return None
-        yield reading
 
 
 def _started(

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 
 from charrnn.console.follow import follow
+from charrnn.data.progress import ProgressCallback
 from charrnn.training.events import Event
 
 
@@ -16,7 +17,7 @@ class InterruptedEvent(threading.Event):
         super().set()
 
 
-def events(stop: threading.Event) -> Iterator[Event]:
+def events(progress: ProgressCallback, stop: threading.Event) -> Iterator[Event]:
     os.kill(os.getpid(), signal.SIGINT)
     yield from ()
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from charrnn.config.training import Budget
 from charrnn.console import training_view
 from charrnn.console.training_view import TrainingView
+from charrnn.data.progress import Reading
 from charrnn.training.events import Evaluated, Event, Finished, Step
 from charrnn.training.loop import resume, train
 from tests.conftest import TINY_MODEL, TINY_TRAINING
@@ -116,3 +117,21 @@ def test_without_a_terminal_there_are_plain_lines(
     evaluated = next(each for each in events if isinstance(each, Evaluated))
     assert "    " + evaluated.preview.strip("\n").split("\n")[0] in shown
     assert "finished (all steps done) at step 30" in shown
+
+
+def test_the_reading_of_a_text_is_a_bar_on_a_terminal_and_a_line_per_task_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    console = terminal(80, 30)
+    view = view_on(console, monkeypatch)
+    view.show_reading(Reading("looking at novel", 1 << 20, 4 << 20))
+    with console.capture() as shown:
+        console.print(view._live.renderable)
+    assert "25%  looking at novel" in shown.get()
+
+    file = io.StringIO()
+    view = view_on(Console(file=file, width=200), monkeypatch)
+    for task in ("looking at novel", "encoding novel"):
+        for done in (1, 2, 3):
+            view.show_reading(Reading(task, done << 20, 4 << 20))
+    assert file.getvalue().splitlines() == ["looking at novel", "encoding novel"]

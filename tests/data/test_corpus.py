@@ -10,7 +10,6 @@ import pytest
 from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus
 from charrnn.data.decoding import read_text
-from charrnn.data.progress import result_of
 from charrnn.errors import CorpusError, VocabularyError
 
 
@@ -110,10 +109,8 @@ def test_another_text_is_taken_where_that_is_allowed_and_its_characters_are_know
     corpus = Corpus.open(text_file)
     for name, text in {"known.txt": "the wheel\n", "new.txt": "zebras? 2\n"}.items():
         Path(name).write_text(text, "utf-8")
-    work = Corpus.reopening(corpus.record, corpus.vocabulary, "known.txt", allow_other=True)
-    other = result_of(work)
+    other = Corpus.reopen(corpus.record, corpus.vocabulary, "known.txt", allow_other=True)
     assert other.vocabulary == corpus.vocabulary
     assert (other.name, other.vocabulary.decode(other.codes)) == ("known", "the wheel\n")
-    work = Corpus.reopening(corpus.record, corpus.vocabulary, "new.txt", allow_other=True)
     with pytest.raises(VocabularyError, match=r"new holds .* does not know .*--init-from"):
-        result_of(work)
+        Corpus.reopen(corpus.record, corpus.vocabulary, "new.txt", allow_other=True)

@@ -15,7 +15,7 @@ from charrnn.data.cache import downloads_folder
 from charrnn.data.catalogue import Entry
 from charrnn.data.corpus import Corpus
 from charrnn.data.downloads import fetch
-from charrnn.data.progress import result_of
+from charrnn.data.progress import Reading
 from charrnn.errors import DownloadError
 
 TEXT = b"a text from far away, in many lines\n" * 30_000
@@ -111,18 +111,19 @@ def left() -> list[str]:
 def test_a_text_is_fetched_once(site: Site, path: str) -> None:
     wanted = entry(site, path)
     assert wanted.path is None
-    readings = list(fetch(wanted))
+    readings = list[Reading]()
+    fetch(wanted, readings.append)
     assert readings[-1].done == readings[-1].total == len(TEXT)
     assert wanted.path
     assert wanted.path.read_bytes() == TEXT
     assert left() == ["far.json", "far.txt"]
     asked = len(site.asked)
-    assert result_of(fetch(wanted)) == wanted.path
+    assert fetch(wanted) == wanted.path
     assert len(site.asked) == asked
 
 
 def test_a_download_that_breaks_off_goes_on_where_it_stopped(site: Site) -> None:
-    path = result_of(fetch(entry(site, "cut")))
+    path = fetch(entry(site, "cut"))
     assert path.read_bytes() == TEXT
     assert site.asked == [("cut", None), ("cut", f"bytes={len(TEXT) // 2}-")]
 
@@ -130,10 +131,10 @@ def test_a_download_that_breaks_off_goes_on_where_it_stopped(site: Site) -> None
 def test_a_later_call_goes_on_with_what_an_earlier_one_left(site: Site) -> None:
     site.faults = 2
     with pytest.raises(DownloadError, match="it ended early"):
-        result_of(fetch(entry(site, "cut")))
+        fetch(entry(site, "cut"))
     assert left() == ["far.mark", "far.part"]
     have = (downloads_folder() / "far.part").stat().st_size
-    result_of(fetch(entry(site, "cut")))
+    fetch(entry(site, "cut"))
     assert site.asked[-1] == ("cut", f"bytes={have}-")
     assert left() == ["far.json", "far.txt"]
 
@@ -143,38 +144,38 @@ def test_what_was_left_of_another_version_is_not_gone_on_with(site: Site) -> Non
     (downloads_folder() / "far.part").write_bytes(b"an older version")
     mark = {"url": site.url("whole"), "version": '"zero"'}
     (downloads_folder() / "far.mark").write_text(json.dumps(mark), "utf-8")
-    assert result_of(fetch(entry(site, "whole"))).read_bytes() == TEXT
+    assert fetch(entry(site, "whole")).read_bytes() == TEXT
 
 
 def test_mirrors_are_tried_in_turn(site: Site) -> None:
-    assert result_of(fetch(entry(site, "missing", "wrong", "whole"))).read_bytes() == TEXT
+    assert fetch(entry(site, "missing", "wrong", "whole")).read_bytes() == TEXT
     assert [path for path, _ in site.asked] == ["missing", "wrong", "whole"]
 
 
 def test_a_wrong_text_is_refused_naming_both_hashes(site: Site) -> None:
     found = hashlib.sha256(TEXT[::-1]).hexdigest()
     with pytest.raises(DownloadError, match=f"expected SHA-256 {SHA256}, found {found}"):
-        result_of(fetch(entry(site, "wrong")))
+        fetch(entry(site, "wrong"))
     with pytest.raises(DownloadError, match="and 7 were expected"):
-        result_of(fetch(entry(site, "whole", bytes=7)))
+        fetch(entry(site, "whole", bytes=7))
     assert [name for name in left() if name != "far.mark"] == []
 
 
 def test_without_a_checksum_the_first_download_is_recorded(site: Site) -> None:
     unsure = entry(site, "whole", sha256=None)
     assert unsure.known_sha256 is None
-    result_of(fetch(unsure)).unlink()
+    fetch(unsure).unlink()
     assert unsure.known_sha256 == SHA256
     with pytest.raises(DownloadError, match=f"expected SHA-256 {SHA256}"):
-        result_of(fetch(entry(site, "wrong", sha256=None)))
+        fetch(entry(site, "wrong", sha256=None))
 
 
 def test_a_text_is_unpacked_from_its_archive(site: Site) -> None:
-    assert result_of(fetch(entry(site, "zip", member="inside"))).read_bytes() == TEXT
+    assert fetch(entry(site, "zip", member="inside")).read_bytes() == TEXT
     assert left() == ["far.json", "far.txt"]
     (downloads_folder() / "far.txt").unlink()
     with pytest.raises(DownloadError, match=r"is not the \.zip that holds other"):
-        result_of(fetch(entry(site, "zip", member="other")))
+        fetch(entry(site, "zip", member="other"))
 
 
 def test_without_a_network_what_needs_none_is_offered(site: Site) -> None:
@@ -183,7 +184,7 @@ def test_without_a_network_what_needs_none_is_offered(site: Site) -> None:
     with pytest.raises(
         DownloadError, match=r"404 Not Found.*Service Unavailable.*train python"
     ) as caught:
-        result_of(fetch(wanted))
+        fetch(wanted)
     assert "\n" not in str(caught.value)
 
 
@@ -191,14 +192,14 @@ def test_a_slow_server_is_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(downloads, "_TIMEOUT", 0.05)
     monkeypatch.setattr(Handler, "do_GET", lambda _: threading.Event().wait(0.3))
     with pytest.raises(DownloadError, match="timed out"):
-        result_of(fetch(entry(site, "whole")))
+        fetch(entry(site, "whole"))
 
 
 def test_a_disk_that_is_no_place_for_it_is_one_sentence(site: Site) -> None:
     downloads_folder().parent.mkdir(parents=True)
     downloads_folder().write_text("a file", "utf-8")
     with pytest.raises(DownloadError, match="cannot be kept in"):
-        result_of(fetch(entry(site, "whole")))
+        fetch(entry(site, "whole"))
 
 
 def test_a_text_known_by_name_is_fetched_when_it_is_opened(

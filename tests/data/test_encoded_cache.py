@@ -80,23 +80,36 @@ def test_two_processes_encode_the_same_text_at_once() -> None:
 
 
 def test_a_text_that_changes_while_it_is_read_is_refused(kept: None) -> None:
-    write("t.txt", TEXT)
-    for work in (opening := Corpus.opening("t.txt")):
-        assert isinstance(work, Reading)
-        if work.task.startswith("looking"):
+    def change(reading: Reading) -> None:
+        if reading.task == "looking at t":
             write("t.txt", TEXT.replace("vu", "uv"))
-            break
+
     with pytest.raises(CorpusError, match="t changed while it was read"):
-        list(opening)
+        Corpus.open(write("t.txt", TEXT), progress=change)
     assert copies() == []
 
 
-def test_a_stop_leaves_nothing_behind(kept: None) -> None:
-    opening = Corpus.opening(write("t.txt", TEXT))
-    while next(opening).task != "encoding t":
-        pass
-    opening.close()
+def test_an_exception_in_the_callback_leaves_no_copy(kept: None) -> None:
+    def interrupt(reading: Reading) -> None:
+        if reading.task == "encoding t" and reading.done > reading.total // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Corpus.open(write("t.txt", TEXT), progress=interrupt)
     assert copies() == []
+
+
+def test_the_progress_of_a_large_text_is_reported_in_order(kept: None) -> None:
+    readings = list[Reading]()
+    corpus = Corpus.open(write("t.txt", TEXT), progress=readings.append)
+    Corpus.reopen(corpus.record, corpus.vocabulary, progress=readings.append)
+    tasks = [reading.task for reading in readings]
+    assert list(dict.fromkeys(tasks)) == ["looking at t", "encoding t"]
+    assert tasks[-1] == "looking at t"  # by `reopen`, which finds the copy
+    encoding = [reading for reading in readings if reading.task == "encoding t"]
+    assert encoding == sorted(encoding)
+    assert encoding[-1].done > encoding[-1].total // 2
+    assert all(0 < reading.done <= reading.total for reading in readings)
 
 
 def test_a_moved_text_is_found_by_its_content(kept: None) -> None:

@@ -34,12 +34,12 @@ RUN = Path("run")
 def child(out: int, gentle: bool) -> int:
     """Train until ended; tell each step."""
 
-    def told(stop: Any) -> Any:
+    def told(progress: Any, stop: Any) -> Any:
         new = not (RUN / "config.json").exists()
         events = (
-            train("verse.txt", CONFIG, TINY_MODEL, out_dir=RUN, stop=stop)
+            train("verse.txt", CONFIG, TINY_MODEL, out_dir=RUN, progress=progress, stop=stop)
             if new
-            else resume(str(RUN), stop=stop)
+            else resume(str(RUN), progress=progress, stop=stop)
         )
         for event in events:
             if isinstance(event, Step):
@@ -50,7 +50,7 @@ def child(out: int, gentle: bool) -> int:
         for stream in (0, 1, 2):
             os.dup2(os.open(os.devnull, os.O_RDWR), stream)
         return follow(told)
-    for _ in told(None):
+    for _ in told(None, None):
         pass
     return 0
 

@@ -22,6 +22,17 @@ from charrnn.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
+class ResumeRequest:
+    """What was given to continue a run; None means: as in the run."""
+
+    budget: Budget | None = None
+    corpus: str | Path | None = None
+    """Where the run's text is now, or another text."""
+    device: str | None = None
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
 class ResumedRun:
     """A run that continues, and what has changed since it stopped."""
 
