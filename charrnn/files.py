@@ -1,7 +1,12 @@
-"""Files: written to the disk, or replaced as a whole; and those that come with charrnn."""
+"""Files and folders: synced to the disk, written atomically; and those that come with charrnn."""
 
+import contextlib
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 _PACKAGE = Path(__file__).parent
 
@@ -12,12 +17,10 @@ def installed_folder(name: str) -> Path:
     return inside if inside.is_dir() else _PACKAGE.parent / name
 
 
-def write_synced(path: Path, data: bytes) -> None:
-    """Write a file; when this returns, the data is on the disk and not only in its cache."""
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+def sync_file(file: IO[bytes]) -> None:
+    """Write the data of an open file to the disk, not only to the system's memory."""
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def sync_folder(path: Path) -> None:
@@ -31,15 +34,62 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def replace_file(path: Path, content: str | bytes) -> None:
+def write_synced(path: Path, data: bytes) -> None:
+    """Write a file, in place, and sync it."""
+    with path.open("wb") as file:
+        file.write(data)
+        sync_file(file)
+
+
+def move_file(source: Path, target: Path) -> None:
+    """Give a file that is complete its final path, and replace a file that is there."""
+    source.replace(target)
+
+
+def replace_file(path: Path, content: str | bytes, *, synced: bool = False) -> None:
     """Write a file completely, or leave what was there before; text is written as UTF-8.
 
-    The data is not synced to the disk.
+    With `synced`, the file and its name are on the disk when this returns. An `OSError` names
+    `path`, also where the temporary file beside it failed.
     """
     data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        if synced:
+            write_synced(temporary, data)
+        else:
+            temporary.write_bytes(data)
+        move_file(temporary, path)
+        if synced:
+            sync_folder(path.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+@contextlib.contextmanager
+def temporary_file(folder: Path) -> Iterator[IO[bytes]]:
+    """Open a new file in a folder; it is removed at the end of the block unless it was moved."""
+    with tempfile.NamedTemporaryFile(dir=folder, suffix=".tmp", delete=False) as file:
+        try:
+            yield file
+        finally:
+            Path(file.name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Make a temporary folder, and rename it to `path` at the end of the block.
+
+    It is removed where the block raises, and where it cannot be renamed: another process may have
+    made the folder first.
+    """
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, suffix=".tmp"))
+    try:
+        yield temporary
+        with contextlib.suppress(OSError):
+            temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

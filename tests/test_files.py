@@ -1,15 +1,104 @@
+import os
 from pathlib import Path
 
 import pytest
 
-from charrnn.files import replace_file
+from charrnn.files import new_folder, replace_file, sync_file, temporary_file, write_synced
+
+
+@pytest.fixture
+def operations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of what is synced and renamed, in order."""
+    done, fsync, replace = list[str](), os.fsync, Path.replace
+
+    def record_sync(descriptor: int) -> None:
+        done.append(f"sync {Path(os.readlink(f'/proc/self/fd/{descriptor}')).name}")
+        fsync(descriptor)
+
+    def record_rename(path: Path, target: Path) -> Path:
+        done.append(f"rename {path.name}")
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", record_sync)
+    monkeypatch.setattr(Path, "replace", record_rename)
+    return done
+
+
+linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="there is no /proc")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     replace_file(path, "one")
-    replace_file(path, "two")
+    replace_file(path, "two", synced=True)
     assert path.read_text() == "two"
-    assert [each.name for each in tmp_path.iterdir() if each.suffix == ".tmp"] == []
-    with pytest.raises(OSError, match="nowhere"):
-        replace_file(tmp_path / "nowhere" / "page.html", "three")
+    with pytest.raises(UnicodeEncodeError):
+        replace_file(path, "\ud800")
+    assert path.read_text() == "two"
+    assert names(tmp_path) == ["page.html"]
+
+
+@pytest.mark.parametrize("synced", [False, True])
+def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path: Path, synced: bool) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    for path, kind in {
+        tmp_path / "nowhere" / "page.html": FileNotFoundError,
+        tmp_path / "file" / "page.html": NotADirectoryError,
+        tmp_path / "folder": IsADirectoryError,
+    }.items():
+        with pytest.raises(kind) as caught:
+            replace_file(path, "three", synced=synced)
+        assert (caught.value.filename, caught.value.filename2) == (str(path), None)
+    assert names(tmp_path) == ["file", "folder"]
+
+
+@linux
+def test_a_synced_replacement_syncs_the_file_before_the_rename_and_the_folder_after(
+    tmp_path: Path, operations: list[str]
+) -> None:
+    replace_file(tmp_path / "plain", "data")
+    assert operations == ["rename .plain.tmp"]
+    operations.clear()
+    replace_file(tmp_path / "config.json", b"data", synced=True)
+    temporary = ".config.json.tmp"
+    assert operations == [f"sync {temporary}", f"rename {temporary}", f"sync {tmp_path.name}"]
+
+
+@linux
+def test_data_is_complete_when_it_is_synced(tmp_path: Path, operations: list[str]) -> None:
+    write_synced(tmp_path / "weights", b"data")
+    with (tmp_path / "codes").open("wb") as file:
+        file.write(b"in Python's buffer")
+        sync_file(file)
+        assert (tmp_path / "codes").read_bytes() == b"in Python's buffer"
+    assert operations == ["sync weights", "sync codes"]
+
+
+def test_a_temporary_file_is_removed_unless_it_was_moved(tmp_path: Path) -> None:
+    with temporary_file(tmp_path) as file:
+        file.write(b"kept")
+        sync_file(file)
+        Path(file.name).replace(tmp_path / "kept")
+    with pytest.raises(KeyboardInterrupt), temporary_file(tmp_path):
+        raise KeyboardInterrupt
+    assert names(tmp_path) == ["kept"]
+    assert (tmp_path / "kept").read_bytes() == b"kept"
+
+
+def test_a_new_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "encoded"
+    with new_folder(path) as folder:
+        (folder / "codes").touch()
+        assert not path.exists()
+    assert names(path) == ["codes"]
+    with new_folder(path) as folder:  # the first one stays
+        (folder / "other").touch()
+    with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / "interrupted") as folder:
+        raise KeyboardInterrupt
+    assert names(tmp_path) == ["encoded"]
+    assert names(path) == ["codes"]

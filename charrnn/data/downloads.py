@@ -7,7 +7,6 @@ the expected one: an interrupted download goes on where it stopped, and nothing 
 import hashlib
 import http.client
 import json
-import os
 import shutil
 import socket
 import time
@@ -23,6 +22,7 @@ from charrnn.data.cache import downloads_folder
 from charrnn.data.catalogue import Entry
 from charrnn.data.progress import ProgressCallback, Reading
 from charrnn.errors import DownloadError
+from charrnn.files import move_file, sync_file
 from charrnn.version import __version__
 
 _PIECE = 1 << 18  # bytes asked for at once
@@ -118,8 +118,7 @@ def _download(entry: Entry, url: str, part: Path, progress: ProgressCallback | N
                 if progress:
                     task = f"fetching {entry.name}"
                     progress(Reading(task, have, total or entry.bytes or have))
-            file.flush()
-            os.fsync(file.fileno())
+            sync_file(file)
     if total is not None and have < total:
         raise http.client.IncompleteRead(b"", total - have)
 
@@ -148,7 +147,7 @@ def _settle(entry: Entry, url: str, part: Path, place: Path) -> str:
         text.unlink(missing_ok=True)
         part.unlink(missing_ok=True)
         raise
-    text.replace(place)
+    move_file(text, place)
     for left in (part, part.with_suffix(".mark")):
         left.unlink(missing_ok=True)
     return sha256

@@ -12,9 +12,6 @@ import contextlib
 import hashlib
 import json
 import mmap
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +28,7 @@ from charrnn.data.progress import ProgressCallback, Reading, throttled
 from charrnn.data.sources import Documents, Fingerprint
 from charrnn.data.vocabulary import UNKNOWN, Census, Codes, Vocabulary
 from charrnn.errors import CorpusError
-from charrnn.files import write_synced
+from charrnn.files import new_folder, sync_file, write_synced
 
 SEPARATOR = "\x1c"
 """Stands between documents: FILE SEPARATOR, which texts do not hold."""
@@ -66,19 +63,13 @@ def encode(
     if copy := find(fingerprint.sha256, config):
         return copy
     place = _place(fingerprint.sha256, config)
-    temporary = None
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=place.parent, prefix="making-"))
-        made = _encode(documents, fingerprint, config, temporary, progress)
-        with contextlib.suppress(OSError):  # another run was first: its copy is the same
-            temporary.rename(place)
-        return find(fingerprint.sha256, config) or made
+        with new_folder(place) as folder:  # where another run is first, its copy is the same
+            encoded = _encode(documents, fingerprint, config, folder, progress)
+        return find(fingerprint.sha256, config) or encoded
     except OSError:  # no room or no right to keep a copy: memory has to do
         return _encode(documents, fingerprint, config, None, progress)
-    finally:
-        if temporary:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def find(sha256: str, config: TextConfig) -> Encoded | None:
@@ -244,8 +235,7 @@ class _Sink:
             with self._file:
                 if kind is None:
                     self._behind.finish()
-                    self._file.flush()
-                    os.fsync(self._file.fileno())
+                    sync_file(self._file)
                 else:  # that is what is to be told, and the file is given up
                     with contextlib.suppress(OSError):
                         self._behind.finish()

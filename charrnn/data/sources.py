@@ -6,7 +6,6 @@ import hashlib
 import os
 import stat
 import sys
-import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from charrnn.data.background import Behind
 from charrnn.data.cache import kept_text, texts_folder
 from charrnn.data.progress import CHUNK, ProgressCallback, Reading, throttled
 from charrnn.errors import CorpusError
+from charrnn.files import move_file, sync_file, temporary_file
 
 Source = str | Path
 
@@ -180,18 +180,13 @@ def _keep(stream: IO[bytes]) -> Path:
     digest = hashlib.sha256()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".tmp", delete=False) as file:
-            temporary = Path(file.name)
-            try:
-                while chunk := stream.read(CHUNK):
-                    digest.update(chunk)
-                    file.write(chunk)
-                file.flush()
-                os.fsync(file.fileno())
-                path = kept_text(digest.hexdigest())
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
+        with temporary_file(folder) as file:
+            while chunk := stream.read(CHUNK):
+                digest.update(chunk)
+                file.write(chunk)
+            sync_file(file)
+            path = kept_text(digest.hexdigest())
+            move_file(Path(file.name), path)
     except OSError as error:
         raise CorpusError(
             f"what was piped in cannot be kept in {folder} ({error.strerror}): make room there, "

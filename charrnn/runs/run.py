@@ -4,7 +4,6 @@ The manifest, written last, holds the size and the SHA-256 of the other files an
 and its own digest: a folder whose manifest does not hold is not a checkpoint.
 """
 
-import contextlib
 import dataclasses
 import re
 import warnings
@@ -25,7 +24,7 @@ from charrnn.config.training import ResolvedTrainConfig
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ConfigError, DamagedCheckpointWarning, VocabularyError
-from charrnn.files import sync_folder, write_synced
+from charrnn.files import replace_file
 from charrnn.runs import manifest as manifests
 from charrnn.runs import saving
 from charrnn.runs.checkpoint import Checkpoint, Part
@@ -73,17 +72,12 @@ class Run(RunFolder):
             "charrnn": __version__,
             **dataclasses.asdict(self.config),
         }
-        temporary = self.path / f".{CONFIG_FILE}"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             needed = _ROOM * (self.checkpoint_bytes + SPARE)
             saving.check_room(self.path, needed, "the run cannot be kept")
-            write_synced(temporary, as_json(record))
-            temporary.replace(self.path / CONFIG_FILE)
-            sync_folder(self.path)
+            replace_file(self.path / CONFIG_FILE, as_json(record), synced=True)
         except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
             raise CheckpointError(
                 f"the run folder {self.path} cannot be made ({error.strerror}): give another one "
                 "with --out-dir"

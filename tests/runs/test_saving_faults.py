@@ -56,7 +56,7 @@ class Disk:
                 os.fsync(file.fileno())
 
         patch.setattr(os, "fsync", fsync)
-        for module in ("charrnn.files", "charrnn.runs.saving", "charrnn.runs.run"):
+        for module in ("charrnn.files", "charrnn.runs.saving"):
             patch.setattr(sys.modules[module], "write_synced", write)
         assert files.write_synced is write
 
@@ -168,3 +168,51 @@ def test_a_fault_at_every_operation_of_a_save(
         assert_whole(run, 50)
         assert not [each for each in run.path.iterdir() if each.name.startswith(".")]
     print(f"faults injected: {faults} ({errno.errorcode[code]})")
+
+
+def creation(disk: Disk) -> list[str]:
+    """Return what the creation of a run does when nothing fails."""
+    disk.watched(Run(Path("whole"), CONFIG).create)
+    assert disk.done == ["os.mkdir", "open", "write", "fsync", "os.rename", "fsync", "os.remove"]
+    return list(disk.done)
+
+
+def test_a_fault_at_every_operation_of_a_creation(disk: Disk) -> None:
+    whole = creation(disk)
+    for place, name in enumerate(whole[:-1]):  # a temporary file that stays does no harm
+
+        def fail(_: str, number: int, place: int = place) -> None:
+            if number == place:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        run = Run(Path(f"run-{place}"), CONFIG)
+        disk.fail = fail
+        with pytest.raises(CheckpointError, match=f"{run.path} cannot be made .Input/output error"):
+            disk.watched(run.create)
+        disk.fail = lambda name, number: None
+        renamed = "os.rename" in whole[:place]
+        left = [path.name for path in run.path.iterdir()] if run.path.exists() else []
+        assert left == (["config.json"] if renamed else []), name
+        if not renamed:
+            run.create()
+        assert Run.open(run.path).config == run.config
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_killed_at_every_operation_of_a_creation(disk: Disk) -> None:
+    whole = creation(disk)
+    for place, name in enumerate(whole):
+        run = Run(Path(f"run-{place}"), CONFIG)
+        child = os.fork()
+        if child == 0:
+            disk.fail = lambda _, number, place=place: (  # type: ignore[misc]
+                os.kill(os.getpid(), signal.SIGKILL) if number == place else None
+            )
+            disk.watched(run.create)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, (place, name)
+        if not (run.path / "config.json").exists():
+            run.create()
+        assert Run.open(run.path).config == run.config
+        assert [path.name for path in run.path.iterdir()] == ["config.json"]
