@@ -14,7 +14,7 @@ _LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "__
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class CatalogueEntry:
     """A text of the catalogue; exactly one of `file`, `python` and `urls` says where it is."""
 
     name: str
@@ -89,12 +89,12 @@ def python_files() -> tuple[Path, ...]:
 
 
 @cache
-def entries() -> dict[str, Entry]:
+def entries() -> dict[str, CatalogueEntry]:
     """Return all texts by name."""
     listed = tomllib.loads(
         (installed_folder("corpora") / "catalogue.toml").read_text(encoding="utf-8")
     )
     return {
-        name: Entry(name=name, **{**each, "urls": tuple(each.get("urls", ()))})
+        name: CatalogueEntry(name=name, **{**each, "urls": tuple(each.get("urls", ()))})
         for name, each in listed.items()
     }

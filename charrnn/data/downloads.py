@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import filelock
 
 from charrnn.data.cache import downloads_folder
-from charrnn.data.catalogue import Entry
+from charrnn.data.catalogue import CatalogueEntry
 from charrnn.data.progress import ProgressCallback, Reading
 from charrnn.errors import DownloadError
 from charrnn.files import move_file, sync_file
@@ -30,7 +30,7 @@ _TIMEOUT = 30.0  # seconds without a byte
 _PAUSES = (0.0, 1.0, 4.0)  # seconds before each attempt at one address
 
 
-def fetch(entry: Entry, progress: ProgressCallback | None = None) -> Path:
+def fetch(entry: CatalogueEntry, progress: ProgressCallback | None = None) -> Path:
     """Fetch a text unless it is here; return its file. Raises `DownloadError`."""
     folder = downloads_folder()
     place = folder / f"{entry.name}.txt"
@@ -46,7 +46,7 @@ def fetch(entry: Entry, progress: ProgressCallback | None = None) -> Path:
     return place
 
 
-def _fetch(entry: Entry, place: Path, progress: ProgressCallback | None) -> None:
+def _fetch(entry: CatalogueEntry, place: Path, progress: ProgressCallback | None) -> None:
     part = place.with_suffix(".part")
     wrong: DownloadError | None = None
     reasons = []
@@ -85,7 +85,9 @@ class _Gone(Exception):  # noqa: N818
     """The address answers that it has no such text: asking again is in vain."""
 
 
-def _download(entry: Entry, url: str, part: Path, progress: ProgressCallback | None) -> None:
+def _download(
+    entry: CatalogueEntry, url: str, part: Path, progress: ProgressCallback | None
+) -> None:
     """Fetch the rest of a file into `part`."""
     mark = part.with_suffix(".mark")  # which version of which address the part is of
     have = part.stat().st_size if part.is_file() else 0
@@ -123,7 +125,7 @@ def _download(entry: Entry, url: str, part: Path, progress: ProgressCallback | N
         raise http.client.IncompleteRead(b"", total - have)
 
 
-def _settle(entry: Entry, url: str, part: Path, place: Path) -> str:
+def _settle(entry: CatalogueEntry, url: str, part: Path, place: Path) -> str:
     """Move what was fetched to its place if it is what was expected; return its SHA-256."""
     text = part
     try:

@@ -16,11 +16,11 @@ from charrnn.errors import CheckpointError
 
 MOST_JSON = 64 << 20  # bytes: a vocabulary of all Unicode takes a third of it
 
-Entry = dict[str, Any]
+FileRecord = dict[str, Any]
 
 
-def entry(data: bytes) -> Entry:
-    """Return what a manifest tells of a file."""
+def file_record(data: bytes) -> FileRecord:
+    """Return the record of a file in a manifest: its size and its SHA-256."""
     return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
@@ -73,10 +73,10 @@ def read(path: Path, most: int) -> bytes:
         raise CheckpointError(f"{path} cannot be read ({error.strerror})") from None
 
 
-def read_verified(path: Path, expected: Entry, most: int) -> bytes:
+def read_verified(path: Path, expected: FileRecord, most: int) -> bytes:
     """Return the bytes of a file that is as its manifest says; raise `CheckpointError`."""
     data = read(path, most)
-    found = entry(data)
+    found = file_record(data)
     if found != expected:
         raise CheckpointError(
             f"{path} is damaged: expected SHA-256 {expected['sha256']}, found {found['sha256']}"

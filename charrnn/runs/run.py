@@ -38,7 +38,7 @@ from charrnn.runs.layout import (
     TRAINER_FILE,
     RunFolder,
 )
-from charrnn.runs.manifest import MOST_JSON, Entry, as_json, read_json
+from charrnn.runs.manifest import MOST_JSON, FileRecord, as_json, read_json
 from charrnn.runs.run_config import Origin, RunConfig
 from charrnn.version import __version__
 
@@ -130,13 +130,13 @@ class Run(RunFolder):
 
     def _look_once(self) -> tuple[list[Checkpoint], dict[int, Path], bool]:
         """Look at the folders of steps; say whether some were pruned before they were read."""
-        config_entry = manifests.entry(manifests.read(self.path / CONFIG_FILE, MOST_JSON))
+        config_record = manifests.file_record(manifests.read(self.path / CONFIG_FILE, MOST_JSON))
         found, broken, folders = [], dict[int, Path](), dict[int, Path]()
         for folder in sorted(self.path.iterdir()):  # one being replaced before what replaces it
             if match := _STEP_FOLDER.fullmatch(folder.name):
                 folders[int(match[1])] = folder
         for step, folder in folders.items():
-            if sound := _read_records(folder, config_entry):
+            if sound := _read_records(folder, config_record):
                 found.append(Checkpoint(self, step, folder, *sound))
             elif folder.exists():
                 broken[step] = folder
@@ -218,8 +218,8 @@ class Run(RunFolder):
         manifest = manifests.sealed(
             {
                 "format": FORMAT,
-                "files": {name: manifests.entry(data) for name, data in contents.items()},
-                "config": manifests.entry(manifests.read(self.path / CONFIG_FILE, MOST_JSON)),
+                "files": {name: manifests.file_record(data) for name, data in contents.items()},
+                "config": manifests.file_record(manifests.read(self.path / CONFIG_FILE, MOST_JSON)),
             }
         )
         folder = self.step_folder(step)
@@ -264,7 +264,7 @@ def _by_loss(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
 
 
 def _read_records(
-    folder: Path, config_entry: Entry
+    folder: Path, config_record: FileRecord
 ) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """Return manifest and state if they are whole and fit the files beside them and config.json."""
     try:
@@ -275,9 +275,9 @@ def _read_records(
         sizes = {name: (folder / name).lstat().st_size for name in _FILES}
         holds = (
             manifests.is_sealed(manifest, data)
-            and manifest["config"] == config_entry
+            and manifest["config"] == config_record
             and all(set(each) == {"size", "sha256"} for each in manifest["files"].values())
-            and sizes == {name: entry["size"] for name, entry in manifest["files"].items()}
+            and sizes == {name: record["size"] for name, record in manifest["files"].items()}
         )
         if not holds:
             return None

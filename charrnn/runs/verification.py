@@ -37,7 +37,7 @@ def verified(run: Run) -> list[Verified]:
 
 
 def _checked(checkpoint: Checkpoint) -> Verified:
-    size = sum(entry["size"] for entry in checkpoint.manifest["files"].values())
+    size = sum(record["size"] for record in checkpoint.manifest["files"].values())
     try:
         checkpoint.verify()
         for part in ("model", "trainer"):

@@ -12,7 +12,7 @@ import pytest
 
 from charrnn.data import catalogue, downloads
 from charrnn.data.cache import downloads_folder
-from charrnn.data.catalogue import Entry
+from charrnn.data.catalogue import CatalogueEntry
 from charrnn.data.corpus import Corpus
 from charrnn.data.downloads import fetch
 from charrnn.data.progress import Reading
@@ -96,10 +96,10 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         thread.join()
 
 
-def entry(site: Site, *paths: str, sha256: str | None = SHA256, **fields: Any) -> Entry:
+def entry(site: Site, *paths: str, sha256: str | None = SHA256, **fields: Any) -> CatalogueEntry:
     urls = tuple(site.url(path) for path in paths)
     given = {"title": "", "language": "", "licence": "", **fields}
-    return Entry(name="far", urls=urls, sha256=sha256, **given)
+    return CatalogueEntry(name="far", urls=urls, sha256=sha256, **given)
 
 
 def left() -> list[str]:

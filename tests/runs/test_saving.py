@@ -11,7 +11,7 @@ import pytest
 from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError
 from charrnn.runs import run as module
-from charrnn.runs.manifest import Entry
+from charrnn.runs.manifest import FileRecord
 from charrnn.runs.run import Run
 from tests.runs.small_run import CONFIG, save
 from tests.training.tiny_runs import tiny
@@ -94,12 +94,12 @@ def test_a_reader_looks_again_where_all_that_it_saw_was_pruned(
     save(run, 10)
     plain = module._read_records
 
-    def pruned_meanwhile(folder: Path, config_entry: Entry) -> Any:
+    def pruned_meanwhile(folder: Path, config_record: FileRecord) -> Any:
         monkeypatch.setattr(module, "_read_records", plain)
         for step in (20, 30, 40):
             save(run, step)
         assert not folder.exists()
-        return plain(folder, config_entry)
+        return plain(folder, config_record)
 
     monkeypatch.setattr(module, "_read_records", pruned_meanwhile)
     assert run.select("last").step == 40

@@ -70,8 +70,8 @@ class Stranger:
         data = _json(config)
         body = {
             "format": 1,
-            "files": {name: manifest.entry(each) for name, each in contents.items()},
-            "config": manifest.entry(data),
+            "files": {name: manifest.file_record(each) for name, each in contents.items()},
+            "config": manifest.file_record(data),
         }
         if self.random.random() < 0.15:
             self.mutate(body)
