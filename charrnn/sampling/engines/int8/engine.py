@@ -21,7 +21,7 @@ from charrnn.sampling.engines.int8.switching_loop import SwitchingLoop
 from charrnn.sampling.engines.int8.weights import whole_weights
 from charrnn.sampling.engines.interface import Writer
 
-State = tuple[NDArray[np.int16], NDArray[np.float32]]
+Int8State = tuple[NDArray[np.int16], NDArray[np.float32]]
 """Hidden units as whole numbers, and cells: (B, L, H) each."""
 
 
@@ -46,18 +46,20 @@ class QuantizedWriter(Writer):
         )
         self._output_bias_V = arrays["output.bias"]
 
-    def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], State]:
+    def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], Int8State]:
         """Read a prompt from a blank state."""
         hidden_LH, cells_LH = np.zeros(self._shape, np.int16), np.zeros(self._shape, np.float32)
         self._loop.read(codes_T, hidden_LH, cells_LH)
         return self._logits(hidden_LH[None]), (hidden_LH[None], cells_LH[None])
 
-    def pick(self, state: State, samples_B: NDArray[np.int64]) -> State:
+    def pick(self, state: Int8State, samples_B: NDArray[np.int64]) -> Int8State:
         """Return the state of some of the samples."""
         hidden_BLH, cells_BLH = state
         return hidden_BLH[samples_B], cells_BLH[samples_B]
 
-    def step(self, state: State, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], State]:
+    def step(
+        self, state: Int8State, codes_B: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], Int8State]:
         """Read one character for each sample."""
         hidden_BLH, cells_BLH = state[0].copy(), state[1].copy()
         for sample in range(len(codes_B)):
