@@ -94,14 +94,14 @@ def _show(
     try:
         with _stop_request() as stop, contextlib.closing(answer()) as pieces:
             text = conversation.text
-            output.write(text if whole else text.rpartition("\n")[2])
+            output.show_text(text if whole else text.rpartition("\n")[2])
             for piece in pieces:
-                output.write(piece)
+                output.show_text(piece)
                 if stop.is_set():
                     break
     finally:
         if not sys.stdout.isatty():
-            output.write("\n")
+            output.show_text("\n")
         output.close()
 
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable
 
 from charrnn.console.text import printable
+from charrnn.sampling.loop import Piece
 
 
 class TextOutput:
@@ -16,7 +17,7 @@ class TextOutput:
         self._terminal = sys.stdout.isatty()
         self._breaks = 0  # line breaks not yet shown
 
-    def write(self, text: str) -> None:
+    def show_text(self, text: str) -> None:
         """Show a piece of text at once."""
         if not self._terminal:
             sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
@@ -30,7 +31,7 @@ class TextOutput:
     def separate(self, label: str = "", first: bool = False) -> None:
         """Begin another text, or a first one, below a line of dashes that may have a label."""
         self._breaks = 0
-        self.write("\n" * (not first) + (f" {label} " if label else "").center(40, "-") + "\n")
+        self.show_text("\n" * (not first) + (f" {label} " if label else "").center(40, "-") + "\n")
 
     def close(self) -> None:
         """End the text."""
@@ -40,28 +41,28 @@ class TextOutput:
 
 
 def print_samples(
-    groups: Iterable[tuple[str, Iterable[tuple[int, str]]]], prompt: str, num_samples: int
+    groups: Iterable[tuple[str, Iterable[Piece]]], prompt: str, num_samples: int
 ) -> list[tuple[str, str]]:
     """Print texts below one another: the first of a group as it is written, the others after it.
 
-    A group has a label, empty where there is only one, and its pieces: (sample number, new text),
-    as `charrnn.sampling.loop.write` gives them. Each text is shown with its prompt. Returns the
-    label and the new text of each.
+    A group has a label, empty where there is only one, and its pieces, in the order in which
+    `charrnn.sampling.loop.stream_samples` yields them. Each text is shown with its prompt. Returns
+    the label and the new text of each.
     """
     output, written = TextOutput(), []
     try:
         for place, (label, pieces) in enumerate(groups):
             if label:
                 output.separate(label, first=place == 0)
-            output.write(prompt)
+            output.show_text(prompt)
             texts: list[list[str]] = [[] for _ in range(num_samples)]
-            for number, piece in pieces:
-                texts[number].append(piece)
-                if number == 0:
-                    output.write(piece)
+            for piece in pieces:
+                texts[piece.sample].append(piece.text)
+                if piece.sample == 0:
+                    output.show_text(piece.text)
             for text in texts[1:]:
                 output.separate(label)
-                output.write(prompt + "".join(text))
+                output.show_text(prompt + "".join(text))
             written += [(label, "".join(text)) for text in texts]
     finally:
         output.close()

@@ -12,7 +12,7 @@ from charrnn.console.samples import print_samples
 from charrnn.console.tables import print_facts, print_table
 from charrnn.errors import ConfigError
 from charrnn.reports.units import UnitStudy, found
-from charrnn.sampling.loop import generate
+from charrnn.sampling.loop import Piece, generate
 
 _TEXTS = 8  # written free and forced, to count features in
 _EFFECT = 4_096  # characters along which forecasts are compared
@@ -90,7 +90,10 @@ def print_forced(result: Forced) -> None:
     )
     results().print()
     print_samples(
-        [(label, [(0, text)]) for label, text in zip(("free", "held"), result.texts, strict=True)],
+        [
+            (label, [Piece(0, text)])
+            for label, text in zip(("free", "held"), result.texts, strict=True)
+        ],
         "",
         1,
     )

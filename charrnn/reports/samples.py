@@ -9,7 +9,7 @@ from charrnn.console.samples import print_samples
 from charrnn.console.text import printable
 from charrnn.data.corpus import Corpus
 from charrnn.sampling.engines.interface import Writer
-from charrnn.sampling.loop import judged, write
+from charrnn.sampling.loop import judged, stream_samples
 from charrnn.sampling.novelty import LONG, novelty
 
 
@@ -25,7 +25,7 @@ def show_samples(
         [
             (
                 f"temperature {one.temperature}" if several else "",
-                write(writer, prompt, one, corpus),
+                stream_samples(writer, prompt, one, corpus),
             )
             for one in config.at_each_temperature()
         ],

@@ -11,14 +11,14 @@ from charrnn.config.checks import MAX_SEED
 from charrnn.config.sampling import SampleConfig
 from charrnn.data.corpus import Corpus
 from charrnn.sampling.engines.interface import Writer
-from charrnn.sampling.loop import Reading, write
+from charrnn.sampling.loop import PromptState, stream_samples
 
 
 class _Page(NamedTuple):
-    """A text, and what the model makes of it: None where there is nothing yet."""
+    """A text, and the state of the model after it: None where there is no text yet."""
 
     text: str
-    reading: Reading | None
+    prompt_state: PromptState | None
 
 
 _BLANK = _Page("", None)
@@ -78,11 +78,11 @@ class Conversation:
         self._answers += 1
         page, answer = self._page, ""
         try:
-            for _, piece in write(
-                self._writer, page.text, config, self._corpus, reading=page.reading
+            for piece in stream_samples(
+                self._writer, page.text, config, self._corpus, prompt_state=page.prompt_state
             ):
-                answer += piece  # before it is shown: what was seen is in the text
-                yield piece
+                answer += piece.text  # before it is shown: what was seen is in the text
+                yield piece.text
         finally:
             if page is _BLANK and "\n" in self._writer.vocabulary:
                 page = self._read(page, "\n")._replace(text="")  # as if below another line
@@ -92,10 +92,10 @@ class Conversation:
         codes = self._writer.vocabulary.encode(text, self.config.unknown)
         if not len(codes):
             return page
-        reading = page.reading
-        if reading is None:
-            reading = Reading(*self._writer.read(codes))
+        prompt_state = page.prompt_state
+        if prompt_state is None:
+            prompt_state = PromptState(*self._writer.read(codes))
         else:
             for code in codes.astype(np.int64):
-                reading = Reading(*self._writer.step(reading.state, code[None]))
-        return _Page(page.text + self._writer.vocabulary.decode(codes), reading)
+                prompt_state = PromptState(*self._writer.step(prompt_state.state, code[None]))
+        return _Page(page.text + self._writer.vocabulary.decode(codes), prompt_state)

@@ -1,4 +1,4 @@
-"""From logits to a character: temperature, top-k, top-p, min-p, then the draw.
+"""From logits to a character: temperature, top-k, top-p, min-p, then one sample.
 
 A new filter needs: a field of `SampleConfig`; here, its function and its place in `distribution`;
 an entry in `charrnn.console.interactive`; a part of the key in `engines.cuda_graph`.
@@ -62,8 +62,8 @@ def distribution(logits_BV: Array, config: SampleConfig) -> Array:
     return p_BV
 
 
-def draw(p_BV: Array, uniforms_B: Array) -> Array:
-    """Return one code for each row by inverting its cumulative distribution at a uniform."""
+def sample_codes(p_BV: Array, uniforms_B: Array) -> Array:
+    """Sample one code for each row: invert its cumulative distribution at a uniform number."""
     cumulative_BV = _library(p_BV).cumsum(p_BV, axis=1)
     thresholds_B1 = uniforms_B[:, None] * cumulative_BV[:, -1:]
     return (cumulative_BV <= thresholds_B1).sum(axis=1)

@@ -1,4 +1,4 @@
-"""Writing text: the loop around a writer, which asks it and draws.
+"""Generate text: the loop that asks a writer for logits and samples characters.
 
 Shape suffixes: B samples, V characters of the vocabulary.
 """
@@ -20,21 +20,34 @@ from charrnn.numerics.randomness import SampleUniforms
 from charrnn.sampling.constraints import Rule, allowed_in_text, first_place, rules_of
 from charrnn.sampling.engines.interface import BlockWriter, Writer
 from charrnn.sampling.engines.selection import writer_for
-from charrnn.sampling.filters import distribution, draw
+from charrnn.sampling.filters import distribution, sample_codes
 
 if TYPE_CHECKING:
     from charrnn.model.network import CharRNN
 
 Probabilities = NDArray[np.float64]
 
-_BLOCK = 64  # characters that a writer draws by itself before the first of them is shown
+_BLOCK = 64  # characters that a writer samples by itself before the first of them is shown
 
 
-class Reading(NamedTuple):
-    """What a writer makes of a text that it has read: the logits (1, V) after it, and its state."""
+class PromptState(NamedTuple):
+    """The result of reading a prompt: the logits (1, V) after it, and the state of the writer."""
 
     logits_1V: NDArray[np.float32]
     state: Any
+
+
+class Piece(NamedTuple):
+    """New text of one sample."""
+
+    sample: int
+    """The number of the sample, from 0."""
+    text: str
+    """Empty while the characters may be the start of the stop text."""
+    log_probability: float | None = None
+    """None if not requested. Else the natural logarithm of the model's own probability, at
+    temperature 1, of the character that was sampled in this step; 0 if none was sampled. The sum
+    over all pieces is that of the text, the stop text included."""
 
 
 class _Draw(NamedTuple):
@@ -47,51 +60,55 @@ class _Draw(NamedTuple):
     """What it was drawn from; None where it was given."""
 
 
-def write(
+def stream_samples(
     writer: Writer,
     prompt: str,
     config: SampleConfig,
     corpus: Corpus | None = None,
-    likelihood_B: Probabilities | None = None,
-    reading: Reading | None = None,
-) -> Iterator[tuple[int, str]]:
-    """Yield (sample number, piece of new text) as each piece is settled, without the prompt.
+    *,
+    prompt_state: PromptState | None = None,
+    log_probabilities: bool = False,
+) -> Iterator[Piece]:
+    """Yield the new text of all samples piece by piece, without the prompt.
 
     Without a prompt a text begins with the corpus's commonest line start, as if after a line break;
     where a rule holds (see `charrnn.sampling.constraints`) it begins with what that allows. A piece
     that could be the beginning of the stop text is held back until it is not. `max_copy` is about
-    `corpus`. To `likelihood_B` is added the natural logarithm of how likely the model itself holds
-    each text, at temperature 1 and the stop text included, but for a line start that was given.
-    A `reading` of the prompt, if there is one already, is gone on from.
+    `corpus`. A prompt that was read before is not read again: give its `prompt_state`.
+
+    `log_probabilities` makes each character of a sample a piece, even where its text is empty, and
+    computes its log-probability. Characters are then sampled one at a time.
 
     Raises `VocabularyError` and `ConfigError` when called, not at the first piece.
     """
     rules = rules_of(config, writer.vocabulary, corpus)
     codes = writer.vocabulary.encode(prompt, config.unknown)
     texts = [_Text(prompt, config, bool(rules)) for _ in range(config.num_samples)]
-    judged = likelihood_B is not None
-    drawn = _draws(writer, codes, config, rules, texts, reading, judged)
+    drawn = _draws(writer, codes, config, rules, texts, prompt_state, log_probabilities)
     draws = itertools.islice(drawn, config.length)
-    return _pieces(draws, texts, likelihood_B)
+    return _pieces(draws, texts, log_probabilities)
 
 
 def _pieces(
-    draws: Iterator[_Draw], texts: "Sequence[_Text]", likelihood_B: Probabilities | None
-) -> Iterator[tuple[int, str]]:
+    draws: Iterator[_Draw], texts: "Sequence[_Text]", log_probabilities: bool
+) -> Iterator[Piece]:
+    nothing_sampled = 0.0 if log_probabilities else None
     for samples_B, characters, codes_B, logits_BV in draws:
-        if likelihood_B is not None and logits_BV is not None:
-            writing_B = np.array([not texts[sample].ended for sample in samples_B.tolist()])
-            log_probabilities_B = _log_probabilities(logits_BV, codes_B)
-            likelihood_B[samples_B] += np.where(writing_B, log_probabilities_B, 0)
-        for sample, character in zip(samples_B.tolist(), characters, strict=True):
+        values_B: list[float | None] = [nothing_sampled] * len(samples_B)
+        if log_probabilities and logits_BV is not None:
+            values_B = _log_probabilities(logits_BV, codes_B).tolist()
+        for sample, character, value in zip(samples_B.tolist(), characters, values_B, strict=True):
             text = texts[sample]
-            if not text.ended and (piece := text.take(character)):
-                yield sample, piece
+            if text.ended:
+                continue
+            shown = text.take(character)
+            if shown or log_probabilities:
+                yield Piece(sample, shown, value)
         if all(text.ended for text in texts):
             return
     for sample, text in enumerate(texts):
         if not text.ended and text.held:
-            yield sample, text.held
+            yield Piece(sample, text.held, nothing_sampled)
 
 
 def _draws(
@@ -100,8 +117,8 @@ def _draws(
     config: SampleConfig,
     rules: Sequence[Rule],
     texts: "Sequence[_Text]",
-    reading: Reading | None,
-    judged: bool,
+    prompt_state: PromptState | None,
+    log_probabilities: bool,
 ) -> Iterator[_Draw]:
     seed = secrets.randbits(32) if config.seed is None else config.seed
     vocabulary, samples_B = writer.vocabulary, np.arange(config.num_samples)
@@ -116,12 +133,12 @@ def _draws(
             codes = vocabulary.encode(line_break + writer.line_start)
             given_B = codes[-1:].astype(np.int64).repeat(config.num_samples)
             yield _Draw(samples_B, writer.line_start * config.num_samples, given_B, None)
-    logits_1V, state = reading or writer.read(codes)
+    logits_1V, state = prompt_state or writer.read(codes)
     logits_BV, state = logits_1V[samples_B * 0], writer.pick(state, samples_B * 0)
-    if isinstance(writer, BlockWriter) and not rules and not judged:
+    if isinstance(writer, BlockWriter) and not rules and not log_probabilities:
         for first in itertools.count(int(opening), _BLOCK):
             uniforms_KB = np.stack([uniforms.at(first + n) for n in range(_BLOCK)])
-            codes_KB, logits_BV, state = writer.draw_block(logits_BV, state, uniforms_KB, config)
+            codes_KB, logits_BV, state = writer.sample_block(logits_BV, state, uniforms_KB, config)
             for codes_B in codes_KB:
                 yield _Draw(samples_B, vocabulary.decode(codes_B), codes_B, None)
     for position in itertools.count(int(opening)):
@@ -137,7 +154,7 @@ def _draws(
             allowed_BV = allowed_in_text(rules, places)
             possible_BV = np.where(allowed_BV, logits_BV, -np.inf)
         uniforms_B = uniforms.at(position)[samples_B]
-        codes_B = draw(distribution(possible_BV, config), uniforms_B)
+        codes_B = sample_codes(distribution(possible_BV, config), uniforms_B)
         yield _Draw(samples_B, vocabulary.decode(codes_B), codes_B, logits_BV)
         logits_BV, state = writer.step(state, codes_B)
 
@@ -166,8 +183,8 @@ def stream(
     one = dataclasses.replace(config or SampleConfig(), **settings, num_samples=1)
     if len(one.temperatures) > 1:
         raise ConfigError(f"one text has one temperature, not {one.temperature}; use generate")
-    for _, piece in write(writer_for(source), prompt, one, corpus):
-        yield piece
+    for piece in stream_samples(writer_for(source), prompt, one, corpus):
+        yield piece.text
 
 
 def generate(
@@ -187,12 +204,12 @@ def generate(
     return [
         text
         for one in chosen.at_each_temperature()
-        for text in _joined(write(writer, prompt, one, corpus), one.num_samples)
+        for text in _joined(stream_samples(writer, prompt, one, corpus), one.num_samples)
     ]
 
 
 class Written(NamedTuple):
-    """A new text, and the natural logarithm of how likely the model itself holds it."""
+    """A new text, and the natural logarithm of the model's own probability of it."""
 
     text: str
     log_probability: float
@@ -201,19 +218,22 @@ class Written(NamedTuple):
 def judged(
     writer: Writer, prompt: str, config: SampleConfig, corpus: Corpus | None = None
 ) -> list[Written]:
-    """Return `num_samples` new texts of one temperature, and what `write` says of each."""
-    likelihood_B = np.zeros(config.num_samples)
-    texts = _joined(write(writer, prompt, config, corpus, likelihood_B), config.num_samples)
-    return [
-        Written(text, float(likelihood))
-        for text, likelihood in zip(texts, likelihood_B, strict=True)
-    ]
+    """Return `num_samples` new texts of one temperature, and the log-probability of each.
+
+    The stop text counts, a line start that was given does not: see `Piece.log_probability`.
+    """
+    pieces = list(stream_samples(writer, prompt, config, corpus, log_probabilities=True))
+    log_probability_B = [0.0] * config.num_samples
+    for piece in pieces:
+        log_probability_B[piece.sample] += piece.log_probability or 0.0
+    texts = _joined(pieces, config.num_samples)
+    return [Written(*written) for written in zip(texts, log_probability_B, strict=True)]
 
 
-def _joined(pieces: Iterable[tuple[int, str]], num_samples: int) -> list[str]:
+def _joined(pieces: Iterable[Piece], num_samples: int) -> list[str]:
     texts: list[list[str]] = [[] for _ in range(num_samples)]
-    for sample, piece in pieces:
-        texts[sample].append(piece)
+    for piece in pieces:
+        texts[piece.sample].append(piece.text)
     return ["".join(text) for text in texts]
 
 

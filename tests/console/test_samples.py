@@ -38,7 +38,7 @@ def test_on_a_terminal_a_text_ends_with_one_line_break(
     monkeypatch.setattr(sys, "stdout", stdout)
     output = TextOutput()
     for piece in pieces:
-        output.write(piece)
+        output.show_text(piece)
     output.close()
     assert stdout.written() == shown
 
@@ -48,6 +48,6 @@ def test_in_a_pipe_a_text_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", stdout)
     output = TextOutput()
     for piece in ("\x1b\r\n", "é", "\n\n"):
-        output.write(piece)
+        output.show_text(piece)
     output.close()
     assert stdout.written() == "\x1b\r\né\n\n"

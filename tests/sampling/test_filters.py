@@ -5,14 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.config.sampling import SampleConfig
-from charrnn.sampling import filters
 from charrnn.sampling.filters import (
     apply_min_p,
     apply_temperature,
     apply_top_k,
     apply_top_p,
     distribution,
-    draw,
+    sample_codes,
 )
 
 P = np.array([[0.1, 0.4, 0.2, 0.3]])
@@ -62,18 +61,18 @@ def test_each_row_is_filtered_on_its_own() -> None:
 @pytest.mark.parametrize(
     ("uniform", "code"), [(0.0, 1), (0.499, 1), (0.5, 2), (0.749, 2), (0.75, 3), (1 - 2**-53, 3)]
 )
-def test_the_draw_inverts_the_cumulative_distribution(uniform: float, code: int) -> None:
+def test_a_sample_inverts_the_cumulative_distribution(uniform: float, code: int) -> None:
     p_BV = np.array([[0.0, 0.5, 0.25, 0.25, 0.0]])
-    assert draw(p_BV, np.array([uniform])).tolist() == [code]
+    assert sample_codes(p_BV, np.array([uniform])).tolist() == [code]
 
 
 @given(
     st.lists(st.floats(0, 1), min_size=1, max_size=20).filter(lambda p: sum(p) > 1e-3),
     st.floats(0, 1, exclude_max=True),
 )
-def test_nothing_impossible_is_drawn(weights: list[float], uniform: float) -> None:
+def test_nothing_impossible_is_sampled(weights: list[float], uniform: float) -> None:
     p_BV = np.array([weights]) / sum(weights)
-    assert p_BV[0, draw(p_BV, np.array([uniform]))[0]] > 0
+    assert p_BV[0, sample_codes(p_BV, np.array([uniform]))[0]] > 0
 
 
 @given(
@@ -97,10 +96,10 @@ def test_filters_do_the_same_to_tensors_and_arrays(
     if ties:
         logits_BV = logits_BV.round()
     config = SampleConfig(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-    p_BV = filters.distribution(logits_BV, config)
-    same_BV = filters.distribution(torch.from_numpy(logits_BV), config)
+    p_BV = distribution(logits_BV, config)
+    same_BV = distribution(torch.from_numpy(logits_BV), config)
     assert isinstance(same_BV, torch.Tensor)
     np.testing.assert_allclose(same_BV.numpy(), p_BV, rtol=1e-12, atol=1e-15)
     uniforms_B = draws.uniform(size=4)
-    codes_B = filters.draw(torch.from_numpy(p_BV), torch.from_numpy(uniforms_B))
-    assert codes_B.tolist() == filters.draw(p_BV, uniforms_B).tolist()
+    codes_B = sample_codes(torch.from_numpy(p_BV), torch.from_numpy(uniforms_B))
+    assert codes_B.tolist() == sample_codes(p_BV, uniforms_B).tolist()

@@ -1,3 +1,4 @@
+import itertools
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,12 +13,13 @@ from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.errors import ConfigError, VocabularyError
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
+from charrnn.sampling import loop
 from charrnn.sampling.engines.eager import TorchWriter
 from charrnn.sampling.engines.int8.engine import QuantizedWriter
 from charrnn.sampling.engines.interface import Writer
 from charrnn.sampling.engines.packed import PackedWriter
 from charrnn.sampling.engines.selection import writer_for
-from charrnn.sampling.loop import generate, judged, stream
+from charrnn.sampling.loop import generate, judged, stream, stream_samples
 
 
 def small_model() -> CharRNN:
@@ -186,6 +188,44 @@ def test_likelihood_ends_with_the_text() -> None:
     (same,) = judged(writer, "a", SampleConfig(length=length, seed=3))
     assert ended.text + stop == same.text
     assert ended.log_probability == pytest.approx(same.log_probability, abs=1e-4)
+
+
+def test_each_character_is_a_piece_with_its_log_probability() -> None:
+    model, prompt = small_model(), "ab"
+    (text,) = generate(model, prompt, length=40, seed=3)
+    stop = text[5:8]
+    config = SampleConfig(length=40, seed=3, num_samples=2, stop=stop)
+    pieces = list(stream_samples(writer_for(model), prompt, config, log_probabilities=True))
+    first = [piece for piece in pieces if piece.sample == 0]
+    new_text = text[: text.index(stop) + len(stop)]
+    codes = torch.from_numpy(model.vocabulary.encode(prompt + new_text).astype(np.int64))
+    logits_T1V, _ = model(codes[:-1, None], model.initial_state(1))
+    expected = -cross_entropy(logits_T1V[1:, 0], codes[2:], reduction="none")
+    assert [piece.log_probability for piece in first] == pytest.approx(expected.tolist(), abs=1e-4)
+    assert [piece.text for piece in first][-3:] == ["", "", ""]
+    assert "".join(piece.text for piece in first) + stop == new_text
+    for sample, written in enumerate(judged(writer_for(model), prompt, config)):
+        mine = [piece for piece in pieces if piece.sample == sample]
+        assert written.text == "".join(piece.text for piece in mine)
+        *_, total = itertools.accumulate(piece.log_probability or 0 for piece in mine)
+        assert written.log_probability == total
+
+
+def test_a_line_start_that_was_given_has_no_log_probability() -> None:
+    first, second = stream_samples(
+        writer_for(small_model()), "", SampleConfig(length=2, seed=1), log_probabilities=True
+    )
+    assert (first.text, first.log_probability) == ("c", 0)
+    assert second.log_probability
+    assert second.log_probability < 0
+
+
+def test_log_probabilities_are_computed_only_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_log_probabilities", None)
+    config = SampleConfig(length=40, seed=3, num_samples=2, stop="ab")
+    for piece in stream_samples(writer_for(small_model()), "ab", config):
+        assert piece.text
+        assert piece.log_probability is None
 
 
 @pytest.mark.parametrize("engine", ["torch", "packed", "quantized"])

@@ -1,4 +1,4 @@
-"""The writer on a GPU: many characters as one CUDA graph, the draw included.
+"""The writer on a GPU: many characters as one CUDA graph, sampling included.
 
 The random numbers come from outside, so the text is that of any other writer, but for how products
 are rounded. Not measured on a GPU.
@@ -20,7 +20,7 @@ from charrnn.model.state import State
 from charrnn.numerics.cuda_graph import Capture, Work, cuda_graph
 from charrnn.sampling.engines.eager import TorchWriter
 from charrnn.sampling.engines.interface import BlockWriter
-from charrnn.sampling.filters import distribution, draw
+from charrnn.sampling.filters import distribution, sample_codes
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class GraphWriter(TorchWriter, BlockWriter):
         self._blocks: dict[tuple[object, ...], _Block] = {}
 
     @torch.inference_mode()
-    def draw_block(
+    def sample_block(
         self,
         logits_BV: NDArray[np.float32],
         state: State,
         uniforms_KB: NDArray[np.float64],
         config: SampleConfig,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], State]:
-        """Draw and read K characters of each sample."""
+        """Sample and read K characters of each sample."""
         block = self._block(uniforms_KB.shape, config)
         block.logits_BV.copy_(torch.from_numpy(logits_BV))
         block.uniforms_KB.copy_(torch.from_numpy(uniforms_KB))
@@ -74,7 +74,7 @@ class GraphWriter(TorchWriter, BlockWriter):
             def work() -> None:
                 latest, carried = logits_BV, state
                 for uniforms_B, codes_B in zip(uniforms_KB, codes_KB, strict=True):
-                    codes_B.copy_(draw(distribution(latest, config), uniforms_B))
+                    codes_B.copy_(sample_codes(distribution(latest, config), uniforms_B))
                     latest, carried = self._after(codes_B, carried)
                 logits_BV.copy_(latest)
                 for mine, new in zip(state.parts_LBH, carried.parts_LBH, strict=True):

@@ -31,19 +31,19 @@ class Writer(Protocol):
 
 @runtime_checkable
 class BlockWriter(Writer, Protocol):
-    """A writer that draws too, so that nobody has to look at each character.
+    """A writer that also samples, many characters in one call.
 
     Shape suffixes: K characters of a block.
     """
 
-    def draw_block(
+    def sample_block(
         self,
         logits_BV: NDArray[np.float32],
         state: Any,
         uniforms_KB: NDArray[np.float64],
         config: SampleConfig,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], Any]:
-        """Draw K characters of each sample, the first from the logits, by the numbers given.
+        """Sample K characters of each sample, the first from the logits, with the given uniforms.
 
-        Return them, and the logits and the state after the last.
+        Return their codes (K, B), and the logits and the state after the last.
         """

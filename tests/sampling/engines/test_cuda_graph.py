@@ -78,7 +78,7 @@ def test_a_block_is_captured_once_for_its_size_and_filters() -> None:
 
 def test_rules_and_likelihoods_are_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     graphed, plain = both(network())
-    monkeypatch.setattr(graphed, "draw_block", None)
+    monkeypatch.setattr(graphed, "sample_block", None)
     config = SampleConfig(length=40, seed=2, ban="a")
     assert generate(graphed, "b", config) == generate(plain, "b", config)
     config = SampleConfig(length=40, seed=2)
