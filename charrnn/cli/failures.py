@@ -14,6 +14,11 @@ _NO_MEMORY = (
     "there is not enough memory for this: give a smaller --hidden-size, --num-layers, "
     "--batch-size, --seq-length or --num-samples"
 )
+_ILLEGAL_ACCESS = (
+    "the GPU reported an illegal memory access, so this process cannot use the GPU any more; saved "
+    "checkpoints are intact: continue a training run with `charrnn resume`, or give --device cpu "
+    "to compute without the GPU"
+)
 _SHOWN = (DamagedCheckpointWarning, DeviceWarning)
 _PLAIN_WARNING = warnings.showwarning
 
@@ -38,12 +43,13 @@ class Commands(TyperGroup):
             if error.told_by_another:
                 raise typer.Exit(1) from None
             sentence = str(error)
-        except MemoryError:
-            sentence = _NO_MEMORY
-        except RuntimeError as error:  # torch has no class of its own for this
-            if "memory" not in str(error):
+        except (MemoryError, RuntimeError) as error:
+            if _is_out_of_memory(error):
+                sentence = _NO_MEMORY
+            elif "illegal memory access" in str(error):
+                sentence = _ILLEGAL_ACCESS
+            else:
                 raise
-            sentence = _NO_MEMORY
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             sentence = f"{place}{error.strerror or error}"
@@ -51,6 +57,15 @@ class Commands(TyperGroup):
 
         print_error(sentence)
         raise typer.Exit(1)
+
+
+def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    if isinstance(error, MemoryError):
+        return True
+    torch = sys.modules.get("torch")  # without torch, none of its errors
+    if torch is not None and isinstance(error, torch.OutOfMemoryError):
+        return True
+    return "DefaultCPUAllocator" in str(error)  # torch has no class of its own for this
 
 
 def _show_warning(

@@ -1,6 +1,8 @@
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -109,16 +111,67 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str], cli: Cli) -> None:
     assert outcome.out == ""
 
 
-def test_not_enough_memory_is_one_sentence(
-    cli: Cli, text_file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def exhausted(*_: object) -> None:
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate")
+def no_room_in_torch(*_: object) -> None:
+    torch.empty(1 << 60, dtype=torch.uint8)
 
-    monkeypatch.setattr(torch.nn.functional, "linear", exhausted)
+
+def no_room_in_numpy(*_: object) -> None:
+    np.empty(1 << 60, dtype=np.uint8)
+
+
+def no_room_on_the_gpu(*_: object) -> None:
+    raise torch.OutOfMemoryError("CUDA out of room. Tried to allocate 20.00 GiB.")
+
+
+@pytest.mark.parametrize("fails", [no_room_in_torch, no_room_in_numpy, no_room_on_the_gpu])
+def test_not_enough_memory_is_one_sentence(
+    fails: Callable[..., None], cli: Cli, text_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.nn.functional, "linear", fails)
     outcome = cli("train", text_file, *TINY)
     assert outcome.code == 1
     assert outcome.err.splitlines()[-1].startswith("error: there is not enough memory")
+    assert "Traceback" not in outcome.err
+
+
+ILLEGAL_ACCESS = (
+    "CUDA error: an illegal memory access was encountered\nCUDA kernel errors might be "
+    "asynchronously reported at some other API call, so the stacktrace below might be incorrect."
+)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, torch.AcceleratorError])
+def test_an_illegal_memory_access_of_the_gpu_is_one_sentence(
+    error: type[RuntimeError], cli: Cli, text_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise error(ILLEGAL_ACCESS)
+
+    monkeypatch.setattr(torch.nn.functional, "linear", fails)
+    outcome = cli("train", text_file, *TINY)
+    assert outcome.code == 1
+    last = outcome.err.splitlines()[-1]
+    assert last.startswith("error: the GPU reported an illegal memory access, so this process")
+    assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_that_uses_a_gpu_can_do_without_it(command: str, cli: Cli) -> None:
+    """The remedy for an illegal memory access exists."""
+    on_the_processor = {"list", "info", "verify", "export", "corpora"}
+    help_text = cli(command, "--help").out
+    assert ("--device" in help_text) == (command not in on_the_processor)
+
+
+def test_a_bug_that_mentions_memory_is_not_hidden(
+    cli: Cli, text_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("unsupported memory format option Preserve")
+
+    monkeypatch.setattr(torch.nn.functional, "linear", fails)
+    with pytest.raises(RuntimeError, match="unsupported memory format"):
+        cli("train", text_file, *TINY)
 
 
 def test_the_version_is_shown(cli: Cli) -> None:
