@@ -15,52 +15,60 @@ from charrnn.cli.flags import (
     open_run,
 )
 
+TextOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Look at this text, - for standard input; left out: the run's own.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
+UnitOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Draw this unit over the text, and look for none; may be given several times.",
+        metavar="LAYER:NUMBER",
+        show_default=False,
+    ),
+]
+ForceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Hold a unit, or the one that follows a feature, on, off or at a number from -1 "
+        "to 1 while the model writes: 'quote=on', 2:317=-0.5; may be given several times.",
+        metavar="WHAT=HOW",
+        show_default=False,
+    ),
+]
+FollowersOption = Annotated[
+    int, typer.Option(min=1, max=8, help="How many units of a feature --force holds.")
+]
+LengthOption = Annotated[
+    int | None,
+    typer.Option(
+        "--length",
+        "-n",
+        min=1,
+        max=100_000,
+        help="Characters drawn or written; left out: 480, in a page 1,500.",
+        show_default=False,
+    ),
+]
+TemperatureOption = Annotated[
+    float, typer.Option("--temperature", "-t", min=0, help="Of the texts of --force.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", "-s", min=0, help="Of the texts of --force.")]
+
 
 def neurons(
     run: RunArgument = None,
-    text: Annotated[
-        Path | None,
-        typer.Option(
-            help="Look at this text, - for standard input; left out: the run's own.",
-            metavar="FILE",
-            show_default=False,
-        ),
-    ] = None,
-    unit: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Draw this unit over the text, and look for none; may be given several times.",
-            metavar="LAYER:NUMBER",
-            show_default=False,
-        ),
-    ] = None,
-    force: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Hold a unit, or the one that follows a feature, on, off or at a number from -1 "
-            "to 1 while the model writes: 'quote=on', 2:317=-0.5; may be given several times.",
-            metavar="WHAT=HOW",
-            show_default=False,
-        ),
-    ] = None,
-    followers: Annotated[
-        int, typer.Option(min=1, max=8, help="How many units of a feature --force holds.")
-    ] = 1,
-    length: Annotated[
-        int | None,
-        typer.Option(
-            "--length",
-            "-n",
-            min=1,
-            max=100_000,
-            help="Characters drawn or written; left out: 480, in a page 1,500.",
-            show_default=False,
-        ),
-    ] = None,
-    temperature: Annotated[
-        float, typer.Option("--temperature", "-t", min=0, help="Of the texts of --force.")
-    ] = 0.8,
-    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Of the texts of --force.")] = 1,
+    text: TextOption = None,
+    unit: UnitOption = None,
+    force: ForceOption = None,
+    followers: FollowersOption = 1,
+    length: LengthOption = None,
+    temperature: TemperatureOption = 0.8,
+    seed: SeedOption = 1,
     out: PageOption = None,
     corpus: CorpusOption = None,
     checkpoint: CheckpointOption = "best",

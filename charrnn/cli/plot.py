@@ -14,36 +14,43 @@ from charrnn.cli.flags import (
     open_run,
 )
 
+RunsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="RUN...",
+        autocompletion=complete_run,
+        help="Run folders, or names under checkpoints/; left out: the newest run.",
+        show_default=False,
+    ),
+]
+AxisOption = Annotated[
+    Literal["steps", "epochs", "characters", "time"],
+    typer.Option("--x", "-x", help="What the curves run along."),
+]
+UnitOption = Annotated[Literal["bits", "nats"], typer.Option(help="Of the losses.")]
+MemoryOption = Annotated[
+    bool, typer.Option("--memory", help="Draw how far back models remember instead.")
+]
+FarthestOption = Annotated[
+    int, typer.Option(min=10, max=10_000, help="Characters back that --memory looks.")
+]
+TextOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Text for --memory; left out: each run's own held-out part.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
+
 
 def plot(
-    run: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="RUN...",
-            autocompletion=complete_run,
-            help="Run folders, or names under checkpoints/; left out: the newest run.",
-            show_default=False,
-        ),
-    ] = None,
-    x: Annotated[
-        Literal["steps", "epochs", "characters", "time"],
-        typer.Option("--x", "-x", help="What the curves run along."),
-    ] = "steps",
-    unit: Annotated[Literal["bits", "nats"], typer.Option(help="Of the losses.")] = "bits",
-    memory: Annotated[
-        bool, typer.Option("--memory", help="Draw how far back models remember instead.")
-    ] = False,
-    farthest: Annotated[
-        int, typer.Option(min=10, max=10_000, help="Characters back that --memory looks.")
-    ] = 200,
-    text: Annotated[
-        Path | None,
-        typer.Option(
-            help="Text for --memory; left out: each run's own held-out part.",
-            metavar="FILE",
-            show_default=False,
-        ),
-    ] = None,
+    run: RunsArgument = None,
+    x: AxisOption = "steps",
+    unit: UnitOption = "bits",
+    memory: MemoryOption = False,
+    farthest: FarthestOption = 200,
+    text: TextOption = None,
     out: PictureOption = None,
     corpus: CorpusOption = None,
     checkpoint: CheckpointOption = "best",

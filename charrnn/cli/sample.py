@@ -3,7 +3,7 @@
 import dataclasses
 import secrets
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,47 +16,59 @@ from charrnn.cli.flags import (
     open_run,
 )
 from charrnn.config.sampling import SampleConfig
+from charrnn.config.training import DeviceName
+
+if TYPE_CHECKING:
+    from charrnn.runs.checkpoint import Checkpoint
+    from charrnn.sampling.engines.interface import Writer
+
+PromptOption = Annotated[
+    str | None, typer.Option("--prompt", "-p", help="Text to go on from.", show_default=False)
+]
+PromptFileOption = Annotated[
+    Path | None,
+    typer.Option(help="File to go on from, - for standard input.", show_default=False),
+]
+AdaptOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Learn from this draft first; without a prompt, go on from its end.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
+NoPromptOption = Annotated[
+    bool, typer.Option("--no-prompt", help="Leave the prompt out of what is shown.")
+]
+NoveltyOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Tell how much stands word for word in this text, a file or a name.",
+        metavar="CORPUS",
+        show_default=False,
+    ),
+]
+InteractiveOption = Annotated[
+    bool, typer.Option("--interactive", "-i", help="Write in turns: /help there tells how.")
+]
+PrecisionOption = Annotated[
+    Literal["auto", "float32"],
+    typer.Option(help="Of the weights; auto: 8 bits for a single text on a processor."),
+]
 
 
 @config_flags
 def sample(
     run: RunArgument = None,
-    prompt: Annotated[
-        str | None,
-        typer.Option("--prompt", "-p", help="Text to go on from.", show_default=False),
-    ] = None,
-    prompt_file: Annotated[
-        Path | None,
-        typer.Option(help="File to go on from, - for standard input.", show_default=False),
-    ] = None,
-    adapt: Annotated[
-        Path | None,
-        typer.Option(
-            help="Learn from this draft first; without a prompt, go on from its end.",
-            metavar="FILE",
-            show_default=False,
-        ),
-    ] = None,
-    no_prompt: Annotated[
-        bool, typer.Option("--no-prompt", help="Leave the prompt out of what is shown.")
-    ] = False,
-    novelty: Annotated[
-        str | None,
-        typer.Option(
-            help="Tell how much stands word for word in this text, a file or a name.",
-            metavar="CORPUS",
-            show_default=False,
-        ),
-    ] = None,
-    interactive: Annotated[
-        bool, typer.Option("--interactive", "-i", help="Write in turns: /help there tells how.")
-    ] = False,
+    prompt: PromptOption = None,
+    prompt_file: PromptFileOption = None,
+    adapt: AdaptOption = None,
+    no_prompt: NoPromptOption = False,
+    novelty: NoveltyOption = None,
+    interactive: InteractiveOption = False,
     checkpoint: CheckpointOption = "best",
     device: DeviceOption = "auto",
-    precision: Annotated[
-        Literal["auto", "float32"],
-        typer.Option(help="Of the weights; auto: 8 bits for a single text on a processor."),
-    ] = "auto",
+    precision: PrecisionOption = "auto",
     as_json: JsonOption = False,
     config: SampleConfig = SampleConfig(),  # noqa: B008
 ) -> None:
@@ -68,7 +80,6 @@ def sample(
     from charrnn.reports.samples import print_novelty, samples_as_json, show_samples
     from charrnn.reports.texts import first_corpus
     from charrnn.sampling.conversation import Conversation
-    from charrnn.sampling.engines.selection import writer_for, writer_of
 
     if interactive and (as_json or config.num_samples > 1 or len(config.temperatures) > 1):
         raise typer.BadParameter("--interactive writes one text, of one temperature, and no JSON")
@@ -78,17 +89,10 @@ def sample(
     corpus = compared = Corpus.open(novelty) if novelty else None
     if config.max_copy and not corpus:
         corpus = first_corpus(opened)
-    if adapt is None:
-        writer = writer_of(
-            chosen, num_samples=config.num_samples, device=device, precision=precision
-        )
-    else:
-        from charrnn.analysis.dynamic_evaluation import load_adapted
-
-        draft = read_text(adapt)
-        writer = writer_for(load_adapted(chosen, draft, device, config.unknown))
-        if not text:
-            text, no_prompt = draft, True
+    draft = None if adapt is None else read_text(adapt)
+    writer = _writer(chosen, draft, config, device, precision)
+    if draft and not text:
+        text, no_prompt = draft, True
     if interactive:
         converse(Conversation(writer, config, corpus), text)
         return
@@ -102,6 +106,25 @@ def sample(
     samples = show_samples(writer, text, config, corpus, with_prompt=not no_prompt)
     if compared:
         print_novelty(samples, compared)
+
+
+def _writer(
+    checkpoint: "Checkpoint",
+    draft: str | None,
+    config: SampleConfig,
+    device: DeviceName,
+    precision: Literal["auto", "float32"],
+) -> "Writer":
+    """Return the writer of a checkpoint, or of its model once that has learnt from a draft."""
+    from charrnn.sampling.engines.selection import writer_for, writer_of
+
+    if draft is None:
+        return writer_of(
+            checkpoint, num_samples=config.num_samples, device=device, precision=precision
+        )
+    from charrnn.analysis.dynamic_evaluation import load_adapted
+
+    return writer_for(load_adapted(checkpoint, draft, device, config.unknown))
 
 
 def _prompt(prompt: str | None, prompt_file: Path | None) -> str:

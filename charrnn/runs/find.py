@@ -39,15 +39,14 @@ def find_run(name: str | None, or_bundled: bool = True) -> Run:
     )
 
 
-def names_run(name: str) -> bool:
-    """Whether an argument is meant as a run: a file of that name goes before it."""
+def open_if_run(name: str) -> Run | None:
+    """Open the run that an argument names; return None if it names a file, or no run."""
     if Path(name).is_file():
-        return False
+        return None
     try:
-        find_run(name)
+        return find_run(name)
     except CheckpointError:
-        return False
-    return True
+        return None
 
 
 def bundled_path() -> Path:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from charrnn.runs.run import Run
 from charrnn.training.events import Finished
 from tests.conftest import Cli
 
@@ -26,6 +27,21 @@ def test_score_of_the_held_out_part_of_a_text_and_of_several(
     assert table.code == 0
     assert "windows of 16 characters" in table.out
     assert "819" in table.out
+
+
+def test_score_opens_a_run_once(
+    cli: Cli, finished: Finished, text_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    open_run = Run.open
+
+    def counted(path: Path) -> Run:
+        opened.append(path)
+        return open_run(path)
+
+    monkeypatch.setattr(Run, "open", counted)
+    assert cli("score", "verse", text_file).code == 0
+    assert opened == [Path("checkpoints/verse")]
 
 
 def test_score_adapts_a_copy_and_leaves_the_run_alone(

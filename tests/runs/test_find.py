@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from charrnn.errors import CheckpointError
-from charrnn.runs.find import bundled_path, find_run, free_path, run_paths
+from charrnn.runs.find import bundled_path, find_run, free_path, open_if_run, run_paths
 from charrnn.runs.run import Run
 from tests.runs.small_run import CONFIG, save
 
@@ -37,6 +37,16 @@ def test_a_missing_run_is_named(run: Run) -> None:
     save(run, 10)
     with pytest.raises(CheckpointError, match="no checkpoint step-11: choose best, last, step-10"):
         run.select("step-11")
+
+
+def test_an_argument_may_name_a_run_or_a_file(run: Run) -> None:
+    save(run, 10)
+    opened = open_if_run("t")
+    assert opened
+    assert opened.path == Path("checkpoints/t")
+    assert open_if_run("nobody") is None
+    Path("t").write_text("a text", "utf-8")
+    assert open_if_run("t") is None
 
 
 def test_without_runs_the_way_to_one_is_told() -> None:
