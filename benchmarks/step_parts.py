@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from charrnn.training.session import Session
 from torch import Tensor
 
 from charrnn.config.model import ModelConfig
@@ -31,15 +30,17 @@ from charrnn.recurrence.cpu.threads import deal_out, largest_share
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.runs.run_config import RunConfig
+from charrnn.training.metrics_recorder import MetricsRecorder
 from charrnn.training.setup.defaults import resolve
-from charrnn.training.step.optimization import update_average
+from charrnn.training.step.optimization import make_optimizer, update_average
+from charrnn.training.trainer import Trainer
 
 ROUNDS = 7
 DROPOUT = 0.3
 
 
-def session_of(corpus: Corpus, config: TrainConfig, folder: str) -> Session:
-    """Return a run of the default network that has not begun."""
+def trainer_of(corpus: Corpus, config: TrainConfig, folder: str) -> Trainer:
+    """Return the trainer of a new run of the default network."""
     precision = choose_precision(config.precision, torch.device("cpu"), "lstm")
     training, held_out = corpus.split(config.val_fraction)
     threads = set_threads(config.threads)
@@ -52,9 +53,8 @@ def session_of(corpus: Corpus, config: TrainConfig, folder: str) -> Session:
     )
     run = Run(Path(folder) / "run", record)
     model = CharRNN(ModelConfig(), corpus.vocabulary).initialize(1)
-    session = Session(run, corpus, model, Progress(budget=resolved.limits))
     run.create()
-    return session
+    return Trainer(run, corpus, model, Progress(budget=resolved.limits))
 
 
 def products(model: CharRNN, length: int, streams: int, dtype: torch.dtype) -> Callable[[], None]:
@@ -138,6 +138,41 @@ def all_gates(model: CharRNN, length: int, streams: int, dtype: torch.dtype) -> 
     return layers
 
 
+def parts_of(trainer: Trainer) -> dict[str, Callable[[], object]]:
+    """Return the whole step of a run and its parts, the whole step first."""
+    config, model = trainer.run.config.training, trainer.model
+    length, streams = config.seq_length, config.batch_size
+    dtype = getattr(torch, config.precision)
+    average = CharRNN(ModelConfig(), model.vocabulary).initialize(2).requires_grad_(False)
+    trainer.take_steps()
+    parameters = list(model.parameters())
+    optimizer = make_optimizer(model, config)
+    recorder = MetricsRecorder(trainer.run.metrics_path, is_writer=True)
+    return {
+        "the whole step": trainer.take_steps,
+        "products": products(model, length, streams, dtype),
+        "gates": all_gates(model, length, streams, dtype),
+        "optimizer": optimizer.step,
+        "clipping": lambda: torch.nn.utils.clip_grad_norm_(parameters, 1.0),
+        "averaging": lambda: update_average(average, model, 0.005),
+        "dropout masks": lambda: masks_of(random_mask_bytes(config, model.config, 65, 1), config),
+        "a row of metrics": lambda: recorder.write_row(trainer.progress),
+    }
+
+
+def measure(parts: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Let all parts take turns; return the median seconds of each."""
+    seconds: dict[str, list[float]] = {name: [] for name in parts}
+    for part in parts.values():
+        part()
+    for _ in range(ROUNDS):
+        for name, part in parts.items():
+            begun = time.perf_counter()
+            part()
+            seconds[name].append(time.perf_counter() - begun)
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
 def main() -> None:
     """Measure and print."""
     keep_freed_memory()
@@ -147,7 +182,6 @@ def main() -> None:
     parser.add_argument("--seq-length", type=int)
     parser.add_argument("--precision", default="auto")
     asked = parser.parse_args()
-    corpus = Corpus.open(asked.corpus)
     wanted = TrainConfig(
         batch_size=asked.batch_size,
         seq_length=asked.seq_length,
@@ -155,38 +189,14 @@ def main() -> None:
         dropout=DROPOUT,
     )
     with tempfile.TemporaryDirectory() as folder:
-        session = session_of(corpus, wanted, folder)
-        config, model = session.run.config.training, session.model
-        length, streams = config.seq_length, config.batch_size
-        dtype = getattr(torch, config.precision)
-        average = CharRNN(ModelConfig(), corpus.vocabulary).initialize(2).requires_grad_(False)
-        session.take_steps()
-        parameters = list(model.parameters())
-        parts: dict[str, Callable[[], object]] = {
-            "the whole step": session.take_steps,
-            "products": products(model, length, streams, dtype),
-            "gates": all_gates(model, length, streams, dtype),
-            "optimizer": session._update._optimizer.step,
-            "clipping": lambda: torch.nn.utils.clip_grad_norm_(parameters, 1.0),
-            "averaging": lambda: update_average(average, model, 0.005),
-            "dropout masks": lambda: masks_of(
-                random_mask_bytes(config, model.config, 65, 1), config
-            ),
-            "a row of metrics": session.log,
-        }
-        seconds: dict[str, list[float]] = {name: [] for name in parts}
-        for part in parts.values():
-            part()
-        for _ in range(ROUNDS):
-            for name, part in parts.items():
-                begun = time.perf_counter()
-                part()
-                seconds[name].append(time.perf_counter() - begun)
+        trainer = trainer_of(Corpus.open(asked.corpus), wanted, folder)
+        config = trainer.run.config.training
+        medians = measure(parts_of(trainer))
     print(
-        f"{streams} streams x {length} characters, {config.precision}, {config.threads} threads, "
-        f"torch {torch.__version__}, {threading.active_count() - 1} workers"
+        f"{config.batch_size} streams x {config.seq_length} characters, {config.precision}, "
+        f"{config.threads} threads, torch {torch.__version__}, "
+        f"{threading.active_count() - 1} workers"
     )
-    medians = {name: statistics.median(times) for name, times in seconds.items()}
     whole = medians.pop("the whole step")
     print(f"{'the whole step':18} {whole * 1e3:9.2f} ms")
     for name, median in medians.items():

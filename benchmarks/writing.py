@@ -24,6 +24,7 @@ from charrnn.config.model import ModelConfig
 from charrnn.model.loading import load_checkpoint
 from charrnn.numerics.threads import set_threads
 from charrnn.recurrence.cpu.matmul import packed
+from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.find import find_run
 from charrnn.sampling.engines.eager import TorchWriter
 from charrnn.sampling.engines.int8.compiled_loop import compile_for_later
@@ -42,8 +43,8 @@ class StockLoop:
         self._layers = nn.LSTM(shape.hidden_size, shape.hidden_size, shape.num_layers)
         self._output = nn.Linear(shape.hidden_size, vocabulary_size)
 
-    def write(self, length: int, samples: int = 1) -> int:
-        """Draw `length` characters for each sample; return how many were drawn."""
+    def generate(self, length: int, samples: int = 1) -> int:
+        """Generate `length` characters in each sample; return the number of all characters."""
         codes_1B, state, written = torch.zeros(1, samples, dtype=torch.long), None, []
         with torch.inference_mode():
             for _ in range(length):
@@ -115,6 +116,12 @@ def compare(title: str, amount: float, contenders: Mapping[str, Callable[[], flo
         )
 
 
+def stock_loop(checkpoint: Checkpoint) -> StockLoop:
+    """Return the stock loop at the sizes of a checkpoint's model."""
+    config = checkpoint.run.config
+    return StockLoop(config.model, len(config.vocabulary))
+
+
 def characters_of(writer: Writer, length: int, samples: int = 1) -> int:
     """Write; return how many characters were written."""
     return sum(map(len, generate(writer, "a", length=length, num_samples=samples, seed=1)))
@@ -136,43 +143,48 @@ def import_torch() -> int:
     return 1
 
 
-def main() -> None:
-    """Measure and print."""
-    checkpoint = find_run(sys.argv[1]).select("best")
-    length = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
-    shape, vocabulary_size = (
-        checkpoint.run.config.model,
-        len(checkpoint.run.config.vocabulary),
-    )
-    threads = set_threads(None)
+def compare_one_text(checkpoint: Checkpoint, length: int) -> None:
+    """Compare the writing of one text."""
     compile_for_later()  # else the first part would begin with the plain loop
-    loop = StockLoop(shape, vocabulary_size)
+    stock = stock_loop(checkpoint)
     one = writer_of(checkpoint, device="cpu")
     network = writer_of(checkpoint, device="cpu", precision="float32")
-    print(f"{ROUNDS} rounds, {threads} threads, torch {torch.__version__}")
     compare(
         f"One text of {length:,} characters",
         length,
         {
-            "stock loop": lambda: loop.write(length),
+            "stock loop": lambda: stock.generate(length),
             "charrnn, 8-bit weights": lambda: characters_of(one, length),
             "charrnn, float32": lambda: characters_of(network, length),
         },
     )
-    limit = ForwardProducts(shape, vocabulary_size, MANY * 100)
-    steps = StepProducts(shape, MANY, 100)
+
+
+def compare_many_texts(checkpoint: Checkpoint) -> None:
+    """Compare the writing of many texts with each other and with the limits of the processor."""
+    config, length = checkpoint.run.config, 100
+    stock = stock_loop(checkpoint)
+    network = writer_of(checkpoint, device="cpu", precision="float32")
+    limit = ForwardProducts(config.model, len(config.vocabulary), MANY * length)
+    steps = StepProducts(config.model, MANY, length)
     compare(
-        f"{MANY} texts of 100 characters",
-        MANY * 100,
+        f"{MANY} texts of {length} characters",
+        MANY * length,
         {
             "limit: one large product": limit.multiply,
             f"limit: products of {MANY} rows": steps.multiply,
-            "charrnn": lambda: characters_of(network, 100, MANY),
-            "stock loop": lambda: loop.write(100, MANY),
+            "charrnn": lambda: characters_of(network, length, MANY),
+            "stock loop": lambda: stock.generate(length, MANY),
         },
     )
-    prompt = np.arange(PROMPT, dtype=np.uint8) % np.uint8(vocabulary_size)
+
+
+def compare_prompts(checkpoint: Checkpoint) -> None:
+    """Compare the reading of a long prompt."""
+    one = writer_of(checkpoint, device="cpu")
+    network = writer_of(checkpoint, device="cpu", precision="float32")
     forward = TorchWriter(load_checkpoint(checkpoint, "cpu"))
+    prompt = np.arange(PROMPT, dtype=np.uint8) % np.uint8(len(checkpoint.run.config.vocabulary))
 
     def read(writer: Writer) -> int:
         writer.read(prompt)
@@ -193,10 +205,22 @@ def main() -> None:
             "charrnn, 8-bit weights": lambda: read(one),
         },
     )
+
+
+def main() -> None:
+    """Measure and print."""
+    run = sys.argv[1]
+    checkpoint = find_run(run).select("best")
+    length = int(sys.argv[2]) if len(sys.argv) > 2 else 1000
+    threads = set_threads(None)
+    print(f"{ROUNDS} rounds, {threads} threads, torch {torch.__version__}")
+    compare_one_text(checkpoint, length)
+    compare_many_texts(checkpoint)
+    compare_prompts(checkpoint)
     compare(
         "The first character: whole processes",
         1,
-        {"import torch": import_torch, "charrnn sample": lambda: first_character(sys.argv[1])},
+        {"import torch": import_torch, "charrnn sample": lambda: first_character(run)},
     )
 
 
