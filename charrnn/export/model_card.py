@@ -7,29 +7,9 @@ from charrnn.runs.progress import Progress
 def card(checkpoint: Checkpoint, file: str) -> str:
     """Return a model card in Markdown: what the model is, how good, and how to load `file`."""
     run = checkpoint.run
-    config, training = run.config, run.config.training
-    progress = Progress.of(checkpoint)
-    text = progress.corpus or config.corpus
-    cell, layers, units = config.model.cell, config.model.num_layers, config.model.hidden_size
-    loss = "not evaluated"
-    if progress.val_loss is not None:
-        loss = f"{progress.val_loss:.4f} nats per character"
-    if config.baseline is not None:
-        loss += f" (a 5-gram model: {config.baseline:.4f})"
-    facts = {
-        "Network": f"{layers} layers of {units} {cell} units over {len(config.vocabulary)} "
-        f"characters, {config.model.parameters(len(config.vocabulary)):,} parameters",
-        "Text": f"{_in_a_line(text.name)}, {text.characters:,} characters, SHA-256 {text.sha256}; "
-        f"the last {training.val_fraction:g} of it held out",
-        "Training": f"step {checkpoint.step:,}, {progress.epoch:.2f} epochs of "
-        f"{training.batch_size} streams x {training.seq_length} characters, learning rate "
-        f"{training.learning_rate:g}, dropout {training.dropout:g} between layers and "
-        f"{training.output_dropout:g} before the output, DropConnect {training.weight_drop:g}, "
-        f"weight decay {training.weight_decay:g}, loss temperature "
-        f"{training.loss_temperature:g}, seed {training.seed}",
-        "Held-out loss": loss,
-    }
-    listed = "\n".join(f"- **{name}**: {value}." for name, value in facts.items())
+    model = run.config.model
+    cell, layers, units = model.cell, model.num_layers, model.hidden_size
+    listed = "\n".join(f"- **{name}**: {value}." for name, value in _facts(checkpoint).items())
     return f"""\
 # {_in_a_line(run.path.name)}
 
@@ -60,6 +40,31 @@ for _ in range(200):
 print(written)
 ```
 """
+
+
+def _facts(checkpoint: Checkpoint) -> dict[str, str]:
+    config = checkpoint.run.config
+    model, training, characters = config.model, config.training, len(config.vocabulary)
+    progress = Progress.of(checkpoint)
+    text = progress.corpus or config.corpus
+    loss = "not evaluated"
+    if progress.val_loss is not None:
+        loss = f"{progress.val_loss:.4f} nats per character"
+    if config.baseline is not None:
+        loss += f" (a 5-gram model: {config.baseline:.4f})"
+    return {
+        "Network": f"{model.num_layers} layers of {model.hidden_size} {model.cell} units over "
+        f"{characters} characters, {model.parameters(characters):,} parameters",
+        "Text": f"{_in_a_line(text.name)}, {text.characters:,} characters, SHA-256 {text.sha256}; "
+        f"the last {training.val_fraction:g} of it held out",
+        "Training": f"step {checkpoint.step:,}, {progress.epoch:.2f} epochs of "
+        f"{training.batch_size} streams x {training.seq_length} characters, learning rate "
+        f"{training.learning_rate:g}, dropout {training.dropout:g} between layers and "
+        f"{training.output_dropout:g} before the output, DropConnect {training.weight_drop:g}, "
+        f"weight decay {training.weight_decay:g}, loss temperature "
+        f"{training.loss_temperature:g}, seed {training.seed}",
+        "Held-out loss": loss,
+    }
 
 
 def _in_a_line(name: str) -> str:

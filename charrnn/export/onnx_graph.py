@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from charrnn.config.model import ModelConfig
 from charrnn.errors import CharrnnError, ConfigError
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
@@ -68,7 +69,7 @@ def onnx_graph(model: CharRNN) -> bytes:
 
 def _graph(model: CharRNN, helper: Any, kinds: Any, numpy_helper: Any) -> Any:
     config, arrays = model.config, model.arrays()
-    layers, units, size = config.num_layers, config.hidden_size, len(model.vocabulary)
+    layers, size = config.num_layers, len(model.vocabulary)
     constants: dict[str, NDArray[Any]] = {
         "size": np.array(size, np.int64),
         "zero_one": np.array([0, 1], np.float32),
@@ -79,41 +80,14 @@ def _graph(model: CharRNN, helper: Any, kinds: Any, numpy_helper: Any) -> Any:
     nodes = [helper.make_node("OneHot", ["characters", "size", "zero_one"], ["inputs_0"], axis=-1)]
     parts = ["hidden", "cell"] if config.cell == "lstm" else ["hidden"]
     for n in range(layers):
-        gates = _GATES[config.cell]
-        for name in ("weight_ih", "weight_hh"):
-            constants[f"{name}_{n}"] = _reordered(arrays[f"{name}_l{n}"], gates, units)[None]
-        biases = [
-            _reordered(arrays[f"{name}_l{n}"], gates, units) for name in ("bias_ih", "bias_hh")
-        ]
-        constants[f"bias_{n}"] = np.concatenate(biases)[None]
-        constants[f"layer_{n}"] = np.array([n], np.int64)
-        nodes += [
-            helper.make_node("Gather", [part, f"layer_{n}"], [f"{part}_{n}"], axis=0)
-            for part in parts
-        ]
-        nodes.append(
-            helper.make_node(
-                _OPERATOR[config.cell],
-                [
-                    f"inputs_{n}",
-                    f"weight_ih_{n}",
-                    f"weight_hh_{n}",
-                    f"bias_{n}",
-                    "",
-                    *(f"{part}_{n}" for part in parts),
-                ],
-                [f"outputs_{n}", *(f"{part}_after_{n}" for part in parts)],
-                hidden_size=units,
-                **({"linear_before_reset": 1} if config.cell == "gru" else {}),
-            )
-        )
-        nodes.append(helper.make_node("Squeeze", [f"outputs_{n}", "axis"], [f"inputs_{n + 1}"]))
+        constants |= _layer_constants(n, config, arrays)
+        nodes += _layer_nodes(n, config, parts, helper)
     nodes.append(helper.make_node("MatMul", [f"inputs_{layers}", "output_weight"], ["products"]))
     nodes.append(helper.make_node("Add", ["products", "output_bias"], ["logits"]))
     for part in parts:
         after = [f"{part}_after_{n}" for n in range(layers)]
         nodes.append(helper.make_node("Concat", after, [f"{part}_after"], axis=0))
-    state = [layers, "B", units]
+    state = [layers, "B", config.hidden_size]
 
     def floats(name: str, shape: list[Any]) -> Any:
         return helper.make_tensor_value_info(name, kinds.FLOAT, shape)
@@ -131,6 +105,41 @@ def _graph(model: CharRNN, helper: Any, kinds: Any, numpy_helper: Any) -> Any:
             for name, array in constants.items()
         ],
     )
+
+
+def _layer_constants(
+    n: int, config: ModelConfig, arrays: dict[str, NDArray[Any]]
+) -> dict[str, NDArray[Any]]:
+    def reordered(name: str) -> NDArray[Any]:
+        return _reordered(arrays[f"{name}_l{n}"], _GATES[config.cell], config.hidden_size)
+
+    biases = [reordered("bias_ih"), reordered("bias_hh")]
+    return {
+        f"weight_ih_{n}": reordered("weight_ih")[None],
+        f"weight_hh_{n}": reordered("weight_hh")[None],
+        f"bias_{n}": np.concatenate(biases)[None],
+        f"layer_{n}": np.array([n], np.int64),
+    }
+
+
+def _layer_nodes(n: int, config: ModelConfig, parts: list[str], helper: Any) -> list[Any]:
+    """Return the nodes from `inputs_n` and the parts of the state to `inputs_(n + 1)`."""
+    states = [f"{part}_{n}" for part in parts]
+    recurrence = helper.make_node(
+        _OPERATOR[config.cell],
+        [f"inputs_{n}", f"weight_ih_{n}", f"weight_hh_{n}", f"bias_{n}", "", *states],
+        [f"outputs_{n}", *(f"{part}_after_{n}" for part in parts)],
+        hidden_size=config.hidden_size,
+        **({"linear_before_reset": 1} if config.cell == "gru" else {}),
+    )
+    return [
+        *(
+            helper.make_node("Gather", [part, f"layer_{n}"], [state], axis=0)
+            for part, state in zip(parts, states, strict=True)
+        ),
+        recurrence,
+        helper.make_node("Squeeze", [f"outputs_{n}", "axis"], [f"inputs_{n + 1}"]),
+    ]
 
 
 def _reordered(weights: NDArray[Any], gates: tuple[int, ...], units: int) -> NDArray[Any]:

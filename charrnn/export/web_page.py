@@ -6,7 +6,9 @@ page computes as it does, to the same bits up to the last, linear layer. The pro
 """
 
 import base64
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from charrnn.analysis.units import Found
 from charrnn.errors import ConfigError
 from charrnn.reports import pages
 from charrnn.runs.checkpoint import Checkpoint
+from charrnn.sampling.engines.int8.interface import WholeWeights
 from charrnn.sampling.engines.int8.weights import whole_weights
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -34,25 +37,9 @@ def web_page(checkpoint: Checkpoint, found: list[Found]) -> str:
             f"a page writes with lstm models, and {checkpoint.run.path} is a {config.model.cell}: "
             "export it --to onnx or --to safetensors"
         )
+    layers, units = config.model.num_layers, config.model.hidden_size
     arrays = checkpoint.load("model")
     weights = whole_weights(arrays, config.model)
-    layers, units = config.model.num_layers, config.model.hidden_size
-    between = layers - 1
-    floats = (
-        weights.table_VG,
-        weights.biases_LG,
-        weights.recurrent_scales_LG,
-        weights.between_scales_LG[:between],
-        arrays["output.weight"] / weights.unit,
-        arrays["output.bias"],
-    )
-    numbers = (_padded(weights.recurrent_LGH), _padded(weights.between_LGH[:between]))
-    data = b"".join(
-        [
-            *(np.ascontiguousarray(each, "<f4").tobytes() for each in floats),
-            *(each.tobytes() for each in numbers),
-        ]
-    )
     name = checkpoint.run.path.name
     return pages.page(
         "web_page.html",
@@ -71,12 +58,32 @@ def web_page(checkpoint: Checkpoint, found: list[Found]) -> str:
             "vocabulary": config.vocabulary,
             "layers": layers,
             "units": units,
-            "width": numbers[0].shape[2],
+            "width": _padded(weights.recurrent_LGH).shape[2],
             "unit": float(weights.unit),
             "line_start": config.corpus.line_start,
         },
         products=base64.b64encode(_PRODUCTS.read_bytes()).decode(),
-        weights=base64.b64encode(data).decode(),
+        weights=base64.b64encode(_weight_bytes(weights, arrays)).decode(),
+    )
+
+
+def _weight_bytes(weights: WholeWeights, arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """Return all weights in the order in which the page's script reads them."""
+    between = len(weights.recurrent_LGH) - 1
+    floats = (
+        weights.table_VG,
+        weights.biases_LG,
+        weights.recurrent_scales_LG,
+        weights.between_scales_LG[:between],
+        arrays["output.weight"] / weights.unit,
+        arrays["output.bias"],
+    )
+    numbers = (_padded(weights.recurrent_LGH), _padded(weights.between_LGH[:between]))
+    return b"".join(
+        [
+            *(np.ascontiguousarray(each, "<f4").tobytes() for each in floats),
+            *(each.tobytes() for each in numbers),
+        ]
     )
 
 
