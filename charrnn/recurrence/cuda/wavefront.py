@@ -123,8 +123,6 @@ class _Layers(torch.autograd.Function):
         x_TB = x_TB.long().contiguous()
         if between_MBH is not None:
             between_MBH = between_MBH.float().contiguous()
-        bias_LG = torch.stack([each.bias_ih_G + each.bias_hh_G for each in layers]).float()
-        table_VG = layers[0].weight_ih_GI.t().float() + bias_LG[0]
         hidden_LTBH = _with_first(hidden_LBH.to(dtype), steps)
         cell_LTBH = _with_first(cell_LBH.float(), steps)
         kept = any(ctx.needs_input_grad)
@@ -137,10 +135,7 @@ class _Layers(torch.autograd.Function):
             plan,
             (
                 x_TB,
-                table_VG.contiguous(),
-                bias_LG,
-                torch.stack([each.weight_hh_GH.to(dtype) for each in layers]),
-                _stacked([each.weight_ih_GI.to(dtype) for each in layers[1:]]),
+                *_forward_weights(layers, dtype),
                 between_MBH,
                 hidden_LTBH,
                 given_MTBH,
@@ -208,6 +203,21 @@ class _Layers(torch.autograd.Function):
         inputs = hidden_LTBH[:-1, 1:] if given_MTBH is None else given_MTBH
         to_weights = _weight_gradients(to_gates_LTBG, x_TB, hidden_LTBH[:, :-1], inputs, layers)
         return None, None, None, None, to_hidden, to_cell_LBH, *to_weights
+
+
+def _forward_weights(
+    layers: Sequence[LayerWeights], dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Return the weights as the forward kernel reads them.
+
+    These are the first layer's inputs with its bias (V, G), the biases (L, G), the recurrent
+    weights (L, G, H) and the input weights of the other layers (M, G, H).
+    """
+    bias_LG = torch.stack([each.bias_ih_G + each.bias_hh_G for each in layers]).float()
+    table_VG = layers[0].weight_ih_GI.t().float() + bias_LG[0]
+    recurrent_LGH = torch.stack([each.weight_hh_GH.to(dtype) for each in layers])
+    between_MGH = _stacked([each.weight_ih_GI.to(dtype) for each in layers[1:]])
+    return table_VG.contiguous(), bias_LG, recurrent_LGH, between_MGH
 
 
 def _weight_gradients(

@@ -112,6 +112,26 @@ def _end_helper(wake: threading.Event, ended: threading.Event) -> None:
 
 
 @inlined
+def _add_products(
+    sums_G: Any, hidden_H: Any, weights_GH: Any, scales_G: Any, first: Any, end: Any
+) -> None:
+    units = len(sums_G) // 4
+    for j in range(first, end):
+        products = four_products(hidden_H, weights_GH, j)
+        for gate in range(4):
+            g = gate * units + j
+            sums_G[g] += scales_G[g] * np.float32(products[gate])
+
+
+@inlined
+def _add_row(sums_G: Any, row_G: Any, first: Any, end: Any) -> None:
+    units = len(sums_G) // 4
+    for gate in range(4):
+        for g in range(gate * units + first, gate * units + end):
+            sums_G[g] += row_G[g]
+
+
+@inlined
 def _gates(sums_G: Any, cells_H: Any, hidden_H: Any, first: Any, end: Any, unit: Any) -> None:
     # The passes are short loops over few arrays each: LLVM turns those into vector code.
     units = len(cells_H)
@@ -168,8 +188,7 @@ def _advance(
     for t in range(length):
         before_LH, after_LH = hidden_2LH[t % 2], hidden_2LH[1 - t % 2]
         for n in range(layers):
-            hidden_H, cells_H = before_LH[n], cells_LH[n]
-            scales_G = recurrent_scales_LG[n]
+            hidden_H, scales_G = before_LH[n], recurrent_scales_LG[n]
             for j in range(first, end):
                 products = four_products(hidden_H, recurrent_LGH[n], j)
                 for gate in range(4):
@@ -178,16 +197,10 @@ def _advance(
             if n:
                 waits += _wait_for(words, other, finished)
                 below_H, scales_G = after_LH[n - 1], between_scales_LG[n - 1]
-                for j in range(first, end):
-                    products = four_products(below_H, between_LGH[n - 1], j)
-                    for gate in range(4):
-                        g = gate * units + j
-                        sums_G[g] += scales_G[g] * np.float32(products[gate])
+                _add_products(sums_G, below_H, between_LGH[n - 1], scales_G, first, end)
             else:
-                for rows in range(0, 4 * units, units):
-                    for g in range(rows + first, rows + end):
-                        sums_G[g] += table_VG[codes_T[t], g]
-            _gates(sums_G, cells_H, after_LH[n], first, end, unit)
+                _add_row(sums_G, table_VG[codes_T[t]], first, end)
+            _gates(sums_G, cells_LH[n], after_LH[n], first, end, unit)
             finished += 1
             store_release(words, own, finished)
         waits += _wait_for(words, other, finished)

@@ -62,49 +62,57 @@ def avx2_four_products(_: Any, hidden_H: Any, weights_GH: Any, j: Any) -> Any:
             )
             for gate in range(4)
         ]
-        bytes_, shorts = ir.VectorType(_BYTE, _LANES), ir.VectorType(_SHORT, _LANES)
-        words = ir.VectorType(_WORD, _LANES // 2)
-        multiply = builder.module.declare_intrinsic(
-            "llvm.x86.avx2.pmadd.wd", fnty=ir.FunctionType(words, [shorts, shorts])
-        )
-        add_up = builder.module.declare_intrinsic(
-            f"llvm.vector.reduce.add.v{_LANES // 2}i32", fnty=ir.FunctionType(_WORD, [words])
-        )
-        partial = [
-            cgutils.alloca_once_value(builder, ir.Constant(words, [0] * (_LANES // 2)))
-            for _ in heads
-        ]
-
-        def vector(data: Any, at: Any, kind: Any, align: int) -> Any:
-            place = builder.bitcast(builder.gep(data, [at]), kind.as_pointer())
-            return builder.load(place, align=align)
-
-        def each_block(at: Any) -> None:
-            units_16 = vector(hidden.data, at, shorts, 2)
-            for head, sums in zip(heads, partial, strict=True):
-                row_16 = builder.sext(vector(head, at, bytes_, 1), shorts)
-                product = builder.call(multiply, [units_16, row_16])
-                builder.store(builder.add(builder.load(sums), product), sums)
-
         blocks = builder.udiv(width, _LONG(_LANES))
-        with cgutils.for_range(builder, blocks) as loop:
-            each_block(builder.mul(loop.index, _LONG(_LANES)))
-        totals = [
-            cgutils.alloca_once_value(builder, builder.call(add_up, [builder.load(sums)]))
-            for sums in partial
-        ]
-        with cgutils.for_range_slice(
-            builder, builder.mul(blocks, _LONG(_LANES)), width, _LONG(1), _LONG
-        ) as (at, _count):
-            unit = builder.sext(builder.load(builder.gep(hidden.data, [at])), _WORD)
-            for head, total in zip(heads, totals, strict=True):
-                weight = builder.sext(builder.load(builder.gep(head, [at])), _WORD)
-                builder.store(builder.add(builder.load(total), builder.mul(unit, weight)), total)
+        totals = _multiply_blocks(builder, hidden.data, heads, blocks)
+        _multiply_rest(builder, hidden.data, heads, totals, blocks, width)
         return context.make_tuple(
             builder, signature.return_type, [builder.load(total) for total in totals]
         )
 
     return _FOUR(hidden_H, weights_GH, types.int64), generate
+
+
+def _multiply_blocks(builder: Any, hidden: Any, heads: list[Any], blocks: Any) -> list[Any]:
+    """Emit the products of whole registers; return where the sum of each row is."""
+    bytes_, shorts = ir.VectorType(_BYTE, _LANES), ir.VectorType(_SHORT, _LANES)
+    words = ir.VectorType(_WORD, _LANES // 2)
+    multiply = builder.module.declare_intrinsic(
+        "llvm.x86.avx2.pmadd.wd", fnty=ir.FunctionType(words, [shorts, shorts])
+    )
+    add_up = builder.module.declare_intrinsic(
+        f"llvm.vector.reduce.add.v{_LANES // 2}i32", fnty=ir.FunctionType(_WORD, [words])
+    )
+    partial = [
+        cgutils.alloca_once_value(builder, ir.Constant(words, [0] * (_LANES // 2))) for _ in heads
+    ]
+
+    def vector(data: Any, at: Any, kind: Any, align: int) -> Any:
+        place = builder.bitcast(builder.gep(data, [at]), kind.as_pointer())
+        return builder.load(place, align=align)
+
+    with cgutils.for_range(builder, blocks) as loop:
+        at = builder.mul(loop.index, _LONG(_LANES))
+        units_16 = vector(hidden, at, shorts, 2)
+        for head, sums in zip(heads, partial, strict=True):
+            row_16 = builder.sext(vector(head, at, bytes_, 1), shorts)
+            product = builder.call(multiply, [units_16, row_16])
+            builder.store(builder.add(builder.load(sums), product), sums)
+    return [
+        cgutils.alloca_once_value(builder, builder.call(add_up, [builder.load(sums)]))
+        for sums in partial
+    ]
+
+
+def _multiply_rest(
+    builder: Any, hidden: Any, heads: list[Any], totals: list[Any], blocks: Any, width: Any
+) -> None:
+    """Emit the products of the units after the last whole register, one by one."""
+    first = builder.mul(blocks, _LONG(_LANES))
+    with cgutils.for_range_slice(builder, first, width, _LONG(1), _LONG) as (at, _count):
+        unit = builder.sext(builder.load(builder.gep(hidden, [at])), _WORD)
+        for head, total in zip(heads, totals, strict=True):
+            weight = builder.sext(builder.load(builder.gep(head, [at])), _WORD)
+            builder.store(builder.add(builder.load(total), builder.mul(unit, weight)), total)
 
 
 def _has_avx2() -> bool:
