@@ -1,5 +1,6 @@
-"""Lint, format, types and the order of imports: part of the test command."""
+"""Lint, format, types, the order of imports, and sizes: part of the test command."""
 
+import ast
 import shutil
 import subprocess
 import sys
@@ -7,8 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from charrnn.cli.app import COMMANDS
+
 ROOT = Path(__file__).parents[1]
 TOOLS = Path(sys.executable).parent
+SOURCES = [
+    path for folder in ("charrnn", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")
+]
+MAX_LINES_OF_FILE, MAX_LINES_OF_FUNCTION, MAX_LINES_OF_COMMAND = 300, 50, 60
+COMMAND_FUNCTIONS = {command.__name__ for command in COMMANDS.values()}
+LONGER_ALLOWED = {"charrnn/training/session.py", "charrnn/training/new_run.py: prepare"}
 
 
 @pytest.mark.parametrize(
@@ -23,3 +32,20 @@ def test_nothing_to_mend(tool: tuple[str, ...]) -> None:
         [program, *tool[1:]], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def too_long(path: Path) -> set[str]:
+    """Return what has too many lines: the name of the file, of each function."""
+    name, source = path.relative_to(ROOT).as_posix(), path.read_text("utf-8")
+    found = {name} if len(source.splitlines()) > MAX_LINES_OF_FILE else set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            is_command = node.name in COMMAND_FUNCTIONS and name.startswith("charrnn/cli/")
+            limit = MAX_LINES_OF_COMMAND if is_command else MAX_LINES_OF_FUNCTION
+            if (node.end_lineno or 0) - node.lineno + 1 > limit:
+                found.add(f"{name}: {node.name}")
+    return found
+
+
+def test_files_and_functions_are_short() -> None:
+    assert set().union(*map(too_long, SOURCES)) == LONGER_ALLOWED
