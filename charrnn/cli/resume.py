@@ -1,5 +1,6 @@
 """`charrnn resume`."""
 
+import functools
 from typing import Annotated
 
 import typer
@@ -28,15 +29,5 @@ def resume(
     from charrnn.training.loop import resume as events
 
     keep_freed_memory()
-    code = follow(
-        lambda progress, stop: events(
-            run,
-            budget,
-            corpus=corpus,
-            device=device,
-            threads=threads,
-            progress=progress,
-            stop=stop,
-        )
-    )
-    raise typer.Exit(code)
+    start = functools.partial(events, run, budget, corpus=corpus, device=device, threads=threads)
+    raise typer.Exit(follow(start))

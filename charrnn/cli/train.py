@@ -1,5 +1,6 @@
 """`charrnn train`."""
 
+import functools
 from pathlib import Path
 from typing import Annotated
 
@@ -62,16 +63,5 @@ def train(
         print_diagnosis(examine(corpus or None, training, model, text, init_from))
         return
     keep_freed_memory()
-    code = follow(
-        lambda progress, stop: events(
-            corpus or None,
-            training,
-            model,
-            text,
-            out_dir=out_dir,
-            init_from=init_from,
-            progress=progress,
-            stop=stop,
-        )
-    )
-    raise typer.Exit(code)
+    start = functools.partial(events, corpus or None, training, model, text)
+    raise typer.Exit(follow(functools.partial(start, out_dir=out_dir, init_from=init_from)))

@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import Protocol
 
 from charrnn.config.sampling import SampleConfig
 from charrnn.console.output import print_result
@@ -19,11 +20,17 @@ from charrnn.training.events import Event, Finished
 _TO_END = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
-def follow(events: Callable[[ProgressCallback, threading.Event], Iterator[Event]]) -> int:
+class StartTraining(Protocol):
+    """Start a run; return its events."""
+
+    def __call__(self, *, progress: ProgressCallback, stop: threading.Event) -> Iterator[Event]:
+        """Start with a progress callback and an event that requests a stop."""
+
+
+def follow(start: StartTraining) -> int:
     """Show a training run until its end; return the exit code: 128 + the signal that ended it.
 
-    `events` starts the run, with a progress callback and an event that requests a stop. Of several
-    processes the first shows it.
+    Of several processes, the first shows it.
     """
     ranks = Ranks.of_environment()
     finished: Finished | None = None
@@ -31,7 +38,7 @@ def follow(events: Callable[[ProgressCallback, threading.Event], Iterator[Event]
         TrainingView(shown=ranks.leads) as view,
         _stop_on_signals(again_ends=ranks.size == 1) as (stop, received),
     ):
-        for event in events(view.show_reading, stop):
+        for event in start(progress=view.show_reading, stop=stop):
             view.show(event)
             if isinstance(event, Finished):
                 finished = event

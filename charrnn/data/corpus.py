@@ -147,13 +147,7 @@ class Corpus:
         unless `allow_other` takes whatever is at `source`: then `VocabularyError` where that holds
         characters that are not in `vocabulary`.
         """
-        listed = catalogue.find(record.name)
-        recorded = [path for path in (record.path, *record.more_paths) if path]
-        places: list[Sequence[Source]] = [recorded] if recorded else []
-        places.append([kept_text(record.sha256)])
-        places += [[record.name]] if listed else []
-        if source is not None:
-            places = [[source]]
+        places: list[Sequence[Source]] = _recorded_places(record) if source is None else [[source]]
         other: tuple[Documents, str] | None = None
         for sources in places:
             documents = _there(sources) if source is None else find_documents(sources)
@@ -169,19 +163,9 @@ class Corpus:
                 return found.adapted_to(vocabulary) if same else found.within(vocabulary)
             other = other or (documents, fingerprint.sha256)
         if source is None and (copy := encoded_cache.find(record.sha256, config)):
-            found = cls._of(copy, record.name, tuple(recorded), record.sha256, config)
+            found = cls._of(copy, record.name, record.paths or ("",), record.sha256, config)
             return found.adapted_to(vocabulary)
-        if other:
-            raise CorpusError(
-                f"{' and '.join(other[0].paths)} is not the text this run was trained on: expected "
-                f"SHA-256 {record.sha256}, found {other[1]}; give the unchanged text with "
-                "--corpus FILE"
-            )
-        looked = " and ".join(str(each) for sources in places for each in sources)
-        raise CorpusError(
-            f"the text {record.name!r} of this run is not at {looked}: "
-            "say where it is now with --corpus FILE"
-        )
+        raise _not_found(record, places, other)
 
     def split(self, val_fraction: float) -> tuple[Codes, Codes]:
         """Return the training part and the held-out part: the last `val_fraction` of the text."""
@@ -204,6 +188,33 @@ class Corpus:
             line_start=self.line_start,
             more_paths=self.more_paths,
         )
+
+
+def _recorded_places(record: CorpusRecord) -> list[Sequence[Source]]:
+    """Return where the text of a run may be: its paths, the cache, the catalogue."""
+    places: list[Sequence[Source]] = [record.paths] if record.paths else []
+    places.append([kept_text(record.sha256)])
+    if catalogue.find(record.name):
+        places.append([record.name])
+    return places
+
+
+def _not_found(
+    record: CorpusRecord, places: list[Sequence[Source]], other: tuple[Documents, str] | None
+) -> CorpusError:
+    """Return the error for a text that is not at `places`; `other` is a text that is there."""
+    if other:
+        documents, sha256 = other
+        return CorpusError(
+            f"{' and '.join(documents.paths)} is not the text this run was trained on: expected "
+            f"SHA-256 {record.sha256}, found {sha256}; give the unchanged text with "
+            "--corpus FILE"
+        )
+    looked = " and ".join(str(source) for sources in places for source in sources)
+    return CorpusError(
+        f"the text {record.name!r} of this run is not at {looked}: "
+        "say where it is now with --corpus FILE"
+    )
 
 
 def _there(sources: Sequence[Source]) -> Documents | None:

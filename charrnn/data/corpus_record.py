@@ -30,6 +30,11 @@ class CorpusRecord(CheckedFields):
         if len(self.line_start) != 1:
             raise ConfigError(f"line_start must be one character, not {self.line_start[:20]!r}")
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All files, folders and patterns; none for a text that was made in memory."""
+        return tuple(path for path in (self.path, *self.more_paths) if path)
+
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> "CorpusRecord":
         """Return what was written as JSON."""

@@ -1,4 +1,5 @@
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,8 +22,8 @@ from charrnn.errors import (
     VocabularyError,
 )
 from charrnn.runs import run
-from charrnn.training import step
 from charrnn.training.events import Finished
+from charrnn.training.step import train_step
 from tests.cli.process import SMALL, TINY
 from tests.conftest import VERSE, Cli
 
@@ -72,7 +73,7 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_code_1(
         monkeypatch.setenv("WORLD_SIZE", "2")
     if error is DivergedError:  # whatever the rate, this network is too small to diverge by itself
         plain = torch.nn.functional.cross_entropy
-        monkeypatch.setattr(step, "cross_entropy", lambda *given: plain(*given) * float("inf"))
+        monkeypatch.setattr(train_step, "cross_entropy", lambda *given: plain(*given) * math.inf)
     outcome = cli(*arguments)
     assert outcome.code == 1
     assert outcome.out == ""

@@ -17,8 +17,8 @@ def test_field_names_are_the_inverse_of_stored_names() -> None:
     assert to_field_names(stored) == record
 
 
-def test_state_json_keeps_its_names(text: Corpus) -> None:
-    list(tiny("run", text, max_steps=1))
+def test_state_json_keeps_its_names(corpus: Corpus) -> None:
+    list(tiny("run", corpus, max_steps=1))
     checkpoint = Run.open(Path("run")).select("last")
     assert list(checkpoint.state) == [
         *("budget", "horizon", "step", "epoch", "seconds", "learning_rate", "evaluation_seconds"),

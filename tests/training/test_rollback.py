@@ -1,5 +1,6 @@
 """Which checkpoint training returns to after divergence, and with which progress."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,13 @@ from charrnn.runs.progress import MAX_ROLLBACKS, Progress
 from charrnn.runs.run import Run
 from charrnn.training.budget_plan import BudgetPlan
 from charrnn.training.rollback import check_rollbacks_left, last_intact_before, rolled_back
-from tests.training.tiny_runs import tiny
+from tests.training.tiny_runs import stopped_after, tiny
 
 
 @pytest.fixture
 def run(text: Corpus) -> Run:
-    """A run with checkpoints of the steps 20 (evaluated), 28 (saved) and 30 (evaluated)."""
-    list(tiny("run", text, save_every=14))
+    """A run with checkpoints of the steps 10 and 20, both evaluated."""
+    list(tiny("run", text, max_steps=20))
     return Run.open(Path("run"))
 
 
@@ -30,18 +31,26 @@ def damage(checkpoint: Checkpoint) -> None:
 
 
 def test_training_returns_to_an_evaluated_checkpoint_before_the_step(run: Run) -> None:
-    assert [checkpoint.step for checkpoint in run.checkpoints()] == [20, 28, 30]
-    assert last_intact_before(run, 31).step == 30
-    assert last_intact_before(run, 30).step == 20  # 28 depends on when the run was saved
+    assert [checkpoint.step for checkpoint in run.checkpoints()] == [10, 20]
+    assert last_intact_before(run, 21).step == 20
+    assert last_intact_before(run, 20).step == 10
+
+
+def test_a_save_without_an_evaluation_is_passed_over(text: Corpus) -> None:
+    stop = threading.Event()
+    stopped_after(tiny("run", text, stop), stop, 15)
+    run = Run.open(Path("run"))
+    assert [checkpoint.step for checkpoint in run.checkpoints()] == [10, 15]
+    assert last_intact_before(run, 16).step == 10
 
 
 def test_a_damaged_checkpoint_is_passed_over(run: Run) -> None:
     damage(run.checkpoints()[-1])
-    assert last_intact_before(run, 31).step == 20
+    assert last_intact_before(run, 21).step == 10
 
 
 def test_without_a_rollback_point_training_returns_to_the_newest_checkpoint(run: Run) -> None:
-    assert last_intact_before(run, 15).step == 30
+    assert last_intact_before(run, 10).step == 20
 
 
 def test_settings_that_a_resume_may_change_stay(run: Run) -> None:
@@ -49,7 +58,7 @@ def test_settings_that_a_resume_may_change_stay(run: Run) -> None:
     now = Progress(budget=Budget(max_steps=99), horizon=99, step=30, rollbacks=1, processes=2)
     restored = rolled_back(now, checkpoint)
     assert (restored.budget, restored.horizon, restored.processes) == (now.budget, 99, 2)
-    assert (restored.step, restored.rollbacks) == (20, 2)
+    assert (restored.step, restored.rollbacks) == (10, 2)
     assert restored.best_val_loss == Progress.of(checkpoint).best_val_loss
 
 
@@ -59,6 +68,6 @@ def test_after_the_last_rollback_the_error_says_what_to_try(run: Run) -> None:
     progress = Progress(budget=Budget(max_steps=30), rollbacks=MAX_ROLLBACKS - 1)
     check_rollbacks_left(run, plan, progress, error)
     progress.rollbacks = MAX_ROLLBACKS
-    with pytest.raises(DivergedError, match=r"after 3 times .* --learning-rate 0\.00012 ") as again:
+    with pytest.raises(DivergedError, match=r"after 3 times .* --learning-rate 0\.00013 ") as again:
         check_rollbacks_left(run, plan, progress, error)
     assert (again.value.step, again.value.loss) == (15, 9.0)
