@@ -1,10 +1,11 @@
 """What each part of the training engine for processors gains, compared with doing without it.
 
-    python benchmarks/training_parts.py [--precision bfloat16] [--busy]
+    python benchmarks/training_parts.py [--precision bfloat16] [--busy] [--library]
 
 Forward and backward of a training step of the default network. Each contender leaves out one part:
 packed weights, buffers that are used again, threads that own their streams. The first contender is
-the simple implementation, torch's own kernels. `--busy` adds a process that occupies one core.
+the simple implementation, torch's own kernels. `--busy` adds a process that occupies one core;
+`--library` leaves out the tuning of glibc's allocator, which only the command line applies.
 """
 
 import argparse
@@ -99,8 +100,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--busy", action="store_true", help="occupy one core with other work")
+    parser.add_argument(
+        "--library", action="store_true", help="leave the allocator as it is, as an import does"
+    )
     options = parser.parse_args()
-    keep_freed_memory()  # as `charrnn train` does
+    if not options.library:
+        keep_freed_memory()  # as `charrnn train` does
     threads = set_threads(None)
     precision = choose_precision(options.precision, torch.device("cpu"), "lstm")
     print(f"{processor_name()}, {threads} threads, torch {torch.__version__}, {precision}")

@@ -22,7 +22,7 @@ from charrnn.data.cache import downloads_folder
 from charrnn.data.catalogue import CatalogueEntry
 from charrnn.data.progress import ProgressCallback, Reading
 from charrnn.errors import DownloadError
-from charrnn.files import move_file, sync_file
+from charrnn.files import move_file, replace_file, sync_file
 from charrnn.version import __version__
 
 _PIECE = 1 << 18  # bytes asked for at once
@@ -70,7 +70,7 @@ def _fetch(entry: CatalogueEntry, place: Path, progress: ProgressCallback | None
                     break  # there is no such host, or no network
             else:
                 record = {"sha256": sha256, "url": url}
-                place.with_suffix(".json").write_text(json.dumps(record), "utf-8")
+                replace_file(place.with_suffix(".json"), json.dumps(record), synced=True)
                 return
     if wrong:
         raise wrong
@@ -112,7 +112,7 @@ def _download(
         length = response.headers.get("Content-Length")
         total = have + int(length) if length else None
         version = response.headers.get("ETag") or response.headers.get("Last-Modified")
-        mark.write_text(json.dumps({"url": url, "version": version}), "utf-8")
+        replace_file(mark, json.dumps({"url": url, "version": version}), synced=True)
         with part.open("ab" if goes_on else "wb") as file:
             while piece := response.read(_PIECE):
                 file.write(piece)
