@@ -4,8 +4,9 @@
 
 The simple implementation is the network itself, called once per character (`eager`). For one text:
 8-bit weights in numpy, the same loop compiled, with AVX2 products, and with half of the units on a
-second core. For many texts: packed weights. For the start: whole processes, with and without the
-numpy loop that generates text until the compiled loop is ready.
+second core. For many texts: packed weights. For copied text: hashes of passages, beside Python's
+search in strings. For the start: whole processes, with and without the numpy loop that generates
+text until the compiled loop is ready.
 """
 
 import functools
@@ -24,6 +25,8 @@ import numba
 import torch
 from turns import compare
 
+from charrnn.data import catalogue
+from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.loading import load_checkpoint
 from charrnn.numerics.processor import processor_name
@@ -37,8 +40,9 @@ from charrnn.sampling.engines.int8.numpy_loop import PlainLoop
 from charrnn.sampling.engines.interface import Writer
 from charrnn.sampling.engines.packed import PackedWriter
 from charrnn.sampling.loop import generate
+from charrnn.sampling.novelty import LONG, novelty
 
-LENGTH, MANY, MANY_LENGTH = 600, 64, 100
+LENGTH, MANY, MANY_LENGTH, COPIED_LENGTH = 600, 64, 100, 2000
 STARTS = 3  # rounds of whole processes
 START = """
 import sys
@@ -114,6 +118,32 @@ def many_texts(checkpoint: Checkpoint) -> None:
     compare(f"{MANY} texts of {MANY_LENGTH} characters", MANY * MANY_LENGTH, runs)
 
 
+def copied_text() -> None:
+    """Compare the search for copied passages with Python's search in strings."""
+    path = catalogue.bundled_path()
+    corpus, play = Corpus.open(path), path.read_text(encoding="utf-8")
+    text = play[100_000:100_200] + play[:COPIED_LENGTH][::-1] + play[200_000:200_100]
+
+    def search_strings() -> int:
+        low, high = 0, len(text)
+        while low < high:
+            middle = (low + high + 1) // 2
+            starts = range(len(text) - middle + 1)
+            if any(text[start : start + middle] in play for start in starts):
+                low = middle
+            else:
+                high = middle - 1
+        sum(text[start : start + LONG] in play for start in range(len(text) - LONG + 1))
+        return low
+
+    def search_hashes() -> int:
+        return novelty(text, corpus).longest
+
+    longest = search_hashes()
+    title = f"Passages of {len(text):,} characters copied from {len(play):,}"
+    compare(title, longest, {"Python's search": search_strings, "hashes": search_hashes}, rounds=3)
+
+
 def start(loop: str, run: str, cache: str) -> tuple[float, float]:
     """Run `charrnn sample` with a loop; return the seconds to its first and its last character."""
     command = [sys.executable, "-c", START, loop, "sample", run, "-s", "1", "-n", "2000"]
@@ -168,6 +198,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         one_text(checkpoint, folder)
     many_texts(checkpoint)
+    copied_text()
     starts(run)
 
 

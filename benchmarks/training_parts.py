@@ -2,10 +2,12 @@
 
     python benchmarks/training_parts.py [--precision bfloat16] [--busy] [--library]
 
-Forward and backward of a training step of the default network. Each contender leaves out one part:
-packed weights, buffers that are used again, threads that own their streams. The first contender is
-the simple implementation, torch's own kernels. `--busy` adds a process that occupies one core;
-`--library` leaves out the tuning of glibc's allocator, which only the command line applies.
+Forward and backward of a training step of the default network. The first contender is the simple
+implementation, torch's own kernels. The others leave out one part each: packed weights, buffers
+that are used again, threads that own their streams. The compiled gates are compared with torch's.
+
+`--busy` adds a process that occupies one core. `--library` leaves out the tuning of glibc's
+allocator, which only the command line applies.
 """
 
 import argparse
@@ -28,10 +30,11 @@ from charrnn.numerics.allocator import keep_freed_memory
 from charrnn.numerics.precision import autocast, choose_precision
 from charrnn.numerics.processor import processor_name
 from charrnn.numerics.threads import set_threads
-from charrnn.recurrence.cpu import buffers, lstm, matmul
+from charrnn.recurrence.cpu import buffers, gates, lstm, matmul
 
 SHAPES = ((32, 64), (64, 128))  # streams x characters: the defaults for small and large texts
 CHARACTERS = 65
+GATE_STEPS = 500
 
 
 class FreshBuffers(buffers.Loan):
@@ -95,6 +98,38 @@ def contenders(step: Callable[[], int]) -> dict[str, Callable[[], int]]:
     return {name: functools.partial(run, *parts) for name, parts in without.items()}
 
 
+def compare_gates(streams: int) -> None:
+    """Compare the compiled gates of one step of a layer with the same in torch, in place."""
+    units = ModelConfig().hidden_size
+    sources_BG, recurrent_BG, activations_BG = torch.randn(3, streams, 4 * units)
+    bias_G = torch.randn(4 * units)
+    before_BH, cell_BH, hidden_BH = torch.randn(3, streams, units)
+    rows_B = torch.arange(streams)
+    tensors = (rows_B, sources_BG, bias_G, recurrent_BG, activations_BG, before_BH, cell_BH)
+    arrays = [matmul.as_array(tensor) for tensor in (*tensors, hidden_BH)]
+
+    def compiled() -> int:
+        for _ in range(GATE_STEPS):
+            gates.forward(*arrays)
+        return GATE_STEPS
+
+    def eager() -> int:
+        i_f_BG, g_BH, o_BH = activations_BG.split([2 * units, units, units], dim=1)
+        for _ in range(GATE_STEPS):
+            torch.add(sources_BG, recurrent_BG, out=activations_BG).add_(bias_G)
+            i_f_BG.sigmoid_()
+            g_BH.tanh_()
+            o_BH.sigmoid_()
+            torch.mul(i_f_BG[:, units:], before_BH, out=cell_BH)
+            cell_BH.addcmul_(i_f_BG[:, :units], g_BH)
+            torch.tanh(cell_BH, out=hidden_BH).mul_(o_BH)
+        return GATE_STEPS
+
+    title = f"Gates of a step of {streams} streams, forward, float32"
+    runs = {"torch, in place, all cores": eager, "compiled, one core": compiled}
+    compare(title, GATE_STEPS, runs)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -115,12 +150,10 @@ def main() -> None:
             stack.callback(busy.kill)
         for streams, length in SHAPES:
             step = training_step(streams, length, precision)
-            title = f"{streams} streams x {length} characters"
-            compare(
-                title + (", one core busy" if options.busy else ""),
-                streams * length,
-                contenders(step),
-            )
+            load = ", one core busy" if options.busy else ""
+            title = f"{streams} streams x {length} characters{load}"
+            compare(title, streams * length, contenders(step))
+            compare_gates(streams)
 
 
 if __name__ == "__main__":
