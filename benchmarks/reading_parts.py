@@ -22,8 +22,7 @@ from typing import Any
 
 import numpy as np
 from encoding import texts
-from training_parts import replaced
-from turns import compare
+from turns import compare, replaced
 
 from charrnn.data import encoded_cache, sources
 from charrnn.data.catalogue import CatalogueEntry

@@ -44,7 +44,14 @@ def trainer_of(corpus: Corpus, config: TrainConfig, folder: str) -> Trainer:
     precision = choose_precision(config.precision, torch.device("cpu"), "lstm")
     training, held_out = corpus.split(config.val_fraction)
     threads = set_threads(config.threads)
-    resolved = resolve(config, len(training), len(held_out), "cpu", precision, threads)
+    resolved = resolve(
+        config,
+        len(training),
+        len(held_out),
+        device="cpu",
+        precision=precision,
+        threads=threads,
+    )
     record = RunConfig(
         model=ModelConfig(),
         training=resolved,

@@ -15,13 +15,13 @@ import contextlib
 import functools
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from turns import compare
+from turns import compare, replaced
 
 from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Vocabulary
@@ -43,19 +43,6 @@ class FreshBuffers(buffers.Loan):
     def take(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """Return a new buffer."""
         return torch.empty(shape, dtype=dtype)
-
-
-@contextlib.contextmanager
-def replaced(module: Any, **names: Any) -> Iterator[None]:
-    """Replace attributes of a module."""
-    before = {name: getattr(module, name) for name in names}
-    for name, value in names.items():
-        setattr(module, name, value)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(module, name, value)
 
 
 def training_step(streams: int, length: int, precision: str) -> Callable[[], int]:
@@ -82,7 +69,7 @@ def contenders(step: Callable[[], int]) -> dict[str, Callable[[], int]]:
         "all parts": (lstm, {}),
         "without packed weights": (matmul, {"_WORTH_PACKING": sys.maxsize}),
         "without buffers used again": (lstm, {"Loan": FreshBuffers}),
-        "without threads of their own": (
+        "without threads that own their streams": (
             lstm,
             {
                 "deal_out": lambda run, streams: run(slice(0, streams)),

@@ -1,10 +1,25 @@
-"""Contenders that take turns, so that all of them meet the same other work of the machine."""
+"""Contenders that take turns, so that other load affects all of them alike."""
 
+import contextlib
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 ROUNDS = 7
+
+
+@contextlib.contextmanager
+def replaced(module: Any, **names: Any) -> Iterator[None]:
+    """Replace attributes of a module or a class in a block."""
+    before = {name: getattr(module, name) for name in names}
+    for name, value in names.items():
+        setattr(module, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(module, name, value)
 
 
 def compare(
@@ -12,8 +27,8 @@ def compare(
 ) -> None:
     """Time contenders in turns; print how much of `amount` each does in a second.
 
-    A contender returns how much it has done, which must be `amount`. The ratio is the median over
-    the rounds of its speed divided by that of the first contender in the same round. A round
+    A contender returns how much it has processed, which must be `amount`. The ratio is the median
+    over the rounds of its speed divided by that of the first contender in the same round. A round
     before the first one is not counted.
     """
     speeds: dict[str, list[float]] = {name: [] for name in contenders}

@@ -10,15 +10,13 @@ products of as many rows as there are texts. Prints medians, slowest and fastest
 over rounds of the ratio to the first of each part.
 """
 
-import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 from torch import nn
+from turns import ROUNDS, compare
 
 from charrnn.config.model import ModelConfig
 from charrnn.model.loading import load_checkpoint
@@ -32,7 +30,7 @@ from charrnn.sampling.engines.interface import Writer
 from charrnn.sampling.engines.selection import writer_of
 from charrnn.sampling.loop import generate
 
-ROUNDS, MANY, PROMPT = 7, 64, 3000
+MANY, PROMPT = 64, 3000
 
 
 class StockLoop:
@@ -92,28 +90,6 @@ class StepProducts:
                 for product in self._products:
                     product(self._rows)
         return self._length * len(self._rows)
-
-
-def compare(title: str, amount: float, contenders: Mapping[str, Callable[[], float]]) -> None:
-    """Let all take turns; print how much of `amount` each did a second."""
-    speeds: dict[str, list[float]] = {name: [] for name in contenders}
-    for run in contenders.values():
-        run()
-    for _ in range(ROUNDS):
-        for name, run in contenders.items():
-            begun = time.perf_counter()
-            done = run()
-            assert done == amount, f"{name} did {done}, not {amount}"
-            speeds[name].append(amount / (time.perf_counter() - begun))
-    print(f"\n{title}")
-    first = next(iter(speeds.values()))
-    for name, found in speeds.items():
-        ratio = statistics.median(own / other for own, other in zip(found, first, strict=True))
-        middle = statistics.median(found)
-        print(
-            f"  {name:34} {middle:10,.2f} a second ({min(found):,.2f} to {max(found):,.2f}), "
-            f"{ratio:.2f} times the first"
-        )
 
 
 def stock_loop(checkpoint: Checkpoint) -> StockLoop:

@@ -1,4 +1,4 @@
-"""Files and folders: synced to the disk, written atomically; and those that come with charrnn."""
+"""Atomic writes and syncs of files and folders; the folders that are installed with charrnn."""
 
 import contextlib
 import os
@@ -42,8 +42,9 @@ def write_synced(path: Path, data: bytes) -> None:
 
 
 def move_file(source: Path, target: Path) -> None:
-    """Give a file that is complete its final path, and replace a file that is there."""
+    """Move a complete file to its final path, replace an existing file, and sync its new name."""
     source.replace(target)
+    sync_folder(target.parent)
 
 
 def replace_file(path: Path, content: str | bytes, *, synced: bool = False) -> None:
@@ -57,16 +58,16 @@ def replace_file(path: Path, content: str | bytes, *, synced: bool = False) -> N
     try:
         if synced:
             write_synced(temporary, data)
+            move_file(temporary, path)
         else:
             temporary.write_bytes(data)
-        move_file(temporary, path)
-        if synced:
-            sync_folder(path.parent)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    finally:
+            temporary.replace(path)
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from None
+        raise
 
 
 @contextlib.contextmanager

@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from torch.nn.functional import softmax
 
 from charrnn.analysis.units import Unit
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError
-from charrnn.model.forward import forward_chunks
+from charrnn.model.forward import check_length, forward_chunks
 from charrnn.model.network import CharRNN
 
 _SHUT = 100.0  # added up by a gate, it is open, or shut, to the last bit of a float32
@@ -36,13 +37,16 @@ class Effect:
     changes: tuple[tuple[str, float, float], ...]
 
 
+def _logits(model: CharRNN, codes: Codes) -> Tensor:
+    """Return the logits (N, V) after each character of a text, from one pass."""
+    (chunk,) = forward_chunks(model, codes[:, None], chunk_size=len(codes))
+    return chunk.logits_TBV[:, 0].double()
+
+
 def effect(free: CharRNN, held: CharRNN, codes: Codes, most: int = 6) -> Effect:
     """Return what differs in the forecasts of two models along a text (N,) of a few thousand."""
-    free_NV, held_NV = (
-        chunk.logits_TBV[:, 0].double()
-        for model in (free, held)
-        for chunk in forward_chunks(model, codes[:, None], chunk_size=len(codes))
-    )
+    check_length(codes)
+    free_NV, held_NV = (_logits(model, codes) for model in (free, held))
     p_NV, q_NV = softmax(free_NV, -1), softmax(held_NV, -1)
     log_ratio_NV = free_NV.log_softmax(-1) - held_NV.log_softmax(-1)
     p_V, q_V = p_NV.mean(0), q_NV.mean(0)

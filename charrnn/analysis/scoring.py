@@ -134,10 +134,13 @@ def held_out_loss(model: CharRNN, codes: Codes, stop: threading.Event) -> float 
     codes = codes[: LARGEST_EVALUATION + 1]
     length = len(codes) - 1
     streams = count_streams(length, _MIN_STREAM)
-    total = 0.0
-    for chunk in forward_streams(model, codes[:-1], streams, math.ceil(_CHUNK / streams)):
+    total, remaining = 0.0, length
+    chunks = forward_streams(model, codes[:-1], streams, math.ceil(_CHUNK / streams))
+    while remaining:
         if stop.is_set():
             return None
+        chunk = next(chunks)
+        remaining -= int(np.count_nonzero(chunk.is_own_TB))
         nats_TB = _nats(chunk.logits_TBV, codes[chunk.positions_TB + 1])
         total += float(nats_TB[chunk.is_own_TB].sum(dtype=np.float64))
     return total / length

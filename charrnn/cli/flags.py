@@ -142,7 +142,7 @@ def _shown_default(
     config: Any, field: "dataclasses.Field[Any]", details: list[object]
 ) -> str | bool:
     if config is TrainConfig and FROM_TEXT in details:  # with a Budget alone, a run is resumed
-        return FROM_TEXT
+        return "from the text"
     if field.name == "max_time" and field.default is not None:
         return f"{field.default:g}s"
     return field.default is not None

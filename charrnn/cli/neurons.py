@@ -15,7 +15,7 @@ from charrnn.cli.flags import (
     open_run,
 )
 
-TextOption = Annotated[
+StudiedTextOption = Annotated[
     Path | None,
     typer.Option(
         help="Look at this text, - for standard input; left out: the run's own.",
@@ -23,7 +23,7 @@ TextOption = Annotated[
         show_default=False,
     ),
 ]
-UnitOption = Annotated[
+UnitsOption = Annotated[
     list[str] | None,
     typer.Option(
         help="Draw this unit over the text, and look for none; may be given several times.",
@@ -43,7 +43,7 @@ ForceOption = Annotated[
 FollowersOption = Annotated[
     int, typer.Option(min=1, max=8, help="How many units of a feature --force holds.")
 ]
-LengthOption = Annotated[
+SampleLengthOption = Annotated[
     int | None,
     typer.Option(
         "--length",
@@ -62,11 +62,11 @@ SeedOption = Annotated[int, typer.Option("--seed", "-s", min=0, help="Of the tex
 
 def neurons(
     run: RunArgument = None,
-    text: TextOption = None,
-    unit: UnitOption = None,
+    text: StudiedTextOption = None,
+    unit: UnitsOption = None,
     force: ForceOption = None,
     followers: FollowersOption = 1,
-    length: LengthOption = None,
+    length: SampleLengthOption = None,
     temperature: TemperatureOption = 0.8,
     seed: SeedOption = 1,
     out: PageOption = None,

@@ -27,14 +27,14 @@ AxisOption = Annotated[
     Literal["steps", "epochs", "characters", "time"],
     typer.Option("--x", "-x", help="What the curves run along."),
 ]
-UnitOption = Annotated[Literal["bits", "nats"], typer.Option(help="Of the losses.")]
+LossUnitOption = Annotated[Literal["bits", "nats"], typer.Option(help="Of the losses.")]
 MemoryOption = Annotated[
     bool, typer.Option("--memory", help="Draw how far back models remember instead.")
 ]
 FarthestOption = Annotated[
     int, typer.Option(min=10, max=10_000, help="Characters back that --memory looks.")
 ]
-TextOption = Annotated[
+MemoryTextOption = Annotated[
     Path | None,
     typer.Option(
         help="Text for --memory; left out: each run's own held-out part.",
@@ -47,10 +47,10 @@ TextOption = Annotated[
 def plot(
     run: RunsArgument = None,
     x: AxisOption = "steps",
-    unit: UnitOption = "bits",
+    unit: LossUnitOption = "bits",
     memory: MemoryOption = False,
     farthest: FarthestOption = 200,
-    text: TextOption = None,
+    text: MemoryTextOption = None,
     out: PictureOption = None,
     corpus: CorpusOption = None,
     checkpoint: CheckpointOption = "best",

@@ -29,7 +29,7 @@ PromptFileOption = Annotated[
     Path | None,
     typer.Option(help="File to go on from, - for standard input.", show_default=False),
 ]
-AdaptOption = Annotated[
+AdaptFileOption = Annotated[
     Path | None,
     typer.Option(
         help="Learn from this draft first; without a prompt, go on from its end.",
@@ -62,7 +62,7 @@ def sample(
     run: RunArgument = None,
     prompt: PromptOption = None,
     prompt_file: PromptFileOption = None,
-    adapt: AdaptOption = None,
+    adapt: AdaptFileOption = None,
     no_prompt: NoPromptOption = False,
     novelty: NoveltyOption = None,
     interactive: InteractiveOption = False,

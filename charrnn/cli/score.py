@@ -44,14 +44,14 @@ ContextOption = Annotated[
         show_default=False,
     ),
 ]
-AdaptOption = Annotated[
+AdaptFlag = Annotated[
     bool, typer.Option("--adapt", help="Let a copy of the model learn from what it has read.")
 ]
 PerCharOption = Annotated[
     bool,
     typer.Option("--per-char", help="Colour the text by how much each character surprises."),
 ]
-LengthOption = Annotated[
+ShownLengthOption = Annotated[
     int | None,
     typer.Option(
         "--length",
@@ -72,9 +72,9 @@ def score(
     run_and_files: RunAndFilesArgument = None,
     run: RunsOption = None,
     context: ContextOption = None,
-    adapt: AdaptOption = False,
+    adapt: AdaptFlag = False,
     per_char: PerCharOption = False,
-    length: LengthOption = None,
+    length: ShownLengthOption = None,
     out: PageOption = None,
     corpus: CorpusOption = None,
     unknown: UnknownOption = "error",

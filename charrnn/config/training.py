@@ -16,8 +16,13 @@ ResolvedPrecision = Literal["float32", "bfloat16", "float16"]
 DeviceName = Literal["auto", ResolvedDevice]
 Precision = Literal["auto", ResolvedPrecision]
 
-FROM_TEXT = "from the text"
-"""Marks a field whose default is derived from the text. The help shows it as the default."""
+
+@dataclass(frozen=True)
+class DerivedFromText:
+    """Marks a field whose default is derived from the text, in its annotation."""
+
+
+FROM_TEXT = DerivedFromText()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,3 +134,8 @@ class ResolvedTrainConfig(TrainConfig):
     device: ResolvedDevice = field()
     precision: ResolvedPrecision = field()
     threads: int = field()
+
+    @property
+    def batch_characters(self) -> int:
+        """The characters that a training step reads: streams times sequence length."""
+        return self.batch_size * self.seq_length

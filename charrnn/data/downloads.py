@@ -20,7 +20,7 @@ import filelock
 
 from charrnn.data.cache import downloads_folder
 from charrnn.data.catalogue import CatalogueEntry
-from charrnn.data.progress import ProgressCallback, Reading
+from charrnn.data.progress import ProgressCallback, Reading, errors_passed_on
 from charrnn.errors import DownloadError
 from charrnn.files import move_file, replace_file, sync_file
 from charrnn.version import __version__
@@ -31,7 +31,16 @@ _PAUSES = (0.0, 1.0, 4.0)  # seconds before each attempt at one address
 
 
 def fetch(entry: CatalogueEntry, progress: ProgressCallback | None = None) -> Path:
-    """Fetch a text unless it is here; return its file. Raises `DownloadError`."""
+    """Fetch a text unless it is here; return its file. Raises `DownloadError`.
+
+    An exception of `progress` ends the download and is passed on.
+    """
+    with errors_passed_on(progress) as report:
+        return _fetch_once(entry, report)
+
+
+def _fetch_once(entry: CatalogueEntry, progress: ProgressCallback | None) -> Path:
+    """Fetch a text, or wait until another process has fetched it."""
     folder = downloads_folder()
     place = folder / f"{entry.name}.txt"
     try:
@@ -108,7 +117,9 @@ def _download(
         raise
     with response:
         goes_on = response.status == http.HTTPStatus.PARTIAL_CONTENT
-        have = have if goes_on else 0
+        if not goes_on:  # else a new version would be appended to the old one after a crash
+            part.unlink(missing_ok=True)
+            have = 0
         length = response.headers.get("Content-Length")
         total = have + int(length) if length else None
         version = response.headers.get("ETag") or response.headers.get("Last-Modified")
@@ -163,6 +174,7 @@ def _unpack(archive: Path, member: str, target: Path) -> None:
             target.open("wb") as file,
         ):
             shutil.copyfileobj(source, file)
+            sync_file(file)
     except (zipfile.BadZipFile, KeyError, EOFError) as error:
         raise DownloadError(
             f"what was fetched is not the .zip that holds {member} ({error}); nothing was kept"

@@ -24,7 +24,7 @@ from charrnn.config.text import TextConfig
 from charrnn.data.background import Behind
 from charrnn.data.cache import encoded_folder
 from charrnn.data.decoding import decoded
-from charrnn.data.progress import ProgressCallback, Reading, throttled
+from charrnn.data.progress import ProgressCallback, Reading, errors_passed_on, throttled
 from charrnn.data.sources import Documents, Fingerprint
 from charrnn.data.vocabulary import UNKNOWN, Census, Codes, Vocabulary
 from charrnn.errors import CorpusError
@@ -57,7 +57,20 @@ def encode(
     config: TextConfig,
     progress: ProgressCallback | None = None,
 ) -> Encoded:
-    """Encode documents whose fingerprint is taken, or map the copy there is of them."""
+    """Encode documents whose fingerprint is taken, or map the copy there is of them.
+
+    An exception of `progress` ends the work and is passed on.
+    """
+    with errors_passed_on(progress) as report:
+        return _encode_or_map(documents, fingerprint, config, report)
+
+
+def _encode_or_map(
+    documents: Documents,
+    fingerprint: Fingerprint,
+    config: TextConfig,
+    progress: ProgressCallback | None,
+) -> Encoded:
     if fingerprint.size < SMALL:
         return _encode(documents, fingerprint, config, None, progress)
     if copy := find(fingerprint.sha256, config):
@@ -65,7 +78,7 @@ def encode(
     place = _place(fingerprint.sha256, config)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with new_folder(place) as folder:  # where another run is first, its copy is the same
+        with new_folder(place) as folder:  # if another process is first, its copy is identical
             encoded = _encode(documents, fingerprint, config, folder, progress)
         return find(fingerprint.sha256, config) or encoded
     except OSError:  # no room or no right to keep a copy: memory has to do

@@ -1,7 +1,7 @@
 """The forward pass of a model over a text, in chunks of bounded size, without gradients.
 
-The size of a chunk limits the memory. It also decides how products are rounded, so each caller
-keeps its own.
+The size of a chunk limits the memory. It also affects how products are rounded: keep the chunk size
+of a caller unchanged.
 
 Shape suffixes: T steps, B streams, N characters of the text, V characters of the vocabulary.
 """

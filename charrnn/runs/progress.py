@@ -79,6 +79,10 @@ class Progress(CheckedFields):
         self.val_loss, self.evaluated_step = val_loss, self.step
         return is_best
 
+    def start_row(self) -> None:
+        """Start a new row of metrics: the mean loss is that of the steps from here on."""
+        self.loss_sum, self.loss_count = 0.0, 0
+
     def to_record(self) -> dict[str, Any]:
         """Return what `state.json` holds; `of` is the inverse."""
         return to_stored_names(dataclasses.asdict(self))

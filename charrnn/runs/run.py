@@ -45,8 +45,8 @@ from charrnn.version import __version__
 _FILES = (MODEL_FILE, TRAINER_FILE, STATE_FILE)
 _STEP_FOLDER = re.compile(r"(?:\.replaced-)?step-(\d{8,})")
 _SINCE_ADDED = {"loss_temperature": 1.0}
-"""Settings that older runs do not name, as they were then; a setting whose default has not changed
-since it was added needs no entry."""
+"""Settings that older runs do not name, as they were then. A setting needs an entry if its default
+has changed since it was added, or if `ResolvedTrainConfig` has no default for it."""
 _KEPT = 2  # newest checkpoints that are never pruned, beside the best
 _LOOKS = 10  # at a run whose checkpoints are pruned while one is being read
 _ROOM = 3  # checkpoints that must have room when a run begins: those kept and one being written

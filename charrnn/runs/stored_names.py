@@ -19,5 +19,11 @@ def to_stored_names(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_field_names(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record from the disk under the names of its fields."""
+    """Return a record from the disk under the names of its fields.
+
+    Raises `ValueError` for the name of a field that has another name on disk.
+    """
+    unknown = _STORED_NAMES.keys() & record.keys()
+    if unknown:
+        raise ValueError(f"unknown name {min(unknown)}")
     return {_FIELD_NAMES.get(name, name): value for name, value in record.items()}

@@ -50,14 +50,14 @@ class Piece(NamedTuple):
     over all pieces is that of the text, the stop text included."""
 
 
-class _Draw(NamedTuple):
+class _Sampled(NamedTuple):
     """The next character of each sample that is still being written."""
 
     samples_B: NDArray[np.int64]
     characters: str
     codes_B: NDArray[np.int64]
     logits_BV: NDArray[np.float32] | None
-    """What it was drawn from; None where it was given."""
+    """What they were sampled from; None where they were given."""
 
 
 def stream_samples(
@@ -84,16 +84,16 @@ def stream_samples(
     rules = rules_of(config, writer.vocabulary, corpus)
     codes = writer.vocabulary.encode(prompt, config.unknown)
     texts = [_Text(prompt, config, bool(rules)) for _ in range(config.num_samples)]
-    drawn = _draws(writer, codes, config, rules, texts, prompt_state, log_probabilities)
-    draws = itertools.islice(drawn, config.length)
-    return _pieces(draws, texts, log_probabilities)
+    sampled = _sample(writer, codes, config, rules, texts, prompt_state, log_probabilities)
+    limited = itertools.islice(sampled, config.length)
+    return _pieces(limited, texts, log_probabilities)
 
 
 def _pieces(
-    draws: Iterator[_Draw], texts: "Sequence[_Text]", log_probabilities: bool
+    sampled: Iterator[_Sampled], texts: "Sequence[_Text]", log_probabilities: bool
 ) -> Iterator[Piece]:
     nothing_sampled = 0.0 if log_probabilities else None
-    for samples_B, characters, codes_B, logits_BV in draws:
+    for samples_B, characters, codes_B, logits_BV in sampled:
         values_B: list[float | None] = [nothing_sampled] * len(samples_B)
         if log_probabilities and logits_BV is not None:
             values_B = _log_probabilities(logits_BV, codes_B).tolist()
@@ -111,7 +111,7 @@ def _pieces(
             yield Piece(sample, text.held, nothing_sampled)
 
 
-def _draws(
+def _sample(
     writer: Writer,
     codes: Codes,
     config: SampleConfig,
@@ -119,7 +119,7 @@ def _draws(
     texts: "Sequence[_Text]",
     prompt_state: PromptState | None,
     log_probabilities: bool,
-) -> Iterator[_Draw]:
+) -> Iterator[_Sampled]:
     seed = secrets.randbits(32) if config.seed is None else config.seed
     vocabulary, samples_B = writer.vocabulary, np.arange(config.num_samples)
     uniforms = SampleUniforms(seed, config.num_samples)
@@ -132,7 +132,7 @@ def _draws(
         else:
             codes = vocabulary.encode(line_break + writer.line_start)
             given_B = codes[-1:].astype(np.int64).repeat(config.num_samples)
-            yield _Draw(samples_B, writer.line_start * config.num_samples, given_B, None)
+            yield _Sampled(samples_B, writer.line_start * config.num_samples, given_B, None)
     logits_1V, state = prompt_state or writer.read(codes)
     logits_BV, state = logits_1V[samples_B * 0], writer.pick(state, samples_B * 0)
     if isinstance(writer, BlockWriter) and not rules and not log_probabilities:
@@ -140,7 +140,7 @@ def _draws(
             uniforms_KB = np.stack([uniforms.at(first + n) for n in range(_BLOCK)])
             codes_KB, logits_BV, state = writer.sample_block(logits_BV, state, uniforms_KB, config)
             for codes_B in codes_KB:
-                yield _Draw(samples_B, vocabulary.decode(codes_B), codes_B, None)
+                yield _Sampled(samples_B, vocabulary.decode(codes_B), codes_B, None)
     for position in itertools.count(int(opening)):
         writing_B = [not texts[sample].ended for sample in samples_B.tolist()]
         # Leaving some out costs more than computing a few in vain; rules cannot hold for those.
@@ -155,7 +155,7 @@ def _draws(
             possible_BV = np.where(allowed_BV, logits_BV, -np.inf)
         uniforms_B = uniforms.at(position)[samples_B]
         codes_B = sample_codes(distribution(possible_BV, config), uniforms_B)
-        yield _Draw(samples_B, vocabulary.decode(codes_B), codes_B, logits_BV)
+        yield _Sampled(samples_B, vocabulary.decode(codes_B), codes_B, logits_BV)
         logits_BV, state = writer.step(state, codes_B)
 
 

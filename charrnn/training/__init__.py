@@ -1,4 +1,4 @@
-"""Training: loop, trainer, plan, evaluation, rollback, dry run, benchmark; `setup`, `step`.
+"""Training: loop, `setup`, trainer, evaluation, rollback, plan, `step`, `distributed`, dry run.
 
 May import: charrnn.analysis and everything below it.
 """

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from charrnn.config.training import ResolvedTrainConfig
 from charrnn.runs.progress import Progress
-from charrnn.training.step.optimization import learning_rate
+from charrnn.training.schedule import learning_rate
 
 _SAVE_SECONDS = 600.0  # between saves, unless save_every is given
+_SHORTEST_STEP = 1e-6  # seconds: keeps the horizon finite where no evaluation was timed
 _BACKWARD_WORK = 2.0  # of a backward pass, relative to the forward pass
 
 
@@ -36,13 +37,18 @@ class BudgetPlan:
             steps.append(progress.step + max(0, int(seconds_left / step_seconds)))
         return min(steps) if steps else None
 
-    def estimate_step_seconds(self, characters: int, seconds: float) -> float:
-        """Estimate the time of a step from an evaluation of `characters` that took `seconds`.
+    def step_seconds(
+        self, progress: Progress, seconds: float, characters: int, evaluation_seconds: float
+    ) -> float:
+        """Return the mean time of a step, evaluations included; `seconds` is that of the run.
 
-        A step is a forward and a backward pass, an evaluation a forward pass only.
+        Before the first step it is estimated from an evaluation of `characters` that took
+        `evaluation_seconds`: a step is a forward and a backward pass, an evaluation a forward pass.
         """
-        step_characters = self.config.batch_size * self.config.seq_length
-        return (1 + _BACKWARD_WORK) * step_characters / characters * seconds
+        if progress.step:
+            return seconds / progress.step
+        work = (1 + _BACKWARD_WORK) * self.config.batch_characters / characters
+        return max(_SHORTEST_STEP, work * evaluation_seconds)
 
     def seconds_left(self, progress: Progress, step_seconds: float) -> float | None:
         """Return the estimated time to the end of the run, None if no limit is known."""

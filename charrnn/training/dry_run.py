@@ -16,7 +16,7 @@ from charrnn.data.catalogue import bundled
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import code_points
 from charrnn.runs.run_config import RunConfig
-from charrnn.training.setup.new_run import prepare
+from charrnn.training.setup.new_run import prepare_new_run
 from charrnn.training.trainer import Trainer
 
 _PROBE = 2.0  # seconds of training that an epoch is estimated from
@@ -68,8 +68,8 @@ def dry_run(
 ) -> Diagnosis:
     """Read a text and examine it; see `charrnn.train` for the arguments. Raises `CharrnnError`."""
     corpus = Corpus.open(sources or [bundled()], text)
-    trainer, _ = prepare(corpus, training, model, init_from=init_from)
-    return examine(corpus, trainer)
+    new_run = prepare_new_run(corpus, training, model, init_from=init_from)
+    return examine(corpus, new_run.trainer)
 
 
 def examine(corpus: Corpus, trainer: Trainer) -> Diagnosis:
@@ -131,7 +131,7 @@ def _is_suspicious(character: str) -> bool:
 def _activations(config: RunConfig) -> int:
     """Return about what a step keeps for its backward pass."""
     training, model = config.training, config.model
-    positions = training.batch_size * training.seq_length
+    positions = training.batch_characters
     a_layer = (model.gates + 4) * model.hidden_size  # gates, cell, output, two masks
     return _NUMBER * positions * (model.num_layers * a_layer + 3 * len(config.vocabulary))
 
@@ -140,6 +140,5 @@ def _seconds_a_step(trainer: Trainer) -> float:
     trainer.take_steps()  # the first one also compiles and takes memory
     begun, steps = time.perf_counter(), 0
     while (spent := time.perf_counter() - begun) < _PROBE or not steps:
-        trainer.take_steps()
-        steps += 1
+        steps += len(trainer.take_steps())
     return spent / steps

@@ -1,18 +1,16 @@
 """The periodic evaluation of the averaged weights."""
 
-import math
 import threading
 
 from charrnn.analysis.scoring import LARGEST_EVALUATION, held_out_loss
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.training import ResolvedTrainConfig
 from charrnn.data.vocabulary import Codes
-from charrnn.errors import DivergedError
-from charrnn.model.forward import check_length
 from charrnn.model.network import CharRNN
 from charrnn.numerics.precision import autocast
 from charrnn.numerics.randomness import preview_seed
 from charrnn.sampling.loop import generate
+from charrnn.training.divergence import check_evaluation
 
 _PREVIEW = SampleConfig(length=240)
 
@@ -21,7 +19,6 @@ class Evaluator:
     """Evaluate a model on the held-out part of a text, and let it generate a preview."""
 
     def __init__(self, model: CharRNN, held_out: Codes, config: ResolvedTrainConfig) -> None:
-        check_length(held_out, "the held-out part", "use a longer text, or a larger --val-fraction")
         self.characters = min(len(held_out), LARGEST_EVALUATION)
         """Characters that an evaluation reads."""
         self._model, self._held_out, self._config = model, held_out, config
@@ -33,12 +30,8 @@ class Evaluator:
         """
         with autocast(self._model.device, self._config.precision):
             val_loss = held_out_loss(self._model, self._held_out, stop)
-        if val_loss is not None and not math.isfinite(val_loss):
-            raise DivergedError(
-                f"training diverged before step {step:,}: the held-out loss is {val_loss}",
-                step,
-                val_loss,
-            )
+        if val_loss is not None:
+            check_evaluation(step, val_loss)
         return val_loss
 
     def preview(self, step: int) -> str:

@@ -14,20 +14,16 @@ from charrnn.config.training import Budget, TrainConfig
 from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus
 from charrnn.data.progress import ProgressCallback
-from charrnn.data.vocabulary import Vocabulary
 from charrnn.numerics.devices import choose_device, idle_gpus
-from charrnn.numerics.precision import choose_precision
-from charrnn.numerics.threads import set_threads
-from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.training.distributed.group import Group
 from charrnn.training.events import Event, Started
-from charrnn.training.setup.new_run import prepare
+from charrnn.training.setup.new_run import prepare_new_run
 from charrnn.training.setup.opening import open_unless_stopped
 from charrnn.training.setup.resumed_run import (
     ResumeRequest,
     find_run_to_resume,
-    prepare_resumed,
+    prepare_resumed_run,
     run_before_restart,
 )
 from charrnn.training.trainer import Trainer
@@ -70,13 +66,14 @@ def train(
             if opened is None:
                 return
             text = opened
-        trainer, added = prepare(
+        new_run = prepare_new_run(
             text, config, model, out_dir=out_dir, init_from=init_from, group=group
         )
+        trainer = new_run.trainer
         with group.rank_zero_context(trainer.run.writing):
             notes = (*text.notes, *idle_gpus(trainer.model.device, group.ranks.size))
             trainer.create()  # from here on, the run can be resumed
-            yield _started(trainer, added_characters=added, notes=notes)
+            yield _started(trainer, added_characters=new_run.added_characters, notes=notes)
             yield from trainer.events(stop)
 
 
@@ -92,8 +89,8 @@ def resume(
 ) -> Iterator[Event]:
     """Continue a run exactly where its newest checkpoint left it; see `train`.
 
-    A `budget` that differs from the run's own replaces it, and plans the learning rate anew from
-    there. `corpus` says where the run's text is now; another text replaces it from there on.
+    A `budget` that differs from the run's own replaces it, and the learning rate is planned again
+    from there. `corpus` says where the run's text is now; another text replaces it from there on.
     Raises `CharrnnError`.
     """
     with Group.joined() as group:
@@ -110,23 +107,9 @@ def _resume(
     stop: threading.Event,
     group: Group,
 ) -> Iterator[Event]:
-    config = run.config
-    checkpoint = group.on_rank_zero(lambda: run.select("last", ("model", "trainer")))
-    device = choose_device(request.device or config.training.device)
-    choose_precision(config.training.precision, device, config.model.cell)
-    set_threads(request.threads or config.training.threads)
-    record = Progress.of(checkpoint).corpus or config.corpus
-    vocabulary = Vocabulary(config.vocabulary)
-    text = open_unless_stopped(
-        lambda report: Corpus.reopen(
-            record, vocabulary, request.corpus, config.text, allow_other=True, progress=report
-        ),
-        progress,
-        stop,
-    )
-    if text is None:
+    resumed = prepare_resumed_run(run, request, progress, stop, group)
+    if resumed is None:
         return
-    resumed = prepare_resumed(run, checkpoint, text, request.budget, device, group)
     yield _started(resumed.trainer, replanned=resumed.replanned, notes=resumed.notes)
     yield from resumed.trainer.events(stop)
 

@@ -31,10 +31,7 @@ class MetricsRecorder:
         return self._characters / self._seconds
 
     def write_row(self, progress: Progress, preview: str | None = None) -> None:
-        """Write the row of this step, with the preview if the step was evaluated.
-
-        The sum of losses in `progress` starts again from zero.
-        """
+        """Write the row of this step, with the preview if the step was evaluated."""
         speed = round(self._characters / self._seconds, 1) if self._seconds else None
         row: dict[str, Any] = {
             "step": progress.step,
@@ -49,7 +46,6 @@ class MetricsRecorder:
             row["preview"] = preview
         if self._is_writer:
             metrics.append_row(self._path, row)
-        progress.loss_sum, progress.loss_count = 0.0, 0
         self.discard()
 
     def drop_rows_after(self, step: int) -> None:

@@ -25,11 +25,12 @@ def check_rollbacks_left(
     )
 
 
-def last_intact_before(run: Run, step: int) -> Checkpoint:
-    """Return the newest intact checkpoint before `step` that every run of these settings has.
+def select_rollback_checkpoint(run: Run, step: int) -> Checkpoint:
+    """Return the newest intact checkpoint before `step` that training can return to.
 
     That is an evaluated one, or the one at the start: saves between evaluations depend on when a
-    run was stopped, and the result of a run must not. Without one, the newest intact checkpoint.
+    run was stopped, and the result of a run must not. Without one, return the newest intact
+    checkpoint.
     """
     rollback_points = run.rollback_points(run.checkpoints())
     for checkpoint in reversed(rollback_points):
@@ -46,13 +47,15 @@ def rolled_back(progress: Progress, checkpoint: Checkpoint) -> Progress:
     """Return the progress of a checkpoint, with one rollback more than `progress` counts.
 
     The budget, the horizon, the text and the number of processes stay: a resume may have changed
-    them since the checkpoint.
+    them since the checkpoint. Losses on the held-out part of another text do not count.
     """
-    return dataclasses.replace(
+    restored = dataclasses.replace(
         Progress.of(checkpoint),
         rollbacks=progress.rollbacks + 1,
         budget=progress.budget,
         horizon=progress.horizon,
-        corpus=progress.corpus,
         processes=progress.processes,
     )
+    if progress.corpus is not None and progress.corpus != restored.corpus:
+        restored.take(progress.corpus)
+    return restored

@@ -1,11 +1,11 @@
 """Training a run: steps, evaluations, rows of metrics, checkpoints and rollbacks, as events."""
 
-import math
 import threading
 from collections.abc import Iterator
 
 from charrnn.data.corpus import Corpus
 from charrnn.errors import DivergedError
+from charrnn.model.forward import check_length
 from charrnn.model.network import CharRNN
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import Progress
@@ -13,23 +13,27 @@ from charrnn.runs.run import Run
 from charrnn.training.budget_plan import BudgetPlan
 from charrnn.training.clock import Clock
 from charrnn.training.distributed.group import ALONE, Group
+from charrnn.training.divergence import check_step
 from charrnn.training.evaluation import Evaluator
 from charrnn.training.events import Evaluated, Event, Finished, Saved, Step, SteppedBack
 from charrnn.training.metrics_recorder import MetricsRecorder
-from charrnn.training.rollback import check_rollbacks_left, last_intact_before, rolled_back
+from charrnn.training.rollback import (
+    check_rollbacks_left,
+    rolled_back,
+    select_rollback_checkpoint,
+)
 from charrnn.training.saver import CheckpointSaver
 from charrnn.training.step.graph_step import GraphedTrainStep
 from charrnn.training.step.inputs import StepInputSource
 from charrnn.training.step.runner import StepResult, StepRunner
 from charrnn.training.step.train_step import TrainStep
 
-_SHORTEST_STEP = 1e-6  # seconds: keeps the horizon finite before the first evaluation
-
 
 class Trainer:
     """Train a run from its progress to the end of its budget.
 
-    A new run begins with `create`, a resumed one with `restore`.
+    A new run begins with `create`, a resumed one with `restore`. Raises `CorpusError` for a text
+    that is too short, and `ConfigError` for streams that the processes cannot share.
     """
 
     def __init__(
@@ -37,23 +41,21 @@ class Trainer:
     ) -> None:
         config = run.config.training
         training, held_out = corpus.split(config.val_fraction)
+        check_length(held_out, "the held-out part", "use a longer text, or a larger --val-fraction")
         streams = group.ranks.share(config.batch_size)
+        inputs = StepInputSource(training, model, config, streams)  # while a GPU has most room
         is_graphed = model.device.type == "cuda" and group.alone
         train_step = (GraphedTrainStep if is_graphed else TrainStep)(model, config, streams)
-        inputs = StepInputSource(training, model, config, streams)
         self.run, self.model, self.progress = run, model, progress
         self.training_characters, self.held_out_characters = len(training), len(held_out)
         self.plan = BudgetPlan(config, inputs.steps_per_epoch)
-        self._batch_characters = config.batch_size * config.seq_length
         self._group = group
         self._clock = Clock(progress.seconds)
         self._steps = StepRunner(inputs, train_step, self._clock, group)
         self._evaluator = Evaluator(train_step.average, held_out, config)
         self._recorder = MetricsRecorder(run.metrics_path, is_writer=group.ranks.leads)
-        self._saver = CheckpointSaver(run, train_step, group)
-        self._is_saved, self._saved_at = False, progress.seconds
+        self._saver = CheckpointSaver(run, train_step, progress, group)
         self._stop_requested = False
-        self._estimated_step_seconds = 0.0
         progress.processes = group.ranks.size
         if progress.horizon is None:
             self.plan_horizon()
@@ -68,14 +70,17 @@ class Trainer:
 
         Raises `CheckpointError` if the checkpoint does not fit.
         """
-        self._saver.restore(checkpoint)
-        self._is_saved = True
+        self._saver.restore(checkpoint, self.progress)
+        step = self.progress.step
         # An evaluation that is still due writes the row of this step.
         is_row_pending = self.plan.evaluation_due(self.progress)
-        self._recorder.drop_rows_after(self.progress.step - is_row_pending)
+        self._recorder.drop_rows_after(step - 1 if is_row_pending else step)
 
     def events(self, stop: threading.Event) -> Iterator[Event]:
-        """Train until the budget or the patience is spent or `stop` is set; yield what happens."""
+        """Train until the budget or the patience is spent or `stop` is set; yield what happens.
+
+        Raises `DivergedError` if training diverges again after the last rollback.
+        """
         reason = None
         while reason is None:
             try:
@@ -85,7 +90,7 @@ class Trainer:
                 if reason is None:
                     yield from self.take_steps(stop.is_set())
                     yield from self._log_and_save()
-                elif not self._is_saved:
+                elif not self._saver.is_saved:
                     yield self.save()
             except DivergedError as error:
                 reason = None
@@ -102,16 +107,16 @@ class Trainer:
     def take_steps(self, stop: bool = False) -> list[Step]:
         """Train on the next batch; on a GPU, on all batches until the next event.
 
-        `stop` tells the other processes of the run that this one was asked to stop.
+        `stop` tells the other processes of the run that this one was asked to stop. Raises
+        `DivergedError`; the progress is then that of the last finite step.
         """
         first = self.progress.step
         count = self.plan.steps_until_next_event(self.progress) if self._steps.is_async else 1
         learning_rates = [
             self.plan.learning_rate(step, self.progress) for step in range(first, first + count)
         ]
-        self._is_saved = False
-        results = self._steps.run(first, learning_rates, stop)
-        self._stop_requested = self._steps.stop_requested
+        self._saver.is_saved = False
+        results, self._stop_requested = self._steps.run(first, learning_rates, stop)
         return [
             self._record_step(result, learning_rate)
             for result, learning_rate in zip(results, learning_rates, strict=True)
@@ -120,21 +125,14 @@ class Trainer:
     def _record_step(self, result: StepResult, learning_rate: float) -> Step:
         """Count a step as taken; raise `DivergedError` if its loss or gradient is not finite."""
         progress, step = self.progress, self.progress.step + 1
-        if not math.isfinite(result.train_loss) or not math.isfinite(result.gradient_norm):
-            raise DivergedError(
-                f"training diverged at step {step:,}: the loss is {result.train_loss:.4g} and the "
-                f"norm of its gradient {result.gradient_norm:.4g} at learning rate "
-                f"{learning_rate:.3g}",
-                step,
-                result.train_loss,
-            )
+        check_step(step, result.train_loss, result.gradient_norm, learning_rate)
         progress.record_step(
             epoch=round(step / self.plan.steps_per_epoch, 6),
             train_loss=result.train_loss,
             learning_rate=learning_rate,
             seconds=result.seconds,
         )
-        speed = self._recorder.add_step(self._batch_characters, result.duration)
+        speed = self._recorder.add_step(self.plan.config.batch_characters, result.duration)
         return Step(
             step=step,
             epoch=progress.epoch,
@@ -142,7 +140,7 @@ class Trainer:
             learning_rate=learning_rate,
             characters_per_second=speed,
             seconds=progress.seconds,
-            seconds_left=self.plan.seconds_left(progress, self._step_seconds()),
+            seconds_left=self.plan.seconds_left(progress, self._clock.seconds() / step),
             horizon=progress.horizon,
         )
 
@@ -157,8 +155,8 @@ class Trainer:
             return
         if not self._group.ranks.leads:
             self.progress = progress
-        self._is_saved = False
-        self._recorder.write_row(self.progress, evaluated.preview)
+        self._saver.is_saved = False
+        self._write_row(evaluated.preview)
         yield evaluated
         yield self.save()
 
@@ -167,15 +165,13 @@ class Trainer:
         val_loss = self._evaluator.loss(progress.step, stop)
         if val_loss is None:
             return None, progress
-        self._estimated_step_seconds = self.plan.estimate_step_seconds(
-            self._evaluator.characters, self._clock.seconds() - start
-        )
+        loss_seconds = self._clock.seconds() - start
         improved = progress.record_evaluation(val_loss)
         preview = self._evaluator.preview(progress.step)
         progress.seconds = self._clock.seconds()
         progress.evaluation_seconds = progress.seconds - start
         if progress.budget.max_time:
-            progress.horizon = self._horizon()
+            progress.horizon = self._horizon(loss_seconds)
         evaluated = Evaluated(
             step=progress.step,
             epoch=progress.epoch,
@@ -192,20 +188,27 @@ class Trainer:
         if self.plan.evaluation_due(self.progress):
             return
         if self.plan.row_due(self.progress):
-            self._recorder.write_row(self.progress)
-        if self.plan.save_due(self.progress, self._saved_at):
+            self._write_row()
+        if self.plan.save_due(self.progress, self._saver.saved_at):
             yield self.save()
+
+    def _write_row(self, preview: str | None = None) -> None:
+        self._recorder.write_row(self.progress, preview)
+        self.progress.start_row()
 
     def save(self) -> Saved:
         """Write a checkpoint; raise `DivergedError` if a weight is not finite."""
-        saved = self._saver.save(self.progress)
-        self._is_saved, self._saved_at = True, self.progress.seconds
-        return saved
+        return self._saver.save(self.progress)
 
     def _roll_back(self, error: DivergedError) -> SteppedBack:
-        """Restore an earlier checkpoint, with half the learning rate; at last raise `error`."""
+        """Restore an earlier checkpoint, with half the learning rate.
+
+        Raises `DivergedError` if no rollback is left.
+        """
         check_rollbacks_left(self.run, self.plan, self.progress, error)
-        checkpoint = self._group.on_rank_zero(lambda: last_intact_before(self.run, error.step))
+        checkpoint = self._group.on_rank_zero(
+            lambda: select_rollback_checkpoint(self.run, error.step)
+        )
         self.progress = rolled_back(self.progress, checkpoint)
         self.restore(checkpoint)
         self._recorder.discard()
@@ -219,17 +222,17 @@ class Trainer:
         )
 
     def plan_horizon(self) -> None:
-        """Plan the end of the learning rate anew, from the budget."""
-        self.progress.horizon = self._group.on_rank_zero(self._horizon)
+        """Plan the end of the learning rate again, from the budget."""
+        self.progress.horizon = self._group.on_rank_zero(
+            lambda: self._horizon(self.progress.evaluation_seconds)
+        )
 
-    def _horizon(self) -> int | None:
-        return self.plan.horizon(self.progress, self._clock.seconds(), self._step_seconds())
-
-    def _step_seconds(self) -> float:
-        """Return the mean time of a step, evaluations included, or an estimate before step 1."""
-        if self.progress.step:
-            return self._clock.seconds() / self.progress.step
-        return max(_SHORTEST_STEP, self._estimated_step_seconds)
+    def _horizon(self, evaluation_seconds: float) -> int | None:
+        seconds = self._clock.seconds()
+        step_seconds = self.plan.step_seconds(
+            self.progress, seconds, self._evaluator.characters, evaluation_seconds
+        )
+        return self.plan.horizon(self.progress, seconds, step_seconds)
 
     def _stop_reason(self, stop: threading.Event) -> str | None:
         """Return `stopped` if training was asked to stop: the same in all processes."""

@@ -122,6 +122,26 @@ def test_a_text_is_fetched_once(site: Site, path: str) -> None:
     assert len(site.asked) == asked
 
 
+@pytest.mark.parametrize("error", [BrokenPipeError(32, "closed"), OSError(5, "fault", "a file")])
+def test_an_error_of_the_callback_is_not_one_of_the_network_or_the_disk(
+    site: Site, error: OSError
+) -> None:
+    def fail(reading: Reading) -> None:
+        raise error
+
+    with pytest.raises(OSError, match=r"closed|fault") as raised:
+        fetch(entry(site, "whole"), fail)
+    assert raised.value is error
+    assert len(site.asked) == 1
+
+
+def test_a_new_version_replaces_what_an_earlier_call_left(site: Site) -> None:
+    downloads_folder().mkdir(parents=True)
+    (downloads_folder() / "far.part").write_bytes(b"of an old version")
+    assert fetch(entry(site, "whole")).read_bytes() == TEXT
+    assert site.asked == [("whole", None)]
+
+
 def test_a_download_that_breaks_off_goes_on_where_it_stopped(site: Site) -> None:
     path = fetch(entry(site, "cut"))
     assert path.read_bytes() == TEXT

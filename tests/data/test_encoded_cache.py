@@ -89,13 +89,22 @@ def test_a_text_that_changes_while_it_is_read_is_refused(kept: None) -> None:
     assert copies() == []
 
 
-def test_an_exception_in_the_callback_leaves_no_copy(kept: None) -> None:
-    def interrupt(reading: Reading) -> None:
-        if reading.task == "encoding t" and reading.done > reading.total // 2:
-            raise KeyboardInterrupt
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "not of the disk")])
+def test_an_exception_in_the_callback_ends_the_work_and_leaves_no_copy(
+    kept: None, error: BaseException
+) -> None:
+    calls = 0
 
-    with pytest.raises(KeyboardInterrupt):
+    def interrupt(reading: Reading) -> None:
+        nonlocal calls
+        if reading.task == "encoding t" and reading.done > reading.total // 2:
+            calls += 1
+            raise error
+
+    with pytest.raises(type(error)) as raised:
         Corpus.open(write("t.txt", TEXT), progress=interrupt)
+    assert raised.value is error
+    assert calls == 1
     assert copies() == []
 
 

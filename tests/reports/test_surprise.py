@@ -1,8 +1,8 @@
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
-from charrnn.numerics.information import nats_to_bits
 from charrnn.training.events import Finished
 from tests.conftest import Cli, Opened
 
@@ -21,7 +21,7 @@ def test_the_page_tells_what_was_expected(
     page.hover("#text i >> nth=30")
     tip = page.inner_text("#tip").splitlines()
     character = text_file.read_text()[30]
-    assert tip[0] == f"{character}: {nats_to_bits(told['nats'][29]):.2f} bits"
+    assert tip[0] == f"{character}: {told['nats'][29] / math.log(2):.2f} bits"
     assert len(tip) == 7
     page.hover("#text i >> nth=0")
     assert page.inner_text("#tip") == "F: the first, which nothing precedes"

@@ -1,10 +1,10 @@
 """A run's losses as series of points."""
 
 import json
+import math
 
 import pytest
 
-from charrnn.numerics.information import nats_to_bits
 from charrnn.runs.curves import Axis, curves
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
@@ -26,7 +26,7 @@ def test_curves_are_the_losses_of_the_run_in_either_unit(run: Run) -> None:
     assert held_out.points == tuple(
         (row["step"], row["val_loss"]) for row in rows if row["val_loss"]
     )
-    assert in_bits.series[1].points[-1][1] == pytest.approx(nats_to_bits(held_out.points[-1][1]))
+    assert in_bits.series[1].points[-1][1] == pytest.approx(held_out.points[-1][1] / math.log(2))
     assert {y for _, y in in_nats.levels[0].points} == {run.config.baseline}
     assert in_nats.y_name == "loss (nats per character)"
 

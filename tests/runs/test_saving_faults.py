@@ -173,7 +173,7 @@ def test_a_fault_at_every_operation_of_a_save(
 def creation(disk: Disk) -> list[str]:
     """Return what the creation of a run does when nothing fails."""
     disk.watched(Run(Path("whole"), CONFIG).create)
-    assert disk.done == ["os.mkdir", "open", "write", "fsync", "os.rename", "fsync", "os.remove"]
+    assert disk.done == ["os.mkdir", "open", "write", "fsync", "os.rename", "fsync"]
     return list(disk.done)
 
 

@@ -1,6 +1,8 @@
 import dataclasses
 from pathlib import Path
 
+import pytest
+
 from charrnn.config.training import Budget
 from charrnn.data.corpus import Corpus
 from charrnn.runs.progress import Progress
@@ -15,6 +17,11 @@ def test_field_names_are_the_inverse_of_stored_names() -> None:
     assert stored["setbacks"] == 2
     assert "rollbacks" not in stored
     assert to_field_names(stored) == record
+
+
+def test_a_field_name_on_disk_is_an_error() -> None:
+    with pytest.raises(ValueError, match="unknown name rollbacks"):
+        to_field_names({"rollbacks": 1, "setbacks": 1})
 
 
 def test_state_json_keeps_its_names(corpus: Corpus) -> None:

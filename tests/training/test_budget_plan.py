@@ -46,9 +46,11 @@ def test_horizon_of_a_time_limit_leaves_room_for_one_evaluation() -> None:
     assert plan().horizon(at_evaluation, seconds=99.0, step_seconds=0.5) == 40
 
 
-def test_a_step_is_estimated_as_three_forward_passes() -> None:
+def test_before_the_first_step_its_time_is_estimated_as_three_forward_passes() -> None:
     # A batch has 4 x 8 characters: a tenth of the 320 that took a second.
-    assert plan().estimate_step_seconds(320, 1.0) == pytest.approx(0.3)
+    assert plan().step_seconds(progress(0), 9.0, 320, 1.0) == pytest.approx(0.3)
+    assert plan().step_seconds(progress(0), 9.0, 320, 0.0) > 0
+    assert plan().step_seconds(progress(3), 9.0, 320, 1.0) == 3.0
 
 
 def test_seconds_left_is_the_shorter_of_steps_and_time() -> None:

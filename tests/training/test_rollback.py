@@ -1,5 +1,6 @@
 """Which checkpoint training returns to after divergence, and with which progress."""
 
+import dataclasses
 import threading
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import MAX_ROLLBACKS, Progress
 from charrnn.runs.run import Run
 from charrnn.training.budget_plan import BudgetPlan
-from charrnn.training.rollback import check_rollbacks_left, last_intact_before, rolled_back
+from charrnn.training.rollback import check_rollbacks_left, rolled_back, select_rollback_checkpoint
 from tests.training.tiny_runs import stopped_after, tiny
 
 
@@ -32,8 +33,8 @@ def damage(checkpoint: Checkpoint) -> None:
 
 def test_training_returns_to_an_evaluated_checkpoint_before_the_step(run: Run) -> None:
     assert [checkpoint.step for checkpoint in run.checkpoints()] == [10, 20]
-    assert last_intact_before(run, 21).step == 20
-    assert last_intact_before(run, 20).step == 10
+    assert select_rollback_checkpoint(run, 21).step == 20
+    assert select_rollback_checkpoint(run, 20).step == 10
 
 
 def test_a_save_without_an_evaluation_is_passed_over(text: Corpus) -> None:
@@ -41,16 +42,16 @@ def test_a_save_without_an_evaluation_is_passed_over(text: Corpus) -> None:
     stopped_after(tiny("run", text, stop), stop, 15)
     run = Run.open(Path("run"))
     assert [checkpoint.step for checkpoint in run.checkpoints()] == [10, 15]
-    assert last_intact_before(run, 16).step == 10
+    assert select_rollback_checkpoint(run, 16).step == 10
 
 
 def test_a_damaged_checkpoint_is_passed_over(run: Run) -> None:
     damage(run.checkpoints()[-1])
-    assert last_intact_before(run, 21).step == 10
+    assert select_rollback_checkpoint(run, 21).step == 10
 
 
 def test_without_a_rollback_point_training_returns_to_the_newest_checkpoint(run: Run) -> None:
-    assert last_intact_before(run, 10).step == 20
+    assert select_rollback_checkpoint(run, 10).step == 20
 
 
 def test_settings_that_a_resume_may_change_stay(run: Run) -> None:
@@ -60,6 +61,15 @@ def test_settings_that_a_resume_may_change_stay(run: Run) -> None:
     assert (restored.budget, restored.horizon, restored.processes) == (now.budget, 99, 2)
     assert (restored.step, restored.rollbacks) == (10, 2)
     assert restored.best_val_loss == Progress.of(checkpoint).best_val_loss
+
+
+def test_losses_on_another_text_do_not_count(run: Run) -> None:
+    checkpoint = run.checkpoints()[0]
+    other = dataclasses.replace(run.config.corpus, sha256="0" * 64)
+    now = Progress(budget=Budget(max_steps=99), step=30, corpus=other)
+    restored = rolled_back(now, checkpoint)
+    assert restored.corpus == other
+    assert (restored.step, restored.best_val_loss, restored.evaluated_step) == (10, None, None)
 
 
 def test_after_the_last_rollback_the_error_says_what_to_try(run: Run) -> None:

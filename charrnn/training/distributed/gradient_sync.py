@@ -19,9 +19,9 @@ class GradientSync:
     def __init__(self, group: Group, parameters: Iterable[Parameter], clock: Clock) -> None:
         self._group, self._parameters, self._clock = group, list(parameters), clock
         self.stop_requested = False
-        """Whether any process was asked to stop, as all of them know."""
+        """Whether any process was asked to stop before the last step; the same in all processes."""
         self.seconds = clock.seconds()
-        """The training time at the end of the last step, the same in all processes."""
+        """The training time when the gradients of the last step were averaged; the same in all."""
 
     def __call__(self, loss: Tensor, stop: bool) -> Tensor:
         """Average gradients and loss in place of those of this process; return the loss.

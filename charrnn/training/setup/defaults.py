@@ -10,6 +10,7 @@ def resolve(
     config: TrainConfig,
     training_characters: int,
     held_out_characters: int,
+    *,
     device: str,
     precision: str,
     threads: int,
@@ -115,8 +116,9 @@ def _eval_every(
 ) -> int:
     """Return the steps between evaluations.
 
-    They take at least ten seconds, and an evaluation takes a fifteenth of that. Where the number of
-    epochs is known, there are at least four evaluations.
+    The steps between two evaluations take at least ten seconds, and an evaluation takes a fifteenth
+    of that. Where the number of epochs is known, a run has at least four evaluations, or one per
+    step if it is shorter.
     """
     steps = max(100_000, 5 * min(held_out_characters, 1_000_000)) // batch_characters
     if epochs:

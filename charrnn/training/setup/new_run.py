@@ -11,7 +11,7 @@ from charrnn.config.training import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.ngram import baseline_nats
-from charrnn.data.vocabulary import Vocabulary
+from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
@@ -28,6 +28,15 @@ from charrnn.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
+class NewRun:
+    """A new run, of which nothing is on the disk yet."""
+
+    trainer: Trainer
+    added_characters: tuple[str, ...] | None
+    """With an initial model: the characters that it did not know."""
+
+
+@dataclass(frozen=True)
 class _InitialModel:
     """The trained model that a new run starts from, and where it came from."""
 
@@ -36,7 +45,7 @@ class _InitialModel:
     origin: Origin
 
 
-def prepare(
+def prepare_new_run(
     text: Corpus,
     config: TrainConfig | None = None,
     model: ModelConfig | None = None,
@@ -44,11 +53,10 @@ def prepare(
     out_dir: str | Path | None = None,
     init_from: str | None = None,
     group: Group = ALONE,
-) -> tuple[Trainer, tuple[str, ...] | None]:
-    """Return a trainer for a new run, of which nothing is on the disk yet; see `train`.
+) -> NewRun:
+    """Prepare a new run; see `charrnn.train` for the arguments.
 
-    The process of rank zero chooses the settings. With `init_from`, also return the characters
-    that the earlier model did not know. Raises `CharrnnError`.
+    The process of rank zero chooses the settings. Raises `CharrnnError`.
     """
     config = config or TrainConfig()
     device, threads = choose_device(config.device), set_threads(config.threads)
@@ -56,15 +64,15 @@ def prepare(
     if group.ranks.leads and init_from is not None:
         initial = _load_initial(init_from)
         text = text.adapted_to(initial.model.vocabulary)
-    run = group.on_rank_zero(
-        lambda: Run(
-            Path(out_dir) if out_dir is not None else free_path(text.name),
-            _run_config(text, config, _shape(model, initial), initial, device, threads),
-        )
-    )
-    added = group.on_rank_zero(
-        lambda: text.vocabulary.characters[len(initial.model.vocabulary) :] if initial else None
-    )
+
+    def settings() -> tuple[Run, tuple[str, ...] | None]:
+        path = Path(out_dir) if out_dir is not None else free_path(text.name)
+        shape = _shape(model, initial)
+        run = Run(path, _run_config(text, config, shape, initial, device, threads))
+        known = len(initial.model.vocabulary) if initial else 0
+        return run, text.vocabulary.characters[known:] if initial else None
+
+    run, added_characters = group.on_rank_zero(settings)
     vocabulary = Vocabulary(run.config.vocabulary)
     text = text.adapted_to(vocabulary)
     check_same_text(text, run.config.corpus)
@@ -72,7 +80,7 @@ def prepare(
     if initial:
         network.adopt(initial.model)
     progress = Progress(budget=run.config.training.limits)
-    return Trainer(run, text, network.to(device), progress, group), added
+    return NewRun(Trainer(run, text, network.to(device), progress, group), added_characters)
 
 
 def check_same_text(text: Corpus, record: CorpusRecord) -> None:
@@ -113,18 +121,24 @@ def _run_config(
     training, held_out = text.split(config.val_fraction)
     return RunConfig(
         model=shape,
-        training=resolve(config, len(training), len(held_out), device.type, precision, threads),
+        training=resolve(
+            config,
+            len(training),
+            len(held_out),
+            device=device.type,
+            precision=precision,
+            threads=threads,
+        ),
         vocabulary=text.vocabulary.characters,
         corpus=text.record,
         text=text.config,
         init_from=initial.origin if initial else None,
-        baseline=_baseline(text, config.val_fraction),
+        baseline=_baseline(training, held_out, len(text.vocabulary)),
     )
 
 
-def _baseline(text: Corpus, val_fraction: float) -> float | None:
+def _baseline(training: Codes, held_out: Codes, vocabulary_size: int) -> float | None:
     """Return the loss of a 5-gram model in nats per character, None for a text too short."""
-    training, held_out = text.split(val_fraction)
     if not len(training) or len(held_out) < 2:
         return None
-    return baseline_nats(training, held_out[: LARGEST_EVALUATION + 1], len(text.vocabulary))
+    return baseline_nats(training, held_out[: LARGEST_EVALUATION + 1], vocabulary_size)

@@ -1,16 +1,19 @@
 """A run that continues from its newest checkpoint, prepared for training."""
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
-
-import torch
 
 from charrnn.config.training import Budget
 from charrnn.data.corpus import Corpus
 from charrnn.data.corpus_record import CorpusRecord
+from charrnn.data.progress import ProgressCallback
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.model.network import CharRNN
+from charrnn.numerics.devices import choose_device
+from charrnn.numerics.precision import choose_precision
+from charrnn.numerics.threads import set_threads
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.find import find_run
 from charrnn.runs.progress import Progress
@@ -18,6 +21,7 @@ from charrnn.runs.run import Run
 from charrnn.training.distributed.group import Group
 from charrnn.training.distributed.ranks import Ranks
 from charrnn.training.setup.new_run import check_same_text
+from charrnn.training.setup.opening import open_unless_stopped
 from charrnn.training.trainer import Trainer
 
 
@@ -70,18 +74,46 @@ def run_before_restart(ranks: Ranks, out_dir: str | Path | None) -> Run | None:
         return None  # the processes ended before there was a run
 
 
-def prepare_resumed(
+def prepare_resumed_run(
     run: Run,
-    checkpoint: Checkpoint,
-    text: Corpus,
-    budget: Budget | None,
-    device: torch.device,
+    request: ResumeRequest,
+    progress: ProgressCallback | None,
+    stop: threading.Event,
     group: Group,
-) -> ResumedRun:
-    """Restore a checkpoint for training on `text`, with another budget if one is given.
+) -> ResumedRun | None:
+    """Restore the newest checkpoint of a run; return None if `stop` is set while the text is read.
 
     Raises `ConfigError` if the budget is spent already.
     """
+    config = run.config
+    checkpoint = group.on_rank_zero(lambda: run.select("last", ("model", "trainer")))
+    device = choose_device(request.device or config.training.device)
+    choose_precision(config.training.precision, device, config.model.cell)
+    set_threads(request.threads or config.training.threads)
+    record = Progress.of(checkpoint).corpus or config.corpus
+    vocabulary = Vocabulary(config.vocabulary)
+    text = open_unless_stopped(
+        lambda report: Corpus.reopen(
+            record, vocabulary, request.corpus, config.text, allow_other=True, progress=report
+        ),
+        progress,
+        stop,
+    )
+    if text is None:
+        return None
+    network = CharRNN(config.model, vocabulary, config.corpus.line_start).to(device)
+    return _restore(run, checkpoint, text, network, request.budget, group)
+
+
+def _restore(
+    run: Run,
+    checkpoint: Checkpoint,
+    text: Corpus,
+    network: CharRNN,
+    budget: Budget | None,
+    group: Group,
+) -> ResumedRun:
+    """Restore a checkpoint for training on `text`, with another budget if one is given."""
     progress = Progress.of(checkpoint)
     record = progress.corpus or run.config.corpus
     processes = progress.processes
@@ -92,8 +124,6 @@ def prepare_resumed(
     if budget is not None and is_other_budget:
         progress.budget, progress.stale_evaluations = budget, 0
     check_same_text(text, group.on_rank_zero(lambda: text.record))
-    vocabulary = Vocabulary(run.config.vocabulary)
-    network = CharRNN(run.config.model, vocabulary, run.config.corpus.line_start).to(device)
     trainer = Trainer(run, text, network, progress, group)
     if is_other_budget or is_other_text:
         trainer.plan_horizon()

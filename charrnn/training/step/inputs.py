@@ -14,7 +14,7 @@ from charrnn.data.vocabulary import Codes
 from charrnn.model.dropout import MaskBytes, random_mask_bytes
 from charrnn.model.network import CharRNN
 from charrnn.numerics.devices import free_memory, resident
-from charrnn.training.step.optimization import average_decay
+from charrnn.training.schedule import average_decay
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class StepInputs:
     """Character codes, (T + 1, B): the step reads all rows but the last and predicts all but the
     first."""
     mask_bytes: MaskBytes
+    """Random bytes of the dropout masks, by the name of the mask."""
     learning_rate: float
     ema_weight: float
     """The weight of the new weights in the averaged weights: one minus their decay."""

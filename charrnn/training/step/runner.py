@@ -13,7 +13,7 @@ from charrnn.training.step.train_step import TrainStep
 
 
 class StepResult(NamedTuple):
-    """What a step has measured."""
+    """The result of a step."""
 
     train_loss: float
     """In nats per character, over the whole batch."""
@@ -37,18 +37,16 @@ class StepRunner:
 
     @property
     def is_async(self) -> bool:
-        """Whether several steps in one call are faster."""
+        """Whether a call only starts a step, so that several steps in one call are faster."""
         return self._train_step.is_async
 
-    @property
-    def stop_requested(self) -> bool:
-        """Whether another process of the run was asked to stop, as of the last step."""
-        return self._sync.stop_requested
-
-    def run(self, step: int, learning_rates: Sequence[float], stop: bool) -> list[StepResult]:
+    def run(
+        self, step: int, learning_rates: Sequence[float], stop: bool
+    ) -> tuple[list[StepResult], bool]:
         """Take a step with each learning rate; the first one follows `step` steps.
 
-        `stop` tells the other processes of the run that this one was asked to stop.
+        `stop` says whether this process was asked to stop. Return the results, and whether any
+        process of the run was asked to stop.
         """
         start = self._clock.seconds()
         losses_and_norms = [
@@ -58,10 +56,11 @@ class StepRunner:
         results = torch.stack(losses_and_norms).tolist()  # waits until the device has finished
         end = self._clock.seconds() if self._is_alone else self._sync.seconds
         duration = (end - start) / len(results)
-        return [
+        step_results = [
             StepResult(loss, norm, duration, seconds=start + duration * number)
             for number, (loss, norm) in enumerate(results, start=1)
         ]
+        return step_results, stop if self._is_alone else self._sync.stop_requested
 
     def _start(self, step: int, learning_rate: float, stop: bool) -> torch.Tensor:
         """Start a step; return its loss and the norm of its gradient."""

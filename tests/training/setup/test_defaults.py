@@ -11,7 +11,9 @@ from charrnn.training.setup.defaults import resolve
 def resolved(config: TrainConfig, characters: int) -> ResolvedTrainConfig:
     """Resolve a config for a text of so many characters, a tenth of them held out."""
     training = int(0.9 * characters)
-    return resolve(config, training, characters - training, "cpu", "float32", 1)
+    return resolve(
+        config, training, characters - training, device="cpu", precision="float32", threads=1
+    )
 
 
 @given(st.integers(1, 10**12))
@@ -67,4 +69,14 @@ def test_a_megabyte_is_learnt_as_the_bundled_model_was() -> None:
     bard = find_run("bard").config.training
     training = int(0.9 * 1_115_394)
     held_out = 1_115_394 - training
-    assert resolve(TrainConfig(), training, held_out, "cpu", "bfloat16", bard.threads) == bard
+    assert (
+        resolve(
+            TrainConfig(),
+            training,
+            held_out,
+            device="cpu",
+            precision="bfloat16",
+            threads=bard.threads,
+        )
+        == bard
+    )

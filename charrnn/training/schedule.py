@@ -1,0 +1,28 @@
+"""The schedules of a run: the learning rate and the decay of the averaged weights, at each step."""
+
+import math
+
+from charrnn.config.training import TrainConfig
+
+_FINAL_SHARE = 0.01  # of the learning rate, left at the horizon
+
+
+def learning_rate(step: int, horizon: int | None, config: TrainConfig) -> float:
+    """Return the learning rate of `step` (from 0): linear warm-up, then half a cosine to 1%.
+
+    The cosine is that of Loshchilov and Hutter (2017) without restarts. While the horizon is not
+    known (None), the rate stays at its highest.
+    """
+    warmup = min(config.warmup_steps, (horizon or config.warmup_steps * 10) // 10)
+    if step < warmup:
+        return config.learning_rate * (step + 1) / warmup
+    if horizon is None:
+        return config.learning_rate
+    progress = min(1.0, (step - warmup) / max(1, horizon - warmup))
+    share = _FINAL_SHARE + (1 - _FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * progress))
+    return config.learning_rate * share
+
+
+def average_decay(step: int, decay: float) -> float:
+    """Return the decay of the averaged weights after `step` (from 0), less while they are young."""
+    return min(decay, (1 + step) / (10 + step))

@@ -1,0 +1,64 @@
+"""Steps in a row: their numbers, their results and their times."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from charrnn.training.clock import Clock
+from charrnn.training.distributed.group import ALONE
+from charrnn.training.step.inputs import StepInputs
+from charrnn.training.step.runner import StepRunner
+
+
+class SteppedClock(Clock):
+    """A clock that advances by three seconds each time it is read."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def seconds(self) -> float:
+        self.now += 3
+        return self.now
+
+
+class Inputs:
+    """Inputs that start an epoch at every fourth step."""
+
+    def at(self, step: int, learning_rate: float) -> StepInputs:
+        window_TB = torch.tensor([[step]])
+        return StepInputs(window_TB, {}, learning_rate, 0.0, starts_epoch=step % 4 == 0)
+
+
+class Recorder:
+    """A training step that records its calls."""
+
+    is_async = True
+
+    def __init__(self) -> None:
+        self.model = torch.nn.Linear(1, 1)
+        self.calls: list[Any] = []
+
+    def reset_state(self) -> None:
+        self.calls.append("reset")
+
+    def __call__(self, inputs: StepInputs, sync: Callable[[Any], Any]) -> torch.Tensor:
+        step = inputs.window_TB.item()
+        self.calls.append((step, inputs.learning_rate))
+        return torch.tensor([step / 10, step / 100], dtype=torch.float64)
+
+
+def test_steps_are_taken_in_order_and_share_the_time() -> None:
+    train_step = Recorder()
+    clock = SteppedClock()
+    runner = StepRunner(Inputs(), train_step, clock, ALONE)  # type: ignore[arg-type]
+    start = clock.now + 3
+    results, stop_requested = runner.run(3, [0.1, 0.2, 0.3], stop=False)
+    assert train_step.calls == [(3, 0.1), "reset", (4, 0.2), (5, 0.3)]
+    assert [result.train_loss for result in results] == pytest.approx([0.3, 0.4, 0.5])
+    assert [result.gradient_norm for result in results] == pytest.approx([0.03, 0.04, 0.05])
+    assert [result.duration for result in results] == [1, 1, 1]
+    assert [result.seconds for result in results] == [start + 1, start + 2, start + 3]
+    assert not stop_requested
+    assert runner.run(6, [0.1], stop=True)[1]
