@@ -110,3 +110,23 @@ def test_every_error_is_part_of_the_tree() -> None:
     assert len(classes) > 5
     assert all(issubclass(kind, CharrnnError | Warning) for kind in classes)
     assert all(kind.__name__ in (errors.__doc__ or "") for kind in classes)
+
+
+@pytest.mark.parametrize(
+    ("text", "module"),
+    [
+        ("fsync(", "files.py"),
+        ("os.replace(", "files.py"),
+        ("NamedTemporaryFile(", "files.py"),
+        ("mkdtemp(", "files.py"),
+        ("log(2)", "numerics/information.py"),
+        ("at least 2 are needed", "model/forward.py"),
+    ],
+)
+def test_a_concept_has_one_implementation(text: str, module: str) -> None:
+    modules = [
+        path.relative_to(PACKAGE).as_posix()
+        for path in PACKAGE.rglob("*.py")
+        if text in path.read_text(encoding="utf-8")
+    ]
+    assert modules in ([module], [])
