@@ -15,7 +15,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ import numpy as np
 from encoding import texts
 from turns import compare, replaced
 
+from charrnn.data import cache as cache_module
 from charrnn.data import encoded_cache, sources
 from charrnn.data.catalogue import CatalogueEntry
 from charrnn.data.corpus import Corpus
@@ -56,11 +57,9 @@ def count_code_points(census: Any, text: bytes) -> None:
         census._counts[: len(counts)] += counts
 
 
-@contextlib.contextmanager
-def cache(folder: str) -> Iterator[None]:
-    """Use a cache of its own."""
-    os.environ["XDG_CACHE_HOME"] = folder
-    yield
+def cache(folder: str) -> contextlib.AbstractContextManager[None]:
+    """Use a folder as the cache in a block."""
+    return replaced(cache_module, cache_folder=lambda: Path(folder))
 
 
 def encode(path: Path, *replacements: tuple[Any, dict[str, Any]]) -> int:
