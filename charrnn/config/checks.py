@@ -66,13 +66,15 @@ def check_value(name: str, value: Any, kind: Any, limits: Range = UNLIMITED) -> 
     other types are not checked.
     """
     is_union = typing.get_origin(kind) in (Union, types.UnionType)
-    first, *others = typing.get_args(kind) if is_union else (kind,)
-    if value is None and types.NoneType in others:
+    members = typing.get_args(kind) if is_union else (kind,)
+    if value is None and types.NoneType in members:
         return
-    if isinstance(value, tuple) and tuple[float, ...] in others:
+    if isinstance(value, tuple) and tuple[float, ...] in members:
         for number in value:
             check_value(name, number, float, limits)
         return
+    # A union of two other types is not supported: this line fails then.
+    (first,) = (each for each in members if each not in (types.NoneType, tuple[float, ...]))
     if first is int:
         is_valid = _is_number(value, int) and limits.low <= value <= limits.high
         expected = f"a whole number from {limits}"

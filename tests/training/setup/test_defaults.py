@@ -1,9 +1,11 @@
 import dataclasses
+import inspect
+import typing
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.config.training import Budget, ResolvedTrainConfig, TrainConfig
+from charrnn.config.training import FROM_TEXT, Budget, ResolvedTrainConfig, TrainConfig
 from charrnn.runs.find import find_run
 from charrnn.training.setup.defaults import resolve
 
@@ -80,3 +82,12 @@ def test_a_megabyte_is_learnt_as_the_bundled_model_was() -> None:
         )
         == bard
     )
+
+
+def test_every_field_that_is_marked_as_derived_from_the_text_is_derived() -> None:
+    hints = typing.get_type_hints(TrainConfig, include_extras=True)
+    marked = {name for name, hint in hints.items() if FROM_TEXT in typing.get_args(hint)}
+    from_machine = {"device", "precision", "threads"}
+    assert marked - {"epochs"} == set(inspect.get_annotations(ResolvedTrainConfig)) - from_machine
+    derived = resolved(TrainConfig(), 1_000_000)
+    assert {name for name in marked if getattr(derived, name) is None} == set()
