@@ -1,6 +1,7 @@
 """Atomic writes and syncs of files and folders; the folders that are installed with charrnn."""
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -24,12 +25,15 @@ def sync_file(file: IO[bytes]) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Write the names of the files in a folder to the disk."""
+    """Write the names of the files in a folder to the disk, if its file system can do that."""
     if os.name == "nt":  # Windows cannot open a folder
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         os.close(descriptor)
 

@@ -1,9 +1,17 @@
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
-from charrnn.files import new_folder, replace_file, sync_file, temporary_file, write_synced
+from charrnn.files import (
+    new_folder,
+    replace_file,
+    sync_file,
+    sync_folder,
+    temporary_file,
+    write_synced,
+)
 
 
 @pytest.fixture
@@ -102,3 +110,24 @@ def test_a_new_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:
         raise KeyboardInterrupt
     assert names(tmp_path) == ["encoded"]
     assert names(path) == ["codes"]
+
+
+@pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_that_cannot_sync_folders_is_served(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(descriptor: int) -> None:
+        raise OSError(code, "cannot sync")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    sync_folder(Path())
+
+
+def test_a_failed_sync_of_a_folder_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, "fault")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="fault") as error:
+        sync_folder(Path("."))
+    assert error.value.filename == "."

@@ -20,7 +20,7 @@ import filelock
 
 from charrnn.data.cache import downloads_folder
 from charrnn.data.catalogue import CatalogueEntry
-from charrnn.data.progress import ProgressCallback, Reading, errors_passed_on
+from charrnn.data.progress import ProgressCallback, ProgressReporter, Reading
 from charrnn.errors import DownloadError
 from charrnn.files import move_file, replace_file, sync_file
 from charrnn.version import __version__
@@ -35,27 +35,24 @@ def fetch(entry: CatalogueEntry, progress: ProgressCallback | None = None) -> Pa
 
     An exception of `progress` ends the download and is passed on.
     """
-    with errors_passed_on(progress) as report:
-        return _fetch_once(entry, report)
-
-
-def _fetch_once(entry: CatalogueEntry, progress: ProgressCallback | None) -> Path:
-    """Fetch a text, or wait until another process has fetched it."""
+    report = ProgressReporter(progress)
     folder = downloads_folder()
     place = folder / f"{entry.name}.txt"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder / f"{entry.name}.lock"):
             if not place.is_file():
-                _fetch(entry, place, progress)
+                _fetch(entry, place, report)
     except OSError as error:
+        if report.failed:
+            raise
         raise DownloadError(
             f"{entry.name} cannot be kept in {folder} ({error.strerror}): make room there"
         ) from None
     return place
 
 
-def _fetch(entry: CatalogueEntry, place: Path, progress: ProgressCallback | None) -> None:
+def _fetch(entry: CatalogueEntry, place: Path, report: ProgressReporter) -> None:
     part = place.with_suffix(".part")
     wrong: DownloadError | None = None
     reasons = []
@@ -63,7 +60,7 @@ def _fetch(entry: CatalogueEntry, place: Path, progress: ProgressCallback | None
         for pause in _PAUSES:
             time.sleep(pause)
             try:
-                _download(entry, url, part, progress)
+                _download(entry, url, part, report)
                 sha256 = _settle(entry, url, part, place)
             except DownloadError as error:  # the same bytes would come again
                 wrong = error
@@ -72,8 +69,9 @@ def _fetch(entry: CatalogueEntry, place: Path, progress: ProgressCallback | None
                 reasons.append(f"{urlsplit(url).netloc}: {error}")
                 break
             except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
-                if getattr(error, "filename", None) and not hasattr(error, "url"):
-                    raise  # of the disk, not of the network
+                on_disk = getattr(error, "filename", None) and not hasattr(error, "url")
+                if on_disk or report.failed:
+                    raise
                 reasons.append(f"{urlsplit(url).netloc}: {_reason(error)}")
                 if isinstance(getattr(error, "reason", None), socket.gaierror):
                     break  # there is no such host, or no network
@@ -94,9 +92,7 @@ class _Gone(Exception):  # noqa: N818
     """The address answers that it has no such text: asking again is in vain."""
 
 
-def _download(
-    entry: CatalogueEntry, url: str, part: Path, progress: ProgressCallback | None
-) -> None:
+def _download(entry: CatalogueEntry, url: str, part: Path, report: ProgressReporter) -> None:
     """Fetch the rest of a file into `part`."""
     mark = part.with_suffix(".mark")  # which version of which address the part is of
     have = part.stat().st_size if part.is_file() else 0
@@ -116,21 +112,22 @@ def _download(
             raise _Gone(f"{error.code} {error.reason}") from None
         raise
     with response:
+        version = response.headers.get("ETag") or response.headers.get("Last-Modified")
         goes_on = response.status == http.HTTPStatus.PARTIAL_CONTENT
+        if goes_on and version not in (None, known["version"]):
+            part.unlink(missing_ok=True)
+            raise http.client.HTTPException("it changed meanwhile")
         if not goes_on:  # else a new version would be appended to the old one after a crash
             part.unlink(missing_ok=True)
             have = 0
         length = response.headers.get("Content-Length")
         total = have + int(length) if length else None
-        version = response.headers.get("ETag") or response.headers.get("Last-Modified")
         replace_file(mark, json.dumps({"url": url, "version": version}), synced=True)
         with part.open("ab" if goes_on else "wb") as file:
             while piece := response.read(_PIECE):
                 file.write(piece)
                 have += len(piece)
-                if progress:
-                    task = f"fetching {entry.name}"
-                    progress(Reading(task, have, total or entry.bytes or have))
+                report(Reading(f"fetching {entry.name}", have, total or entry.bytes or have))
             sync_file(file)
     if total is not None and have < total:
         raise http.client.IncompleteRead(b"", total - have)

@@ -24,7 +24,7 @@ from charrnn.config.text import TextConfig
 from charrnn.data.background import Behind
 from charrnn.data.cache import encoded_folder
 from charrnn.data.decoding import decoded
-from charrnn.data.progress import ProgressCallback, Reading, errors_passed_on, throttled
+from charrnn.data.progress import ProgressCallback, ProgressReporter, Reading, throttled
 from charrnn.data.sources import Documents, Fingerprint
 from charrnn.data.vocabulary import UNKNOWN, Census, Codes, Vocabulary
 from charrnn.errors import CorpusError
@@ -61,28 +61,21 @@ def encode(
 
     An exception of `progress` ends the work and is passed on.
     """
-    with errors_passed_on(progress) as report:
-        return _encode_or_map(documents, fingerprint, config, report)
-
-
-def _encode_or_map(
-    documents: Documents,
-    fingerprint: Fingerprint,
-    config: TextConfig,
-    progress: ProgressCallback | None,
-) -> Encoded:
+    report = ProgressReporter(progress)
     if fingerprint.size < SMALL:
-        return _encode(documents, fingerprint, config, None, progress)
+        return _encode(documents, fingerprint, config, None, report)
     if copy := find(fingerprint.sha256, config):
         return copy
     place = _place(fingerprint.sha256, config)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with new_folder(place) as folder:  # if another process is first, its copy is identical
-            encoded = _encode(documents, fingerprint, config, folder, progress)
+            encoded = _encode(documents, fingerprint, config, folder, report)
         return find(fingerprint.sha256, config) or encoded
     except OSError:  # no room or no right to keep a copy: memory has to do
-        return _encode(documents, fingerprint, config, None, progress)
+        if report.failed:
+            raise
+        return _encode(documents, fingerprint, config, None, report)
 
 
 def find(sha256: str, config: TextConfig) -> Encoded | None:

@@ -1,7 +1,6 @@
 """The progress of the work on a large text."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 CHUNK = 1 << 19  # bytes read at once
@@ -18,30 +17,25 @@ class Reading(NamedTuple):
 ProgressCallback = Callable[[Reading], None]
 
 
-class _CallbackError(Exception):
-    """An exception of a callback, on its way through code that handles its own errors."""
+class ProgressReporter:
+    """Calls a progress callback, if there is one, and notes whether the callback failed.
 
-
-@contextlib.contextmanager
-def errors_passed_on(progress: ProgressCallback | None) -> Iterator[ProgressCallback | None]:
-    """Yield a callback whose exceptions leave the block unchanged, whatever the block handles.
-
-    Without this, an `OSError` of the callback would be taken for one of the network or the disk.
+    Code that handles an `OSError` of the network or the disk must pass on one of the callback.
     """
 
-    def report(reading: Reading) -> None:
-        if progress:
-            try:
-                progress(reading)
-            except Exception as error:
-                raise _CallbackError from error
+    def __init__(self, progress: ProgressCallback | None) -> None:
+        self._progress = progress
+        self.failed = False
+        """Whether the callback has raised an exception."""
 
-    try:
-        yield report if progress else None
-    except _CallbackError as wrapper:
-        if wrapper.__cause__ is not None:
-            raise wrapper.__cause__ from None
-        raise
+    def __call__(self, reading: Reading) -> None:
+        """Report how far the work is."""
+        if self._progress:
+            try:
+                self._progress(reading)
+            except BaseException:
+                self.failed = True
+                raise
 
 
 def throttled(progress: ProgressCallback | None) -> ProgressCallback:

@@ -47,15 +47,13 @@ def rolled_back(progress: Progress, checkpoint: Checkpoint) -> Progress:
     """Return the progress of a checkpoint, with one rollback more than `progress` counts.
 
     The budget, the horizon, the text and the number of processes stay: a resume may have changed
-    them since the checkpoint. Losses on the held-out part of another text do not count.
+    them since the checkpoint.
     """
-    restored = dataclasses.replace(
+    return dataclasses.replace(
         Progress.of(checkpoint),
         rollbacks=progress.rollbacks + 1,
         budget=progress.budget,
         horizon=progress.horizon,
+        corpus=progress.corpus,
         processes=progress.processes,
     )
-    if progress.corpus is not None and progress.corpus != restored.corpus:
-        restored.take(progress.corpus)
-    return restored

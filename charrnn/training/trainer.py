@@ -74,7 +74,8 @@ class Trainer:
         step = self.progress.step
         # An evaluation that is still due writes the row of this step.
         is_row_pending = self.plan.evaluation_due(self.progress)
-        self._recorder.drop_rows_after(step - 1 if is_row_pending else step)
+        last = step - 1 if is_row_pending else step
+        self._group.on_rank_zero(lambda: self._recorder.drop_rows_after(last))
 
     def events(self, stop: threading.Event) -> Iterator[Event]:
         """Train until the budget or the patience is spent or `stop` is set; yield what happens.

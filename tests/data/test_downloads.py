@@ -60,6 +60,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, packed.getvalue())
         elif what == "wrong":
             self.answer(200, TEXT[::-1])
+        elif what == "changed" and self.fails():  # a server that ignores If-Range
+            self.answer(206, TEXT[::-1][10:], ETag='"two"')
         else:
             self.text(cut=what == "cut" and self.fails())
 
@@ -133,6 +135,15 @@ def test_an_error_of_the_callback_is_not_one_of_the_network_or_the_disk(
         fetch(entry(site, "whole"), fail)
     assert raised.value is error
     assert len(site.asked) == 1
+
+
+def test_another_version_is_never_appended(site: Site) -> None:
+    downloads_folder().mkdir(parents=True)
+    (downloads_folder() / "far.part").write_bytes(TEXT[:10])
+    mark = {"url": site.url("changed"), "version": '"one"'}
+    (downloads_folder() / "far.mark").write_text(json.dumps(mark))
+    assert fetch(entry(site, "changed", sha256=None)).read_bytes() == TEXT
+    assert site.asked == [("changed", "bytes=10-"), ("changed", None)]
 
 
 def test_a_new_version_replaces_what_an_earlier_call_left(site: Site) -> None:

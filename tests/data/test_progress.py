@@ -1,12 +1,9 @@
-import contextlib
-
 import pytest
 
 from charrnn.data.progress import (
     CHUNK,
-    ProgressCallback,
+    ProgressReporter,
     Reading,
-    errors_passed_on,
     throttled,
 )
 
@@ -25,22 +22,21 @@ def test_without_a_callback_nothing_is_called() -> None:
     throttled(None)(Reading("encoding novel", 5 * CHUNK, 10 * CHUNK))
 
 
-def test_an_error_of_a_callback_is_passed_on_unchanged() -> None:
+def test_a_reporter_passes_on_the_error_of_its_callback_and_notes_it() -> None:
     error = OSError(5, "a fault", "a file")
 
     def fail(reading: Reading) -> None:
         raise error
 
-    def handle_own_errors(report: ProgressCallback | None) -> None:
-        assert report
-        with contextlib.suppress(OSError):
-            report(Reading("encoding novel", 1, 2))
-
-    with pytest.raises(OSError, match="a fault") as raised, errors_passed_on(fail) as report:
-        handle_own_errors(report)
+    reporter = ProgressReporter(fail)
+    assert not reporter.failed
+    with pytest.raises(OSError, match="a fault") as raised:
+        reporter(Reading("encoding novel", 1, 2))
     assert raised.value is error
+    assert reporter.failed
 
 
-def test_errors_of_the_block_itself_are_not_changed() -> None:
-    with pytest.raises(KeyError), errors_passed_on(lambda reading: None):
-        raise KeyError
+def test_a_reporter_without_a_callback_does_nothing() -> None:
+    reporter = ProgressReporter(None)
+    reporter(Reading("encoding novel", 1, 2))
+    assert not reporter.failed
