@@ -208,3 +208,17 @@ def test_a_chain_of_ten_resumes_is_exact(text_file: Path) -> None:
         stopped_after(resume("parts", stop=stop), stop, step)
     list(resume("parts"))
     assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+
+
+def test_a_new_time_limit_before_the_first_step_is_planned_from_the_evaluation(
+    text: Corpus,
+) -> None:
+    stop = threading.Event()
+    for event in tiny("run", text, stop, max_steps=None, max_time=60.0):
+        if isinstance(event, Evaluated):
+            stop.set()
+    assert Run.open(Path("run")).select("last").state["evaluated_step"] == 0
+    started = next(iter(resume("run", Budget(max_time=30.0))))
+    assert isinstance(started, Started)
+    assert started.horizon is not None
+    assert started.horizon < 1_000_000  # a step takes longer than 30 microseconds
