@@ -114,7 +114,7 @@ def _download(entry: CatalogueEntry, url: str, part: Path, report: ProgressRepor
     with response:
         version = response.headers.get("ETag") or response.headers.get("Last-Modified")
         goes_on = response.status == http.HTTPStatus.PARTIAL_CONTENT
-        if goes_on and version not in (None, known["version"]):
+        if goes_on and version not in (None, known.get("version")):
             part.unlink(missing_ok=True)
             raise http.client.HTTPException("it changed meanwhile")
         if not goes_on:  # else a new version would be appended to the old one after a crash

@@ -60,6 +60,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, packed.getvalue())
         elif what == "wrong":
             self.answer(200, TEXT[::-1])
+        elif what == "partial" and self.fails():  # a part that nobody asked for
+            self.answer(206, TEXT[:10], ETag='"one"')
         elif what == "changed" and self.fails():  # a server that ignores If-Range
             self.answer(206, TEXT[::-1][10:], ETag='"two"')
         else:
@@ -135,6 +137,11 @@ def test_an_error_of_the_callback_is_not_one_of_the_network_or_the_disk(
         fetch(entry(site, "whole"), fail)
     assert raised.value is error
     assert len(site.asked) == 1
+
+
+def test_a_part_that_was_not_asked_for_is_not_taken_for_the_text(site: Site) -> None:
+    assert fetch(entry(site, "partial", sha256=None)).read_bytes() == TEXT
+    assert site.asked == [("partial", None), ("partial", None)]
 
 
 def test_another_version_is_never_appended(site: Site) -> None:
