@@ -9,12 +9,12 @@ import argparse
 import statistics
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor
+from turns import ROUNDS, measure
 
 from charrnn.config.model import ModelConfig
 from charrnn.config.training import TrainConfig
@@ -35,7 +35,6 @@ from charrnn.training.setup.defaults import resolve
 from charrnn.training.step.optimization import make_optimizer, update_average
 from charrnn.training.trainer import Trainer
 
-ROUNDS = 7
 DROPOUT = 0.3
 
 
@@ -167,19 +166,6 @@ def parts_of(trainer: Trainer) -> dict[str, Callable[[], object]]:
     }
 
 
-def measure(parts: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Let all parts take turns; return the median seconds of each."""
-    seconds: dict[str, list[float]] = {name: [] for name in parts}
-    for part in parts.values():
-        part()
-    for _ in range(ROUNDS):
-        for name, part in parts.items():
-            begun = time.perf_counter()
-            part()
-            seconds[name].append(time.perf_counter() - begun)
-    return {name: statistics.median(times) for name, times in seconds.items()}
-
-
 def main() -> None:
     """Measure and print."""
     keep_freed_memory()
@@ -198,7 +184,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         trainer = trainer_of(Corpus.open(asked.corpus), wanted, folder)
         config = trainer.run.config.training
-        medians = measure(parts_of(trainer))
+        seconds = measure(parts_of(trainer), ROUNDS)
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
     print(
         f"{config.batch_size} streams x {config.seq_length} characters, {config.precision}, "
         f"{config.threads} threads, torch {torch.__version__}, "

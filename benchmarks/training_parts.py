@@ -38,7 +38,7 @@ GATE_STEPS = 500
 
 
 class FreshBuffers(buffers.Loan):
-    """Buffers that are allocated anew each time."""
+    """Buffers that are allocated for each use."""
 
     def take(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """Return a new buffer."""

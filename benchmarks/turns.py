@@ -1,6 +1,7 @@
 """Contenders that take turns, so that other load affects all of them alike."""
 
 import contextlib
+import functools
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,25 +23,41 @@ def replaced(module: Any, **names: Any) -> Iterator[None]:
             setattr(module, name, value)
 
 
+def measure(contenders: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """Time contenders in turns; return the seconds of each in every round.
+
+    A round before the first one is not counted.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for run in contenders.values():
+        run()
+    for _ in range(rounds):
+        for name, run in contenders.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def _checked(name: str, run: Callable[[], float], amount: float) -> None:
+    done = run()
+    if done != amount:
+        raise RuntimeError(f"{name} did {done}, not {amount}")
+
+
 def compare(
     title: str, amount: float, contenders: Mapping[str, Callable[[], float]], rounds: int = ROUNDS
 ) -> None:
     """Time contenders in turns; print how much of `amount` each does in a second.
 
     A contender returns how much it has processed, which must be `amount`. The ratio is the median
-    over the rounds of its speed divided by that of the first contender in the same round. A round
-    before the first one is not counted.
+    over the rounds of its speed divided by that of the first contender in the same round.
     """
-    speeds: dict[str, list[float]] = {name: [] for name in contenders}
-    for run in contenders.values():
-        run()
-    for _ in range(rounds):
-        for name, run in contenders.items():
-            start = time.perf_counter()
-            done = run()
-            speeds[name].append(amount / (time.perf_counter() - start))
-            if done != amount:
-                raise RuntimeError(f"{name} did {done}, not {amount}")
+    checked = {
+        name: functools.partial(_checked, name, run, amount) for name, run in contenders.items()
+    }
+    seconds = measure(checked, rounds)
+    speeds = {name: [amount / each for each in times] for name, times in seconds.items()}
     print(f"\n{title}")
     first = next(iter(speeds.values()))
     for name, own in speeds.items():

@@ -65,7 +65,7 @@ def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
     torch = sys.modules.get("torch")  # without torch, none of its errors
     if torch is not None and isinstance(error, torch.OutOfMemoryError):
         return True
-    return "DefaultCPUAllocator" in str(error)  # torch has no class of its own for this
+    return "DefaultCPUAllocator" in str(error)  # torch raises a plain RuntimeError
 
 
 def _show_warning(

@@ -58,7 +58,7 @@ def web_page(checkpoint: Checkpoint, found: list[Found]) -> str:
             "vocabulary": config.vocabulary,
             "layers": layers,
             "units": units,
-            "width": _padded(weights.recurrent_LGH).shape[2],
+            "width": _padded_width(units),
             "unit": float(weights.unit),
             "line_start": config.corpus.line_start,
         },
@@ -87,7 +87,12 @@ def _weight_bytes(weights: WholeWeights, arrays: Mapping[str, NDArray[Any]]) -> 
     )
 
 
+def _padded_width(width: int) -> int:
+    return width + -width % _LANES
+
+
 def _padded(numbers_LGH: NDArray[np.int8]) -> NDArray[np.int8]:
     """Return the rows with zeros behind, as wide as a multiple of what is multiplied at once."""
-    missing = -numbers_LGH.shape[2] % _LANES
+    width = numbers_LGH.shape[2]
+    missing = _padded_width(width) - width
     return np.pad(numbers_LGH, ((0, 0), (0, 0), (0, missing)))
