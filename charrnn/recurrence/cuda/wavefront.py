@@ -19,16 +19,17 @@ from torch.nn.functional import one_hot
 
 from charrnn.recurrence.layer import LayerState, LayerWeights
 
-_COUNTER = 32  # numbers from one counter to the next: 128 bytes, so that they share no line
-_WIDE = (
-    64  # streams from which on a warp works on two tiles of 16: each weight is read half as often
-)
-_MOST_WARPS = 8
+_MAX_WARPS = 8  # of a block
+_MAX_GROUPS = 4  # warps that share out the streams, so that two share out each product
+_TILE = 16  # streams of a tile: the rows of one matrix instruction
+_ONE_TILE_STREAMS = 32  # up to which a warp has one tile; two read the weights half as often
+_STRETCH = 32  # inputs that a warp reads at a time
+_EMPTY = -1  # a 16-bit pattern that no conversion gives: see slice.cu
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How the kernels are cut for one size of network: what they are compiled for."""
+    """How the kernels divide one size of network: what they are compiled for."""
 
     layers: int
     hidden: int
@@ -38,36 +39,50 @@ class Plan:
 
     @property
     def units(self) -> int:
-        """Units of a block; 0 where the layers cannot be cut so."""
+        """Units of a block; 0 where the layers cannot be divided so."""
         return 16 if self.hidden % 64 == 0 else 8 if self.hidden % 32 == 0 else 0
 
     @property
     def tiles(self) -> int:
-        """Tiles of 16 streams that a warp works on at one time."""
-        return 1 if self.streams <= _WIDE else 2
+        """Tiles of 16 streams of a warp."""
+        return 1 if self.streams <= _ONE_TILE_STREAMS else 2
+
+    @property
+    def groups(self) -> int:
+        """Warps that share out the streams."""
+        return min(_MAX_GROUPS, -(-self.streams // (_TILE * self.tiles)))
+
+    @property
+    def splits(self) -> int:
+        """Warps that share out the inputs of a product."""
+        return max(1, min(_MAX_WARPS // self.groups, self.hidden // _STRETCH))
 
     @property
     def threads(self) -> int:
         """Threads of a block."""
-        return 32 * min(_MOST_WARPS, -(-self.streams // (16 * self.tiles)))
+        return 32 * self.groups * self.splits
 
     @property
     def blocks(self) -> int:
-        """Blocks, which must all run at one time."""
+        """Blocks, which must all run at the same time."""
         return self.layers * self.hidden // self.units
 
     @property
     def shared_bytes(self) -> int:
-        """Shared memory of a block: its slices of the recurrent and of the input weights."""
-        return 2 * 4 * self.units * self.hidden * self.dtype.itemsize
+        """Shared memory of a block: its slices of both weight matrices, and partial sums."""
+        columns = 4 * self.units
+        weights = 2 * columns * self.hidden * self.dtype.itemsize
+        return weights + self.groups * self.splits * _TILE * columns * torch.float32.itemsize
 
     def definitions(self) -> dict[str, int]:
         """Return the macros that the source is compiled with."""
         return {
             "HIDDEN": self.hidden,
             "UNITS": self.units,
+            "STREAMS": self.streams,
             "TILES": self.tiles,
-            "THREADS": self.threads,
+            "GROUPS": self.groups,
+            "SPLITS": self.splits,
             "FLOAT16": int(self.dtype == torch.float16),
         }
 
@@ -123,34 +138,48 @@ class _Layers(torch.autograd.Function):
         x_TB = x_TB.long().contiguous()
         if between_MBH is not None:
             between_MBH = between_MBH.float().contiguous()
-        hidden_LTBH = _with_first(hidden_LBH.to(dtype), steps)
-        cell_LTBH = _with_first(cell_LBH.float(), steps)
-        kept = any(ctx.needs_input_grad)
-        gates_LTBG = cell_LTBH.new_empty(number, steps, streams, 4 * units) if kept else None
-        given_MTBH = None
+        hidden_LTBH = _empty((number, steps + 1, streams, units), dtype, x_TB.device)
+        cell_LTBH = cell_LBH.new_empty(hidden_LTBH.shape, dtype=torch.float32)
+        hidden_LTBH[:, 0], cell_LTBH[:, 0] = hidden_LBH, cell_LBH
+        gates_LTBG = None
+        if any(ctx.needs_input_grad):
+            gates_LTBG = cell_LTBH.new_empty(number, steps, streams, 4 * units)
+        inputs_MTBH = None
         if between_MBH is not None:
-            given_MTBH = hidden_LTBH.new_empty(number - 1, steps, streams, units)
+            inputs_MTBH = _empty((number - 1, steps, streams, units), dtype, x_TB.device)
+        bias_LG = torch.stack([layer.bias_ih_G + layer.bias_hh_G for layer in layers]).float()
+        table_VG = (layers[0].weight_ih_GI.t().float() + bias_LG[0]).contiguous()
+        weight_hh_LGH = _stack([layer.weight_hh_GH for layer in layers], dtype)
+        weight_ih_MGH = _stack([layer.weight_ih_GI for layer in layers[1:]], dtype)
         launch(
             "forward",
             plan,
             (
                 x_TB,
-                *_forward_weights(layers, dtype),
+                table_VG,
+                bias_LG,
+                weight_hh_LGH,
+                weight_ih_MGH,
                 between_MBH,
                 hidden_LTBH,
-                given_MTBH,
+                inputs_MTBH,
                 cell_LTBH,
                 gates_LTBG,
-                _counters(plan, x_TB.device),
                 number,
                 steps,
-                streams,
             ),
         )
         ctx.save_for_backward(
-            x_TB, between_MBH, hidden_LTBH, given_MTBH, cell_LTBH, gates_LTBG, *weights
+            x_TB,
+            weight_hh_LGH,
+            weight_ih_MGH,
+            between_MBH,
+            hidden_LTBH,
+            inputs_MTBH,
+            cell_LTBH,
+            gates_LTBG,
         )
-        ctx.launch, ctx.plan = launch, plan
+        ctx.launch, ctx.plan, ctx.characters = launch, plan, len(table_VG)
         ctx.set_materialize_grads(False)
         # Copies: who keeps a state, or the outputs, does not keep what all layers wrote.
         return hidden_LTBH[-1, 1:].clone(), hidden_LTBH[:, -1].float(), cell_LTBH[:, -1].clone()
@@ -158,11 +187,9 @@ class _Layers(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        x_TB, between_MBH, hidden_LTBH, given_MTBH, cell_LTBH, gates_LTBG, *weights = (
-            ctx.saved_tensors
-        )
+        x_TB, weight_hh_LGH, weight_ih_MGH, between_MBH, *saved = ctx.saved_tensors
+        hidden_LTBH, inputs_MTBH, cell_LTBH, gates_LTBG = saved
         plan: Plan = ctx.plan
-        layers = [LayerWeights(*weights[at : at + 4]) for at in range(0, len(weights), 4)]
         to_outputs_TBH, to_hidden_LBH, to_cell_LBH = gradients
         if to_outputs_TBH is None:
             to_outputs_TBH = torch.zeros_like(hidden_LTBH[-1, 1:])
@@ -173,13 +200,13 @@ class _Layers(torch.autograd.Function):
             if to_cell_LBH is None
             else to_cell_LBH.to(torch.float32, copy=True)
         ).contiguous()
-        to_gates_LTBG = torch.empty_like(gates_LTBG, dtype=plan.dtype)
+        to_gates_LTBG = _empty(tuple(gates_LTBG.shape), plan.dtype, gates_LTBG.device)
         ctx.launch(
             "backward",
             plan,
             (
-                torch.stack([each.weight_hh_GH.t().to(plan.dtype) for each in layers]),
-                _stacked([each.weight_ih_GI.t().to(plan.dtype) for each in layers[1:]]),
+                weight_hh_LGH,
+                weight_ih_MGH,
                 between_MBH,
                 gates_LTBG,
                 cell_LTBH,
@@ -187,37 +214,19 @@ class _Layers(torch.autograd.Function):
                 to_hidden_LBH,
                 to_cell_LBH,
                 to_gates_LTBG,
-                cell_LTBH.new_empty(plan.layers, plan.streams, 4, plan.hidden),
-                _counters(plan, x_TB.device),
+                cell_LTBH.new_zeros(plan.layers, plan.streams, 4, plan.hidden),
                 plan.layers,
                 len(x_TB),
-                plan.streams,
             ),
         )
-        to_hidden = None
+        to_hidden_LBH = None
         if ctx.needs_input_grad[4]:
-            first = zip(to_gates_LTBG[:, 0], layers, strict=True)
-            to_hidden = torch.stack(
-                [to_gates_BG @ each.weight_hh_GH.to(plan.dtype) for to_gates_BG, each in first]
-            ).float()
-        inputs = hidden_LTBH[:-1, 1:] if given_MTBH is None else given_MTBH
-        to_weights = _weight_gradients(to_gates_LTBG, x_TB, hidden_LTBH[:, :-1], inputs, layers)
-        return None, None, None, None, to_hidden, to_cell_LBH, *to_weights
-
-
-def _forward_weights(
-    layers: Sequence[LayerWeights], dtype: torch.dtype
-) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """Return the weights as the forward kernel reads them.
-
-    These are the first layer's inputs with its bias (V, G), the biases (L, G), the recurrent
-    weights (L, G, H) and the input weights of the other layers (M, G, H).
-    """
-    bias_LG = torch.stack([each.bias_ih_G + each.bias_hh_G for each in layers]).float()
-    table_VG = layers[0].weight_ih_GI.t().float() + bias_LG[0]
-    recurrent_LGH = torch.stack([each.weight_hh_GH.to(dtype) for each in layers])
-    between_MGH = _stacked([each.weight_ih_GI.to(dtype) for each in layers[1:]])
-    return table_VG.contiguous(), bias_LG, recurrent_LGH, between_MGH
+            to_hidden_LBH = _matmul(to_gates_LTBG[:, 0], weight_hh_LGH)
+        inputs_MTBH = hidden_LTBH[:-1, 1:] if inputs_MTBH is None else inputs_MTBH
+        to_weights = _weight_gradients(
+            to_gates_LTBG, x_TB, hidden_LTBH[:, :-1], inputs_MTBH, ctx.characters
+        )
+        return None, None, None, None, to_hidden_LBH, to_cell_LBH, *to_weights
 
 
 def _weight_gradients(
@@ -225,39 +234,39 @@ def _weight_gradients(
     x_TB: Tensor,
     before_LTBH: Tensor,
     inputs_MTBH: Tensor,
-    layers: Sequence[LayerWeights],
+    characters: int,
 ) -> list[Tensor]:
     """Return the gradients of all layers' weights, in their order, in float32."""
-    characters, dtype = layers[0].weight_ih_GI.shape[1], to_gates_LTBG.dtype
     to_bias_LG = to_gates_LTBG.sum((1, 2), dtype=torch.float32)
+    to_gates_LGN = to_gates_LTBG.flatten(1, 2).transpose(1, 2)
+    one_hot_NV = one_hot(x_TB.flatten(), characters).to(to_gates_LTBG.dtype)
+    to_first_GV = _matmul(to_gates_LGN[:1], one_hot_NV[None])[0]
+    to_inputs_MGH = _matmul(to_gates_LGN[1:], inputs_MTBH.flatten(1, 2))
+    to_recurrent_LGH = _matmul(to_gates_LGN, before_LTBH.flatten(1, 2))
     gradients = []
-    for layer, to_gates_TBG in enumerate(to_gates_LTBG):
-        to_gates_GN = to_gates_TBG.flatten(0, 1).t()
-        if layer == 0:
-            inputs_NI = one_hot(x_TB.flatten(), characters).to(dtype)
-        else:
-            inputs_NI = inputs_MTBH[layer - 1].flatten(0, 1)
-        gradients += [
-            (to_gates_GN @ inputs_NI).float(),
-            (to_gates_GN @ before_LTBH[layer].flatten(0, 1)).float(),
-            to_bias_LG[layer],
-            to_bias_LG[layer].clone(),
-        ]
+    for layer, to_bias_G in enumerate(to_bias_LG):
+        to_inputs_GI = to_inputs_MGH[layer - 1] if layer else to_first_GV
+        gradients += [to_inputs_GI, to_recurrent_LGH[layer], to_bias_G, to_bias_G.clone()]
     return gradients
 
 
-def _with_first(first_LBH: Tensor, steps: int) -> Tensor:
-    """Return room for a first state and that after each step (L, T + 1, B, H)."""
-    layers, *rest = first_LBH.shape
-    room = first_LBH.new_empty(layers, steps + 1, *rest)
-    room[:, 0] = first_LBH
-    return room
+def _matmul(left: Tensor, right: Tensor) -> Tensor:
+    """Return batched products of 16-bit matrices in float32, which only CUDA does not round."""
+    if left.is_cuda:
+        return torch.bmm(left, right, out_dtype=torch.float32)
+    return (left @ right).float()
 
 
-def _stacked(weights: list[Tensor]) -> Tensor | None:
-    return torch.stack(weights) if weights else None
+def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return memory in which the kernels wait for numbers that other blocks write."""
+    return torch.full(shape, _EMPTY, dtype=torch.int16, device=device).view(dtype)
 
 
-def _counters(plan: Plan, device: torch.device) -> Tensor:
-    """Return what the blocks meet at: a counter of all, and one of each group of four."""
-    return torch.zeros((1 + plan.blocks // 4) * _COUNTER, dtype=torch.int32, device=device)
+def _stack(weights: list[Tensor], dtype: torch.dtype) -> Tensor | None:
+    """Return matrices of one shape, converted, as one tensor: None for no matrices."""
+    if not weights:
+        return None
+    stacked = torch.empty((len(weights), *weights[0].shape), dtype=dtype, device=weights[0].device)
+    for row, weight in zip(stacked, weights, strict=True):
+        row.copy_(weight)
+    return stacked

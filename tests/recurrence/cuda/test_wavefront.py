@@ -42,7 +42,7 @@ def test_results_and_gradients_are_those_of_the_plain_loop(
 def test_more_streams_than_a_block_works_on_at_one_time(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wavefront, "_MOST_WARPS", 1)
+    monkeypatch.setattr(wavefront, "_MAX_GROUPS", 1)
     made = network(2, 32, 40, 3, dropout=True)  # one warp, three times
     found = outcome(wavefront.run_layers(emulator.launch(), torch.bfloat16, *made), made)
     assert max(distances(found, outcome(plainly(made), made))) < TOLERANCE[torch.bfloat16]

@@ -1,14 +1,13 @@
-// What the kernels ask of an NVIDIA GPU from the Ampere generation on, in its own assembly language:
-// NVRTC has no headers that would give it names. On a processor, this file is replaced by
-// tests/recurrence/cuda/emulation/cuda.h.
+// What the kernels need from an NVIDIA GPU of the Ampere generation or newer, as inline PTX: NVRTC has
+// no headers that would provide it. On a CPU, tests/recurrence/cuda/emulation/cuda.h replaces this file.
 
-typedef unsigned short Half;  // a number in 16 bits
+typedef unsigned short Half;  // a 16-bit floating-point number
 typedef unsigned int Pair;    // two of them, the first in the lower half
 
 #define SHARED(name) extern __shared__ uint4 name[]
 
-// sums += a @ b: a 16 x 16, b 16 x 8, each lane holding its share of both and of the sums.
-// Who holds what: PTX ISA, "Matrix Fragments for mma.m16n8k16 with floating point type".
+// sums += a @ b for a 16 x 16 matrix a and a 16 x 8 matrix b, each lane holding its fragments.
+// Fragments: PTX ISA, "Matrix Fragments for mma.m16n8k16 with floating point type".
 __device__ inline void multiply_add(float (&sums)[4], const Pair (&a)[4], const Pair (&b)[2]) {
 #if FLOAT16
 #define INSTRUCTION "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32"
@@ -20,59 +19,55 @@ __device__ inline void multiply_add(float (&sums)[4], const Pair (&a)[4], const 
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-__device__ inline Pair narrow(float2 wide) {  // rounds to the nearest; PTX wants the upper first
+__device__ inline Pair to_pair(float2 numbers) {  // rounds to nearest; PTX takes the upper first
     Pair pair;
 #if FLOAT16
-    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(wide.y), "f"(wide.x));
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(numbers.y), "f"(numbers.x));
 #else
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(wide.y), "f"(wide.x));
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(numbers.y), "f"(numbers.x));
 #endif
     return pair;
 }
 
-__device__ inline float2 widen(Pair pair) {
-    float2 wide;
+__device__ inline float2 to_float2(Pair pair) {
+    float2 numbers;
 #if FLOAT16
     asm("{.reg .b16 low, high; mov.b32 {low, high}, %2; cvt.f32.f16 %0, low; cvt.f32.f16 %1, high;}"
-        : "=f"(wide.x), "=f"(wide.y) : "r"(pair));
+        : "=f"(numbers.x), "=f"(numbers.y) : "r"(pair));
 #else
-    wide.x = __uint_as_float(pair << 16);
-    wide.y = __uint_as_float(pair & 0xffff0000u);
+    numbers.x = __uint_as_float(pair << 16);
+    numbers.y = __uint_as_float(pair & 0xffff0000u);
 #endif
-    return wide;
+    return numbers;
 }
 
-// What other blocks wrote is read past the first cache, which knows nothing of their writes.
-__device__ inline uint4 fresh(const uint4* place) {
-    uint4 found;
-    asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(found.x), "=r"(found.y), "=r"(found.z), "=r"(found.w)
+// Blocks exchange numbers by relaxed stores and loads of 32-bit words: each word is either old or new.
+__device__ inline void publish(Pair* place, Pair pair) {
+    asm volatile("st.relaxed.gpu.global.u32 [%0], %1;" :: "l"(place), "r"(pair) : "memory");
+}
+
+__device__ inline void publish(uint2* place, uint2 words) {
+    asm volatile("st.relaxed.gpu.global.v2.u32 [%0], {%1, %2};"
+                 :: "l"(place), "r"(words.x), "r"(words.y) : "memory");
+}
+
+__device__ inline uint4 load_published(const uint4* place) {
+    uint4 words;
+    asm volatile("ld.relaxed.gpu.global.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(words.x), "=r"(words.y), "=r"(words.z), "=r"(words.w)
                  : "l"(place) : "memory");
-    return found;
+    return words;
 }
 
-__device__ inline float2 fresh(const float2* place) {
-    float2 found;
-    asm volatile("ld.global.cg.v2.f32 {%0, %1}, [%2];"
-                 : "=f"(found.x), "=f"(found.y) : "l"(place) : "memory");
-    return found;
+__device__ inline uint2 load_published(const uint2* place) {
+    uint2 words;
+    asm volatile("ld.relaxed.gpu.global.v2.u32 {%0, %1}, [%2];"
+                 : "=r"(words.x), "=r"(words.y) : "l"(place) : "memory");
+    return words;
 }
 
-__device__ inline void prefetch(const float* place) {  // into the second cache
+__device__ inline void prefetch(const float* place) {  // into the L2 cache
     asm volatile("prefetch.global.L2 [%0];" :: "l"(place));
 }
 
-__device__ inline void arrive(unsigned* counter) {  // what was written before is seen before this
-    asm volatile("fence.acq_rel.gpu; red.relaxed.gpu.global.add.u32 [%0], 1;"
-                 :: "l"(counter) : "memory");
-}
-
-__device__ inline unsigned arrived(const unsigned* counter) {
-    unsigned count;
-    asm volatile("ld.relaxed.gpu.global.u32 %0, [%1];" : "=r"(count) : "l"(counter) : "memory");
-    return count;
-}
-
-__device__ inline void see() {  // what is read after this was not read before it
-    asm volatile("fence.acq_rel.gpu;" ::: "memory");
-}
+__device__ inline bool any_lane(bool condition) { return __any_sync(0xffffffffu, condition); }

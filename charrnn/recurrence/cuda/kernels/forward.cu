@@ -3,109 +3,135 @@ struct Forward {
     const float* table_VG;  // the first layer's input weights, biases added
     const float* bias_LG;   // of the others
     const Half* weight_hh_LGH;
-    const Half* weight_ih_MGH;   // of the layers above the first
-    const float* between_MBH;    // factors of what a layer gives to the next; null: all 1
-    Half* hidden_LTBH;           // T + 1: [0] is read, the others are written
-    Half* given_MTBH;            // the outputs times the factors, where there are some
-    float* cell_LTBH;            // T + 1: [0] is read, the others are written
-    float* gates_LTBG;           // the activations, for the backward kernel; null: not wanted
-    unsigned* counters;          // zeros
-    long long layers, steps, streams;
+    const Half* weight_ih_MGH;  // of the layers above the first
+    const float* between_MBH;   // factors of a layer's outputs as inputs of the next; null: all 1
+    Half* hidden_LTBH;          // T + 1: [0] is read, the others are EMPTY and written
+    Half* inputs_MTBH;          // the outputs times the factors, if there are factors; EMPTY
+    float* cell_LTBH;           // T + 1: [0] is read, the others are written
+    float* gates_LTBG;          // the activations, for the backward kernel; null: not wanted
+    long long layers, steps;
 };
 
-// Step the streams of a warp from `first` on: step t of layer l, the units from `unit` on.
-__device__ inline void step_forward(
-    const Forward& a, const uint4* kept, int l, int t, int unit, int first
+// What a pair of units starts from: biases and inputs of its four gates, and its cells.
+struct Start {
+    float2 gates[4], cell;
+};
+
+__device__ inline Start load_start(
+    const Forward& a, int l, int t, int unit, const Element& element
 ) {
-    const int streams = a.streams;
-    const long long now = (l * a.steps + t) * streams, state = (l * (a.steps + 1) + t) * streams;
-    const int column = unit + pair_of_columns();
-    Sums sums;
-    float2 before[TILES][2][PER_GATE];
+    Start start = {};
+    if (!element.exists) return start;
+    const int column = unit + element.unit;
+    const float* start_G = a.bias_LG + l * GATES;
+    if (l == 0) start_G = a.table_VG + a.x_TB[t * STREAMS + element.stream] * GATES;
 #pragma unroll
-    for (int tile = 0; tile < TILES; tile++)
-#pragma unroll
-        for (int below = 0; below < 2; below++) {
-            const long long stream = at_most(stream_of(first, tile, below), streams);
-            const float* start_G = a.bias_LG + l * GATES;
-            if (l == 0) start_G = a.table_VG + a.x_TB[(long long)t * streams + stream] * GATES;
-#pragma unroll
-            for (int across = 0; across < ACROSS; across++) {
-                const int row = across / PER_GATE * HIDDEN + across % PER_GATE * 8 + column;
-                const float2 start = two(start_G + row);
-                sums[tile][across][2 * below] = start.x;
-                sums[tile][across][2 * below + 1] = start.y;
-            }
-#pragma unroll
-            for (int part = 0; part < PER_GATE; part++)
-                before[tile][below][part] =
-                    two(a.cell_LTBH + (state + stream) * HIDDEN + column + part * 8);
-        }
-    multiply(sums, kept, a.hidden_LTBH + state * HIDDEN, HIDDEN, first, streams);
-    if (l > 0) {
-        const long long below = ((l - 1) * (a.steps + 1) + t + 1) * streams;
-        const Half* inputs_BH = a.between_MBH ? a.given_MTBH + (now - a.steps * streams) * HIDDEN
-                                              : a.hidden_LTBH + below * HIDDEN;
-        multiply(sums, kept + MATRIX, inputs_BH, HIDDEN, first, streams);
-    }
-#pragma unroll
-    for (int tile = 0; tile < TILES; tile++)
-#pragma unroll
-        for (int below = 0; below < 2; below++) {
-            const int stream = stream_of(first, tile, below);
-            if (stream >= streams) continue;
-#pragma unroll
-            for (int part = 0; part < PER_GATE; part++) {
-                float2 i, f, g, o, cell, hidden;
-                auto sum = [&](int gate, int which) {
-                    return sums[tile][gate * PER_GATE + part][2 * below + which];
-                };
-                i = {sigmoid(sum(0, 0)), sigmoid(sum(0, 1))};
-                f = {sigmoid(sum(1, 0)), sigmoid(sum(1, 1))};
-                g = {tanh_of(sum(2, 0)), tanh_of(sum(2, 1))};
-                o = {sigmoid(sum(3, 0)), sigmoid(sum(3, 1))};
-                cell.x = f.x * before[tile][below][part].x + i.x * g.x;
-                cell.y = f.y * before[tile][below][part].y + i.y * g.y;
-                hidden = {o.x * tanh_of(cell.x), o.y * tanh_of(cell.y)};
-                const int at = column + part * 8;
-                const long long next = (state + streams + stream) * HIDDEN + at;
-                two(a.cell_LTBH + next) = cell;
-                *(Pair*)(a.hidden_LTBH + next) = narrow(hidden);
-                if (a.between_MBH && l + 1 < a.layers) {
-                    const float2 factor =
-                        two(a.between_MBH + ((long long)l * streams + stream) * HIDDEN + at);
-                    *(Pair*)(a.given_MTBH + (now + stream) * HIDDEN + at) =
-                        narrow({hidden.x * factor.x, hidden.y * factor.y});
-                }
-                if (a.gates_LTBG) {
-                    float* gates_G = a.gates_LTBG + (now + stream) * GATES + at;
-                    two(gates_G) = i;
-                    two(gates_G + HIDDEN) = f;
-                    two(gates_G + 2 * HIDDEN) = g;
-                    two(gates_G + 3 * HIDDEN) = o;
-                }
-            }
-        }
+    for (int gate = 0; gate < 4; gate++) start.gates[gate] = two(start_G + gate * HIDDEN + column);
+    const long long state = (l * (a.steps + 1) + t) * STREAMS + element.stream;
+    start.cell = two((const float*)a.cell_LTBH + state * HIDDEN + column);
+    return start;
 }
 
-// Block: a layer and UNITS of its units, so that all gates of a unit meet in one lane.
+// Add up the partial sums of a pair of units and compute its gates, cells and outputs.
+__device__ inline void finish(
+    const Forward& a, float* partials, int l, int t, int unit, const Element& element,
+    const Start& start
+) {
+    if (!element.exists) return;
+    float2 sums[4];
+#pragma unroll
+    for (int gate = 0; gate < 4; gate++) {
+        const float2 sum = sum_of_partials(partials, element.row, gate * UNITS + element.unit);
+        sums[gate] = {sum.x + start.gates[gate].x, sum.y + start.gates[gate].y};
+    }
+    const float2 i = {sigmoid(sums[0].x), sigmoid(sums[0].y)};
+    const float2 f = {sigmoid(sums[1].x), sigmoid(sums[1].y)};
+    const float2 g = {tanh_of(sums[2].x), tanh_of(sums[2].y)};
+    const float2 o = {sigmoid(sums[3].x), sigmoid(sums[3].y)};
+    const float2 cell = {f.x * start.cell.x + i.x * g.x, f.y * start.cell.y + i.y * g.y};
+    const float2 hidden = {o.x * tanh_of(cell.x), o.y * tanh_of(cell.y)};
+    const int column = unit + element.unit;
+    const long long now = (l * a.steps + t) * STREAMS + element.stream;
+    const long long next = ((l * (a.steps + 1) + t + 1) * STREAMS + element.stream) * HIDDEN;
+    publish((Pair*)(a.hidden_LTBH + next + column), to_pair(hidden));
+    if (a.between_MBH && l + 1 < a.layers) {
+        const long long own = (l * STREAMS + element.stream) * HIDDEN + column;
+        const float2 factor = two(a.between_MBH + own);
+        publish(
+            (Pair*)(a.inputs_MTBH + now * HIDDEN + column),
+            to_pair({hidden.x * factor.x, hidden.y * factor.y})
+        );
+    }
+    two(a.cell_LTBH + next + column) = cell;
+    if (a.gates_LTBG) {
+        float* gates_G = a.gates_LTBG + now * GATES + column;
+        two(gates_G) = i;
+        two(gates_G + HIDDEN) = f;
+        two(gates_G + 2 * HIDDEN) = g;
+        two(gates_G + 3 * HIDDEN) = o;
+    }
+}
+
+// Compute step t of layer l, for the units from `unit` on and the streams of a chunk from `first` on.
+// False where the numbers that it needs do not come.
+__device__ inline bool step_forward(
+    const Forward& a, const uint4* weights, float* partials, int l, int t, int unit, int first
+) {
+    Sums sums = {};
+    bool is_lost = false;
+    if (l > 0) {
+        const long long below = (l - 1) * (a.steps + 1) + t + 1, scaled = (l - 1) * a.steps + t;
+        const Half* inputs_BH = a.between_MBH ? a.inputs_MTBH + scaled * STREAMS * HIDDEN
+                                              : a.hidden_LTBH + below * STREAMS * HIDDEN;
+        is_lost = !add_product(sums, weights + MATRIX, inputs_BH, HIDDEN, first);
+    }
+    Start starts[TILES][PER_THREAD];
+#pragma unroll
+    for (int tile = 0; tile < TILES; tile++)
+#pragma unroll
+        for (int n = 0; n < PER_THREAD; n++)
+            starts[tile][n] = load_start(a, l, t, unit, Element(first, tile, n));
+    const Half* hidden_BH = a.hidden_LTBH + (l * (a.steps + 1) + t) * STREAMS * HIDDEN;
+    is_lost = !add_product(sums, weights, hidden_BH, HIDDEN, first) || is_lost;
+#pragma unroll
+    for (int tile = 0; tile < TILES; tile++) {
+        __syncthreads();  // the partial sums of the pass before have been read
+        store_partials(partials, sums[tile]);
+        if (__syncthreads_or(is_lost)) return false;
+#pragma unroll
+        for (int n = 0; n < PER_THREAD; n++)
+            finish(a, partials, l, t, unit, Element(first, tile, n), starts[tile][n]);
+    }
+    return true;
+}
+
+// Load the weights of all gates of a block's units into shared memory.
+__device__ inline void load_gate_rows(uint4* weights, const Half* unit_H) {
+#pragma unroll 4
+    for (int place = threadIdx.x; place < MATRIX / 2; place += THREADS) {
+        const int lane = place % 32, along = place / 32 % ALONG, tile = place / 32 / ALONG;
+        auto row = [&](int column) {
+            const long long gate_row = column / UNITS * HIDDEN + column % UNITS;
+            return *(const uint4*)(unit_H + gate_row * HIDDEN + along * 32 + lane % 4 * 8);
+        };
+        const int column = tile * 16 + lane / 4;
+        store_weights(weights + weights_place(tile, along, lane), row(column), row(column + 8));
+    }
+}
+
+// Block: a layer and UNITS of its units, with all of their gates.
 extern "C" __global__ void __launch_bounds__(THREADS, 1) forward(Forward a) {
-    SHARED(kept);
+    SHARED(weights);
+    float* partials = (float*)(weights + 2 * MATRIX);
     const int l = blockIdx.x / SLICES, unit = blockIdx.x % SLICES * UNITS;
     const long long rows = (long long)l * GATES + unit;
-    keep(kept, a.weight_hh_LGH + rows * HIDDEN, HIDDEN, PER_GATE, HIDDEN);
-    if (l > 0)
-        keep(kept + MATRIX, a.weight_ih_MGH + (rows - GATES) * HIDDEN, HIDDEN, PER_GATE, HIDDEN);
+    load_gate_rows(weights, a.weight_hh_LGH + rows * HIDDEN);
+    if (l > 0) load_gate_rows(weights + MATRIX, a.weight_ih_MGH + (rows - GATES) * HIDDEN);
     __syncthreads();
-    const int waves = a.steps + a.layers - 1;
-    for (int wave = 0; wave < waves; wave++) {
-        const int t = wave - l;
-        if (wave > 0 && !meet(a.counters, wave * gridDim.x)) {
-            const long long last = (l * (a.steps + 1) + a.steps) * a.streams;
-            return spoil(a.hidden_LTBH + last * HIDDEN + unit, HIDDEN, a.streams);
-        }
-        if (t < 0 || t >= a.steps) continue;
-        for (int first = threadIdx.x / 32 * TOGETHER; first < a.streams; first += AT_ONCE)
-            step_forward(a, kept, l, t, unit, first);
-    }
+    for (int t = 0; t < a.steps; t++)
+        for (int first = 0; first < STREAMS; first += CHUNK)
+            if (!step_forward(a, weights, partials, l, t, unit, first)) {
+                const long long last = (l * (a.steps + 1) + a.steps) * STREAMS;
+                return write_nan(a.hidden_LTBH + last * HIDDEN + unit, HIDDEN);
+            }
 }

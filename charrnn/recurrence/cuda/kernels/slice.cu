@@ -1,145 +1,222 @@
-// All layers of an LSTM over all steps of time as one kernel that stays on the chip: forward.cu and
-// backward.cu. Here is what they share. wavefront.py allocates what they read and write, and
-// multiplies what does not depend on time.
+// All layers of an LSTM over all time steps as one kernel whose weights stay in shared memory: what
+// forward.cu and backward.cu have in common. wavefront.py allocates the memory that they read and write,
+// and computes the products that do not depend on time.
 //
-// Each block keeps its slice of the weights in shared memory from beginning to end (persistent
-// RNNs: Diamos et al., 2016), and the layers run as a wavefront: in wave w layer l is at step w - l.
-// So what a layer needs, its own last output and that of the layer below, is from the wave before,
-// and one barrier a wave serves all layers. All blocks must run at one time: a cooperative launch.
+// Each block keeps its slice of the weights in shared memory from the first step to the last (persistent
+// RNNs: Diamos et al., 2016). All blocks must run at the same time: a cooperative launch.
 //
-// Compiled at the user's by NVRTC, behind chip.cu, for one size:
+// There is no barrier between blocks. A block waits for the numbers that it needs: memory is filled with
+// EMPTY words before the kernel starts, and a reader loads a word again until it is no longer EMPTY. So
+// a layer runs as far ahead of the next one as it can. The product with the outputs of the layer below
+// comes first in each step, while the layer's own last outputs are still on their way.
+//
+// NVRTC compiles this on the user's machine, after chip.cu, for one size:
 //   HIDDEN   units of a layer, a multiple of 4 * UNITS
 //   UNITS    units of a block: 8 or 16
-//   TILES    tiles of 16 streams that a warp works on at one time
-//   THREADS  of a block
+//   STREAMS  streams in all
+//   TILES    tiles of 16 streams of a warp
+//   GROUPS   warps that share out the streams
+//   SPLITS   warps that share out the inputs of a product, whose partial sums are then added
 //   FLOAT16  1: vectors and weights are float16, 0: bfloat16. Sums, cells and gates are float32.
 //
 // Shape suffixes: T steps, B streams, V characters, H units, L layers, M layers but one, G gate rows
 // (4H: i, f, g, o), S groups of four slices, U units of a group (4 UNITS).
 
 #ifndef SPINS
-#define SPINS (1u << 24)  // looks at a counter before a block gives up: some ten seconds
+#define SPINS (1u << 24)  // loads of one place before a block gives up: some ten seconds
 #endif
 
 constexpr int GATES = 4 * HIDDEN;
 constexpr int SLICES = HIDDEN / UNITS;
-constexpr int COLUMNS = 4 * UNITS;     // of a block's products: forward gate rows, backward units
-constexpr int PER_GATE = UNITS / 8;    // tiles of 8 columns
-constexpr int ACROSS = COLUMNS / 8;    // tiles of 8 columns
-constexpr int ALONG = HIDDEN / 32;     // stretches of 32 numbers that a lane reads 8 of at one time
-constexpr int MATRIX = COLUMNS * HIDDEN / 8;      // uint4s of one slice of weights
-constexpr int TOGETHER = TILES * 16;              // streams of a warp
-constexpr int AT_ONCE = THREADS / 32 * TOGETHER;  // streams of a block
-constexpr int AHEAD = 4;               // stretches on their way while others are multiplied
-constexpr Half NOT_A_NUMBER = 0x7fff;  // in both formats
+constexpr int COLUMNS = 4 * UNITS;   // of a block's products: forward gate rows, backward units
+constexpr int ACROSS = COLUMNS / 16;          // tiles of 16 columns
+constexpr int ALONG = HIDDEN / 32;            // stretches of 32 inputs, of which a lane reads 8
+constexpr int MATRIX = COLUMNS * HIDDEN / 8;  // uint4s of one slice of weights
+constexpr int THREADS = 32 * GROUPS * SPLITS;
+constexpr int PASS = 16 * GROUPS;      // streams of one tile of all groups
+constexpr int CHUNK = TILES * PASS;    // streams that a block computes at the same time
+constexpr int PAIRS = UNITS / 2;       // pairs of units of a block
+constexpr int PER_THREAD = (PASS * PAIRS + THREADS - 1) / THREADS;  // pairs of a thread in a pass
+constexpr int SHARE = (ALONG + SPLITS - 1) / SPLITS;                // stretches of a warp
+constexpr int MOST_AHEAD = 8 / TILES;  // stretches in registers: as many as fit there
+constexpr int AHEAD = SHARE < MOST_AHEAD ? SHARE : MOST_AHEAD;
+constexpr unsigned EMPTY = 0xffffffffu;  // a pair that no conversion gives: its NaN is 0x7fff
+constexpr Half NOT_A_NUMBER = 0x7fff;    // in both formats
 
-typedef float Sums[TILES][ACROSS][4];
+typedef float Sums[TILES][2][ACROSS][4];  // of 8 streams and 16 columns each
 typedef uint4 Stretch[TILES][2];
 
-// The stream whose sums [tile][...][2 * below + ...] a lane holds, and the first of its two columns
-// in each tile of 8. Where there are fewer streams than places the last one is read again and again,
-// so that lanes stay together; nothing of that is written.
-__device__ inline int stream_of(int first, int tile, int below) {
-    return first + tile * 16 + below * 8 + threadIdx.x % 32 / 4;
+__device__ inline int warp_group() { return threadIdx.x / 32 / SPLITS; }
+
+__device__ inline int warp_split() { return threadIdx.x / 32 % SPLITS; }
+
+// The place of 16 bytes of weights in shared memory, in the order in which `multiply` reads them: for
+// 16 columns, 32 inputs and a lane, two uint4s, one for each of two instructions.
+__device__ inline int weights_place(int tile, int along, int lane) {
+    return (tile * ALONG + along) * 64 + lane;
 }
 
-__device__ inline int at_most(int stream, int streams) {
-    return stream < streams ? stream : streams - 1;
+// Store 8 weights of two columns, 8 columns apart, as the two instructions of a lane take them.
+__device__ inline void store_weights(uint4* place, uint4 upper, uint4 lower) {
+    place[0] = {upper.x, lower.x, upper.y, lower.y};
+    place[32] = {upper.z, lower.z, upper.w, lower.w};
 }
 
-__device__ inline int pair_of_columns() { return threadIdx.x % 4 * 2; }
+// Where a lane's streams are in a matrix. Streams beyond the last one read the last one again, so that
+// lanes stay together.
+struct Rows {
+    const Half* rows[TILES][2];
 
-// Bring COLUMNS rows of HIDDEN numbers into shared memory, in the order in which `multiply` reads.
-// Tile n of 8 rows begins at row n / per * apart + n % per * 8; `stride` numbers lie between rows.
-__device__ inline void keep(uint4* kept, const Half* rows, int stride, int per, int apart) {
-    for (int place = threadIdx.x; place < MATRIX; place += THREADS) {
-        const int lane = place % 32, along = place / 32 % ALONG, across = place / 32 / ALONG;
-        const long long row = across / per * apart + across % per * 8 + lane / 4;
-        kept[place] = *(const uint4*)(rows + row * stride + along * 32 + lane % 4 * 8);
+    __device__ Rows(const Half* source_BH, int stride, int first) {
+#pragma unroll
+        for (int tile = 0; tile < TILES; tile++)
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                const int row = warp_group() * 16 + half * 8 + threadIdx.x % 32 / 4;
+                const int stream = first + tile * PASS + row;
+                const int begin = warp_split() * SHARE * 32 + threadIdx.x % 4 * 8;
+                rows[tile][half] =
+                    source_BH + ((stream < STREAMS ? stream : STREAMS - 1) * stride + begin);
+            }
     }
-}
 
-__device__ inline void fetch(
-    Stretch& stretch, const Half* source_BH, int stride, int first, int streams, int along
-) {
+    // Load 8 inputs of each stream: those of the stretch `along`, counted from the warp's first one.
+    __device__ void load(Stretch& stretch, int along) const {
+#pragma unroll
+        for (int tile = 0; tile < TILES; tile++)
+#pragma unroll
+            for (int half = 0; half < 2; half++)
+                stretch[tile][half] = load_published((const uint4*)(rows[tile][half] + along * 32));
+    }
+};
+
+// Whether all lanes have all numbers of a stretch.
+__device__ inline bool is_complete(const Stretch& stretch) {
+    unsigned highest = 0;
+    auto look = [&](unsigned word) { highest = word > highest ? word : highest; };
 #pragma unroll
     for (int tile = 0; tile < TILES; tile++)
 #pragma unroll
-        for (int below = 0; below < 2; below++) {
-            const long long stream = at_most(stream_of(first, tile, below), streams);
-            const Half* from = source_BH + stream * stride + along * 32 + threadIdx.x % 4 * 8;
-            stretch[tile][below] = fresh((const uint4*)from);
+        for (int half = 0; half < 2; half++) {
+            const uint4 words = stretch[tile][half];
+            look(words.x), look(words.y), look(words.z), look(words.w);
         }
+    return !any_lane(highest == EMPTY);
 }
 
-// sums += source @ kept rows, transposed, for the streams of a warp from `first` on.
-//
-// A product does not care for the order of what it adds up. So instead of the numbers 2c, 2c + 1,
-// 2c + 8, 2c + 9 of 16, as the instruction counts, a lane c of four reads 8 that lie side by side,
-// of 32, from both factors, and gives four of them to each of two instructions.
-__device__ inline void multiply(
-    Sums& sums, const uint4* kept, const Half* source_BH, int stride, int first, int streams
-) {
-    Stretch coming[AHEAD];
-    __syncwarp();
+// sums += weights @ stretch. The order in which a product adds its terms is free. So where the
+// instruction wants the numbers 2c, 2c + 1, 2c + 8, 2c + 9 of 16, lane c of four reads 8 adjacent
+// numbers of 32, from both factors, and gives four of them to each of two instructions.
+__device__ inline void multiply(Sums& sums, const uint4* weights, const Stretch& stretch) {
 #pragma unroll
-    for (int ahead = 0; ahead < AHEAD; ahead++)
-        if (ahead < ALONG) fetch(coming[ahead], source_BH, stride, first, streams, ahead);
-    for (int from = 0; from < ALONG; from += AHEAD) {
+    for (int second = 0; second < 2; second++)
 #pragma unroll
-        for (int ahead = 0; ahead < AHEAD; ahead++) {
-            const int along = from + ahead;
-            if (along >= ALONG) break;
-            uint4 weights[ACROSS];
+        for (int across = 0; across < ACROSS; across++) {
+            const uint4 columns = weights[weights_place(across, 0, 0) + second * 32];
+            const Pair a[4] = {columns.x, columns.y, columns.z, columns.w};
 #pragma unroll
-            for (int across = 0; across < ACROSS; across++)
-                weights[across] = kept[(across * ALONG + along) * 32 + threadIdx.x % 32];
+            for (int tile = 0; tile < TILES; tile++)
 #pragma unroll
-            for (int second = 0; second < 2; second++)
-#pragma unroll
-                for (int tile = 0; tile < TILES; tile++) {
-                    const uint4 upper = coming[ahead][tile][0], lower = coming[ahead][tile][1];
-                    const Pair a[4] = {
-                        second ? upper.z : upper.x, second ? lower.z : lower.x,
-                        second ? upper.w : upper.y, second ? lower.w : lower.y,
-                    };
-#pragma unroll
-                    for (int across = 0; across < ACROSS; across++) {
-                        const uint4 w = weights[across];
-                        const Pair b[2] = {second ? w.z : w.x, second ? w.w : w.y};
-                        multiply_add(sums[tile][across], a, b);
-                    }
+                for (int half = 0; half < 2; half++) {
+                    const uint4 row = stretch[tile][half];
+                    const Pair b[2] = {second ? row.z : row.x, second ? row.w : row.y};
+                    multiply_add(sums[tile][half][across], a, b);
                 }
-            if (along + AHEAD < ALONG)
-                fetch(coming[ahead], source_BH, stride, first, streams, along + AHEAD);
         }
-    }
 }
 
-// Wait until `expected` blocks have arrived, this one too: all they wrote can be read then. False
-// where they do not come, in all threads of the block.
-__device__ inline bool meet(unsigned* counter, unsigned expected) {
-    bool missed = false;
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        arrive(counter);
-        unsigned spins = 0;
-        while (arrived(counter) < expected && !missed) missed = ++spins == SPINS;
-        see();
+// sums += weights @ source, transposed: a warp's share of the inputs, for its streams. `stride` numbers
+// lie between two rows of the source. Waits for its numbers; false where they do not come.
+__device__ inline bool add_product(
+    Sums& sums, const uint4* weights, const Half* source_BH, int stride, int first
+) {
+    const Rows rows(source_BH, stride, first);
+    Stretch stretches[AHEAD];
+    const int begin = warp_split() * SHARE;
+    const bool is_whole = ALONG % SPLITS == 0 || begin + SHARE <= ALONG;
+    const int count = is_whole ? SHARE : ALONG - begin;
+#pragma unroll
+    for (int n = 0; n < AHEAD; n++)
+        if (n < count) rows.load(stretches[n], n);
+    const uint4* lane_weights = weights + weights_place(0, begin, threadIdx.x % 32);
+    unsigned spins = 0;
+    for (bool waiting = true; waiting;) {
+        waiting = false;
+#pragma unroll
+        for (int n = 0; n < AHEAD; n++)
+            if (n < count && !is_complete(stretches[n])) {
+                rows.load(stretches[n], n);
+                waiting = true;
+            }
+        if (waiting && ++spins == SPINS) return false;
     }
-    return !__syncthreads_or(missed);
+#pragma unroll
+    for (int n = 0; n < SHARE; n++) {
+        if (n >= count) break;
+        Stretch& stretch = stretches[n % AHEAD];
+        while (n >= AHEAD && !is_complete(stretch)) {
+            if (++spins == SPINS) return false;
+            rows.load(stretch, n);
+        }
+        multiply(sums, lane_weights + weights_place(0, n, 0), stretch);
+        if (n + AHEAD < SHARE && n + AHEAD < count)
+            rows.load(stretch, n + AHEAD);
+    }
+    return true;
 }
 
-// Where a barrier failed: the results must not look like some. The last that a block would write.
-__device__ inline void spoil(Half* slice_BU, int stride, int streams) {
-    for (int place = threadIdx.x; place < streams * UNITS; place += THREADS)
+// The place of a partial sum of a pass, which are [SPLITS][PASS][COLUMNS]. Columns change places from
+// row to row, so that the lanes of a warp use different banks of shared memory.
+__device__ inline float* partial(float* partials, int split, int row, int column) {
+    const int swizzle = row / 2 % 4 * 8 ^ row % 2 * 16;
+    return partials + (split * PASS + row) * COLUMNS + (column & ~24) + (column & 24 ^ swizzle);
+}
+
+__device__ inline void store_partials(float* partials, const float (&sums)[2][ACROSS][4]) {
+#pragma unroll
+    for (int half = 0; half < 2; half++)
+#pragma unroll
+        for (int across = 0; across < ACROSS; across++)
+#pragma unroll
+            for (int n = 0; n < 4; n++) {
+                const int row = warp_group() * 16 + half * 8 + threadIdx.x % 4 * 2 + n % 2;
+                const int column = across * 16 + n / 2 * 8 + threadIdx.x % 32 / 4;
+                *partial(partials, warp_split(), row, column) = sums[half][across][n];
+            }
+}
+
+__device__ inline float2& two(float* place) { return *(float2*)place; }
+
+__device__ inline float2 two(const float* place) { return *(const float2*)place; }
+
+__device__ inline float2 add(float2 a, float2 b) { return {a.x + b.x, a.y + b.y}; }
+
+__device__ inline float2 sum_of_partials(float* partials, int row, int column) {
+    float2 sum = {0.0f, 0.0f};
+#pragma unroll
+    for (int split = 0; split < SPLITS; split++)
+        sum = add(sum, two(partial(partials, split, row, column)));
+    return sum;
+}
+
+// A pair of a block's units of one stream, which one thread computes in all steps.
+struct Element {
+    int row, stream, unit;  // the stream's place in the pass; the first unit's place in the block
+    bool exists;
+
+    __device__ Element(int first, int tile, int n) {
+        const int place = threadIdx.x + n * THREADS;
+        row = place / PAIRS, unit = place % PAIRS * 2, stream = first + tile * PASS + row;
+        exists = row < PASS && stream < STREAMS;
+    }
+};
+
+// Where numbers did not come: results must be recognisable as invalid. The last that a block writes.
+__device__ inline void write_nan(Half* slice_BU, int stride) {
+    for (int place = threadIdx.x; place < STREAMS * UNITS; place += THREADS)
         slice_BU[(long long)(place / UNITS) * stride + place % UNITS] = NOT_A_NUMBER;
 }
 
 __device__ inline float sigmoid(float x) { return __fdividef(1.0f, 1.0f + __expf(-x)); }
 
 __device__ inline float tanh_of(float x) { return 2.0f * sigmoid(2.0f * x) - 1.0f; }
-
-__device__ inline float2& two(float* place) { return *(float2*)place; }
-
-__device__ inline float2 two(const float* place) { return *(const float2*)place; }

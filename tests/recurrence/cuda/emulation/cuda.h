@@ -23,6 +23,9 @@ typedef uint32_t Pair;
 struct alignas(16) uint4 {
     unsigned x, y, z, w;
 };
+struct alignas(8) uint2 {
+    unsigned x, y;
+};
 struct alignas(8) float2 {
     float x, y;
 };
@@ -33,6 +36,7 @@ struct Index {
 struct Warp {
     std::barrier<> all{32};
     float a[2][16][16], b[2][16][8];  // of two instructions in turn
+    std::atomic<int> votes[3] = {0, 0, 0};
 };
 
 struct Block {
@@ -46,7 +50,7 @@ struct Block {
 static thread_local Index threadIdx, blockIdx;
 static Index gridDim;
 static thread_local Block* block;
-static thread_local unsigned polls, instructions;
+static thread_local unsigned polls, warp_polls, instructions;
 
 inline Warp& warp() { return block->warps[threadIdx.x / 32]; }
 inline void __syncthreads() { block->all.arrive_and_wait(); }
@@ -58,6 +62,26 @@ inline int __syncthreads_or(int vote) {
     __syncthreads();
     if (threadIdx.x == 0) block->votes[(poll + 2) % 3] = 0;
     return block->votes[poll % 3];
+}
+
+inline bool any_lane(bool condition) {
+    const unsigned poll = warp_polls++;
+    if (condition) warp().votes[poll % 3] = 1;
+    __syncwarp();
+    if (threadIdx.x % 32 == 0) warp().votes[(poll + 2) % 3] = 0;
+    return warp().votes[poll % 3];
+}
+
+inline unsigned __float_as_uint(float number) {
+    unsigned bits;
+    std::memcpy(&bits, &number, 4);
+    return bits;
+}
+
+inline float __uint_as_float(unsigned bits) {
+    float number;
+    std::memcpy(&number, &bits, 4);
+    return number;
 }
 
 inline float __expf(float x) { return std::exp(x); }
@@ -92,20 +116,31 @@ inline Half to_half(float number) {
 #endif
 }
 
-inline Pair narrow(float2 wide) { return to_half(wide.x) | Pair(to_half(wide.y)) << 16; }
-inline float2 widen(Pair pair) { return {from_half(pair & 0xffff), from_half(pair >> 16)}; }
+inline Pair to_pair(float2 numbers) {
+    return to_half(numbers.x) | Pair(to_half(numbers.y)) << 16;
+}
+inline float2 to_float2(Pair pair) { return {from_half(pair & 0xffff), from_half(pair >> 16)}; }
 
-inline uint4 fresh(const uint4* place) { return *place; }
-inline float2 fresh(const float2* place) { return *place; }
+inline void store_word(unsigned* place, unsigned word) {
+    std::atomic_ref(*place).store(word, std::memory_order_relaxed);
+}
+inline unsigned load_word(const unsigned* place) {
+    return std::atomic_ref(*const_cast<unsigned*>(place)).load(std::memory_order_relaxed);
+}
+
+inline void publish(Pair* place, Pair pair) { store_word(place, pair); }
+inline void publish(uint2* place, uint2 words) {
+    store_word(&place->x, words.x), store_word(&place->y, words.y);
+}
+inline uint4 load_published(const uint4* place) {
+    return {load_word(&place->x), load_word(&place->y), load_word(&place->z), load_word(&place->w)};
+}
+inline uint2 load_published(const uint2* place) {
+    std::this_thread::yield();
+    return {load_word(&place->x), load_word(&place->y)};
+}
 
 inline void prefetch(const float*) {}
-
-inline void arrive(unsigned* counter) { std::atomic_ref(*counter).fetch_add(1); }
-inline unsigned arrived(const unsigned* counter) {
-    std::this_thread::yield();
-    return std::atomic_ref(*const_cast<unsigned*>(counter)).load();
-}
-inline void see() {}
 
 // mma.sync.aligned.m16n8k16.row.col with float32 sums. Element i of a lane's share, from PTX ISA,
 // "Matrix Fragments for mma.m16n8k16 with floating point type":

@@ -47,8 +47,8 @@ int cuLaunchCooperativeKernel(
 ) {
     if (grid_y != 1 || grid_z != 1 || block_x != THREADS || block_y != 1 || block_z != 1 || stream)
         return INVALID_VALUE;
-    if (shared_bytes != unsigned(dynamic_shared) || shared_bytes != 2 * MATRIX * sizeof(uint4))
-        return INVALID_VALUE;
+    const size_t wanted = 2 * MATRIX * sizeof(uint4) + SPLITS * PASS * COLUMNS * sizeof(float);
+    if (shared_bytes != unsigned(dynamic_shared) || shared_bytes != wanted) return INVALID_VALUE;
     if (function == (void*)&forward)
         run_grid(forward, grid_x, absent, THREADS, shared_bytes, parameters[0]);
     else
