@@ -12,10 +12,12 @@ struct Forward {
     long long layers, steps;
 };
 
-// What a pair of units starts from: biases and inputs of its four gates, and its cells.
+// Biases and inputs of the four gates of a pair of units.
 struct Start {
-    float2 gates[4], cell;
+    float2 gates[4];
 };
+
+typedef float2 Cells[TILES][PER_THREAD];
 
 __device__ inline Start load_start(
     const Forward& a, int l, int t, int unit, const Element& element
@@ -27,15 +29,27 @@ __device__ inline Start load_start(
     if (l == 0) start_G = a.table_VG + a.x_TB[t * STREAMS + element.stream] * GATES;
 #pragma unroll
     for (int gate = 0; gate < 4; gate++) start.gates[gate] = two(start_G + gate * HIDDEN + column);
-    const long long state = (l * (a.steps + 1) + t) * STREAMS + element.stream;
-    start.cell = two((const float*)a.cell_LTBH + state * HIDDEN + column);
     return start;
+}
+
+__device__ inline void load_cells(
+    Cells& cells, const Forward& a, int l, int t, int unit, int first
+) {
+#pragma unroll
+    for (int tile = 0; tile < TILES; tile++)
+#pragma unroll
+        for (int n = 0; n < PER_THREAD; n++) {
+            const Element element(first, tile, n);
+            const long long state = (l * (a.steps + 1) + t) * STREAMS + element.stream;
+            const float* cell_H = a.cell_LTBH + state * HIDDEN;
+            if (element.exists) cells[tile][n] = two(cell_H + unit + element.unit);
+        }
 }
 
 // Add up the partial sums of a pair of units and compute its gates, cells and outputs.
 __device__ inline void finish(
     const Forward& a, float* partials, int l, int t, int unit, const Element& element,
-    const Start& start
+    const Start& start, float2& cell
 ) {
     if (!element.exists) return;
     float2 sums[4];
@@ -48,7 +62,7 @@ __device__ inline void finish(
     const float2 f = {sigmoid(sums[1].x), sigmoid(sums[1].y)};
     const float2 g = {tanh_of(sums[2].x), tanh_of(sums[2].y)};
     const float2 o = {sigmoid(sums[3].x), sigmoid(sums[3].y)};
-    const float2 cell = {f.x * start.cell.x + i.x * g.x, f.y * start.cell.y + i.y * g.y};
+    cell = {f.x * cell.x + i.x * g.x, f.y * cell.y + i.y * g.y};
     const float2 hidden = {o.x * tanh_of(cell.x), o.y * tanh_of(cell.y)};
     const int column = unit + element.unit;
     const long long now = (l * a.steps + t) * STREAMS + element.stream;
@@ -75,8 +89,16 @@ __device__ inline void finish(
 // Compute step t of layer l, for the units from `unit` on and the streams of a chunk from `first` on.
 // False where the numbers that it needs do not come.
 __device__ inline bool step_forward(
-    const Forward& a, const uint4* weights, float* partials, int l, int t, int unit, int first
+    const Forward& a, const uint4* weights, float* partials, int l, int t, int unit, int first,
+    Cells& cells
 ) {
+    Start starts[TILES][PER_THREAD];
+#pragma unroll
+    for (int tile = 0; tile < TILES; tile++)
+#pragma unroll
+        for (int n = 0; n < PER_THREAD; n++)
+            starts[tile][n] = load_start(a, l, t, unit, Element(first, tile, n));
+    if (!IS_WHOLE) load_cells(cells, a, l, t, unit, first);
     Sums sums = {};
     bool is_lost = false;
     if (l > 0) {
@@ -85,12 +107,6 @@ __device__ inline bool step_forward(
                                               : a.hidden_LTBH + below * STREAMS * HIDDEN;
         is_lost = !add_product(sums, weights + MATRIX, inputs_BH, HIDDEN, first);
     }
-    Start starts[TILES][PER_THREAD];
-#pragma unroll
-    for (int tile = 0; tile < TILES; tile++)
-#pragma unroll
-        for (int n = 0; n < PER_THREAD; n++)
-            starts[tile][n] = load_start(a, l, t, unit, Element(first, tile, n));
     const Half* hidden_BH = a.hidden_LTBH + (l * (a.steps + 1) + t) * STREAMS * HIDDEN;
     is_lost = !add_product(sums, weights, hidden_BH, HIDDEN, first) || is_lost;
 #pragma unroll
@@ -100,7 +116,8 @@ __device__ inline bool step_forward(
         if (__syncthreads_or(is_lost)) return false;
 #pragma unroll
         for (int n = 0; n < PER_THREAD; n++)
-            finish(a, partials, l, t, unit, Element(first, tile, n), starts[tile][n]);
+            finish(a, partials, l, t, unit, Element(first, tile, n), starts[tile][n],
+                   cells[tile][n]);
     }
     return true;
 }
@@ -128,9 +145,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) forward(Forward a) {
     load_gate_rows(weights, a.weight_hh_LGH + rows * HIDDEN);
     if (l > 0) load_gate_rows(weights + MATRIX, a.weight_ih_MGH + (rows - GATES) * HIDDEN);
     __syncthreads();
+    Cells cells;
+    if (IS_WHOLE) load_cells(cells, a, l, 0, unit, 0);
     for (int t = 0; t < a.steps; t++)
         for (int first = 0; first < STREAMS; first += CHUNK)
-            if (!step_forward(a, weights, partials, l, t, unit, first)) {
+            if (!step_forward(a, weights, partials, l, t, unit, first, cells)) {
                 const long long last = (l * (a.steps + 1) + a.steps) * STREAMS;
                 return write_nan(a.hidden_LTBH + last * HIDDEN + unit, HIDDEN);
             }

@@ -35,10 +35,11 @@ constexpr int MATRIX = COLUMNS * HIDDEN / 8;  // uint4s of one slice of weights
 constexpr int THREADS = 32 * GROUPS * SPLITS;
 constexpr int PASS = 16 * GROUPS;      // streams of one tile of all groups
 constexpr int CHUNK = TILES * PASS;    // streams that a block computes at the same time
+constexpr bool IS_WHOLE = STREAMS <= CHUNK;  // then what a thread computes stays in its registers
 constexpr int PAIRS = UNITS / 2;       // pairs of units of a block
 constexpr int PER_THREAD = (PASS * PAIRS + THREADS - 1) / THREADS;  // pairs of a thread in a pass
 constexpr int SHARE = (ALONG + SPLITS - 1) / SPLITS;                // stretches of a warp
-constexpr int MOST_AHEAD = 8 / TILES;  // stretches in registers: as many as fit there
+constexpr int MOST_AHEAD = TILES == 1 ? 8 : 2;  // stretches in registers: as many as fit there
 constexpr int AHEAD = SHARE < MOST_AHEAD ? SHARE : MOST_AHEAD;
 constexpr unsigned EMPTY = 0xffffffffu;  // a pair that no conversion gives: its NaN is 0x7fff
 constexpr Half NOT_A_NUMBER = 0x7fff;    // in both formats
