@@ -22,7 +22,6 @@ from torch import Tensor, nn
 
 from charrnn.recurrence import native
 from charrnn.recurrence.cuda import persistent
-from charrnn.recurrence.cuda.wavefront import Plan
 from charrnn.recurrence.layer import LayerWeights
 
 CHARACTERS = 65
@@ -105,12 +104,22 @@ def contenders(sizes: Sizes, device: torch.device) -> dict[str, Callable[[], Non
 
         found[f"nn.LSTM {name}"] = step(lambda: stock(x_TB), context)
         found[f"cuDNN layer by layer {name}"] = step(one_by_one, context)
-        with context():
-            served = persistent.serves("lstm", x_TB, layers)
-        if served:
+        refusal = persistent.refusal_reason(
+            persistent.Workload(
+                cell="lstm",
+                layers=sizes.layers,
+                hidden=sizes.hidden,
+                characters=CHARACTERS,
+                steps=sizes.steps,
+                streams=sizes.streams,
+                dtype=dtype,
+                device=device,
+            )
+        )
+        if refusal is None:
             found[f"persistent kernel {name}"] = step(kernel, context)
         else:
-            print(f"persistent kernel {name}: not served; {why_not(sizes, dtype, device)}")
+            print(f"persistent kernel {name}: not measured, because {refusal}")
     return found
 
 
@@ -119,17 +128,6 @@ def tensor_float_32(allowed: bool) -> Any:
     """Let cuDNN round float32 numbers to 19 bits, or not."""
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=allowed):
         yield
-
-
-def why_not(sizes: Sizes, dtype: torch.dtype, device: torch.device) -> str:
-    """Return why the kernel does not serve a size, as far as that can be told."""
-    plan = Plan(layers=sizes.layers, hidden=sizes.hidden, streams=sizes.streams, dtype=dtype)
-    if not persistent.fits(plan, torch.cuda.get_device_properties(device)):
-        return "it does not fit on this GPU, or the sizes cannot be cut"
-    try:
-        return f"differences {persistent.differences(plan, device).tolist()}"
-    except Exception as error:  # that is what is asked for
-        return f"{type(error).__name__}: {error}"
 
 
 def milliseconds(run: Callable[[], None]) -> float:

@@ -1,4 +1,4 @@
-"""Atomic writes and syncs of files and folders; the folders that are installed with charrnn."""
+"""Atomic writes and syncs of files and folders; the folders installed with charrnn; the cache."""
 
 import contextlib
 import errno
@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+import platformdirs
+
 _PACKAGE = Path(__file__).parent
 
 
@@ -16,6 +18,11 @@ def installed_folder(name: str) -> Path:
     """Return a folder that comes with charrnn: in the installed package, or beside a checkout's."""
     inside = _PACKAGE / name
     return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+def cache_folder() -> Path:
+    """Return charrnn's folder in the user's cache."""
+    return Path(platformdirs.user_cache_dir("charrnn"))
 
 
 def sync_file(file: IO[bytes]) -> None:

@@ -23,8 +23,9 @@ def corpora(
     """Show the texts that charrnn knows by name; fetch them, or clean up after them."""
     from charrnn.console.output import messages, print_json
     from charrnn.console.text import printable
-    from charrnn.data.cache import cache_folder, clean_cache
+    from charrnn.data.cache import clean_cache
     from charrnn.data.catalogue import entries
+    from charrnn.files import cache_folder
     from charrnn.reports.tables.corpora import catalogue_rows, print_catalogue
 
     if action == "fetch":

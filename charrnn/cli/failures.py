@@ -14,10 +14,16 @@ _NO_MEMORY = (
     "there is not enough memory for this: give a smaller --hidden-size, --num-layers, "
     "--batch-size, --seq-length or --num-samples"
 )
+# Messages of a plain RuntimeError: of torch's allocators, and of the CUDA driver.
+_OUT_OF_MEMORY = (
+    "DefaultCPUAllocator",
+    "CUDA error: out of memory",
+    "MPS backend out of memory",
+)
 _ILLEGAL_ACCESS = (
     "the GPU reported an illegal memory access, so this process cannot use the GPU any more; saved "
-    "checkpoints are intact: continue a training run with `charrnn resume`, or give --device cpu "
-    "to compute without the GPU"
+    "checkpoints are intact: continue a training run with `charrnn resume`; if it happens again, "
+    "set CHARRNN_CUDA_KERNEL=off, or give --device cpu to compute without the GPU"
 )
 _SHOWN = (DamagedCheckpointWarning, DeviceWarning)
 _PLAIN_WARNING = warnings.showwarning
@@ -65,7 +71,7 @@ def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
     torch = sys.modules.get("torch")  # without torch, none of its errors
     if torch is not None and isinstance(error, torch.OutOfMemoryError):
         return True
-    return "DefaultCPUAllocator" in str(error)  # torch raises a plain RuntimeError
+    return any(message in str(error) for message in _OUT_OF_MEMORY)
 
 
 def _show_warning(

@@ -35,6 +35,8 @@ def run_facts(
     facts.append(
         ("computing", f"{training.device}, {training.precision}, {training.threads} threads")
     )
+    if started and started.engine:
+        facts.append(("engine", started.engine))
     if started:
         facts.append(("run", str(started.run.path)))
     return facts

@@ -8,12 +8,7 @@ CACHE/downloads/   texts of the catalogue
 import shutil
 from pathlib import Path
 
-import platformdirs
-
-
-def cache_folder() -> Path:
-    """Return the folder of the cache."""
-    return Path(platformdirs.user_cache_dir("charrnn"))
+from charrnn.files import cache_folder
 
 
 def encoded_folder() -> Path:

@@ -1,15 +1,51 @@
 """Choose the engine that runs recurrent layers, and run them."""
 
+import functools
+import warnings
 from collections.abc import Sequence
+from types import ModuleType
 
 import torch
 from torch import Tensor
 
-from charrnn.config.model import Cell
+from charrnn.config.model import Cell, ModelConfig
+from charrnn.errors import DeviceWarning
 from charrnn.recurrence import native, reference
-from charrnn.recurrence.cpu import lstm
 from charrnn.recurrence.cuda import persistent
 from charrnn.recurrence.layer import LayerState, LayerWeights
+
+
+def describe_engine(
+    model: ModelConfig,
+    characters: int,
+    *,
+    steps: int,
+    streams: int,
+    precision: str,
+    device: torch.device,
+) -> str | None:
+    """Return the engine of a network on an NVIDIA GPU, and why; None on other devices.
+
+    `characters` is the size of the vocabulary. The first time for a size, this checks the engine,
+    which takes some seconds.
+    """
+    if device.type != persistent.DEVICE_TYPE:
+        return None
+    reason = persistent.refusal_reason(
+        persistent.Workload(
+            cell=model.cell,
+            layers=model.num_layers,
+            hidden=model.hidden_size,
+            characters=characters,
+            steps=steps,
+            streams=streams,
+            dtype=getattr(torch, precision),
+            device=device,
+        )
+    )
+    if reason is None:
+        return f"CUDA kernel, {precision}"
+    return f"cuDNN (the CUDA kernel is not used: {reason})"
 
 
 def run_layers(
@@ -46,6 +82,25 @@ def run_layer(
     """
     if inputs.shape[0] == 1:  # torch's kernels would lay the weights out anew; the loop does not
         return reference.run_layer(cell, inputs, state, weights)
-    if cell == "lstm" and lstm.serves(inputs.shape[1], weights):
-        return lstm.run_layer(inputs, state, weights)
+    if cell == "lstm" and weights.weight_hh_GH.device.type == "cpu":
+        engine = _cpu_engine()
+        if engine and engine.serves(inputs.shape[1], weights):
+            outputs_TBH, last = engine.run_layer(inputs, state, weights)
+            return outputs_TBH, last
     return native.run_layer(cell, inputs, state, weights)
+
+
+@functools.cache
+def _cpu_engine() -> ModuleType | None:
+    """Return the engine for processors; None where numba, which compiles it, is not installed."""
+    try:
+        from charrnn.recurrence.cpu import lstm
+    except ImportError as error:
+        warnings.warn(
+            f"numba cannot be imported ({error}), so torch's own kernels compute the LSTM layers "
+            "on the processor, which is slower",
+            DeviceWarning,
+            stacklevel=2,
+        )
+        return None
+    return lstm

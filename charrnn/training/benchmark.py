@@ -28,6 +28,7 @@ from charrnn.numerics.information import nats_to_bits
 from charrnn.numerics.precision import autocast, choose_precision, has_bfloat16, tensor_cores
 from charrnn.numerics.processor import processor_name
 from charrnn.numerics.threads import set_threads
+from charrnn.recurrence.dispatch import describe_engine
 from charrnn.runs.find import BUNDLED, find_run
 from charrnn.sampling.engines.selection import writer_of
 
@@ -72,6 +73,8 @@ class Benchmark:
     rounds: int
     measured: tuple[Measured, ...]
     quantization: Quantization
+    engines: dict[str, str]
+    """On an NVIDIA GPU: the engine of charrnn's row in each precision, and why."""
 
 
 def benchmark(config: BenchConfig) -> Benchmark:
@@ -82,6 +85,7 @@ def benchmark(config: BenchConfig) -> Benchmark:
     and exact in stock float32.
     """
     threads, device = set_threads(config.threads), choose_device(config.device)
+    engines = _engines(config, device)  # checked before a graph is captured
     contenders = _contenders(config, device)
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for run in contenders.values():
@@ -116,6 +120,7 @@ def benchmark(config: BenchConfig) -> Benchmark:
             for name, times in seconds.items()
         ),
         quantization=quantization_cost(),
+        engines=engines,
     )
 
 
@@ -164,6 +169,22 @@ def _precisions(device: torch.device) -> list[str]:
         with contextlib.suppress(DeviceError):
             served.append(choose_precision(precision, device, "lstm"))
     return served
+
+
+def _engines(config: BenchConfig, device: torch.device) -> dict[str, str]:
+    shape = ModelConfig(num_layers=config.num_layers, hidden_size=config.hidden_size)
+    engines = {
+        precision: describe_engine(
+            shape,
+            config.vocabulary_size,
+            steps=config.seq_length,
+            streams=config.batch_size,
+            precision=precision,
+            device=device,
+        )
+        for precision in _precisions(device)
+    }
+    return {precision: engine for precision, engine in engines.items() if engine}
 
 
 def _wait(device: torch.device) -> None:

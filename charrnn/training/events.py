@@ -27,6 +27,8 @@ class Started:
     """With `init_from`: the characters that the earlier model did not know."""
     notes: tuple[str, ...] = ()
     """What is unusual about the text, a sentence each."""
+    engine: str | None = None
+    """On an NVIDIA GPU: the engine that computes the layers, and why; None elsewhere."""
 
 
 @dataclass(frozen=True)

@@ -134,4 +134,5 @@ def _started(
         replanned=replanned,
         added_characters=added_characters,
         notes=notes,
+        engine=trainer.engine,
     )

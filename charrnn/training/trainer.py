@@ -7,6 +7,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.errors import DivergedError
 from charrnn.model.forward import check_length
 from charrnn.model.network import CharRNN
+from charrnn.recurrence.dispatch import describe_engine
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
@@ -44,6 +45,15 @@ class Trainer:
         check_length(held_out, "the held-out part", "use a longer text, or a larger --val-fraction")
         streams = group.ranks.share(config.batch_size)
         inputs = StepInputSource(training, model, config, streams)  # while a GPU has most room
+        # For people; None on a processor. Checked here, because no CUDA graph can contain a check.
+        self.engine = describe_engine(
+            model.config,
+            len(model.vocabulary),
+            steps=config.seq_length,
+            streams=streams.stop - streams.start,
+            precision=config.precision,
+            device=model.device,
+        )
         is_graphed = model.device.type == "cuda" and group.alone
         train_step = (GraphedTrainStep if is_graphed else TrainStep)(model, config, streams)
         self.run, self.model, self.progress = run, model, progress

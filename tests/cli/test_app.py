@@ -124,7 +124,26 @@ def no_room_on_the_gpu(*_: object) -> None:
     raise torch.OutOfMemoryError("CUDA out of room. Tried to allocate 20.00 GiB.")
 
 
-@pytest.mark.parametrize("fails", [no_room_in_torch, no_room_in_numpy, no_room_on_the_gpu])
+def no_room_for_the_driver(*_: object) -> None:
+    raise torch.AcceleratorError(
+        "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"
+    )
+
+
+def no_room_on_mps(*_: object) -> None:
+    raise RuntimeError("MPS backend out of memory (MPS allocated: 17.9 GB, max allowed: 18 GB).")
+
+
+@pytest.mark.parametrize(
+    "fails",
+    [
+        no_room_in_torch,
+        no_room_in_numpy,
+        no_room_on_the_gpu,
+        no_room_for_the_driver,
+        no_room_on_mps,
+    ],
+)
 def test_not_enough_memory_is_one_sentence(
     fails: Callable[..., None], cli: Cli, text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from charrnn.config.text import TextConfig
 from charrnn.data import encoded_cache, sources
 from charrnn.data.batches import Batches
-from charrnn.data.cache import cache_folder
 from charrnn.data.corpus import Corpus
 from charrnn.data.progress import Reading
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
+from charrnn.files import cache_folder
 from tests.data.text_files import TEXT, copies, write
 
 

@@ -1,4 +1,5 @@
 """The LSTM engine for NVIDIA GPUs: kernels that keep the weights on the chip.
 
-May import: charrnn.recurrence.layer, charrnn.recurrence.native, charrnn.numerics, charrnn.config.
+May import: charrnn.recurrence.layer, charrnn.recurrence.native, charrnn.numerics, charrnn.config,
+charrnn.files.
 """

@@ -4,6 +4,7 @@ torch's wheels for CUDA carry NVRTC, and the driver comes with the GPU: so nothi
 installed for it, no compiler and no headers.
 """
 
+import contextlib
 import ctypes
 import functools
 from collections.abc import Mapping, Sequence
@@ -23,9 +24,12 @@ class CudaError(Exception):
 def compile_source(source: str, definitions: Mapping[str, int], architecture: str) -> bytes:
     """Return the machine code of CUDA source for an architecture such as `sm_90`.
 
-    Raises `CudaError`, and `OSError` where there is no NVRTC.
+    Raises `CudaError`, also where there is no NVRTC.
     """
-    nvrtc, program = _nvrtc(), c_void_p()
+    try:
+        nvrtc, program = _nvrtc(), c_void_p()
+    except OSError as error:
+        raise CudaError(f"NVRTC was not found ({error})") from error
 
     def call(name: str, *arguments: Any) -> None:
         code = getattr(nvrtc, name)(*arguments)
@@ -104,8 +108,17 @@ class Kernels:
 
 @functools.cache
 def _nvrtc() -> ctypes.CDLL:
-    """Load NVRTC from beside torch, where its wheels put it, or from the system."""
+    """Load NVRTC from beside torch, where its wheels put it, or from the system.
+
+    NVRTC finds its library of built-in functions in the folder of the wheels only if that library
+    is loaded already.
+    """
     major = (torch.version.cuda or "13").split(".")[0]
     name = f"libnvrtc.so.{major}"
     beside = sorted((Path(torch.__file__).parents[1] / "nvidia").glob(f"*/lib/{name}"))
-    return ctypes.CDLL(str(beside[0]) if beside else name)
+    if not beside:
+        return ctypes.CDLL(name)
+    for builtins in sorted(beside[0].parent.glob("libnvrtc-builtins.so.*")):
+        with contextlib.suppress(OSError):  # NVRTC then reports what it misses
+            ctypes.CDLL(str(builtins))
+    return ctypes.CDLL(str(beside[0]))

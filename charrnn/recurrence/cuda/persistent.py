@@ -1,59 +1,97 @@
 """The engine for NVIDIA GPUs: an LSTM as one kernel that keeps its weights on the chip.
 
 It serves where the network fits on the chip, and where it was found to compute, on this very GPU
-and for this very size, what cuDNN does. Elsewhere, and if anything fails, cuDNN computes.
-How fast it is was not measured yet: `benchmarks/persistent.py` does.
+and for this very size, what cuDNN does. Elsewhere cuDNN computes; `refusal_reason` says why.
+`benchmarks/persistent.py` measures how fast it is.
 
-Shape suffixes: T steps, B streams, V characters, H units, L layers, M layers but one, G gate rows.
+Shape suffixes: T steps, B streams, H units, L layers, M layers but one.
 """
 
-import functools
+import os
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from charrnn.config.model import Cell
-from charrnn.recurrence import native
-from charrnn.recurrence.cuda import wavefront
-from charrnn.recurrence.cuda.nvrtc import Kernels, compile_source
-from charrnn.recurrence.cuda.wavefront import Plan, addresses
+from charrnn.recurrence.cuda import launch, wavefront
+from charrnn.recurrence.cuda.check import Verdict, check_kernel
+from charrnn.recurrence.cuda.wavefront import Plan
 from charrnn.recurrence.layer import LayerState, LayerWeights
 
-_SOURCES = ("chip.cu", "slice.cu", "forward.cu", "backward.cu")
+SWITCH = "CHARRNN_CUDA_KERNEL"
+"""The environment variable that turns the kernel off where it is `off`."""
+
+DEVICE_TYPE = "cuda"
 _DTYPES = (torch.bfloat16, torch.float16)
 _CAPABILITY = (8, 0)  # from which on a GPU multiplies bfloat16 numbers
 _FEWEST_STEPS = 8  # below, getting the weights onto the chip is a large part of the work
 _FEWEST_STREAMS = 16  # the rows of one matrix instruction
-_CHECKED: dict[tuple[torch.device, Plan], bool] = {}
-_CHECKED_STEPS, _CHECKED_CHARACTERS = 6, 11
-_TOLERANCE = 0.03  # of the norm; rounding to bfloat16 makes up less than 0.01
+_VERDICTS: dict[tuple[torch.device, Plan], Verdict] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """What the layers of a network are to compute in one call, and where."""
+
+    cell: Cell
+    layers: int
+    hidden: int
+    characters: int
+    """Different characters, which are the first layer's one-hot inputs."""
+    steps: int
+    streams: int
+    dtype: torch.dtype
+    """Of products: that of `torch.autocast`, float32 where it is disabled."""
+    device: torch.device
 
 
 def serves(cell: Cell, x_TB: Tensor, layers: Sequence[LayerWeights]) -> bool:
     """Whether this engine computes these layers, under the `torch.autocast` in force.
 
-    The first time that it could for a size, that is compiled and tried: some seconds.
+    The first time that it could for a size, the kernels are compiled and checked: some seconds.
     """
     like = layers[0].weight_hh_GH
-    if cell != "lstm" or like.device.type != "cuda" or not torch.is_autocast_enabled("cuda"):
+    if like.device.type != DEVICE_TYPE or not torch.is_autocast_enabled(DEVICE_TYPE):
         return False
-    dtype, (steps, streams) = torch.get_autocast_dtype("cuda"), x_TB.shape
-    if dtype not in _DTYPES or steps < _FEWEST_STEPS or streams < _FEWEST_STREAMS:
-        return False
-    if layers[0].weight_ih_GI.shape[1] > len(like):  # the one-hot inputs would be the larger factor
-        return False
-    plan = Plan(layers=len(layers), hidden=like.shape[1], streams=streams, dtype=dtype)
-    key = (like.device, plan)
-    if key not in _CHECKED:
-        if torch.cuda.is_current_stream_capturing():  # trying it out has no place in a graph
-            return False
-        _CHECKED[key] = fits(plan, torch.cuda.get_device_properties(like.device)) and works(
-            plan, like.device
-        )
-    return _CHECKED[key]
+    steps, streams = x_TB.shape
+    workload = Workload(
+        cell=cell,
+        layers=len(layers),
+        hidden=like.shape[1],
+        characters=layers[0].weight_ih_GI.shape[1],
+        steps=steps,
+        streams=streams,
+        dtype=torch.get_autocast_dtype(DEVICE_TYPE),
+        device=like.device,
+    )
+    return refusal_reason(workload) is None
+
+
+def refusal_reason(workload: Workload) -> str | None:
+    """Return why this engine does not compute a workload on a GPU, as a clause; None if it does.
+
+    See `serves` on how long that takes.
+    """
+    if reason := _unsuitable(workload):
+        return reason
+    device = workload.device
+    if device.index is None:
+        device = torch.device(device.type, torch.cuda.current_device())
+    plan = Plan(
+        layers=workload.layers,
+        hidden=workload.hidden,
+        streams=workload.streams,
+        dtype=workload.dtype,
+    )
+    if (device, plan) not in _VERDICTS:
+        if torch.cuda.is_current_stream_capturing():
+            return "it was not checked before a CUDA graph was captured"
+        _VERDICTS[device, plan] = _judge(plan, device)
+    verdict = _VERDICTS[device, plan]
+    return None if verdict.is_correct else verdict.reason
 
 
 def run_layers(
@@ -63,103 +101,49 @@ def run_layers(
     between_MBH: Tensor | None,
 ) -> tuple[Tensor, LayerState]:
     """Run all layers in the precision of `torch.autocast`; see `dispatch.run_layers`."""
-    dtype = torch.get_autocast_dtype("cuda")
-    return wavefront.run_layers(_launch, dtype, x_TB, parts_LBH, layers, between_MBH)
+    dtype = torch.get_autocast_dtype(DEVICE_TYPE)
+    return wavefront.run_layers(launch.launch_kernel, dtype, x_TB, parts_LBH, layers, between_MBH)
 
 
-def fits(plan: Plan, properties: Any) -> bool:
-    """Whether a GPU can run all blocks of a plan at one time, each with its weights."""
-    return bool(
-        plan.units
-        and (properties.major, properties.minor) >= _CAPABILITY
-        and plan.blocks <= properties.multi_processor_count
-        and plan.shared_bytes <= getattr(properties, "shared_memory_per_block_optin", 0)
-    )
+def misfit(plan: Plan, properties: Any) -> str | None:
+    """Return why a GPU cannot run all blocks of a plan at one time, each with its weights.
 
-
-def source() -> str:
-    """Return the source of the kernels."""
-    kernels = Path(__file__).with_name("kernels")
-    return "\n".join(kernels.joinpath(name).read_text("utf-8") for name in _SOURCES)
-
-
-def works(plan: Plan, device: torch.device) -> bool:
-    """Whether the kernels compute, on a device, what the layers compute one by one."""
-    try:
-        return bool((differences(plan, device) < _TOLERANCE).all())  # not where one is no number
-    except Exception:  # whatever it was: there is another way to compute the same
-        return False
-
-
-def differences(plan: Plan, device: torch.device) -> Tensor:
-    """Return how far the kernels are off on a random network, as shares of the norms.
-
-    Of the outputs, the last states and all gradients. Raises whatever goes wrong.
+    A clause for users; None if it can.
     """
-    autocast = torch.autocast(device.type, enabled=False)
-    with torch.inference_mode(False), torch.enable_grad(), autocast:
-        pairs = zip(*_both_ways(plan, device), strict=True)
-        return torch.stack(
-            [(mine.float() - theirs).norm() / theirs.norm() for mine, theirs in pairs]
+    if not plan.units:
+        return f"it cannot divide layers of {plan.hidden} units (it needs a multiple of 32)"
+    if (properties.major, properties.minor) < _CAPABILITY:
+        return (
+            f"it needs a GPU of compute capability {_CAPABILITY[0]}.{_CAPABILITY[1]} or higher, "
+            f"and this one has {properties.major}.{properties.minor}"
         )
-
-
-def _both_ways(plan: Plan, device: torch.device) -> tuple[list[Tensor], list[Tensor]]:
-    """Return outputs, last state and all gradients of a random network: by kernel, layer by layer.
-
-    The draws are from a generator of their own: what is random elsewhere stays as it is.
-    """
-    draws = torch.Generator().manual_seed(0)
-
-    def random(*shape: int, scale: float = 1.0) -> Tensor:
-        return (torch.randn(shape, generator=draws) * scale).to(device).requires_grad_()
-
-    rows, units, width = 4 * plan.hidden, plan.hidden, _CHECKED_CHARACTERS
-    layers = [
-        LayerWeights(
-            random(rows, units if layer else width, scale=units**-0.5 if layer else 1.0),
-            random(rows, units, scale=units**-0.5),
-            random(rows, scale=0.1),
-            random(rows, scale=0.1),
+    available = properties.multi_processor_count
+    if plan.blocks > available:
+        return f"it does not fit on this GPU (needs {plan.blocks} multiprocessors, has {available})"
+    shared = getattr(properties, "shared_memory_per_block_optin", 0)
+    if plan.shared_bytes > shared:
+        return (
+            "it does not fit on this GPU (needs "
+            f"{plan.shared_bytes:,} bytes of shared memory per block, has {shared:,})"
         )
-        for layer in range(plan.layers)
-    ]
-    x_TB = torch.randint(width, (_CHECKED_STEPS, plan.streams), generator=draws).to(device)
-    shape = plan.layers, plan.streams, units
-    parts_LBH = random(*shape), random(*shape)
-    keep = torch.rand(plan.layers - 1, *shape[1:], generator=draws) < 0.75
-    between_MBH = (keep / 0.75).to(device)
-    factors = [random(_CHECKED_STEPS, *shape[1:]), random(*shape), random(*shape)]
-    leaves = [*parts_LBH, *(each for layer in layers for each in layer)]
-
-    def results(outputs_TBH: Tensor, last_LBH: LayerState) -> list[Tensor]:
-        everything = [outputs_TBH, *last_LBH]
-        pairs = zip(everything, factors, strict=True)
-        loss = torch.stack([(each * factor.detach()).sum() for each, factor in pairs]).sum()
-        return [*everything, *torch.autograd.grad(loss, leaves)]
-
-    found = results(
-        *wavefront.run_layers(_launch, plan.dtype, x_TB, parts_LBH, layers, between_MBH)
-    )
-    inputs, states = x_TB, []
-    for layer, weights in enumerate(layers):
-        state = parts_LBH[0][layer], parts_LBH[1][layer]
-        inputs, last = native.run_layer("lstm", inputs, state, weights)
-        states.append(last)
-        if layer < plan.layers - 1:
-            inputs = inputs * between_MBH[layer]
-    return found, results(inputs, tuple(torch.stack(each) for each in zip(*states, strict=True)))
+    return None
 
 
-def _launch(kernel: str, plan: Plan, fields: Sequence[Tensor | int | None]) -> None:
-    device = next(each.device for each in fields if isinstance(each, Tensor))
-    with torch.cuda.device(device):
-        stream = torch.cuda.current_stream().cuda_stream
-        _kernels(plan, device).launch(kernel, plan.blocks, plan.threads, stream, addresses(fields))
+def _unsuitable(workload: Workload) -> str | None:
+    """Return why a workload is none for this engine on any GPU, as a clause; None if it is one."""
+    gates = 4 * workload.hidden
+    reasons = {
+        f"{SWITCH} is off": os.environ.get(SWITCH, "").lower() == "off",
+        f"it computes LSTM layers, not {workload.cell}": workload.cell != "lstm",
+        "it computes in bfloat16 or float16 only": workload.dtype not in _DTYPES,
+        f"it needs {_FEWEST_STEPS} steps or more": workload.steps < _FEWEST_STEPS,
+        f"it needs {_FEWEST_STREAMS} streams or more": workload.streams < _FEWEST_STREAMS,
+        # The one-hot inputs would be the larger factor of the product.
+        f"it needs a vocabulary of at most {gates:,} characters": workload.characters > gates,
+    }
+    return next((reason for reason, applies in reasons.items() if applies), None)
 
 
-@functools.cache
-def _kernels(plan: Plan, device: torch.device) -> Kernels:
-    major, minor = torch.cuda.get_device_capability(device)
-    code = compile_source(source(), plan.definitions(), f"sm_{major}{minor}")
-    return Kernels(code, ("forward", "backward"), plan.shared_bytes)
+def _judge(plan: Plan, device: torch.device) -> Verdict:
+    reason = misfit(plan, torch.cuda.get_device_properties(device))
+    return Verdict(False, reason) if reason else check_kernel(plan, device)

@@ -37,6 +37,7 @@ def print_benchmark(result: Benchmark) -> None:
         ),
         ("measured", f"{result.rounds} rounds, {result.threads} threads, torch {result.torch}"),
         ("device", f"{result.device}: {result.processor}"),
+        *((f"engine in {name}", engine) for name, engine in result.engines.items()),
         (
             "8-bit weights",
             f"{cost.quantized_bits:.4f} bits per character, the network's {cost.float32_bits:.4f}: "

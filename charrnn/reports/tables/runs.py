@@ -94,6 +94,8 @@ def print_run(run: Run) -> None:
     budget = Progress.of(checkpoints[-1]).budget if checkpoints else run.config.training.limits
     lines = [("run", facts["run"]), *run_facts(run.config, budget)]
     lines.append(("parameters", f"{facts['parameters']:,}"))
+    if engine := _engine(run):
+        lines.append(("engine", f"{engine}, on this machine"))
     progress = "no checkpoint yet"
     if facts["step"] is not None:
         trained = duration(facts["seconds"])
@@ -103,3 +105,27 @@ def print_run(run: Run) -> None:
         lines.append(("best", f"{nats(facts['val_loss'])}, held out, at step {facts['best_step']}"))
     lines.append(("checkpoints", ", ".join(facts["checkpoints"]) or "none"))
     print_facts(lines)
+
+
+def _engine(run: Run) -> str | None:
+    """Return the engine that would train a run on the GPU of this machine.
+
+    None for a run of another device, or where there is no GPU.
+    """
+    model, training = run.config.model, run.config.training
+    if training.device != "cuda":
+        return None
+    import torch
+
+    from charrnn.recurrence.dispatch import describe_engine
+
+    if not torch.cuda.is_available():
+        return None
+    return describe_engine(
+        model,
+        len(run.config.vocabulary),
+        steps=training.seq_length,
+        streams=training.batch_size,
+        precision=training.precision,
+        device=torch.device("cuda"),
+    )

@@ -45,11 +45,14 @@ def writer_of(
 
 
 def _network_writer(model: "CharRNN") -> Writer:
-    from charrnn.sampling.engines.eager import TorchWriter
-    from charrnn.sampling.engines.packed import PackedWriter
-
     if model.device.type == "cuda":
         from charrnn.sampling.engines.cuda_graph import GraphWriter
 
         return GraphWriter(model)
+    from charrnn.sampling.engines.eager import TorchWriter
+
+    try:
+        from charrnn.sampling.engines.packed import PackedWriter
+    except ImportError:  # there is no numba, which compiles its gates
+        return TorchWriter(model)
     return PackedWriter(model) if PackedWriter.serves(model) else TorchWriter(model)

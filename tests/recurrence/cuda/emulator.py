@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from charrnn.recurrence import reference
-from charrnn.recurrence.cuda import persistent
+from charrnn.recurrence.cuda import launch
 from charrnn.recurrence.cuda.nvrtc import Kernels
 from charrnn.recurrence.cuda.wavefront import Launch, Plan, addresses
 from charrnn.recurrence.layer import LayerState, LayerWeights
@@ -19,7 +19,7 @@ from charrnn.recurrence.layer import LayerState, LayerWeights
 Fields = Sequence[Tensor | int | None]
 
 EMULATION = Path(__file__).with_name("emulation")
-KERNELS = Path(persistent.__file__).with_name("kernels")
+KERNELS = Path(launch.__file__).with_name("kernels")
 TOLERANCE = {torch.bfloat16: 1e-2, torch.float16: 2e-3}  # of the norm
 
 

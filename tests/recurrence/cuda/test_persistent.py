@@ -1,5 +1,7 @@
+import dataclasses
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -11,61 +13,24 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.dropout import Masks
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
-from charrnn.recurrence.cuda import persistent
-from charrnn.recurrence.cuda.nvrtc import CudaError
+from charrnn.recurrence.cuda import launch, persistent
+from charrnn.recurrence.cuda.check import Verdict
 from charrnn.recurrence.cuda.wavefront import Plan
 from charrnn.recurrence.dispatch import run_layers
 from charrnn.recurrence.layer import LayerWeights
 from tests.recurrence.cuda.emulator import (
     TOLERANCE,
     Emulator,
-    Fields,
     Network,
     distances,
     network,
     plainly,
 )
+from tests.recurrence.cuda.stand_in import H100
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no NVIDIA GPU here")
-PLAN = Plan(layers=2, hidden=32, streams=16, dtype=torch.bfloat16)
-PROCESSOR = torch.device("cpu")
 
 
-def test_a_gpu_that_computes_the_same_is_trusted(
-    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(persistent, "_launch", emulator.launch())
-    before = torch.get_rng_state()
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        assert persistent.works(PLAN, PROCESSOR)
-    assert torch.get_rng_state().equal(before)
-
-
-def nothing(kernel: str, plan: Plan, fields: Fields) -> None:
-    for each in fields:
-        if isinstance(each, Tensor) and each.is_floating_point():
-            each.zero_()
-
-
-def failing(kernel: str, plan: Plan, fields: Fields) -> None:
-    raise CudaError("cuModuleLoadData: no kernel image is available")
-
-
-def test_a_gpu_that_fails_or_computes_something_else_is_not(
-    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def without_backward(kernel: str, plan: Plan, fields: Fields) -> None:
-        (nothing if kernel == "backward" else emulator.launch())(kernel, plan, fields)
-
-    spoiled = emulator.launch("-DSPINS=300", absent=1)
-    for launch in (nothing, failing, without_backward, spoiled):
-        monkeypatch.setattr(persistent, "_launch", launch)
-        assert not persistent.works(PLAN, PROCESSOR)
-
-
-H100 = SimpleNamespace(
-    major=9, minor=0, multi_processor_count=132, shared_memory_per_block_optin=232448
-)
 A100 = SimpleNamespace(
     major=8, minor=0, multi_processor_count=108, shared_memory_per_block_optin=166912
 )
@@ -78,24 +43,35 @@ T4 = SimpleNamespace(
 
 
 @pytest.mark.parametrize(
-    ("layers", "hidden", "gpu", "fitting"),
+    ("layers", "hidden", "gpu", "reason"),
     [
-        (3, 512, H100, True),
-        (3, 512, A100, True),
-        (3, 512, RTX_4090, False),  # too little shared memory
-        (2, 256, RTX_4090, True),
-        (4, 512, H100, True),
-        (4, 512, A100, False),  # more blocks than multiprocessors
-        (5, 512, H100, False),
-        (3, 500, H100, False),  # cannot be cut
-        (1, 32, T4, False),  # no bfloat16
+        (3, 512, H100, None),
+        (3, 512, A100, None),
+        (
+            3,
+            512,
+            RTX_4090,
+            "it does not fit on this GPU (needs 131,072 bytes of shared memory per block, "
+            "has 101,376)",
+        ),
+        (2, 256, RTX_4090, None),
+        (4, 512, H100, None),
+        (4, 512, A100, "it does not fit on this GPU (needs 128 multiprocessors, has 108)"),
+        (5, 512, H100, "it does not fit on this GPU (needs 160 multiprocessors, has 132)"),
+        (3, 500, H100, "it cannot divide layers of 500 units (it needs a multiple of 32)"),
+        (
+            1,
+            32,
+            T4,
+            "it needs a GPU of compute capability 8.0 or higher, and this one has 7.5",
+        ),
     ],
 )
 def test_what_fits_on_which_gpu(
-    layers: int, hidden: int, gpu: SimpleNamespace, fitting: bool
+    layers: int, hidden: int, gpu: SimpleNamespace, reason: str | None
 ) -> None:
     plan = Plan(layers=layers, hidden=hidden, streams=128, dtype=torch.bfloat16)
-    assert persistent.fits(plan, gpu) == fitting
+    assert persistent.misfit(plan, gpu) == reason
 
 
 def test_processors_are_served_by_their_own_engine() -> None:
@@ -109,12 +85,12 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     """Let a GPU be there as far as choosing goes, in bfloat16; return what was tried out on it."""
     plans: list[Plan] = []
 
-    def works(plan: Plan, device: torch.device) -> bool:
+    def check_kernel(plan: Plan, device: torch.device) -> Verdict:
         plans.append(plan)
-        return plan.streams != 48
+        return Verdict(plan.streams != 48, "it is wrong")
 
-    monkeypatch.setattr(persistent, "works", works)
-    monkeypatch.setattr(persistent, "_CHECKED", {})
+    monkeypatch.setattr(persistent, "check_kernel", check_kernel)
+    monkeypatch.setattr(persistent, "_VERDICTS", {})
     monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: H100)
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: True)
@@ -154,10 +130,63 @@ def test_what_it_does_not_compute_is_not_even_tried(
     assert tried == []
 
 
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({}, None),
+        ({"cell": "gru"}, "it computes LSTM layers, not gru"),
+        ({"dtype": torch.float32}, "it computes in bfloat16 or float16 only"),
+        ({"steps": 7}, "it needs 8 steps or more"),
+        ({"streams": 15}, "it needs 16 streams or more"),
+        ({"characters": 2049}, "it needs a vocabulary of at most 2,048 characters"),
+        ({"streams": 48}, "it is wrong"),
+        ({"layers": 5}, "it does not fit on this GPU (needs 160 multiprocessors, has 132)"),
+    ],
+)
+def test_a_refusal_has_a_reason(
+    tried: list[Plan], changed: dict[str, Any], reason: str | None
+) -> None:
+    device = torch.device("cuda", 0)
+    workload = persistent.Workload(
+        cell="lstm",
+        layers=3,
+        hidden=512,
+        characters=65,
+        steps=64,
+        streams=32,
+        dtype=torch.bfloat16,
+        device=device,
+    )
+    assert persistent.refusal_reason(dataclasses.replace(workload, **changed)) == reason
+
+
+def test_a_size_that_is_first_met_in_a_capture_is_checked_later(
+    tried: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+        assert not persistent.serves("lstm", *on_a_gpu())
+        assert tried == []
+    assert persistent.serves("lstm", *on_a_gpu())
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+        assert persistent.serves("lstm", *on_a_gpu())
+
+
+@pytest.mark.parametrize("value", ["off", "OFF"])
+def test_the_kernel_can_be_turned_off(
+    value: str, tried: list[Plan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHARRNN_CUDA_KERNEL", value)
+    assert not persistent.serves("lstm", *on_a_gpu())
+    monkeypatch.setenv("CHARRNN_CUDA_KERNEL", "on")
+    assert persistent.serves("lstm", *on_a_gpu())
+
+
 def test_a_network_computes_with_it_what_it_does_layer_by_layer(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(persistent, "_launch", emulator.launch())
+    monkeypatch.setattr(launch, "launch_kernel", emulator.launch())
     config = ModelConfig(num_layers=2, hidden_size=32)
     model = CharRNN(config, Vocabulary(["a", "b", "c"])).initialize(1)
     draws = torch.Generator().manual_seed(0)
@@ -204,12 +233,12 @@ def served() -> Iterator[Callable[[int, torch.dtype], Network]]:
             found.between_MBH.to(gpu),
         )
         plan = Plan(layers=3, hidden=512, streams=streams, dtype=dtype)
-        if not persistent.fits(plan, torch.cuda.get_device_properties(gpu)):
+        if persistent.misfit(plan, torch.cuda.get_device_properties(gpu)):
             pytest.skip("3 layers of 512 units do not fit on this GPU")
         return found
 
     yield made
-    persistent._CHECKED.clear()
+    persistent._VERDICTS.clear()
 
 
 @pytest.mark.gpu

@@ -1,0 +1,216 @@
+"""Whether the kernels compute on a GPU what cuDNN computes.
+
+The first check of a plan runs in a child process, because a kernel that reads or writes an illegal
+address leaves a process without the use of its GPU:
+
+    python -m charrnn.recurrence.cuda.check PLAN DEVICE
+
+Its answer is one line of JSON, a `Verdict`. That it was correct is recorded in the user's cache.
+Each process that uses the kernels then checks them itself, which takes milliseconds.
+
+Shape suffixes: T steps, B streams, H units, L layers, M layers but one.
+"""
+
+import contextlib
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from charrnn.recurrence import native
+from charrnn.recurrence.cuda import kernel_cache, launch, wavefront
+from charrnn.recurrence.cuda.nvrtc import CudaError
+from charrnn.recurrence.cuda.wavefront import Plan
+from charrnn.recurrence.layer import LayerState, LayerWeights
+
+_STEPS, _CHARACTERS = 6, 11  # of the network that is checked
+_TOLERANCE = 0.03  # of the norm; rounding to bfloat16 makes up less than 0.01
+_TIME_LIMIT = 120.0  # seconds, for the child process
+_COMPACTED = "RNN module weights are not part of single contiguous chunk of memory"
+_ILLEGAL_ACCESS = "illegal memory access"
+
+
+class Verdict(NamedTuple):
+    """Whether the kernels of a plan can be used, and if not, why: a clause for users."""
+
+    is_correct: bool
+    reason: str = ""
+
+
+def check_kernel(plan: Plan, device: torch.device) -> Verdict:
+    """Check the kernels of a plan: in a child process unless it is known to pass, then here."""
+    key = launch.cache_key(plan, device)
+    if not kernel_cache.is_correct(key):
+        verdict = check_in_child(plan, device)
+        if not verdict.is_correct:
+            return verdict
+        kernel_cache.mark_correct(key)
+    verdict = check_here(plan, device)
+    if not verdict.is_correct:
+        kernel_cache.forget(key)
+    return verdict
+
+
+def check_here(plan: Plan, device: torch.device) -> Verdict:
+    """Check the kernels in this process."""
+    try:
+        largest = float(differences(plan, device).max())  # not a number if one of them is not
+    except Exception as error:
+        return Verdict(False, _describe(error))
+    if not math.isfinite(largest):
+        return Verdict(False, "its results are not finite")
+    if largest >= _TOLERANCE:
+        return Verdict(False, f"its results differ from cuDNN's by {largest:.0%}")
+    return Verdict(True)
+
+
+def check_in_child(plan: Plan, device: torch.device) -> Verdict:
+    """Check the kernels in a child process, which may crash."""
+    try:
+        child = subprocess.run(
+            _command(plan, device),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_TIME_LIMIT,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Verdict(False, f"the check did not end within {_TIME_LIMIT:g} seconds")
+    except (OSError, ValueError) as error:
+        return Verdict(False, f"the check could not be started ({error})")
+    answer = _parse_answer(child.stdout)
+    if child.returncode == 0 and answer:
+        return answer
+    return Verdict(False, _describe_end(child.returncode, child.stderr))
+
+
+def differences(plan: Plan, device: torch.device) -> Tensor:
+    """Return how far the kernels are off on a random network, as shares of the norms.
+
+    Of the outputs, the last states and all gradients. Raises whatever goes wrong.
+    """
+    autocast = torch.autocast(device.type, enabled=False)
+    with torch.inference_mode(False), torch.enable_grad(), autocast:
+        pairs = zip(*_both_ways(plan, device), strict=True)
+        return torch.stack(
+            [(mine.float() - theirs).norm() / theirs.norm() for mine, theirs in pairs]
+        ).detach()
+
+
+def _both_ways(plan: Plan, device: torch.device) -> tuple[list[Tensor], list[Tensor]]:
+    """Return outputs, last state and all gradients of a random network: by kernel, layer by layer.
+
+    The draws are from a generator of their own: what is random elsewhere stays as it is.
+    """
+    draws = torch.Generator().manual_seed(0)
+
+    def random(*shape: int, scale: float = 1.0) -> Tensor:
+        return (torch.randn(shape, generator=draws) * scale).to(device).requires_grad_()
+
+    rows, units, width = 4 * plan.hidden, plan.hidden, _CHARACTERS
+    layers = [
+        LayerWeights(
+            random(rows, units if layer else width, scale=units**-0.5 if layer else 1.0),
+            random(rows, units, scale=units**-0.5),
+            random(rows, scale=0.1),
+            random(rows, scale=0.1),
+        )
+        for layer in range(plan.layers)
+    ]
+    x_TB = torch.randint(width, (_STEPS, plan.streams), generator=draws).to(device)
+    shape = plan.layers, plan.streams, units
+    parts_LBH = random(*shape), random(*shape)
+    keep = torch.rand(plan.layers - 1, *shape[1:], generator=draws) < 0.75
+    between_MBH = (keep / 0.75).to(device)
+    factors = [random(_STEPS, *shape[1:]), random(*shape), random(*shape)]
+    leaves = [*parts_LBH, *(weight for layer in layers for weight in layer)]
+
+    def results(outputs_TBH: Tensor, last_LBH: LayerState) -> list[Tensor]:
+        everything = [outputs_TBH, *last_LBH]
+        pairs = zip(everything, factors, strict=True)
+        loss = torch.stack([(result * factor.detach()).sum() for result, factor in pairs]).sum()
+        return [*everything, *torch.autograd.grad(loss, leaves)]
+
+    by_kernel = results(
+        *wavefront.run_layers(
+            launch.launch_kernel, plan.dtype, x_TB, parts_LBH, layers, between_MBH
+        )
+    )
+    return by_kernel, results(*_run_layer_by_layer(x_TB, parts_LBH, layers, between_MBH))
+
+
+def _run_layer_by_layer(
+    x_TB: Tensor, parts_LBH: LayerState, layers: list[LayerWeights], between_MBH: Tensor
+) -> tuple[Tensor, LayerState]:
+    inputs, states = x_TB, []
+    for layer, weights in enumerate(layers):
+        state = parts_LBH[0][layer], parts_LBH[1][layer]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", _COMPACTED)
+            inputs, last = native.run_layer("lstm", inputs, state, weights)
+        states.append(last)
+        if layer < len(layers) - 1:
+            inputs = inputs * between_MBH[layer]
+    return inputs, tuple(torch.stack(part) for part in zip(*states, strict=True))
+
+
+def _command(plan: Plan, device: torch.device) -> list[str]:
+    # -P: no module in the working folder takes the place of one of Python's own
+    module = "charrnn.recurrence.cuda.check"
+    return [sys.executable, "-P", "-m", module, json.dumps(launch.plan_fields(plan)), str(device)]
+
+
+def _parse_answer(stdout: str) -> Verdict | None:
+    with contextlib.suppress(ValueError, LookupError, TypeError):
+        answer = json.loads(stdout.splitlines()[-1])
+        return Verdict(answer["is_correct"] is True, str(answer["reason"]))
+    return None
+
+
+def _describe(error: Exception) -> str:
+    """Return why a check failed, as a clause for users that names the error."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["no message"]
+    if isinstance(error, torch.OutOfMemoryError) or "out of memory" in lines[0]:
+        return "there is not enough GPU memory to check it"
+    if _ILLEGAL_ACCESS in lines[0]:
+        return "the check ended with an illegal memory access"
+    if not isinstance(error, CudaError):
+        return f"the check failed ({type(error).__name__}: {lines[0]})"
+    if lines[0].startswith("nvrtc"):
+        return f"it could not be compiled ({' '.join(lines[:2])})"
+    if lines[0].startswith("cu"):
+        return f"it could not be started ({lines[0]})"
+    return lines[0]
+
+
+def _describe_end(exit_code: int, stderr: str) -> str:
+    """Return how a child process ended without an answer, as a clause for users."""
+    if _ILLEGAL_ACCESS in stderr:
+        return "the check ended with an illegal memory access"
+    if exit_code < 0:
+        names = {number.value: number.name for number in signal.Signals}
+        return f"the check ended with signal {names.get(-exit_code, -exit_code)}"
+    last = stderr.strip().rpartition("\n")[2]
+    return f"the check ended with exit code {exit_code}" + (f" ({last})" if last else "")
+
+
+def main() -> None:
+    """Check a plan on a device, both given as arguments; print the verdict."""
+    plan, device = sys.argv[1:]
+    verdict = check_here(launch.plan_of(json.loads(plan)), torch.device(device))
+    print(json.dumps(verdict._asdict()))
+
+
+if __name__ == "__main__":
+    main()

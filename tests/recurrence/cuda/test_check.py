@@ -1,0 +1,277 @@
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from charrnn.config.model import ModelConfig
+from charrnn.recurrence import native
+from charrnn.recurrence.cuda import check, kernel_cache, launch, nvrtc
+from charrnn.recurrence.cuda.check import Verdict, check_here, check_in_child, check_kernel
+from charrnn.recurrence.cuda.nvrtc import CudaError
+from charrnn.recurrence.cuda.wavefront import Launch, Plan
+from charrnn.recurrence.dispatch import describe_engine, run_layers
+from tests.recurrence.cuda.emulator import Emulator, Fields, network
+from tests.recurrence.cuda.stand_in import child_that_runs, use_processor_as_gpu
+
+PLAN = Plan(layers=2, hidden=32, streams=16, dtype=torch.bfloat16)
+PROCESSOR = torch.device("cpu")
+CODE = b"\x7fELF machine code"
+
+Inject = Callable[[pytest.MonkeyPatch], None]
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    use_processor_as_gpu(monkeypatch)
+    return monkeypatch
+
+
+def launching(error: Exception) -> Launch:
+    def launch_kernel(kernel: str, plan: Plan, fields: Fields) -> None:
+        raise error
+
+    return launch_kernel
+
+
+def zeros(kernel: str, plan: Plan, fields: Fields) -> None:
+    """Write zeros to what a kernel returns for each step; leave the inputs as they are.
+
+    The gradient of the last cell state is then taken for that of the first, which is off most.
+    """
+    for field in fields:
+        if isinstance(field, Tensor) and field.dim() == 4:
+            field.zero_()
+
+
+def failing_launch(error: Exception) -> Inject:
+    return lambda patch: patch.setattr(launch, "launch_kernel", launching(error))
+
+
+def without_nvrtc(patch: pytest.MonkeyPatch) -> None:
+    def load() -> None:
+        raise OSError("libnvrtc.so.13: cannot open shared object file")
+
+    patch.setattr(nvrtc, "_nvrtc", load)
+
+
+def with_a_compile_error(patch: pytest.MonkeyPatch) -> None:
+    def compile_source(*arguments: object) -> bytes:
+        raise CudaError(
+            "nvrtcCompileProgram: NVRTC_ERROR_COMPILATION\n"
+            'charrnn.cu(1): error: identifier "x" is undefined\n\n1 error detected'
+        )
+
+    patch.setattr(launch, "compile_source", compile_source)
+
+
+ILLEGAL_ACCESS = "CUDA error: an illegal memory access was encountered\nCompile with TORCH_USE_CUDA"
+FAILURES: dict[str, tuple[Inject, str]] = {
+    "NVRTC is missing": (
+        without_nvrtc,
+        "NVRTC was not found (libnvrtc.so.13: cannot open shared object file)",
+    ),
+    "the compiler reports an error": (
+        with_a_compile_error,
+        "it could not be compiled (nvrtcCompileProgram: NVRTC_ERROR_COMPILATION "
+        'charrnn.cu(1): error: identifier "x" is undefined)',
+    ),
+    "the results are wrong": (
+        lambda patch: patch.setattr(launch, "launch_kernel", zeros),
+        "its results differ from cuDNN's by 426%",
+    ),
+    "the launch fails": (
+        failing_launch(CudaError("cuLaunchCooperativeKernel: too many blocks (720)")),
+        "it could not be started (cuLaunchCooperativeKernel: too many blocks (720))",
+    ),
+    "torch is out of memory": (
+        failing_launch(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")),
+        "there is not enough GPU memory to check it",
+    ),
+    "the driver is out of memory": (
+        failing_launch(CudaError("cuModuleLoadData: out of memory (2)")),
+        "there is not enough GPU memory to check it",
+    ),
+    "an illegal address": (
+        failing_launch(RuntimeError(ILLEGAL_ACCESS)),
+        "the check ended with an illegal memory access",
+    ),
+    "a bug": (failing_launch(KeyError("name")), "the check failed (KeyError: 'name')"),
+    "the child process is aborted": (
+        lambda patch: child_that_runs(patch, "import os; os.abort()"),
+        "the check ended with signal SIGABRT",
+    ),
+    "an illegal address in the child process": (
+        lambda patch: child_that_runs(
+            patch, "raise RuntimeError('CUDA error: an illegal memory access was encountered')"
+        ),
+        "the check ended with an illegal memory access",
+    ),
+    "the child process fails": (
+        lambda patch: child_that_runs(patch, "import sys; sys.exit('no CUDA GPUs')"),
+        "the check ended with exit code 1 (no CUDA GPUs)",
+    ),
+    "the child process crashes after its answer": (
+        lambda patch: child_that_runs(
+            patch,
+            'import os; print(\'{"is_correct": true, "reason": ""}\', flush=True); os.abort()',
+        ),
+        "the check ended with signal SIGABRT",
+    ),
+    "the child process answers no": (
+        lambda patch: child_that_runs(
+            patch,
+            'print(\'torch says hello\\n{"is_correct": false, "reason": "NVRTC was not found"}\')',
+        ),
+        "NVRTC was not found",
+    ),
+    "the child process answers nothing": (
+        lambda patch: child_that_runs(patch, ""),
+        "the check ended with exit code 0",
+    ),
+    "there is no Python to start": (
+        lambda patch: patch.setattr(check, "_command", lambda *_: ["/nowhere/python"]),
+        "the check could not be started ([Errno 2] No such file or directory: '/nowhere/python')",
+    ),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_where_the_kernel_fails_the_other_engine_computes_and_the_reason_is_given(
+    failure: str, gpu: pytest.MonkeyPatch
+) -> None:
+    inject, reason = FAILURES[failure]
+    inject(gpu)
+    made = network(2, 32, 16, 8, dropout=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        outputs_TBH, last_LBH = run_layers("lstm", *made)
+        gpu.setenv("CHARRNN_CUDA_KERNEL", "off")
+        expected_TBH, expected_LBH = run_layers("lstm", *made)
+    gpu.delenv("CHARRNN_CUDA_KERNEL")
+    for result, expected in zip(
+        (outputs_TBH, *last_LBH), (expected_TBH, *expected_LBH), strict=True
+    ):
+        assert result.equal(expected)
+    assert engine() == f"cuDNN (the CUDA kernel is not used: {reason})"
+
+
+def engine() -> str | None:
+    return describe_engine(
+        ModelConfig(num_layers=2, hidden_size=32),
+        7,
+        steps=8,
+        streams=16,
+        precision="bfloat16",
+        device=PROCESSOR,
+    )
+
+
+def test_the_kernel_computes_where_it_is_correct(
+    emulator: Emulator, gpu: pytest.MonkeyPatch
+) -> None:
+    launched: list[str] = []
+
+    def launch_kernel(kernel: str, plan: Plan, fields: Fields) -> None:
+        launched.append(kernel)
+        emulator.launch()(kernel, plan, fields)
+
+    gpu.setattr(launch, "launch_kernel", launch_kernel)
+    assert engine() == "CUDA kernel, bfloat16"
+    assert launched == ["forward", "backward"]
+    made = network(2, 32, 16, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        run_layers("lstm", *made)
+    assert launched == ["forward", "backward", "forward"]
+
+
+def test_a_check_leaves_no_trace(emulator: Emulator, gpu: pytest.MonkeyPatch) -> None:
+    gpu.setattr(launch, "launch_kernel", emulator.launch())
+    before = torch.get_rng_state()
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        assert check_here(PLAN, PROCESSOR) == Verdict(True)
+    assert torch.get_rng_state().equal(before)
+
+
+def test_a_gpu_that_fails_in_part_is_not_trusted(
+    emulator: Emulator, gpu: pytest.MonkeyPatch
+) -> None:
+    def without_backward(kernel: str, plan: Plan, fields: Fields) -> None:
+        (zeros if kernel == "backward" else emulator.launch())(kernel, plan, fields)
+
+    gpu.setattr(launch, "launch_kernel", without_backward)
+    assert check_here(PLAN, PROCESSOR) == (False, "its results differ from cuDNN's by 426%")
+    gpu.setattr(launch, "launch_kernel", emulator.launch("-DSPINS=300", absent=1))
+    assert check_here(PLAN, PROCESSOR) == (False, "its results are not finite")
+
+
+def test_cudnn_s_warning_on_the_memory_of_weights_is_no_failure(
+    emulator: Emulator, gpu: pytest.MonkeyPatch
+) -> None:
+    plain = native.run_layer
+
+    def warning(*arguments: Any) -> Any:
+        warnings.warn(
+            "RNN module weights are not part of single contiguous chunk of memory. This means "
+            "they need to be compacted at every call",
+            UserWarning,
+            stacklevel=2,
+        )
+        return plain(*arguments)
+
+    gpu.setattr(native, "run_layer", warning)
+    gpu.setattr(launch, "launch_kernel", emulator.launch())
+    assert check_here(PLAN, PROCESSOR) == Verdict(True)
+
+
+def test_a_child_process_that_hangs_is_ended(gpu: pytest.MonkeyPatch) -> None:
+    gpu.setattr(check, "_TIME_LIMIT", 0.5)
+    child_that_runs(gpu, "import time; time.sleep(60)")
+    assert check_in_child(PLAN, PROCESSOR) == (False, "the check did not end within 0.5 seconds")
+
+
+def test_a_child_process_reads_no_input(gpu: pytest.MonkeyPatch) -> None:
+    child_that_runs(gpu, "import sys; sys.exit(repr(sys.stdin.read()))")
+    assert check_in_child(PLAN, PROCESSOR).reason == "the check ended with exit code 1 ('')"
+
+
+def test_a_real_child_process_answers(tmp_path: Any) -> None:
+    """It imports charrnn from anywhere, and no module of the working folder."""
+    (tmp_path / "json.py").write_text("raise RuntimeError('the wrong module')")
+    verdict = check_in_child(PLAN, PROCESSOR)
+    assert not verdict.is_correct
+    assert verdict.reason.startswith("the check failed (")  # the processor is no GPU
+
+
+def test_a_correct_plan_is_checked_in_a_child_process_once(
+    emulator: Emulator, gpu: pytest.MonkeyPatch
+) -> None:
+    gpu.setattr(launch, "launch_kernel", emulator.launch())
+    key = launch.cache_key(PLAN, PROCESSOR)
+    kernel_cache.write_code(key, CODE)  # as the child process does
+    assert check_kernel(PLAN, PROCESSOR) == Verdict(True)
+    child_that_runs(gpu, "import os; os.abort()")
+    assert check_kernel(PLAN, PROCESSOR) == Verdict(True)
+    other = Plan(layers=2, hidden=32, streams=32, dtype=torch.bfloat16)
+    assert not check_kernel(other, PROCESSOR).is_correct
+
+
+def test_a_plan_that_fails_later_is_checked_in_a_child_process_again(
+    emulator: Emulator, gpu: pytest.MonkeyPatch
+) -> None:
+    key = launch.cache_key(PLAN, PROCESSOR)
+    kernel_cache.write_code(key, CODE)
+    kernel_cache.mark_correct(key)
+    gpu.setattr(launch, "launch_kernel", zeros)
+    assert not check_kernel(PLAN, PROCESSOR).is_correct
+    assert not kernel_cache.is_correct(key)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_a_child_process_finds_the_kernel_correct() -> None:
+    device = torch.device("cuda", torch.cuda.current_device())
+    plan = Plan(layers=3, hidden=512, streams=32, dtype=torch.bfloat16)
+    assert check_in_child(plan, device) == Verdict(True)
+    assert kernel_cache.read_code(launch.cache_key(plan, device))
+    assert check_here(plan, device) == Verdict(True)
