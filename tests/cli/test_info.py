@@ -1,7 +1,12 @@
+import dataclasses
 import json
 
 import pytest
+import torch
 
+from charrnn.recurrence.cuda import persistent
+from charrnn.reports.tables.runs import print_run
+from charrnn.runs.run import Run
 from charrnn.training.events import Finished
 from tests.conftest import Cli
 
@@ -22,3 +27,24 @@ def test_info_and_list(cli: Cli, finished: Finished) -> None:
     shown = cli("info")
     assert "step 30, epoch 1.30" in shown.out
     assert "step-00000020, step-00000030" in shown.out
+
+
+@pytest.mark.parametrize("has_gpu", [True, False])
+def test_info_shows_the_engine_of_this_machine_for_a_run_of_a_gpu(
+    has_gpu: bool,
+    finished: Finished,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = finished.run
+    config = dataclasses.replace(
+        run.config, training=dataclasses.replace(run.config.training, device="cuda")
+    )
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    monkeypatch.setattr(persistent, "refusal_reason", lambda workload: f"{workload.streams} is few")
+    print_run(Run(run.path, config))
+    shown = capsys.readouterr().out
+    engine = "cuDNN (the CUDA kernel is not used: 4 is few), on this machine"
+    assert (engine in shown) == has_gpu
+    print_run(run)
+    assert "engine" not in capsys.readouterr().out

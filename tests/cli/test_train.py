@@ -1,6 +1,7 @@
 import json
 import math
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ from charrnn.training import dry_run
 from charrnn.training.events import Finished
 from tests.cli.process import SIZES, SMALL, TINY, program
 from tests.conftest import VERSE, Cli
+from tests.recurrence.cuda.stand_in import child_that_runs, use_processor_as_gpu
 
 
 def test_train_prints_the_runs_path_alone(cli: Cli, text_file: Path) -> None:
@@ -55,6 +57,34 @@ def test_the_loss_is_shown_beside_that_of_counting(cli: Cli, finished: Finished)
     assert facts["baseline"] == finished.run.config.baseline
     assert 0 < facts["baseline"] < math.log(38)
     assert f"{facts['baseline'] / math.log(2):.4f} bits, held out: counting" in cli("info").out
+
+
+KERNEL_SIZES = (
+    *("--hidden-size", 32, "--num-layers", 2, "--batch-size", 16, "--seq-length", 8),
+    *("--max-steps", 6, "--eval-every", 3, "--threads", 1, "--precision", "bfloat16"),
+)
+
+
+def test_where_the_kernel_fails_training_continues_and_says_why(
+    cli: Cli, text_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_processor_as_gpu(monkeypatch)
+    child_that_runs(monkeypatch, "import os; os.abort()")
+    outcome = cli("train", text_file, *KERNEL_SIZES, "-o", "run")
+    assert outcome.code == 0, outcome.err
+    unused = "cuDNN (the CUDA kernel is not used: the check ended with signal SIGABRT)"
+    assert re.search(rf"engine +{re.escape(unused)} *\n", outcome.err)
+    assert outcome.err.count("CUDA kernel") == 1
+    assert "finished (all steps done) at step 6" in outcome.err
+    monkeypatch.setenv("CHARRNN_CUDA_KERNEL", "off")
+    outcome = cli("resume", "run", "--max-steps", 9)
+    unused = "cuDNN (the CUDA kernel is not used: CHARRNN_CUDA_KERNEL is off)"
+    assert re.search(rf"engine +{re.escape(unused)} *\n", outcome.err)
+    assert "finished (all steps done) at step 9" in outcome.err
+
+
+def test_a_processor_shows_no_engine(cli: Cli, text_file: Path) -> None:
+    assert "engine" not in cli("train", text_file, *TINY).err
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

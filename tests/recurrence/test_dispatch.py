@@ -1,9 +1,13 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
-from charrnn.config.model import Cell
+from charrnn.config.model import Cell, ModelConfig
 from charrnn.recurrence import native
-from charrnn.recurrence.dispatch import run_layer
+from charrnn.recurrence.dispatch import describe_engine, run_layer
 from tests.recurrence.layers import CELLS, flat, layer, plain, random_state, random_weights, single
 
 
@@ -26,3 +30,17 @@ def test_one_step_at_a_time_is_one_long_stretch(cell: Cell) -> None:
         output_1BH, state = run_layer(cell, x_1B, state, weights)
         outputs.append(output_1BH)
     torch.testing.assert_close(flat(torch.cat(outputs), state), whole)
+
+
+def test_without_numba_networks_compute_all_the_same(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.recurrence.without_numba", str(tmp_path / "run")]
+    subprocess.run(command, cwd=Path(__file__).parents[2], check=True)
+
+
+def test_a_processor_has_no_choice_of_engine_to_report() -> None:
+    sizes = {"steps": 64, "streams": 32}
+    for precision in ("float32", "bfloat16"):
+        device = torch.device("cpu")
+        assert (
+            describe_engine(ModelConfig(), 65, precision=precision, device=device, **sizes) is None
+        )

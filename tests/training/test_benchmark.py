@@ -97,8 +97,19 @@ def test_on_a_gpu_each_precision_is_held_against_stock_and_its_limit(
     ]
 
 
+def test_the_engine_of_each_row_on_a_gpu_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert module._engines(SMALL, torch.device("cpu")) == {}
+    monkeypatch.setattr(module, "choose_precision", lambda name, device, cell: name)
+    assert module._engines(SMALL, torch.device("cuda")) == {
+        "float32": "cuDNN (the CUDA kernel is not used: it computes in bfloat16 or float16 only)",
+        "bfloat16": "cuDNN (the CUDA kernel is not used: it needs 8 steps or more)",
+        "float16": "cuDNN (the CUDA kernel is not used: it needs 8 steps or more)",
+    }
+
+
 @pytest.mark.gpu
 def test_a_gpu_is_measured() -> None:
     result = benchmark(dataclasses.replace(SMALL, device="cuda", hidden_size=64, batch_size=16))
     assert result.device == "cuda"
+    assert set(result.engines) >= {"float32", "float16"}
     assert {"charrnn float32", "stock TF32", "limit float16"} <= {x.name for x in result.measured}
