@@ -1,3 +1,4 @@
+import os
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -233,7 +234,18 @@ def test_a_child_process_that_hangs_is_ended(gpu: pytest.MonkeyPatch) -> None:
 
 def test_a_child_process_reads_no_input(gpu: pytest.MonkeyPatch) -> None:
     child_that_runs(gpu, "import sys; sys.exit(repr(sys.stdin.read()))")
-    assert check_in_child(PLAN, PROCESSOR).reason == "the check ended with exit code 1 ('')"
+    reader, writer = os.pipe()
+    os.write(writer, b"typed")
+    os.close(writer)
+    stdin = os.dup(0)
+    os.dup2(reader, 0)
+    try:
+        reason = check_in_child(PLAN, PROCESSOR).reason
+    finally:
+        os.dup2(stdin, 0)
+        os.close(stdin)
+        os.close(reader)
+    assert reason == "the check ended with exit code 1 ('')"
 
 
 def test_a_real_child_process_answers(tmp_path: Any) -> None:

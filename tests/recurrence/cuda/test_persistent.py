@@ -13,7 +13,7 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.dropout import Masks
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
-from charrnn.recurrence.cuda import launch, persistent
+from charrnn.recurrence.cuda import check, launch, persistent
 from charrnn.recurrence.cuda.check import Verdict
 from charrnn.recurrence.cuda.wavefront import Plan
 from charrnn.recurrence.dispatch import run_layers
@@ -216,8 +216,12 @@ def test_a_network_computes_with_it_what_it_does_layer_by_layer(
 
 
 @pytest.fixture
-def served() -> Iterator[Callable[[int, torch.dtype], Network]]:
-    """Give networks on the GPU, all of whose layers fit on it."""
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, torch.dtype], Network]]:
+    """Give networks on the GPU, all of whose layers fit on it.
+
+    The kernels are checked in this process alone, which takes less time.
+    """
+    monkeypatch.setattr(check, "check_in_child", check.check_here)
 
     def made(streams: int, dtype: torch.dtype) -> Network:
         gpu = torch.device("cuda", torch.cuda.current_device())
