@@ -104,18 +104,7 @@ def contenders(sizes: Sizes, device: torch.device) -> dict[str, Callable[[], Non
 
         found[f"nn.LSTM {name}"] = step(lambda: stock(x_TB), context)
         found[f"cuDNN layer by layer {name}"] = step(one_by_one, context)
-        refusal = persistent.refusal_reason(
-            persistent.Workload(
-                cell="lstm",
-                layers=sizes.layers,
-                hidden=sizes.hidden,
-                characters=CHARACTERS,
-                steps=sizes.steps,
-                streams=sizes.streams,
-                dtype=dtype,
-                device=device,
-            )
-        )
+        refusal = why_not(sizes, dtype, device)
         if refusal is None:
             found[f"persistent kernel {name}"] = step(kernel, context)
         else:
@@ -128,6 +117,22 @@ def tensor_float_32(allowed: bool) -> Any:
     """Let cuDNN round float32 numbers to 19 bits, or not."""
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=allowed):
         yield
+
+
+def why_not(sizes: Sizes, dtype: torch.dtype, device: torch.device) -> str | None:
+    """Return why the kernel is not used for a size; None if it is."""
+    return persistent.refusal_reason(
+        persistent.Workload(
+            cell="lstm",
+            layers=sizes.layers,
+            hidden=sizes.hidden,
+            characters=CHARACTERS,
+            steps=sizes.steps,
+            streams=sizes.streams,
+            dtype=dtype,
+            device=device,
+        )
+    )
 
 
 def milliseconds(run: Callable[[], None]) -> float:

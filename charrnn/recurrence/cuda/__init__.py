@@ -1,5 +1,4 @@
 """The LSTM engine for NVIDIA GPUs: kernels that keep the weights on the chip.
 
-May import: charrnn.recurrence.layer, charrnn.recurrence.native, charrnn.numerics, charrnn.config,
-charrnn.files.
+May import: charrnn.recurrence.{layer,native}, charrnn.{numerics,config,files}.
 """

@@ -75,7 +75,7 @@ def refusal_reason(workload: Workload) -> str | None:
 
     See `serves` on how long that takes.
     """
-    if reason := _unsuitable(workload):
+    if reason := _unsupported_reason(workload):
         return reason
     device = workload.device
     if device.index is None:
@@ -89,7 +89,7 @@ def refusal_reason(workload: Workload) -> str | None:
     if (device, plan) not in _VERDICTS:
         if torch.cuda.is_current_stream_capturing():
             return "it was not checked before a CUDA graph was captured"
-        _VERDICTS[device, plan] = _judge(plan, device)
+        _VERDICTS[device, plan] = _check_plan(plan, device)
     verdict = _VERDICTS[device, plan]
     return None if verdict.is_correct else verdict.reason
 
@@ -105,7 +105,7 @@ def run_layers(
     return wavefront.run_layers(launch.launch_kernel, dtype, x_TB, parts_LBH, layers, between_MBH)
 
 
-def misfit(plan: Plan, properties: Any) -> str | None:
+def misfit_reason(plan: Plan, properties: Any) -> str | None:
     """Return why a GPU cannot run all blocks of a plan at one time, each with its weights.
 
     A clause for users; None if it can.
@@ -129,8 +129,8 @@ def misfit(plan: Plan, properties: Any) -> str | None:
     return None
 
 
-def _unsuitable(workload: Workload) -> str | None:
-    """Return why a workload is none for this engine on any GPU, as a clause; None if it is one."""
+def _unsupported_reason(workload: Workload) -> str | None:
+    """Return why this engine computes a workload on no GPU, as a clause; None if it may."""
     gates = 4 * workload.hidden
     reasons = {
         f"{SWITCH} is off": os.environ.get(SWITCH, "").lower() == "off",
@@ -144,6 +144,6 @@ def _unsuitable(workload: Workload) -> str | None:
     return next((reason for reason, applies in reasons.items() if applies), None)
 
 
-def _judge(plan: Plan, device: torch.device) -> Verdict:
-    reason = misfit(plan, torch.cuda.get_device_properties(device))
+def _check_plan(plan: Plan, device: torch.device) -> Verdict:
+    reason = misfit_reason(plan, torch.cuda.get_device_properties(device))
     return Verdict(False, reason) if reason else check_kernel(plan, device)

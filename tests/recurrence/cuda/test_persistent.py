@@ -71,7 +71,7 @@ def test_what_fits_on_which_gpu(
     layers: int, hidden: int, gpu: SimpleNamespace, reason: str | None
 ) -> None:
     plan = Plan(layers=layers, hidden=hidden, streams=128, dtype=torch.bfloat16)
-    assert persistent.misfit(plan, gpu) == reason
+    assert persistent.misfit_reason(plan, gpu) == reason
 
 
 def test_processors_are_served_by_their_own_engine() -> None:
@@ -237,7 +237,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, torch.dty
             found.between_MBH.to(gpu),
         )
         plan = Plan(layers=3, hidden=512, streams=streams, dtype=dtype)
-        if persistent.misfit(plan, torch.cuda.get_device_properties(gpu)):
+        if persistent.misfit_reason(plan, torch.cuda.get_device_properties(gpu)):
             pytest.skip("3 layers of 512 units do not fit on this GPU")
         return found
 
