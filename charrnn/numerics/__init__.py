@@ -1,4 +1,4 @@
-"""Devices, precision, threads, CUDA graphs, compiled code, 8-bit weights, random numbers, bits.
+"""Devices, precision, threads, CUDA graphs and kernels, compiled code, 8-bit weights, random bits.
 
-May import: charrnn.errors; torch in cuda_graph, devices, precision and threads alone.
+May import: charrnn.errors; torch in what drives a device alone: see pyproject.toml.
 """

@@ -24,9 +24,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from charrnn.numerics.nvrtc import CudaError
 from charrnn.recurrence import native
 from charrnn.recurrence.cuda import kernel_cache, launch, wavefront
-from charrnn.recurrence.cuda.nvrtc import CudaError
 from charrnn.recurrence.cuda.wavefront import Plan
 from charrnn.recurrence.layer import LayerState, LayerWeights
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from charrnn.numerics.nvrtc import Kernels, compile_source
 from charrnn.recurrence.cuda import kernel_cache, wavefront
-from charrnn.recurrence.cuda.nvrtc import Kernels, compile_source
 from charrnn.recurrence.cuda.wavefront import Plan, addresses
 
 _SOURCES = ("chip.cu", "slice.cu", "forward.cu", "backward.cu")

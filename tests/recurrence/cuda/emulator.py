@@ -10,9 +10,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from charrnn.numerics.nvrtc import Kernels
 from charrnn.recurrence import reference
 from charrnn.recurrence.cuda import launch
-from charrnn.recurrence.cuda.nvrtc import Kernels
 from charrnn.recurrence.cuda.wavefront import Launch, Plan, addresses
 from charrnn.recurrence.layer import LayerState, LayerWeights
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from charrnn.recurrence.cuda import launch, nvrtc
-from charrnn.recurrence.cuda.nvrtc import CudaError, Kernels, compile_source
+from charrnn.numerics import nvrtc
+from charrnn.numerics.nvrtc import CudaError, Kernels, compile_source
+from charrnn.recurrence.cuda import launch
 from charrnn.recurrence.cuda.wavefront import Plan
 from tests.recurrence.cuda.emulator import Emulator
 

@@ -17,7 +17,7 @@ import torch
 _MAX_DYNAMIC_SHARED_SIZE = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES in cuda.h
 
 
-class CudaError(Exception):
+class CudaError(RuntimeError):
     """A call of NVRTC or of the driver failed: which, and what it says."""
 
 
@@ -87,15 +87,35 @@ class Kernels:
         The kernel takes one structure, whose fields are 64 bits each. Raises `CudaError`, where so
         many blocks do not fit too.
         """
+        self._launch("cuLaunchCooperativeKernel", name, blocks, threads, stream, fields)
+
+    def launch_independent(
+        self, name: str, blocks: int, threads: int, stream: int, fields: Sequence[int]
+    ) -> None:
+        """Launch blocks that do not wait for each other, so that any number of them fits."""
+        no_options = c_void_p()
+        self._launch("cuLaunchKernel", name, blocks, threads, stream, fields, no_options)
+
+    def _launch(
+        self,
+        call: str,
+        name: str,
+        blocks: int,
+        threads: int,
+        stream: int,
+        fields: Sequence[int],
+        *options: c_void_p,
+    ) -> None:
         structure = (ctypes.c_longlong * len(fields))(*fields)
         arguments = (c_void_p * 1)(ctypes.addressof(structure))
         self._call("cuCtxSetCurrent", self._context)  # torch's backward has threads of its own
         self._call(
-            "cuLaunchCooperativeKernel",
+            call,
             self._functions[name],
             *(c_uint(each) for each in (blocks, 1, 1, threads, 1, 1, self._shared_bytes)),
             c_void_p(stream),
             arguments,
+            *options,
         )
 
     def _call(self, name: str, *arguments: Any) -> None:
