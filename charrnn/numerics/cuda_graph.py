@@ -1,28 +1,102 @@
 """Work on a GPU, captured once and replayed: one call starts hundreds of kernels.
 
-A graph reads and writes the same memory each time. Not measured on a GPU.
+A graph reads and writes the same memory each time.
 """
 
+import contextlib
+import warnings
 from collections.abc import Callable
 
 import torch
 
+from charrnn.errors import DeviceWarning
+
 Work = Callable[[], None]
 Capture = Callable[[Work], Work]
-"""Does some work as a rehearsal; returns what does the same work on the same memory again."""
+"""Does some work as a rehearsal; returns what does the same work on the same memory again.
+
+Raises `CaptureError`.
+"""
 
 _REHEARSALS = 3  # calls in which libraries allocate and choose, as torch.cuda.CUDAGraph advises
+_discarded: list[torch.cuda.CUDAGraph] = []
+"""Graphs whose capture failed: torch's allocators may refer to them as long as the process runs."""
+
+
+class CaptureError(RuntimeError):
+    """Work cannot be captured as a CUDA graph: names the reason."""
 
 
 def cuda_graph(work: Work) -> Work:
-    """Capture work as a CUDA graph; raises `RuntimeError` where something in it cannot be."""
-    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(_REHEARSALS):
+    """Capture work as a CUDA graph.
+
+    Raises `CaptureError` for work that cannot be captured, and `torch.OutOfMemoryError`.
+    """
+    try:
+        _rehearse(work)
+        return _capture(work).replay
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise CaptureError(str(error).partition("\n")[0]) from error
+
+
+def graph_or_eager(work: Work, name: str, capture: Capture = cuda_graph) -> Work:
+    """Capture work as a CUDA graph; if that fails, warn, and return the work itself.
+
+    The warning calls the work `name`. Raises `torch.OutOfMemoryError`.
+    """
+    try:
+        return capture(work)
+    except CaptureError as error:
+        warnings.warn(
+            f"{name} cannot be captured as a CUDA graph ({error}), so its kernels are started one "
+            "by one, which is slower",
+            DeviceWarning,
+            stacklevel=2,
+        )
+        return work
+
+
+def _rehearse(work: Work) -> None:
+    stream, side = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    side.wait_stream(stream)
+    try:
+        with torch.cuda.stream(side):
+            for _ in range(_REHEARSALS):
+                work()
+    finally:
+        stream.wait_stream(side)
+
+
+def _capture(work: Work) -> torch.cuda.CUDAGraph:
+    """Capture work; whatever is raised, the current stream and the memory pools are as before.
+
+    `torch.cuda.graph` restores neither if the end of the capture raises. Only this thread is
+    restricted while it captures: another one may allocate pinned memory.
+    """
+    torch.cuda.synchronize()
+    torch.cuda.empty_cache()
+    graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
+    with torch.cuda.stream(torch.cuda.Stream()):  # type: ignore[no-untyped-call]
+        try:
+            graph.capture_begin(pool=pool, capture_error_mode="thread_local")
             work()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        work()
-    return graph.replay
+            graph.capture_end()
+        except BaseException:
+            _discard(graph, pool)
+            raise
+    return graph
+
+
+def _discard(graph: torch.cuda.CUDAGraph, pool: tuple[int, int]) -> None:
+    """End a capture that failed, and release its memory."""
+    device = torch.cuda.current_device()
+    with contextlib.suppress(RuntimeError):
+        graph.capture_end()
+    with contextlib.suppress(RuntimeError):  # if `capture_end` did not get as far as this
+        torch._C._cuda_endAllocateToPool(device, pool)
+        torch._C._cuda_releasePool(device, pool)
+    with contextlib.suppress(RuntimeError):
+        graph.reset()
+    _discarded.append(graph)

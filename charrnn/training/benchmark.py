@@ -22,7 +22,7 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import DeviceError
 from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
-from charrnn.numerics.cuda_graph import cuda_graph
+from charrnn.numerics.cuda_graph import graph_or_eager
 from charrnn.numerics.devices import choose_device
 from charrnn.numerics.information import nats_to_bits
 from charrnn.numerics.precision import autocast, choose_precision, has_bfloat16, tensor_cores
@@ -152,7 +152,9 @@ def _contenders(config: BenchConfig, device: torch.device) -> dict[str, Callable
     contenders = {}
     for precision in _precisions(device):
         ours = _ours(config, precision, x_TB, y_TB)
-        contenders[f"charrnn {precision}"] = cuda_graph(ours) if device.type == "cuda" else ours
+        if device.type == "cuda":
+            ours = graph_or_eager(ours, f"a training step in {precision}")
+        contenders[f"charrnn {precision}"] = ours
         contenders[f"stock {precision}"] = _stock(config, precision, x_TB, y_TB)
         if device.type == "cuda" and precision == "float32":
             contenders["stock TF32"] = tensor_cores(device)(contenders["stock float32"])

@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 
 import pytest
 import torch
@@ -7,7 +8,9 @@ from charrnn.analysis.scoring import character_nats
 from charrnn.config.benchmark import BenchConfig
 from charrnn.data import catalogue
 from charrnn.data.vocabulary import Vocabulary
+from charrnn.errors import DeviceWarning
 from charrnn.model.loading import load_checkpoint
+from charrnn.numerics.cuda_graph import CaptureError, Work, graph_or_eager
 from charrnn.numerics.information import nats_to_bits
 from charrnn.numerics.quantization import quantize
 from charrnn.runs.find import find_run
@@ -86,7 +89,7 @@ def test_on_a_gpu_each_precision_is_held_against_stock_and_its_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "choose_precision", lambda name, device, cell: name)
-    monkeypatch.setattr(module, "cuda_graph", lambda work: work)
+    monkeypatch.setattr(module, "graph_or_eager", lambda work, name: work)
     for name in ("_ours", "_stock", "_limit"):
         monkeypatch.setattr(module, name, lambda *sizes: lambda: None)
     monkeypatch.setattr(torch.Tensor, "to", lambda tensor, device: tensor)
@@ -105,6 +108,24 @@ def test_the_engine_of_each_row_on_a_gpu_is_named(monkeypatch: pytest.MonkeyPatc
         "bfloat16": "cuDNN (the CUDA kernel is not used: it needs 8 steps or more)",
         "float16": "cuDNN (the CUDA kernel is not used: it needs 8 steps or more)",
     }
+
+
+def test_a_step_that_cannot_be_captured_is_measured_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(work: Work) -> Work:
+        raise CaptureError("operation not permitted")
+
+    eager: Work = object()  # type: ignore[assignment]
+    monkeypatch.setattr(module, "_precisions", lambda device: ["bfloat16"])
+    monkeypatch.setattr(module, "graph_or_eager", functools.partial(graph_or_eager, capture=refuse))
+    for name in ("_stock", "_limit"):
+        monkeypatch.setattr(module, name, lambda *sizes: lambda: None)
+    monkeypatch.setattr(module, "_ours", lambda *sizes: eager)
+    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, device: tensor)
+    with pytest.warns(DeviceWarning, match="a training step in bfloat16 cannot be captured"):
+        contenders = module._contenders(SMALL, torch.device("cuda"))
+    assert contenders["charrnn bfloat16"] is eager
 
 
 @pytest.mark.gpu

@@ -6,16 +6,14 @@ there first, and weights, moments and state stay where they are. Not measured on
 
 import dataclasses
 import functools
-import warnings
 
 import torch
 from torch import Tensor
 
 from charrnn.config.training import ResolvedTrainConfig
-from charrnn.errors import DeviceWarning
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
-from charrnn.numerics.cuda_graph import Capture, Work, cuda_graph
+from charrnn.numerics.cuda_graph import Capture, Work, cuda_graph, graph_or_eager
 from charrnn.training.step.inputs import StepInputs
 from charrnn.training.step.train_step import Sync, TrainStep
 
@@ -52,7 +50,7 @@ class GraphedTrainStep(TrainStep):
         return self._loss_and_norm.clone()
 
     def _prepared(self, inputs: StepInputs) -> Work:
-        """Capture a step, and undo what the rehearsals did."""
+        """Capture a step, and undo what the rehearsals did, even if one of them fails."""
         there = functools.partial(torch.empty_like, device=self.model.device)
         self._static = dataclasses.replace(
             inputs,
@@ -64,19 +62,11 @@ class GraphedTrainStep(TrainStep):
         moving += [each for moments in self._optimizer.state.values() for each in moments.values()]
         kept = [each.detach().clone() for each in moving]
         try:
-            self._replay = self._capture(self._work)
-        except RuntimeError as error:
-            reason = str(error).partition("\n")[0]
-            warnings.warn(
-                f"a training step cannot be captured as a CUDA graph ({reason}), so it is started "
-                "kernel by kernel, which is slower",
-                DeviceWarning,
-                stacklevel=2,
-            )
-            self._replay = self._work
-        with torch.no_grad():
-            for each, before in zip(moving, kept, strict=True):
-                each.copy_(before)
+            self._replay = graph_or_eager(self._work, "a training step", self._capture)
+        finally:
+            with torch.no_grad():
+                for each, before in zip(moving, kept, strict=True):
+                    each.copy_(before)
         return self._replay
 
     def _fill(self, inputs: StepInputs) -> None:
