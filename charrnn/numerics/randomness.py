@@ -31,9 +31,16 @@ def epoch_offset(seed: int, epoch: int, most: int) -> int:
 
 def mask_bytes(seed: int, purpose: Purpose, step: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Return a byte for each number of a dropout mask: below 256 times the share, it is dropped."""
-    bits = _bits(seed, purpose, step)
+    bits = np.random.Philox(key=mask_key(seed, purpose, step))
     words: NDArray[np.uint64] = bits.random_raw(-(-math.prod(shape) // 8))
     return words.astype("<u8", copy=False).view(np.uint8)[: math.prod(shape)].reshape(shape)
+
+
+def mask_key(seed: int, purpose: Purpose, step: int) -> NDArray[np.uint64]:
+    """Return the two words of the Philox key that `mask_bytes` draws with."""
+    words = np.random.SeedSequence([seed, purpose, step]).generate_state(2, np.uint64)
+    key: NDArray[np.uint64] = words.astype(np.uint64, copy=False)
+    return key
 
 
 def preview_seed(seed: int, step: int) -> int:
