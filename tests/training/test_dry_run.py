@@ -1,0 +1,50 @@
+"""The time per step that a dry run estimates."""
+
+from typing import Any
+
+import pytest
+
+from charrnn.training import dry_run
+
+SECONDS_PER_STEP = 0.25
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+class Trainer:
+    """Takes several steps in each call, as on a GPU; the first call also compiles."""
+
+    def __init__(self, clock: Clock, counts: list[int]) -> None:
+        self._clock, self._counts = clock, iter(counts)
+        self.calls = 0
+
+    def take_steps(self) -> list[Any]:
+        count = next(self._counts)
+        self.calls += 1
+        self._clock.now += count * SECONDS_PER_STEP + (30 if self.calls == 1 else 0)
+        return [None] * count
+
+
+@pytest.mark.parametrize(
+    ("counts", "calls"),
+    [
+        ([1] * 20, 1 + 8),  # a CPU
+        ([10, 3, 10, 10, 10], 1 + 2),
+        ([10, 50, 50], 1 + 1),  # a single call takes longer than the probe
+    ],
+)
+def test_the_time_per_step_is_that_of_many_steps_in_a_call(
+    monkeypatch: pytest.MonkeyPatch, counts: list[int], calls: int
+) -> None:
+    clock = Clock()
+    trainer = Trainer(clock, counts)
+    monkeypatch.setattr(dry_run, "time", clock)
+    seconds = dry_run._seconds_a_step(trainer)  # type: ignore[arg-type]
+    assert seconds == pytest.approx(SECONDS_PER_STEP)
+    assert trainer.calls == calls
