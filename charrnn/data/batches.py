@@ -47,16 +47,22 @@ class Batches:
         """
         if step % self._forget_every == 0:
             encoded_cache.forget(self._codes)
-        starts_B = self.starts(step, streams)
-        window_TB = self._codes[starts_B + np.arange(self.rows)[:, None]]
+        window_TB = self._codes[self.first(step) + self.offsets(streams)]
         codes_TB: NDArray[np.int64] = window_TB.astype(np.int64)
         return codes_TB
 
-    def starts(self, step: int, streams: slice = slice(None)) -> NDArray[np.int64]:
-        """Return where in the training part the characters of each stream begin at `step`."""
+    def first(self, step: int) -> int:
+        """Return where in the training part the characters of `step` begin, in its first stream."""
         epoch, row = divmod(step, self.steps_per_epoch)
-        stream_length = self.steps_per_epoch * self._seq_length
-        spare = len(self._codes) - 1 - self.streams * stream_length
-        first = epoch_offset(self._seed, epoch, spare) + row * self._seq_length
-        starts_B: NDArray[np.int64] = first + np.arange(self.streams)[streams] * stream_length
-        return starts_B
+        spare = len(self._codes) - 1 - self.streams * self._stream_length
+        return epoch_offset(self._seed, epoch, spare) + row * self._seq_length
+
+    def offsets(self, streams: slice = slice(None)) -> NDArray[np.int64]:
+        """Return how far behind `first` the characters of a step are, (T + 1, B)."""
+        starts_B: NDArray[np.int64] = np.arange(self.streams)[streams] * self._stream_length
+        offsets_TB: NDArray[np.int64] = starts_B + np.arange(self.rows)[:, None]
+        return offsets_TB
+
+    @property
+    def _stream_length(self) -> int:
+        return self.steps_per_epoch * self._seq_length

@@ -6,14 +6,17 @@ Shape suffixes: B streams, V characters of the vocabulary, H units, L layers, G 
 """
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from charrnn.config.model import ModelConfig
 from charrnn.config.training import ResolvedTrainConfig
-from charrnn.numerics.randomness import Purpose, mask_bytes
+from charrnn.numerics.randomness import Purpose, mask_bytes, mask_key
 
 
 @dataclass(frozen=True)
@@ -50,10 +53,10 @@ MaskBytes = dict[str, Tensor]
 """Random bytes for each mask, by its name: one for each of its numbers. No bytes: keep all."""
 
 
-def random_mask_bytes(
-    config: ResolvedTrainConfig, model: ModelConfig, vocabulary_size: int, step: int
-) -> MaskBytes:
-    """Return the random bytes that the masks of `step` (from 0) are made from."""
+def mask_shapes(
+    config: ResolvedTrainConfig, model: ModelConfig, vocabulary_size: int
+) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each mask that drops anything, by its name."""
     layers, streams, units = model.num_layers, config.batch_size, model.hidden_size
     shapes = {
         "inputs_V": (vocabulary_size,),
@@ -62,10 +65,23 @@ def random_mask_bytes(
         "output_BH": (streams, units),
         "carried_B1": (streams, 1),
     }
+    return {name: shapes[name] for name, (_, share) in _left_out(config).items() if share}
+
+
+def mask_keys(config: ResolvedTrainConfig, names: Iterable[str], step: int) -> NDArray[np.uint64]:
+    """Return the keys of the random bytes of some masks at `step`, two words for each."""
+    purposes = [_left_out(config)[name][0] for name in names]
+    keys = [mask_key(config.seed, purpose, step) for purpose in purposes]
+    return np.array(keys, np.uint64).reshape(-1, 2)
+
+
+def random_mask_bytes(
+    config: ResolvedTrainConfig, model: ModelConfig, vocabulary_size: int, step: int
+) -> MaskBytes:
+    """Return the random bytes that the masks of `step` (from 0) are made from."""
     return {
-        name: torch.from_numpy(mask_bytes(config.seed, purpose, step, shapes[name]))
-        for name, (purpose, share) in _left_out(config).items()
-        if share
+        name: torch.from_numpy(mask_bytes(config.seed, _left_out(config)[name][0], step, shape))
+        for name, shape in mask_shapes(config, model, vocabulary_size).items()
     }
 
 

@@ -105,3 +105,16 @@ def resident(
     if codes.size * np.dtype(dtype).itemsize > free // 4:
         return None
     return torch.from_numpy(codes.astype(dtype)).to(device)
+
+
+def pinned(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return a tensor of the CPU in memory that a GPU can read by itself; on a CPU, the tensor."""
+    return tensor if device.type == "cpu" or tensor.is_pinned() else tensor.pin_memory()
+
+
+def copy_async(target: torch.Tensor, source: torch.Tensor) -> None:
+    """Start to copy a tensor of the CPU to a GPU, through pinned memory and without waiting.
+
+    The caller may drop `source`: torch keeps pinned memory until it has been copied.
+    """
+    target.copy_(pinned(source, target.device), non_blocking=True)

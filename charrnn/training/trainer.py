@@ -27,6 +27,7 @@ from charrnn.training.saver import CheckpointSaver
 from charrnn.training.step.graph_step import GraphedTrainStep
 from charrnn.training.step.inputs import StepInputSource
 from charrnn.training.step.runner import StepResult, StepRunner
+from charrnn.training.step.static_inputs import StaticInputSource
 from charrnn.training.step.train_step import TrainStep
 
 
@@ -44,8 +45,10 @@ class Trainer:
         training, held_out = corpus.split(config.val_fraction)
         check_length(held_out, "the held-out part", "use a longer text, or a larger --val-fraction")
         streams = group.ranks.share(config.batch_size)
-        inputs = StepInputSource(training, model, config, streams)  # while a GPU has most room
-        # For people; None on a processor. Checked here, because no CUDA graph can contain a check.
+        is_gpu = model.device.type == "cuda"
+        source = StaticInputSource if is_gpu else StepInputSource
+        inputs = source(training, model, config, streams)  # while a GPU has most room
+        # None on a CPU. Checked here, because no CUDA graph can contain a check.
         self.engine = describe_engine(
             model.config,
             len(model.vocabulary),
@@ -54,7 +57,7 @@ class Trainer:
             precision=config.precision,
             device=model.device,
         )
-        is_graphed = model.device.type == "cuda" and group.alone
+        is_graphed = is_gpu and group.alone
         train_step = (GraphedTrainStep if is_graphed else TrainStep)(model, config, streams)
         self.run, self.model, self.progress = run, model, progress
         self.training_characters, self.held_out_characters = len(training), len(held_out)

@@ -3,6 +3,7 @@
 Shape suffixes: T steps in time, B streams.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,37 +14,34 @@ from charrnn.data.batches import Batches
 from charrnn.data.vocabulary import Codes
 from charrnn.model.dropout import MaskBytes, random_mask_bytes
 from charrnn.model.network import CharRNN
-from charrnn.numerics.devices import free_memory, resident
 from charrnn.training.schedule import average_decay
 
 
 @dataclass(frozen=True)
 class StepInputs:
-    """Everything in which one training step differs from another."""
+    """Everything in which one training step differs from another, on the device of the model."""
 
     window_TB: Tensor
     """Character codes, (T + 1, B): the step reads all rows but the last and predicts all but the
     first."""
     mask_bytes: MaskBytes
     """Random bytes of the dropout masks, by the name of the mask."""
-    learning_rate: float
-    ema_weight: float
+    learning_rate: float | Tensor
+    ema_weight: float | Tensor
     """The weight of the new weights in the averaged weights: one minus their decay."""
-    starts_epoch: bool
-    """Whether the streams start again, from the initial state."""
+
+
+ReadInputs = Callable[[], StepInputs]
+"""Returns the inputs of the step that was loaded last."""
 
 
 class StepInputSource:
-    """Build the inputs of each step for some of the streams.
-
-    The text stays in the memory of a GPU that has room for it.
-    """
+    """Build the inputs of each step for some of the streams: `load` a step, then `read` it."""
 
     def __init__(
         self, codes: Codes, model: CharRNN, config: ResolvedTrainConfig, streams: slice
     ) -> None:
         self._batches = Batches(codes, config.batch_size, config.seq_length, config.seed)
-        self._resident = resident(codes, model.device, free_memory(model.device))
         self._model, self._config, self._streams = model, config, streams
 
     @property
@@ -51,20 +49,29 @@ class StepInputSource:
         """Batches in one pass through the training part."""
         return self._batches.steps_per_epoch
 
-    def at(self, step: int, learning_rate: float) -> StepInputs:
-        """Return the inputs of the step that follows `step` steps."""
-        vocabulary_size = len(self._model.vocabulary)
-        return StepInputs(
-            window_TB=self._window(step),
-            mask_bytes=random_mask_bytes(self._config, self._model.config, vocabulary_size, step),
+    def starts_epoch(self, step: int) -> bool:
+        """Whether the streams start again at `step`, from the initial state."""
+        return self._batches.starts_epoch(step)
+
+    def load(self, step: int, learning_rate: float) -> None:
+        """Build the inputs of the step that follows `step` steps."""
+        device = self._model.device
+        window_TB = torch.from_numpy(self._batches.window(step, self._streams))
+        self._inputs = StepInputs(
+            window_TB=window_TB.to(device),
+            mask_bytes={name: bytes_.to(device) for name, bytes_ in self._draw(step).items()},
             learning_rate=learning_rate,
-            ema_weight=1 - average_decay(step, self._config.average_decay),
-            starts_epoch=self._batches.starts_epoch(step),
+            ema_weight=self._ema_weight(step),
         )
 
-    def _window(self, step: int) -> Tensor:
-        if self._resident is None:
-            return torch.from_numpy(self._batches.window(step, self._streams))
-        starts_B = torch.from_numpy(self._batches.starts(step, self._streams))
-        rows_T1 = torch.arange(self._batches.rows, device=self._resident.device)[:, None]
-        return self._resident[starts_B.to(self._resident.device) + rows_T1].long()
+    def read(self) -> StepInputs:
+        """Return the inputs of the step that was loaded last."""
+        return self._inputs
+
+    def _draw(self, step: int) -> MaskBytes:
+        """Draw the random bytes of the masks on the CPU."""
+        vocabulary_size = len(self._model.vocabulary)
+        return random_mask_bytes(self._config, self._model.config, vocabulary_size, step)
+
+    def _ema_weight(self, step: int) -> float:
+        return 1 - average_decay(step, self._config.average_decay)

@@ -64,7 +64,7 @@ class StepRunner:
 
     def _start(self, step: int, learning_rate: float, stop: bool) -> torch.Tensor:
         """Start a step; return its loss and the norm of its gradient."""
-        inputs = self._inputs.at(step, learning_rate)
-        if inputs.starts_epoch:
+        if self._inputs.starts_epoch(step):
             self._train_step.reset_state()
-        return self._train_step(inputs, lambda loss: self._sync(loss, stop))
+        self._inputs.load(step, learning_rate)
+        return self._train_step(self._inputs.read, lambda loss: self._sync(loss, stop))

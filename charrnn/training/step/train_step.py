@@ -4,7 +4,6 @@ Shape suffixes: T steps, B streams, V characters of the vocabulary, L layers, H 
 """
 
 import copy
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +17,7 @@ from charrnn.model.dropout import masks_of
 from charrnn.model.network import Arrays, CharRNN, to_array
 from charrnn.model.state import State
 from charrnn.numerics.precision import autocast, tensor_cores
-from charrnn.training.step.inputs import StepInputs
+from charrnn.training.step.inputs import ReadInputs, StepInputs
 from charrnn.training.step.optimization import make_optimizer, update_average
 
 Sync = Callable[[Tensor], Tensor]
@@ -42,19 +41,16 @@ class TrainStep:
         self._streams = streams
         self._optimizer = make_optimizer(model, config)
 
-    def __call__(self, inputs: StepInputs, sync: Sync) -> Tensor:
-        """Take a step; return the loss in nats per character, and the norm of its gradient."""
-        device = self.model.device
+    def __call__(self, read_inputs: ReadInputs, sync: Sync) -> Tensor:
+        """Take a step; return the loss in nats per character, and the norm of its gradient.
+
+        On a GPU, nothing here waits for it, except `sync` of several processes.
+        """
+        return self._compute(read_inputs(), sync)
+
+    def _compute(self, inputs: StepInputs, sync: Sync) -> Tensor:
         for group in self._optimizer.param_groups:
             group["lr"] = inputs.learning_rate
-        on_device = dataclasses.replace(
-            inputs,
-            window_TB=inputs.window_TB.to(device),
-            mask_bytes={name: bytes_.to(device) for name, bytes_ in inputs.mask_bytes.items()},
-        )
-        return self._compute(on_device, inputs.ema_weight, sync)
-
-    def _compute(self, inputs: StepInputs, ema_weight: float | Tensor, sync: Sync) -> Tensor:
         precision, temperature = self._config.precision, self._config.loss_temperature
         x_TB, y_TB = inputs.window_TB[:-1], inputs.window_TB[1:]
         masks = masks_of(inputs.mask_bytes, self._config).of(self._streams)
@@ -73,7 +69,7 @@ class TrainStep:
         loss = sync(loss.detach())
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._config.clip_norm)
         self._optimizer.step()
-        update_average(self.average, self.model, ema_weight)
+        update_average(self.average, self.model, inputs.ema_weight)
         self._store_state(state.detach())
         return torch.stack((loss.double(), norm.double()))
 

@@ -16,15 +16,24 @@ import torch
 
 from charrnn.data.batches import Batches
 from charrnn.data.corpus import Corpus
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import DeviceWarning
-from charrnn.numerics.cuda_graph import CaptureError, Work
+from charrnn.model.network import CharRNN
+from charrnn.numerics import philox
+from charrnn.numerics.cuda_graph import Capture, CaptureError, Work
+from charrnn.numerics.philox import Launch
 from charrnn.runs.run import Run
 from charrnn.training import trainer
 from charrnn.training.events import Evaluated, Event, Step, SteppedBack
 from charrnn.training.loop import resume, train
-from charrnn.training.step import inputs
+from charrnn.training.step import static_inputs
+from charrnn.training.step import train_step as module
 from charrnn.training.step.graph_step import GraphedTrainStep
-from tests.conftest import TINY_MODEL, TINY_TRAINING, last_event
+from charrnn.training.step.inputs import StepInputs
+from charrnn.training.step.optimization import update_average
+from charrnn.training.step.static_inputs import StaticInputSource
+from tests.conftest import TINY_MODEL, TINY_TRAINING, UNREGULARISED, last_event
+from tests.numerics.philox_emulator import build_launch
 from tests.training.tiny_runs import assert_same_but_for_the_steps_kept, digest, stopped_after, tiny
 
 REGULARIZED: dict[str, Any] = {
@@ -43,12 +52,22 @@ def rehearsed(work: Work) -> Work:
     return work
 
 
-@pytest.fixture
-def graphed(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+@pytest.fixture(scope="session")
+def launch(tmp_path_factory: pytest.TempPathFactory) -> Launch:
+    return build_launch(tmp_path_factory.mktemp("philox"))
+
+
+def use_graphs(monkeypatch: pytest.MonkeyPatch, launch: Launch, capture: Capture) -> None:
     """Let runs of this test take their steps as on a GPU."""
-    monkeypatch.setattr(
-        trainer, "TrainStep", functools.partial(GraphedTrainStep, capture=rehearsed)
-    )
+    train_step = functools.partial(GraphedTrainStep, capture=capture)
+    source = functools.partial(StaticInputSource, launch=launch)
+    monkeypatch.setattr(trainer, "TrainStep", train_step)
+    monkeypatch.setattr(trainer, "StepInputSource", source)
+
+
+@pytest.fixture
+def graphed(monkeypatch: pytest.MonkeyPatch, launch: Launch) -> pytest.MonkeyPatch:
+    use_graphs(monkeypatch, launch, rehearsed)
     return monkeypatch
 
 
@@ -57,12 +76,10 @@ def arrays(run: str, part: Literal["model", "trainer"]) -> dict[str, Any]:
 
 
 def test_a_graph_gives_the_run_that_single_steps_give(
-    text: Corpus, monkeypatch: pytest.MonkeyPatch
+    text: Corpus, monkeypatch: pytest.MonkeyPatch, launch: Launch
 ) -> None:
     events = list(tiny("plain", text, **REGULARIZED))
-    monkeypatch.setattr(
-        trainer, "TrainStep", functools.partial(GraphedTrainStep, capture=rehearsed)
-    )
+    use_graphs(monkeypatch, launch, rehearsed)
     ahead = list(tiny("graphed", text, **REGULARIZED))
     assert [type(each) for each in ahead] == [type(each) for each in events]
     for part in ("model", "trainer"):
@@ -81,14 +98,22 @@ def test_a_graph_gives_the_run_that_single_steps_give(
     assert all(a.seconds < b.seconds for a, b in itertools.pairwise(steps))
 
 
-def test_a_text_on_the_device_gives_the_same_run(
-    text: Corpus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    list(tiny("plain", text))
-    monkeypatch.setattr(inputs, "free_memory", lambda device: 4 * len(text.codes))
-    monkeypatch.setattr(Batches, "window", None)  # which would gather it anew each step
+def test_a_text_on_the_device_gives_the_same_run(text: Corpus, graphed: pytest.MonkeyPatch) -> None:
+    list(tiny("copied", text))
+    graphed.setattr(static_inputs, "free_memory", lambda device: 4 * len(text.codes))
+    graphed.setattr(Batches, "window", None)  # which would gather it anew each step
     list(tiny("resident", text))
-    assert digest(Path("resident")) == digest(Path("plain"))
+    assert digest(Path("resident")) == digest(Path("copied"))
+
+
+def test_masks_that_the_cpu_draws_give_the_same_run(
+    text: Corpus, graphed: pytest.MonkeyPatch
+) -> None:
+    list(tiny("drawn", text, **REGULARIZED))
+    graphed.setattr(philox, "defect", lambda device, launch: "there is no NVRTC")
+    with pytest.warns(DeviceWarning, match=r"cannot draw the dropout masks \(there is no NVRTC\)"):
+        list(tiny("copied", text, **REGULARIZED))
+    assert digest(Path("copied")) == digest(Path("drawn"))
 
 
 @pytest.mark.parametrize("step", [0, 1, 5, 6, 7, 10, 14, 20, 23, 27])
@@ -134,18 +159,49 @@ def test_divergence_is_told_of_the_very_step(text: Corpus, graphed: Any) -> None
 
 
 def test_what_cannot_be_captured_is_computed_all_the_same(
-    text: Corpus, monkeypatch: pytest.MonkeyPatch
+    text: Corpus, monkeypatch: pytest.MonkeyPatch, launch: Launch
 ) -> None:
     def refused(work: Work) -> Work:
         work()
         raise CaptureError("operation not permitted when stream is capturing")
 
     list(tiny("plain", text))
-    monkeypatch.setattr(trainer, "TrainStep", functools.partial(GraphedTrainStep, capture=refused))
-    with pytest.warns(DeviceWarning, match="captured as a CUDA graph .operation not permitted"):
+    use_graphs(monkeypatch, launch, refused)
+    with pytest.warns(DeviceWarning, match=r"captured as a CUDA graph .operation not permitted"):
         list(tiny("refused", text))
     for name, array in arrays("plain", "model").items():
         np.testing.assert_allclose(arrays("refused", "model")[name], array, rtol=1e-4, atol=1e-6)
+
+
+def test_a_rehearsal_that_fails_leaves_everything_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Memory runs out after the optimizer has updated the weights in the second rehearsal."""
+    config = dataclasses.replace(UNREGULARISED, batch_size=4)
+    model = CharRNN(TINY_MODEL, Vocabulary("abcde")).initialize(1)
+    train_step = GraphedTrainStep(model, config, slice(0, 4), rehearsed)
+    inputs = StepInputs(torch.arange(36).reshape(9, 4) % 5, {}, 0.1, 0.5)
+    calls = iter(range(10))
+
+    def update(*arguments: Any) -> None:
+        if next(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        update_average(*arguments)
+
+    def everything() -> dict[str, Any]:
+        averages = {f"average.{name}": array for name, array in train_step.average.arrays().items()}
+        arrays = train_step.arrays(train_step.state) | averages
+        steps = [moments["step"].item() for moments in train_step._optimizer.state.values()]
+        return {name: array.copy() for name, array in arrays.items()} | {"steps": np.array(steps)}
+
+    before = everything()
+    monkeypatch.setattr(module, "update_average", update)
+    with pytest.raises(torch.OutOfMemoryError):
+        train_step(lambda: inputs, lambda loss: loss)
+    after = everything()
+    assert next(calls) == 2
+    for name, array in before.items():
+        np.testing.assert_array_equal(after[name], array, err_msg=name)
 
 
 @pytest.mark.gpu

@@ -8,7 +8,7 @@ import torch
 
 from charrnn.training.clock import Clock
 from charrnn.training.distributed.group import ALONE
-from charrnn.training.step.inputs import StepInputs
+from charrnn.training.step.inputs import ReadInputs, StepInputs
 from charrnn.training.step.runner import StepRunner
 
 
@@ -26,9 +26,14 @@ class SteppedClock(Clock):
 class Inputs:
     """Inputs that start an epoch at every fourth step."""
 
-    def at(self, step: int, learning_rate: float) -> StepInputs:
-        window_TB = torch.tensor([[step]])
-        return StepInputs(window_TB, {}, learning_rate, 0.0, starts_epoch=step % 4 == 0)
+    def starts_epoch(self, step: int) -> bool:
+        return step % 4 == 0
+
+    def load(self, step: int, learning_rate: float) -> None:
+        self.inputs = StepInputs(torch.tensor([[step]]), {}, learning_rate, 0.0)
+
+    def read(self) -> StepInputs:
+        return self.inputs
 
 
 class Recorder:
@@ -43,7 +48,8 @@ class Recorder:
     def reset_state(self) -> None:
         self.calls.append("reset")
 
-    def __call__(self, inputs: StepInputs, sync: Callable[[Any], Any]) -> torch.Tensor:
+    def __call__(self, read_inputs: ReadInputs, sync: Callable[[Any], Any]) -> torch.Tensor:
+        inputs = read_inputs()
         step = inputs.window_TB.item()
         self.calls.append((step, inputs.learning_rate))
         return torch.tensor([step / 10, step / 100], dtype=torch.float64)

@@ -20,8 +20,8 @@ def test_the_loss_learnt_from_is_that_at_its_temperature(temperature: float) -> 
     sharpened_NV = torch.log_softmax(logits_TBV.flatten(0, 1), 1) / temperature
     expected = cross_entropy(sharpened_NV, window_TB[1:].flatten())
     step = TrainStep(model, config, slice(0, 4))
-    inputs = StepInputs(window_TB, {}, learning_rate=0.0, ema_weight=0.0, starts_epoch=True)
-    loss, norm = step(inputs, lambda loss: loss)
+    inputs = StepInputs(window_TB, {}, learning_rate=0.0, ema_weight=0.0)
+    loss, norm = step(lambda: inputs, lambda loss: loss)
     assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
     gradients = torch.autograd.grad(expected, list(model.parameters()))
     assert norm.item() == pytest.approx(torch.cat([g.flatten() for g in gradients]).norm().item())
