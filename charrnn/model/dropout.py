@@ -96,7 +96,8 @@ def masks_of(random_bytes: MaskBytes, config: ResolvedTrainConfig) -> Masks:
     for name, bytes_ in random_bytes.items():
         dropped = max(1, round(256 * shares[name][1]))
         factor = 1.0 if name == "carried_B1" else 256 / (256 - dropped)
-        masks[name] = bytes_.ge(dropped).float().mul_(factor)
+        mask = torch.empty(bytes_.shape, dtype=torch.float32, device=bytes_.device)
+        masks[name] = torch.ge(bytes_, dropped, out=mask).mul_(factor)  # without a bool tensor
     return Masks(**masks)
 
 

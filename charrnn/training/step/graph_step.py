@@ -65,5 +65,4 @@ class GraphedTrainStep(TrainStep):
                     tensor.copy_(copied)
 
     def _store_state(self, state: State) -> None:
-        for mine, new in zip(self.state.parts_LBH, state.parts_LBH, strict=True):
-            mine.copy_(new)
+        torch._foreach_copy_(self.state.parts_LBH, state.parts_LBH)

@@ -61,17 +61,17 @@ class TrainStep:
             loss = cross_entropy(logits_NV, y_TB.flatten())
             self._optimizer.zero_grad()
             scale = _loss_scale(y_TB.numel()) if precision == "float16" else 1
-            (loss * scale).backward()  # type: ignore[no-untyped-call]
+            scaled = loss * scale if scale > 1 else loss
+            scaled.backward()  # type: ignore[no-untyped-call]
         if scale > 1:
-            for parameter in self.model.parameters():
-                if parameter.grad is not None:
-                    parameter.grad.div_(scale)
+            parameters = self.model.parameters()
+            torch._foreach_div_([each.grad for each in parameters if each.grad is not None], scale)
         loss = sync(loss.detach())
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._config.clip_norm)
         self._optimizer.step()
         update_average(self.average, self.model, inputs.ema_weight)
         self._store_state(state.detach())
-        return torch.stack((loss.double(), norm.double()))
+        return torch.stack((loss, norm)).double()
 
     def _store_state(self, state: State) -> None:
         self.state = state
