@@ -11,7 +11,7 @@ CharrnnError
 └── DivergedError        the loss is no longer a number
 
 No failures, but said: a `DamagedCheckpointWarning`, where an older checkpoint serves in place of a
-damaged one, and a `DeviceWarning`, where the processor does in place of a device that is wrong.
+damaged one, and a `DeviceWarning`, where charrnn computes in a slower way than the device should.
 
 Each message is one sentence for the person at the terminal: what, where, what was expected and
 what to do.
@@ -60,7 +60,7 @@ class DamagedCheckpointWarning(UserWarning):
 
 
 class DeviceWarning(UserWarning):
-    """A device computes wrongly, and the processor is used in its place."""
+    """A device cannot compute something, and charrnn computes it in another, slower way."""
 
 
 class DeviceError(CharrnnError):

@@ -43,3 +43,12 @@ def test_the_offset_differs_between_epochs_and_seeds() -> None:
     assert len(offsets) > 10
     other = Batches(codes, 5, 70, seed=2)
     assert not np.array_equal(other.window(0), batches.window(0))
+
+
+def test_a_window_is_at_its_offsets_from_the_first_character() -> None:
+    codes = np.arange(500, dtype=np.uint16)
+    batches = Batches(codes, 6, 8, seed=3)
+    for streams in (slice(None), slice(2, 5)):
+        for step in (0, 1, batches.steps_per_epoch, 3 * batches.steps_per_epoch + 2):
+            positions_TB = batches.first(step) + batches.offsets(streams)
+            assert np.array_equal(batches.window(step, streams), positions_TB)

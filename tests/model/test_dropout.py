@@ -1,11 +1,12 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from charrnn.config.training import ResolvedTrainConfig
-from charrnn.model.dropout import Masks, masks_of, random_mask_bytes
+from charrnn.model.dropout import Masks, mask_keys, mask_shapes, masks_of, random_mask_bytes
 from tests.conftest import TINY_MODEL, UNREGULARISED
 
 
@@ -37,3 +38,20 @@ def test_each_share_draws_its_own_mask(share: str, name: str, shape: tuple[int, 
     assert torch.equal(mask, dataclasses.asdict(drawn({share: 0.5}))[name])
     others = [dataclasses.asdict(drawn({share: 0.5}, step))[name] for step in range(4, 9)]
     assert not all(torch.equal(mask, each) for each in others)
+
+
+def test_masks_follow_their_bytes_and_keys_those_of_the_masks() -> None:
+    config = dataclasses.replace(UNREGULARISED, weight_drop=0.3, state_drop=0.1)
+    bytes_ = random_mask_bytes(config, TINY_MODEL, 20, step=3)
+    masks = masks_of(bytes_, config)
+    assert masks.recurrent_LGH is not None
+    kept = bytes_["recurrent_LGH"] >= 77
+    assert torch.equal(masks.recurrent_LGH, kept.float() * (256 / (256 - 77)))
+    assert {name: tuple(each.shape) for name, each in bytes_.items()} == mask_shapes(
+        config, TINY_MODEL, 20
+    )
+    for (name, drawn_bytes), key in zip(
+        bytes_.items(), mask_keys(config, bytes_, step=3), strict=True
+    ):
+        raw = np.random.Philox(key=key).random_raw(2).view(np.uint8)
+        assert np.array_equal(drawn_bytes.flatten()[:16].numpy(), raw), name

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from charrnn.numerics.philox import Launch
 from charrnn.training.step import static_inputs
 from charrnn.training.step.inputs import StepInputs, StepInputSource
 from charrnn.training.step.static_inputs import StaticInputSource
+from charrnn.training.step.train_step import TrainStep
 from tests.conftest import TINY_MODEL, UNREGULARISED
 from tests.numerics.philox_emulator import build_launch
 
@@ -151,3 +153,28 @@ def test_all_copies_of_a_step_are_asynchronous(
         source.load(7, 0.1)
         masks_of(source.read().mask_bytes, CONFIG)
     assert transfers.count == copies + (text == "copied")
+
+
+@pytest.mark.gpu
+def test_a_gpu_reads_the_inputs_of_the_cpu_and_no_step_waits_for_it() -> None:
+    model = network("cuda")
+    source = StaticInputSource(CODES, model, CONFIG, STREAMS)
+    expected_source = StepInputSource(CODES, network(), CONFIG, STREAMS)
+    train_step = TrainStep(model, CONFIG, STREAMS)
+    source.load(0, 0.1)
+    train_step(source.read, lambda loss: loss)  # allocates
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch calls this mode a prototype
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        for step in STEPS:
+            source.load(step, 0.1)
+            train_step(source.read, lambda loss: loss)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    inputs = source.read()
+    expected_source.load(STEPS[-1], 0.1)
+    expected = expected_source.read()
+    assert torch.equal(inputs.window_TB.cpu(), expected.window_TB)
+    for name, bytes_ in expected.mask_bytes.items():
+        assert torch.equal(inputs.mask_bytes[name].cpu(), bytes_)
