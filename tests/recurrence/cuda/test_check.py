@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from charrnn.config.model import ModelConfig
+from charrnn.numerics import nvrtc
 from charrnn.numerics.nvrtc import CudaError
 from charrnn.recurrence import native
-from charrnn.recurrence.cuda import check, kernel_cache, launch, nvrtc
+from charrnn.recurrence.cuda import check, kernel_cache, launch
 from charrnn.recurrence.cuda.check import Verdict, check_here, check_in_child, check_kernel
 from charrnn.recurrence.cuda.wavefront import Launch, Plan
 from charrnn.recurrence.dispatch import describe_engine, run_layers

@@ -51,7 +51,7 @@ T4 = SimpleNamespace(
             3,
             512,
             RTX_4090,
-            "it does not fit on this GPU (needs 131,072 bytes of shared memory per block, "
+            "it does not fit on this GPU (needs 163,840 bytes of shared memory per block, "
             "has 101,376)",
         ),
         (2, 256, RTX_4090, None),
