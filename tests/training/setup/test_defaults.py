@@ -9,12 +9,14 @@ from charrnn.config.training import FROM_TEXT, Budget, ResolvedTrainConfig, Trai
 from charrnn.runs.find import find_run
 from charrnn.training.setup.defaults import resolve
 
+TINYSHAKESPEARE = 1_115_394  # characters
 
-def resolved(config: TrainConfig, characters: int) -> ResolvedTrainConfig:
+
+def resolved(config: TrainConfig, characters: int, device: str = "cpu") -> ResolvedTrainConfig:
     """Resolve a config for a text of so many characters, a tenth of them held out."""
     training = int(0.9 * characters)
     return resolve(
-        config, training, characters - training, device="cpu", precision="float32", threads=1
+        config, training, characters - training, device=device, precision="float32", threads=1
     )
 
 
@@ -67,10 +69,49 @@ def test_larger_texts_get_more_streams_and_no_endless_training() -> None:
     assert (sizes[-1].epochs or 0) * int(0.9 * 2_000_000) <= 18_500_000
 
 
+@given(st.integers(1, 10**12))
+def test_a_gpu_gets_the_recipe_of_a_processor(characters: int) -> None:
+    processor, gpu = (resolved(TrainConfig(), characters, device) for device in ("cpu", "cuda"))
+    assert processor.epochs is not None
+    assert gpu.epochs is not None
+    assert gpu.epochs >= processor.epochs
+    assert gpu.eval_every >= processor.eval_every
+    expected = dataclasses.replace(
+        processor, device="cuda", epochs=gpu.epochs, eval_every=gpu.eval_every
+    )
+    assert gpu == expected
+
+
+def test_a_gpu_reads_at_most_ten_times_as_many_characters() -> None:
+    epochs = {
+        device: [
+            resolved(TrainConfig(), characters, device).epochs
+            for characters in (100_000, TINYSHAKESPEARE, 5_000_000, 500_000_000)
+        ]
+        for device in ("cpu", "cuda")
+    }
+    assert epochs == {"cpu": [8, 18, 4, 1], "cuda": [8, 22, 41, 1]}
+
+
+def test_a_gpu_is_evaluated_every_million_characters() -> None:
+    processor, gpu = (
+        resolved(TrainConfig(), TINYSHAKESPEARE, device) for device in ("cpu", "cuda")
+    )
+    assert processor.eval_every * processor.batch_characters > 5 * 111_000
+    assert gpu.eval_every == 1_000_000 // gpu.batch_characters
+    large = resolved(TrainConfig(), 10_000_000, "cuda")
+    assert large.eval_every == 5 * 1_000_000 // large.batch_characters
+
+
+def test_a_short_run_on_a_gpu_is_evaluated_four_times() -> None:
+    short = resolved(TrainConfig(epochs=2, batch_size=16, seq_length=64), 100_000, "cuda")
+    assert short.eval_every == 2 * 90_000 // (16 * 64) // 4
+
+
 def test_a_megabyte_is_learnt_as_the_bundled_model_was() -> None:
     bard = find_run("bard").config.training
-    training = int(0.9 * 1_115_394)
-    held_out = 1_115_394 - training
+    training = int(0.9 * TINYSHAKESPEARE)
+    held_out = TINYSHAKESPEARE - training
     assert (
         resolve(
             TrainConfig(),
