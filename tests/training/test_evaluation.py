@@ -1,12 +1,19 @@
+import dataclasses
 import math
 import threading
 
 import numpy as np
 import pytest
+import torch
 
+from charrnn.config.model import Cell
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import DivergedError
 from charrnn.model.network import CharRNN
+from charrnn.numerics.cuda_graph import Work
+from charrnn.sampling.engines.cuda_graph import GraphWriter
+from charrnn.sampling.engines.eager import TorchWriter
+from charrnn.training import evaluation
 from charrnn.training.evaluation import Evaluator
 from tests.conftest import TINY_MODEL, UNREGULARISED
 
@@ -40,3 +47,39 @@ def test_a_preview_is_a_function_of_seed_and_step(model: CharRNN) -> None:
     assert len(evaluator.preview(3)) == 240
     assert evaluator.preview(3) == evaluator.preview(3)
     assert evaluator.preview(3) != evaluator.preview(4)
+
+
+def test_on_a_gpu_all_previews_share_one_captured_graph(
+    model: CharRNN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captured: list[Work] = []
+
+    def capture(work: Work) -> Work:
+        captured.append(work)
+        work()
+        return work
+
+    monkeypatch.setattr(evaluation, "network_writer", lambda model: GraphWriter(model, capture))
+    evaluator, plain = (Evaluator(model, HELD_OUT, UNREGULARISED) for _ in range(2))
+    first = evaluator.preview(3)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.5)
+    second = evaluator.preview(3)
+    assert len(captured) == 1
+    assert second != first
+    monkeypatch.setattr(evaluation, "network_writer", TorchWriter)
+    assert second == plain.preview(3)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_preview_uses_the_present_weights(cell: Cell) -> None:
+    model = CharRNN(dataclasses.replace(TINY_MODEL, cell=cell), Vocabulary("abcde")).initialize(1)
+    evaluator = Evaluator(model, HELD_OUT, UNREGULARISED)
+    first = evaluator.preview(3)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(1.5)
+    second = evaluator.preview(3)
+    assert second == Evaluator(model, HELD_OUT, UNREGULARISED).preview(3)
+    assert second != first

@@ -17,6 +17,10 @@ _CHUNK = 1024  # characters of a prompt read in one call, which bounds the memor
 class TorchWriter(Writer):
     """Drive a `CharRNN` one character at a time; see `Writer`."""
 
+    copies_weights = False
+    """Whether the writer keeps the weights as they were when it was made. Otherwise it follows
+    weights that are updated in place."""
+
     def __init__(self, model: CharRNN) -> None:
         self.vocabulary = model.vocabulary
         self.line_start = model.line_start

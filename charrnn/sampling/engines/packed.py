@@ -19,6 +19,8 @@ _ROWS = 64  # what the weights are packed for; the products of a row are the sam
 class PackedWriter(TorchWriter):
     """Drive an LSTM of float32 weights; a prompt is read by the network itself."""
 
+    copies_weights = True
+
     def __init__(self, model: CharRNN) -> None:
         super().__init__(model)
         layers = [model.layer_weights(n) for n in range(model.config.num_layers)]

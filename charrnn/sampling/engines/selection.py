@@ -8,6 +8,7 @@ from charrnn.sampling.engines.interface import Writer
 
 if TYPE_CHECKING:
     from charrnn.model.network import CharRNN
+    from charrnn.sampling.engines.eager import TorchWriter
 
 
 def writer_for(source: "Writer | CharRNN | str | None") -> Writer:
@@ -16,7 +17,7 @@ def writer_for(source: "Writer | CharRNN | str | None") -> Writer:
         return source
     from charrnn.model.loading import load
 
-    return _network_writer(load(source) if source is None or isinstance(source, str) else source)
+    return network_writer(load(source) if source is None or isinstance(source, str) else source)
 
 
 def writer_of(
@@ -41,10 +42,11 @@ def writer_of(
         return QuantizedWriter(arrays, config.model, vocabulary, config.corpus.line_start)
     from charrnn.model.loading import load_checkpoint
 
-    return _network_writer(load_checkpoint(checkpoint, device))
+    return network_writer(load_checkpoint(checkpoint, device))
 
 
-def _network_writer(model: "CharRNN") -> Writer:
+def network_writer(model: "CharRNN") -> "TorchWriter":
+    """Return the fastest writer for a model on its device."""
     if model.device.type == "cuda":
         from charrnn.sampling.engines.cuda_graph import GraphWriter
 
