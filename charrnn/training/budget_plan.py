@@ -8,6 +8,7 @@ from charrnn.training.schedule import learning_rate
 
 _SAVE_SECONDS = 600.0  # between saves, unless save_every is given
 _SHORTEST_STEP = 1e-6  # seconds: keeps the horizon finite where no evaluation was timed
+_CALL_SECONDS = 0.1  # of steps that run asynchronously, so that a stop request is noticed soon
 _BACKWARD_WORK = 2.0  # of a backward pass, relative to the forward pass
 
 
@@ -89,15 +90,20 @@ class BudgetPlan:
             return progress.step % self.config.save_every == 0
         return progress.seconds - saved_at >= _SAVE_SECONDS
 
-    def steps_until_next_event(self, progress: Progress) -> int:
-        """Return the steps until a row, an evaluation, a save or the horizon is due."""
-        intervals = [self.config.eval_every, self.config.log_every]
+    def steps_in_one_call(self, progress: Progress, step_seconds: float) -> int:
+        """Return how many asynchronous steps to start before the first wait for a result.
+
+        They end where an evaluation, a save or the horizon is due, or after about a tenth of a
+        second. `step_seconds` is the time of a step, infinite if none was timed yet.
+        """
+        intervals = [self.config.eval_every]
         if self.config.save_every:
             intervals.append(self.config.save_every)
         steps = [interval - progress.step % interval for interval in intervals]
         if progress.horizon is not None:
-            steps.append(max(1, progress.horizon - progress.step))
-        return min(steps)
+            steps.append(progress.horizon - progress.step)
+        steps.append(int(_CALL_SECONDS / max(_SHORTEST_STEP, step_seconds)))
+        return max(1, min(steps))
 
     def limit_reached(self, progress: Progress) -> str | None:
         """Return the name of the limit of the budget that is reached, None if none is."""

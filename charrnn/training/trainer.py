@@ -1,5 +1,6 @@
 """Training a run: steps, evaluations, rows of metrics, checkpoints and rollbacks, as events."""
 
+import math
 import threading
 from collections.abc import Iterator
 
@@ -69,6 +70,7 @@ class Trainer:
         self._recorder = MetricsRecorder(run.metrics_path, is_writer=group.ranks.leads)
         self._saver = CheckpointSaver(run, train_step, progress, group)
         self._stop_requested = False
+        self._step_seconds = math.inf  # the time of a step in the last call
         progress.processes = group.ranks.size
         if progress.horizon is None:
             self.plan_horizon()
@@ -119,22 +121,28 @@ class Trainer:
         )
 
     def take_steps(self, stop: bool = False) -> list[Step]:
-        """Train on the next batch; on a GPU, on all batches until the next event.
+        """Train on the next batch; on a GPU, on several batches.
 
-        `stop` tells the other processes of the run that this one was asked to stop. Raises
-        `DivergedError`; the progress is then that of the last finite step.
+        Writes the rows that are due between these steps, not the row of the last one. `stop` tells
+        the other processes of the run that this one was asked to stop. Raises `DivergedError`; the
+        progress is then that of the last finite step.
         """
         first = self.progress.step
-        count = self.plan.steps_until_next_event(self.progress) if self._steps.is_async else 1
+        count = 1
+        if self._steps.is_async:
+            count = self.plan.steps_in_one_call(self.progress, self._step_seconds)
         learning_rates = [
             self.plan.learning_rate(step, self.progress) for step in range(first, first + count)
         ]
         self._saver.is_saved = False
         results, self._stop_requested = self._steps.run(first, learning_rates, stop)
-        return [
-            self._record_step(result, learning_rate)
-            for result, learning_rate in zip(results, learning_rates, strict=True)
-        ]
+        self._step_seconds = results[-1].duration
+        steps: list[Step] = []
+        for result, learning_rate in zip(results, learning_rates, strict=True):
+            if steps and self.plan.row_due(self.progress):
+                self._write_row()
+            steps.append(self._record_step(result, learning_rate))
+        return steps
 
     def _record_step(self, result: StepResult, learning_rate: float) -> Step:
         """Count a step as taken; raise `DivergedError` if its loss or gradient is not finite."""

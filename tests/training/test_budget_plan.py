@@ -1,6 +1,7 @@
 """The plan of a run: each method is a function of settings and progress alone."""
 
 import dataclasses
+import math
 from typing import Any
 
 import pytest
@@ -75,6 +76,24 @@ def test_evaluations_are_due_every_interval_and_at_the_end_until_done() -> None:
     assert plan().evaluation_due(progress(10, budget, evaluated_step=0))
 
 
+def test_asynchronous_steps_end_where_something_is_due() -> None:
+    ends = {
+        start: start + plan(save_every=7, log_every=2).steps_in_one_call(progress(start), 1e-9)
+        for start in range(21)
+    }
+    assert set(ends.values()) == {7, 10, 14, 20, 21}
+    assert plan().steps_in_one_call(progress(3, horizon=5), 1e-9) == 2
+    assert plan().steps_in_one_call(progress(7, horizon=5), 1e-9) == 1
+
+
+@pytest.mark.parametrize(
+    ("step_seconds", "steps"), [(math.inf, 1), (3.0, 1), (0.03, 3), (0.002, 50), (0.0, 1000)]
+)
+def test_asynchronous_steps_take_a_tenth_of_a_second(step_seconds: float, steps: int) -> None:
+    long = plan(eval_every=1000)
+    assert long.steps_in_one_call(progress(), step_seconds) == steps
+
+
 def test_only_a_time_limit_needs_an_evaluation_before_the_first_step() -> None:
     assert plan().evaluation_due(progress(0, Budget(max_time=9.0)))
     assert not plan().evaluation_due(progress(0))
@@ -131,27 +150,24 @@ intervals = st.integers(1, 40)
 @given(
     step=st.integers(0, 200),
     eval_every=intervals,
-    log_every=intervals,
     save_every=st.none() | intervals,
     max_steps=st.integers(1, 300),
 )
-def test_nothing_is_due_between_steps_that_are_started_together(
-    step: int, eval_every: int, log_every: int, save_every: int | None, max_steps: int
+def test_no_evaluation_or_save_is_due_between_steps_that_are_started_together(
+    step: int, eval_every: int, save_every: int | None, max_steps: int
 ) -> None:
-    run = plan(eval_every=eval_every, log_every=log_every, save_every=save_every)
+    run = plan(eval_every=eval_every, save_every=save_every)
     record = progress(step, Budget(max_steps=max_steps), horizon=max_steps)
-    count = run.steps_until_next_event(record)
+    count = run.steps_in_one_call(record, step_seconds=0.0)
     assert count >= 1
     for later in range(step + 1, step + count):
         between = dataclasses.replace(record, step=later)
         assert step >= max_steps or not run.evaluation_due(between)
-        assert not run.row_due(between)
         assert not (save_every and run.save_due(between, saved_at=0.0))
     if step < max_steps:
         at_end = dataclasses.replace(record, step=step + count)
         assert (
             run.evaluation_due(at_end)
-            or run.row_due(at_end)
             or run.save_due(at_end, saved_at=0.0)
             or at_end.step == max_steps
         )
