@@ -1,8 +1,10 @@
 """The device that computes: its choice, its memory, and a check that it computes correctly."""
 
+import contextlib
 import functools
 import os
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -49,7 +51,20 @@ def _prepare_cuda() -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
-    warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous chunk")
+
+
+@contextlib.contextmanager
+def ignore_compaction_warning(device: torch.device) -> Iterator[None]:
+    """Ignore torch's warning that cuDNN needs the weights of a recurrent layer in one block.
+
+    torch then copies them to one, which takes little time. Does nothing on other devices.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "RNN module weights are not part of single contiguous")
+        yield
 
 
 @functools.cache

@@ -1,10 +1,16 @@
 """The kernels that come with torch: oneDNN on a processor, cuDNN on an NVIDIA GPU."""
 
+import functools
+import warnings
+
 import torch
 from torch import Tensor
 from torch.nn.functional import embedding, one_hot
 
 from charrnn.config.model import Cell
+from charrnn.errors import DeviceWarning
+from charrnn.numerics.devices import ignore_compaction_warning
+from charrnn.numerics.precision import tensor_cores
 from charrnn.recurrence.layer import LayerState, LayerWeights
 
 
@@ -14,14 +20,76 @@ def run_layer(
     """Run one layer as one call; see `charrnn.recurrence.dispatch.run_layer`."""
     if not inputs.is_floating_point():
         inputs, weights = _look_up(inputs, weights)
-    states = [each.unsqueeze(0) for each in state]
+    on_gpu = inputs.device.type == "cuda"
+    call = _call_in_autocast_dtype if on_gpu and torch.is_autocast_enabled("cuda") else _call
+    outputs_TBH, last = call(cell, inputs, state, weights)
+    pairs = zip(last, state, strict=True)
+    return outputs_TBH, tuple(part.to(before.dtype) for part, before in pairs)
+
+
+def _call(
+    cell: Cell, inputs: Tensor, state: LayerState, weights: LayerWeights
+) -> tuple[Tensor, LayerState]:
+    """Call torch's function for a layer; return its outputs and its last state."""
+    states = [part.unsqueeze(0) for part in state]
     arguments = (list(weights), True, 1, 0.0, torch.is_grad_enabled(), False, False)
-    if cell == "lstm":
-        outputs_TBH, hidden, memory = torch.lstm(inputs, states, *arguments)
-        return outputs_TBH, (hidden[0].to(state[0].dtype), memory[0].to(state[1].dtype))
-    kernel = torch.gru if cell == "gru" else torch.rnn_tanh
-    outputs_TBH, hidden = kernel(inputs, states[0], *arguments)
-    return outputs_TBH, (hidden[0].to(state[0].dtype),)
+    with ignore_compaction_warning(inputs.device):
+        if cell == "lstm":
+            outputs_TBH, *last = torch.lstm(inputs, states, *arguments)
+        else:
+            kernel = torch.gru if cell == "gru" else torch.rnn_tanh
+            outputs_TBH, *last = kernel(inputs, states[0], *arguments)
+    return outputs_TBH, tuple(part.squeeze(0) for part in last)
+
+
+def _call_in_autocast_dtype(
+    cell: Cell, inputs: Tensor, state: LayerState, weights: LayerWeights
+) -> tuple[Tensor, LayerState]:
+    """Call the function outside of autocast, in its dtype, or in TF32 where cuDNN lacks bfloat16.
+
+    Under autocast, torch computes recurrent layers in float16 on a GPU, whatever the dtype.
+    """
+    dtype, device = torch.get_autocast_dtype("cuda"), inputs.device
+    if dtype == torch.bfloat16 and not computes_in_bfloat16(device):
+        dtype = torch.float32
+    inputs, *tensors = (tensor.to(dtype) for tensor in (inputs, *state, *weights))
+    state, weights = tuple(tensors[: len(state)]), LayerWeights(*tensors[len(state) :])
+    with torch.autocast("cuda", enabled=False), tensor_cores(device):
+        return _call(cell, inputs, state, weights)
+
+
+@functools.cache
+def computes_in_bfloat16(device: torch.device) -> bool:
+    """Whether cuDNN computes an LSTM in bfloat16 on a GPU, gradients too.
+
+    It does from version 9.13 on, if torch was built with that (pytorch pull request 164411).
+    Otherwise torch computes each step by kernels of its own, which takes far longer, or raises
+    `RuntimeError`. A `DeviceWarning` then says that the layers are computed in TF32.
+    """
+
+    def ones(*shape: int) -> Tensor:
+        return torch.ones(shape, dtype=torch.bfloat16, device=device, requires_grad=True)
+
+    with torch.inference_mode(False), torch.enable_grad(), torch.autocast("cuda", enabled=False):
+        weights = LayerWeights(ones(16, 4), ones(16, 4), ones(16), ones(16))
+        try:
+            outputs_TBH, _ = _call("lstm", ones(3, 2, 4), (ones(2, 4), ones(2, 4)), weights)
+            torch.autograd.grad(outputs_TBH.sum(), list(weights))
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0]
+        else:
+            if "cudnn" in type(outputs_TBH.grad_fn).__name__.lower():
+                return True
+            reason = f"torch {torch.__version__} does not use it for that"
+    warnings.warn(
+        f"cuDNN does not compute recurrent layers in bfloat16 on this GPU ({reason}), so it "
+        "computes them in float32 with TF32 products, which is more exact and slower",
+        DeviceWarning,
+        stacklevel=2,
+    )
+    return False
 
 
 def _look_up(inputs_TB: Tensor, weights: LayerWeights) -> tuple[Tensor, LayerWeights]:

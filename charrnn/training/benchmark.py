@@ -23,7 +23,7 @@ from charrnn.errors import DeviceError
 from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
 from charrnn.numerics.cuda_graph import graph_or_eager
-from charrnn.numerics.devices import choose_device
+from charrnn.numerics.devices import choose_device, ignore_compaction_warning
 from charrnn.numerics.information import nats_to_bits
 from charrnn.numerics.precision import autocast, choose_precision, has_bfloat16, tensor_cores
 from charrnn.numerics.processor import processor_name
@@ -218,15 +218,21 @@ def _ours(config: BenchConfig, precision: str, x_TB: Tensor, y_TB: Tensor) -> Ca
 
 
 def _stock(config: BenchConfig, precision: str, x_TB: Tensor, y_TB: Tensor) -> Callable[[], None]:
-    """Return a step of what everyone writes: Embedding, LSTM, Linear."""
+    """Return a step of what everyone writes: Embedding, LSTM, Linear.
+
+    On a GPU, bfloat16 weights make it bfloat16: under autocast, the LSTM computes in float16.
+    """
     units, vocabulary = config.hidden_size, config.vocabulary_size
     embedding, output = nn.Embedding(vocabulary, units), nn.Linear(units, vocabulary)
     layers = nn.LSTM(units, units, config.num_layers)
     modules = nn.ModuleList([embedding, layers, output]).to(x_TB.device)
+    if x_TB.device.type == "cuda" and precision == "bfloat16":
+        modules.to(torch.bfloat16)
+        precision = "float32"  # no autocast
 
     def step() -> None:
         modules.zero_grad()
-        with autocast(x_TB.device, precision):
+        with autocast(x_TB.device, precision), ignore_compaction_warning(x_TB.device):
             logits_TBV = output(layers(embedding(x_TB))[0])
         cross_entropy(logits_TBV.float().flatten(0, 1), y_TB.flatten()).backward()  # type: ignore[no-untyped-call]
 

@@ -1,8 +1,15 @@
+import contextlib
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from charrnn.config.model import Cell
+from charrnn.errors import DeviceWarning
 from charrnn.recurrence import native, reference
 from charrnn.recurrence.layer import LayerWeights
 from tests.recurrence.layers import CELLS, flat, random_state, random_weights
@@ -46,3 +53,192 @@ def test_gradients_agree_with_finite_differences(cell: Cell, engine: str) -> Non
         return flat(*run(cell, inputs_TBI, parts[:-4], LayerWeights(*parts[-4:])))
 
     assert torch.autograd.gradcheck(result, (inputs_TBI, *state, *weights))
+
+
+PROCESSOR = torch.device("cpu")
+COMPACTION = (
+    "RNN module weights are not part of single contiguous chunk of memory. This means they need to "
+    "be compacted at every call, possibly greatly increasing memory usage."
+)
+
+
+class Call(NamedTuple):
+    """What a kernel of torch was called with."""
+
+    dtypes: set[torch.dtype]
+    autocast: bool
+    tf32: bool
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Call]]:
+    """Let a GPU be there; record the calls of kernels, which warn as cuDNN does."""
+    recorded: list[Call] = []
+
+    def kernel(inputs: Tensor, state: Any, weights: Sequence[Tensor], *_: Any) -> Any:
+        states = list(state) if isinstance(state, list) else [state]
+        tensors = [inputs, *states, *weights]
+        recorded.append(
+            Call(
+                {tensor.dtype for tensor in tensors},
+                torch.is_autocast_enabled("cuda"),
+                torch.backends.cudnn.allow_tf32,
+            )
+        )
+        warnings.warn(COMPACTION, stacklevel=1)
+        outputs_TBH = inputs.new_ones(*inputs.shape[:2], states[0].shape[2])
+        return outputs_TBH * torch.stack([each.sum() for each in tensors]).sum(), *states
+
+    for name in ("lstm", "gru", "rnn_tanh"):
+        monkeypatch.setattr(torch, name, kernel)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    with FakeTensorMode():
+        yield recorded
+
+
+@contextlib.contextmanager
+def autocast(dtype: torch.dtype) -> Iterator[None]:
+    """Do what `torch.autocast("cuda", dtype)` does where there is a GPU."""
+    before = torch.is_autocast_enabled("cuda"), torch.get_autocast_dtype("cuda")
+    torch.set_autocast_enabled("cuda", True)
+    torch.set_autocast_dtype("cuda", dtype)
+    try:
+        yield
+    finally:
+        torch.set_autocast_enabled("cuda", before[0])
+        torch.set_autocast_dtype("cuda", before[1])
+
+
+def on_a_gpu(cell: Cell) -> tuple[Tensor, tuple[Tensor, ...], LayerWeights]:
+    gates = {"lstm": 4, "gru": 3, "rnn": 1}[cell] * 8
+    shapes = ((gates, 5), (gates, 8), (gates,), (gates,))
+    weights = LayerWeights(*(torch.ones(shape, device="cuda") for shape in shapes))
+    state = tuple(torch.ones(3, 8, device="cuda") for _ in range(2 if cell == "lstm" else 1))
+    return torch.zeros(6, 3, dtype=torch.long, device="cuda"), state, weights
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_gpu_computes_in_the_dtype_of_autocast(
+    cell: Cell, dtype: torch.dtype, calls: list[Call], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native, "computes_in_bfloat16", lambda device: True)
+    with autocast(dtype):
+        outputs_TBH, last = native.run_layer(cell, *on_a_gpu(cell))
+    assert [(call.dtypes, call.autocast) for call in calls] == [({dtype}, False)]
+    assert outputs_TBH.dtype == dtype
+    assert {part.dtype for part in last} == {torch.float32}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_flow_through_the_rounding(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native, "computes_in_bfloat16", lambda device: True)
+    weights = random_weights(cell, 5, 10, torch.float32)
+    state = random_state(cell, 3, 10, torch.float32)
+    inputs_TBI = torch.randn(6, 3, 5, generator=torch.Generator().manual_seed(5))
+    results = []
+    for run_layer in (native._call_in_autocast_dtype, native.run_layer):
+        with autocast(torch.bfloat16):
+            outputs_TBH, last = run_layer(cell, inputs_TBI, state, weights)
+        result = torch.cat([part.float().flatten() for part in (outputs_TBH, *last)])
+        results.append([result, *torch.autograd.grad(result.square().sum(), list(weights))])
+    for rounded, exact in zip(*results, strict=True):
+        assert rounded.dtype == torch.float32
+        assert 0 < (rounded - exact).norm() < 0.1 * exact.norm()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_gpu_without_bfloat16_kernels_computes_in_tf32(
+    cell: Cell, calls: list[Call], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native, "computes_in_bfloat16", lambda device: False)
+    with autocast(torch.bfloat16):
+        outputs_TBH, _ = native.run_layer(cell, *on_a_gpu(cell))
+    assert calls == [Call({torch.float32}, autocast=False, tf32=True)]
+    assert outputs_TBH.dtype == torch.float32
+    assert not torch.backends.cudnn.allow_tf32
+
+
+def test_a_gpu_computes_exactly_without_autocast(calls: list[Call]) -> None:
+    native.run_layer("lstm", *on_a_gpu("lstm"))
+    assert calls == [Call({torch.float32}, autocast=False, tf32=False)]
+
+
+@pytest.fixture
+def untried() -> Iterator[None]:
+    """Forget which devices were tried, before and after a test."""
+    native.computes_in_bfloat16.cache_clear()
+    yield
+    native.computes_in_bfloat16.cache_clear()
+
+
+class CudnnRnn(torch.autograd.Function):
+    """Stand in for cuDNN's LSTM: its gradient function has this name."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, hidden: Tensor, *weights: Tensor) -> Tensor:
+        ctx.save_for_backward(*weights)
+        return inputs.new_ones(*inputs.shape[:2], hidden.shape[2])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        return None, None, *ctx.saved_tensors
+
+
+def test_a_device_is_tried_once(untried: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def lstm(inputs: Tensor, state: list[Tensor], weights: list[Tensor], *_: Any) -> Any:
+        tried.append({tensor.dtype for tensor in (inputs, *state, *weights)})
+        return CudnnRnn.apply(inputs, state[0], *weights), *state  # type: ignore[no-untyped-call]
+
+    monkeypatch.setattr(torch, "lstm", lstm)
+    with torch.inference_mode():
+        assert all(native.computes_in_bfloat16(PROCESSOR) for _ in range(2))
+    assert tried == [{torch.bfloat16}]
+
+
+def test_kernels_of_torch_itself_are_not_those_of_cudnn(untried: None) -> None:
+    with pytest.warns(DeviceWarning, match=r"in bfloat16 on this GPU \(torch .* does not use it"):
+        assert not native.computes_in_bfloat16(PROCESSOR)
+    assert not native.computes_in_bfloat16(PROCESSOR)  # which does not warn again
+
+
+def test_a_refusal_is_reported_once(untried: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> Any:
+        raise RuntimeError("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED\nwhere it was raised")
+
+    monkeypatch.setattr(torch, "lstm", refused)
+    with pytest.warns(DeviceWarning, match=r"\(cuDNN error: CUDNN_STATUS_NOT_SUPPORTED\), so"):
+        assert not native.computes_in_bfloat16(PROCESSOR)
+    assert not native.computes_in_bfloat16(PROCESSOR)
+
+
+def test_too_little_memory_for_the_trial_is_an_error(
+    untried: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch, "lstm", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        native.computes_in_bfloat16(PROCESSOR)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_gpu_rounds_to_the_dtype_of_autocast(cell: Cell, dtype: torch.dtype) -> None:
+    weights = LayerWeights(
+        *(0.2 * weight.cuda() for weight in random_weights(cell, 60, 64, torch.float32))
+    )
+    state = tuple(part.cuda() for part in random_state(cell, 3, 64, torch.float32))
+    x_TB = torch.randint(0, 60, (20, 3)).cuda()
+    expected = flat(*reference.run_layer(cell, x_TB, state, weights))
+    with warnings.catch_warnings(), torch.autocast("cuda", dtype):
+        warnings.simplefilter("ignore", DeviceWarning)
+        outputs_TBH, last = native.run_layer(cell, x_TB, state, weights)
+        exact = dtype == torch.bfloat16 and not native.computes_in_bfloat16(x_TB.device)
+    assert outputs_TBH.dtype == (torch.float32 if exact else dtype)
+    result = flat(outputs_TBH.float(), last)
+    assert (result - expected).norm() < 0.03 * expected.norm()

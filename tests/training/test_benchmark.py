@@ -1,8 +1,11 @@
 import dataclasses
 import functools
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from charrnn.analysis.scoring import character_nats
 from charrnn.config.benchmark import BenchConfig
@@ -68,6 +71,35 @@ def test_bfloat16_is_measured_where_the_processor_has_it(
     contenders = module._contenders(SMALL, torch.device("cpu"))
     for name in ("charrnn bfloat16", "stock bfloat16", "limit bfloat16"):
         assert (name in contenders) == there
+
+
+def test_stock_bfloat16_is_not_float16_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed, to = [], nn.Module.to
+
+    def recorded(self: nn.LSTM, inputs_TBH: torch.Tensor) -> tuple[torch.Tensor, None]:
+        weights = {weight.dtype for weight in self.parameters()}
+        computed.append((inputs_TBH.dtype, weights, torch.is_autocast_enabled("cuda")))
+        return inputs_TBH, None
+
+    def to_dtype(self: nn.Module, target: torch.device | torch.dtype) -> nn.Module:
+        return to(self, target) if isinstance(target, torch.dtype) else self
+
+    def zeros(self: nn.Embedding, x_TB: torch.Tensor) -> torch.Tensor:
+        return self.weight.new_zeros(*x_TB.shape, self.embedding_dim)
+
+    monkeypatch.setattr(nn.LSTM, "forward", recorded)
+    monkeypatch.setattr(nn.Module, "to", to_dtype)
+    monkeypatch.setattr(nn.Embedding, "forward", zeros)
+    loss = SimpleNamespace(backward=lambda: None)
+    monkeypatch.setattr(module, "cross_entropy", lambda *_: loss)
+    with FakeTensorMode():
+        x_TB = torch.zeros(6, 4, dtype=torch.long, device="cuda")
+    for precision in ("float32", "bfloat16"):
+        module._stock(SMALL, precision, x_TB, x_TB)()
+    assert computed == [
+        (torch.float32, {torch.float32}, False),
+        (torch.bfloat16, {torch.bfloat16}, False),
+    ]
 
 
 def test_the_limit_does_as_many_operations_as_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
