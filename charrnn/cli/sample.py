@@ -124,7 +124,7 @@ def _writer(
         )
     from charrnn.analysis.dynamic_evaluation import load_adapted
 
-    return writer_for(load_adapted(checkpoint, draft, device, config.unknown))
+    return writer_for(load_adapted(checkpoint, draft, device, config.unknown), precision)
 
 
 def _prompt(prompt: str | None, prompt_file: Path | None) -> str:

@@ -89,6 +89,12 @@ class Vocabulary:
         """Return the text of `codes`; the inverse of `encode`."""
         return "".join([self.characters[int(code)] for code in codes])
 
+    def decode_rows(self, codes_BK: NDArray[np.integer[Any]]) -> list[str]:
+        """Return the text of each row of codes, of one length all."""
+        samples, length = codes_BK.shape
+        text = self._points[codes_BK].tobytes().decode("utf-32-le", "surrogatepass")
+        return [text[row * length : (row + 1) * length] for row in range(samples)]
+
     def _look_up(self, text: str) -> Codes:
         """Return each character's code, that of unlisted ones where there is none."""
         if self._bytes is not None and text.isascii():

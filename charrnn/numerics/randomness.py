@@ -57,15 +57,23 @@ class SampleUniforms:
 
     def __init__(self, seed: int, num_samples: int) -> None:
         self._bits = np.random.Philox(key=seed, counter=0)
+        self._generator = np.random.Generator(self._bits)
         self._start: Any = self._bits.state
         self._num_samples = num_samples
 
     def at(self, position: int) -> NDArray[np.float64]:
         """Return the number of each sample at `position`."""
-        self._start["state"]["counter"][1] = position
-        self._bits.state = self._start
-        raw: NDArray[np.uint64] = self._bits.random_raw(self._num_samples)
-        return (raw >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        uniforms_B: NDArray[np.float64] = self.block(position, 1)[0]
+        return uniforms_B
+
+    def block(self, first: int, length: int) -> NDArray[np.float64]:
+        """Return the numbers at `length` positions from `first` on: (length, samples)."""
+        uniforms_KB = np.empty((length, self._num_samples))
+        for position, uniforms_B in enumerate(uniforms_KB, first):
+            self._start["state"]["counter"][1] = position
+            self._bits.state = self._start
+            self._generator.random(out=uniforms_B)  # the highest 53 bits of each output
+        return uniforms_KB
 
 
 def _generator(seed: int, *key: int) -> np.random.Generator:

@@ -1,7 +1,7 @@
 """From logits to a character: temperature, top-k, top-p, min-p, then one sample.
 
-A new filter needs: a field of `SampleConfig`; here, its function and its place in `distribution`;
-an entry in `charrnn.console.interactive`; a part of the key in `engines.cuda_graph`.
+A new filter needs: a field of `SampleConfig`; here, a field of `Filters` with the same name, its
+function and its place in `distribution`; an entry in `charrnn.console.interactive`.
 
 Arrays are numpy's, or torch's on any device: each filter is written once, for both, in float64.
 
@@ -9,6 +9,7 @@ Shape suffixes: B samples, V characters of the vocabulary.
 """
 
 import sys
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,23 @@ from charrnn.config.sampling import SampleConfig
 
 Array = Any
 """A numpy array or a torch tensor; what comes back is of the same kind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """The fields of `SampleConfig` that determine the distribution of the next character."""
+
+    temperature: float
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+
+    @classmethod
+    def of(cls, config: SampleConfig) -> "Filters":
+        """Return the filters of a config that has one temperature."""
+        settings = {field.name: getattr(config, field.name) for field in fields(cls)}
+        (settings["temperature"],) = config.temperatures
+        return cls(**settings)
 
 
 def apply_temperature(logits_BV: Array, temperature: float) -> Array:
@@ -49,16 +67,15 @@ def apply_min_p(p_BV: Array, min_p: float) -> Array:
     return _keep(p_BV, p_BV >= min_p * _library(p_BV).amax(p_BV, axis=1, keepdims=True))
 
 
-def distribution(logits_BV: Array, config: SampleConfig) -> Array:
+def distribution(logits_BV: Array, filters: Filters) -> Array:
     """Return the probabilities that are drawn from: temperature, top-k, top-p, min-p in turn."""
-    (temperature,) = config.temperatures
-    p_BV = apply_temperature(logits_BV, temperature)
-    if config.top_k is not None:
-        p_BV = apply_top_k(p_BV, config.top_k)
-    if config.top_p is not None:
-        p_BV = apply_top_p(p_BV, config.top_p)
-    if config.min_p is not None:
-        p_BV = apply_min_p(p_BV, config.min_p)
+    p_BV = apply_temperature(logits_BV, filters.temperature)
+    if filters.top_k is not None:
+        p_BV = apply_top_k(p_BV, filters.top_k)
+    if filters.top_p is not None:
+        p_BV = apply_top_p(p_BV, filters.top_p)
+    if filters.min_p is not None:
+        p_BV = apply_min_p(p_BV, filters.min_p)
     return p_BV
 
 

@@ -6,7 +6,7 @@ Shape suffixes: B samples, V characters of the vocabulary.
 import dataclasses
 import itertools
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,10 +17,11 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError
 from charrnn.numerics.randomness import SampleUniforms
-from charrnn.sampling.constraints import Rule, allowed_in_text, first_place, rules_of
+from charrnn.sampling.constraints import Rule, allowed_in_text, rules_of
 from charrnn.sampling.engines.interface import BlockWriter, Writer
 from charrnn.sampling.engines.selection import writer_for
-from charrnn.sampling.filters import distribution, sample_codes
+from charrnn.sampling.filters import Filters, distribution, sample_codes
+from charrnn.sampling.sample_text import SampleText
 
 if TYPE_CHECKING:
     from charrnn.model.network import CharRNN
@@ -51,13 +52,22 @@ class Piece(NamedTuple):
 
 
 class _Sampled(NamedTuple):
-    """The next character of each sample that is still being written."""
+    """New text of each sample that is still being written: a character, or several."""
 
     samples_B: NDArray[np.int64]
-    characters: str
-    codes_B: NDArray[np.int64]
-    logits_BV: NDArray[np.float32] | None
-    """What they were sampled from; None where they were given."""
+    texts: Sequence[str]
+    codes_B: NDArray[np.int64] | None = None
+    logits_BV: NDArray[np.float32] | None = None
+    """What a character was sampled from; None where it was given, or none was asked for."""
+
+
+class _Block(NamedTuple):
+    """A block that an engine has started to sample."""
+
+    length: int
+    """Characters of it that are wanted."""
+    wait: Callable[[], NDArray[np.integer[Any]]]
+    """Waits for the codes (K, B)."""
 
 
 def stream_samples(
@@ -83,25 +93,28 @@ def stream_samples(
     """
     rules = rules_of(config, writer.vocabulary, corpus)
     codes = writer.vocabulary.encode(prompt, config.unknown)
-    texts = [_Text(prompt, config, bool(rules)) for _ in range(config.num_samples)]
-    sampled = _sample(writer, codes, config, rules, texts, prompt_state, log_probabilities)
-    limited = itertools.islice(sampled, config.length)
-    return _pieces(limited, texts, log_probabilities)
+    texts = [SampleText(prompt, config, bool(rules)) for _ in range(config.num_samples)]
+    if isinstance(writer, BlockWriter) and not rules and not log_probabilities:
+        sampled = _sample_blocks(writer, codes, config, prompt_state)
+    else:
+        steps = _sample(writer, codes, config, rules, texts, prompt_state)
+        sampled = itertools.islice(steps, config.length)
+    return _pieces(sampled, texts, log_probabilities)
 
 
 def _pieces(
-    sampled: Iterator[_Sampled], texts: "Sequence[_Text]", log_probabilities: bool
+    sampled: Iterator[_Sampled], texts: Sequence[SampleText], log_probabilities: bool
 ) -> Iterator[Piece]:
     nothing_sampled = 0.0 if log_probabilities else None
-    for samples_B, characters, codes_B, logits_BV in sampled:
+    for samples_B, texts_B, codes_B, logits_BV in sampled:
         values_B: list[float | None] = [nothing_sampled] * len(samples_B)
-        if log_probabilities and logits_BV is not None:
+        if log_probabilities and codes_B is not None and logits_BV is not None:
             values_B = _log_probabilities(logits_BV, codes_B).tolist()
-        for sample, character, value in zip(samples_B.tolist(), characters, values_B, strict=True):
+        for sample, new_text, value in zip(samples_B.tolist(), texts_B, values_B, strict=True):
             text = texts[sample]
             if text.ended:
                 continue
-            shown = text.take(character)
+            shown = text.take(new_text)
             if shown or log_probabilities:
                 yield Piece(sample, shown, value)
         if all(text.ended for text in texts):
@@ -111,37 +124,80 @@ def _pieces(
             yield Piece(sample, text.held, nothing_sampled)
 
 
+def _opening(writer: Writer, codes: Codes, ruled: bool) -> tuple[Codes, str]:
+    """Return the codes to read before the first draw, and the character that is given if any."""
+    if len(codes):
+        return codes, ""
+    line_break = "\n" * ("\n" in writer.vocabulary)
+    if ruled:
+        return writer.vocabulary.encode(line_break or writer.line_start), ""
+    return writer.vocabulary.encode(line_break + writer.line_start), writer.line_start
+
+
+def _begin(
+    writer: Writer, codes: Codes, config: SampleConfig, prompt_state: PromptState | None
+) -> tuple[SampleUniforms, NDArray[np.int64], NDArray[np.float32], Any]:
+    """Return the numbers to draw with, the samples, and the logits and the state of each."""
+    seed = secrets.randbits(32) if config.seed is None else config.seed
+    samples_B = np.arange(config.num_samples)
+    logits_1V, state = prompt_state or writer.read(codes)
+    logits_BV, state = logits_1V[samples_B * 0], writer.pick(state, samples_B * 0)
+    return SampleUniforms(seed, config.num_samples), samples_B, logits_BV, state
+
+
+def _sample_blocks(
+    writer: BlockWriter, codes: Codes, config: SampleConfig, prompt_state: PromptState | None
+) -> Iterator[_Sampled]:
+    """Yield a block of every sample at a time, or a character if there is one sample.
+
+    While a block is decoded, the engine samples the next one.
+    """
+    codes, given = _opening(writer, codes, ruled=False)
+    if given and config.length:
+        yield _Sampled(np.arange(config.num_samples), given * config.num_samples)
+    if config.length <= len(given):
+        return
+    uniforms, samples_B, logits_BV, state = _begin(writer, codes, config, prompt_state)
+    filters = Filters.of(config)
+
+    def blocks() -> Iterator[_Block]:
+        logits, carried = logits_BV, state
+        for first in range(len(given), config.length, _BLOCK):
+            # Numbers for a whole block also where less is left: an engine prepares each length.
+            uniforms_KB = uniforms.block(first, _BLOCK)
+            wait, logits, carried = writer.sample_block(logits, carried, uniforms_KB, filters)
+            yield _Block(min(_BLOCK, config.length - first), wait)
+
+    for block in _one_ahead(blocks()):
+        texts = writer.vocabulary.decode_rows(block.wait()[: block.length].T)
+        for texts_B in list(texts[0]) if len(texts) == 1 else [texts]:
+            yield _Sampled(samples_B, texts_B)
+
+
+def _one_ahead(blocks: Iterator[_Block]) -> Iterator[_Block]:
+    """Yield each block once the next one is started."""
+    waiting = list(itertools.islice(blocks, 1))
+    for block in blocks:
+        yield waiting.pop()
+        waiting.append(block)
+    yield from waiting
+
+
 def _sample(
     writer: Writer,
     codes: Codes,
     config: SampleConfig,
     rules: Sequence[Rule],
-    texts: "Sequence[_Text]",
+    texts: Sequence[SampleText],
     prompt_state: PromptState | None,
-    log_probabilities: bool,
 ) -> Iterator[_Sampled]:
-    seed = secrets.randbits(32) if config.seed is None else config.seed
-    vocabulary, samples_B = writer.vocabulary, np.arange(config.num_samples)
-    uniforms = SampleUniforms(seed, config.num_samples)
-    opening = len(codes) == 0
-    if opening:
-        line_break = "\n" * ("\n" in vocabulary)
-        if rules:
-            codes = vocabulary.encode(line_break or writer.line_start)
-            opening = False
-        else:
-            codes = vocabulary.encode(line_break + writer.line_start)
-            given_B = codes[-1:].astype(np.int64).repeat(config.num_samples)
-            yield _Sampled(samples_B, writer.line_start * config.num_samples, given_B, None)
-    logits_1V, state = prompt_state or writer.read(codes)
-    logits_BV, state = logits_1V[samples_B * 0], writer.pick(state, samples_B * 0)
-    if isinstance(writer, BlockWriter) and not rules and not log_probabilities:
-        for first in itertools.count(int(opening), _BLOCK):
-            uniforms_KB = np.stack([uniforms.at(first + n) for n in range(_BLOCK)])
-            codes_KB, logits_BV, state = writer.sample_block(logits_BV, state, uniforms_KB, config)
-            for codes_B in codes_KB:
-                yield _Sampled(samples_B, vocabulary.decode(codes_B), codes_B, None)
-    for position in itertools.count(int(opening)):
+    """Yield one character of each sample at a time, without end."""
+    codes, given = _opening(writer, codes, bool(rules))
+    if given:
+        yield _Sampled(np.arange(config.num_samples), given * config.num_samples)
+    uniforms, samples_B, logits_BV, state = _begin(writer, codes, config, prompt_state)
+    filters = Filters.of(config)
+    for position in itertools.count(len(given)):
         writing_B = [not texts[sample].ended for sample in samples_B.tolist()]
         # Leaving some out costs more than computing a few in vain; rules cannot hold for those.
         if sum(writing_B) <= (len(samples_B) - 1 if rules else len(samples_B) // 2):
@@ -154,8 +210,8 @@ def _sample(
             allowed_BV = allowed_in_text(rules, places)
             possible_BV = np.where(allowed_BV, logits_BV, -np.inf)
         uniforms_B = uniforms.at(position)[samples_B]
-        codes_B = sample_codes(distribution(possible_BV, config), uniforms_B)
-        yield _Sampled(samples_B, vocabulary.decode(codes_B), codes_B, logits_BV)
+        codes_B = sample_codes(distribution(possible_BV, filters), uniforms_B)
+        yield _Sampled(samples_B, writer.vocabulary.decode(codes_B), codes_B, logits_BV)
         logits_BV, state = writer.step(state, codes_B)
 
 
@@ -235,35 +291,3 @@ def _joined(pieces: Iterable[Piece], num_samples: int) -> list[str]:
     for piece in pieces:
         texts[piece.sample].append(piece.text)
     return ["".join(text) for text in texts]
-
-
-class _Text:
-    """One text being written: where it is, what of it is held back, and whether it has ended."""
-
-    def __init__(self, prompt: str, config: SampleConfig, ruled: bool) -> None:
-        self.ended = False
-        self.held = ""
-        """What may be the beginning of the stop text."""
-        self.place = first_place(prompt)
-        """Where the next character stands; kept only where rules ask for it."""
-        self._ruled = ruled
-        self._stop = config.stop
-        self._lines = len(config.acrostic) if config.acrostic else None
-
-    def take(self, character: str) -> str:
-        """Take in a character; return what can be shown by now."""
-        if self._ruled:
-            self.place = self.place.after(character)
-            self.ended = self.place.line == self._lines
-        if self._stop is None:
-            return character
-        self.held += character
-        if self.held.endswith(self._stop):
-            self.ended = True
-            return self.held.removesuffix(self._stop)
-        longest = 0 if self.ended else min(len(self.held), len(self._stop) - 1)
-        tails = (self.held[len(self.held) - length :] for length in range(longest, -1, -1))
-        tail = next(tail for tail in tails if self._stop.startswith(tail))
-        shown = self.held[: len(self.held) - len(tail)]
-        self.held = tail
-        return shown

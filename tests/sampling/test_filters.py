@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,7 @@ from hypothesis import strategies as st
 
 from charrnn.config.sampling import SampleConfig
 from charrnn.sampling.filters import (
+    Filters,
     apply_min_p,
     apply_temperature,
     apply_top_k,
@@ -48,9 +51,9 @@ def test_min_p_is_relative_to_the_likeliest() -> None:
 
 
 def test_filters_apply_in_the_documented_order() -> None:
-    config = SampleConfig(temperature=1.0, top_k=3, top_p=0.75, min_p=0.8)
+    filters = Filters(temperature=1.0, top_k=3, top_p=0.75, min_p=0.8)
     # top-k leaves 4, 3, 2 ninths; top-p the first two: 4, 3 sevenths; min-p drops 3 < 0.8 * 4.
-    np.testing.assert_allclose(distribution(np.log(P), config), [[0, 1, 0, 0]])
+    np.testing.assert_allclose(distribution(np.log(P), filters), [[0, 1, 0, 0]])
 
 
 def test_each_row_is_filtered_on_its_own() -> None:
@@ -95,11 +98,18 @@ def test_filters_do_the_same_to_tensors_and_arrays(
     logits_BV = draws.normal(size=(4, 7)).astype(np.float32)
     if ties:
         logits_BV = logits_BV.round()
-    config = SampleConfig(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-    p_BV = distribution(logits_BV, config)
-    same_BV = distribution(torch.from_numpy(logits_BV), config)
+    filters = Filters(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
+    p_BV = distribution(logits_BV, filters)
+    same_BV = distribution(torch.from_numpy(logits_BV), filters)
     assert isinstance(same_BV, torch.Tensor)
     np.testing.assert_allclose(same_BV.numpy(), p_BV, rtol=1e-12, atol=1e-15)
     uniforms_B = draws.uniform(size=4)
     codes_B = sample_codes(torch.from_numpy(p_BV), torch.from_numpy(uniforms_B))
     assert codes_B.tolist() == sample_codes(p_BV, uniforms_B).tolist()
+
+
+def test_filters_are_the_fields_of_a_config_that_have_their_names() -> None:
+    config = SampleConfig(temperature=(0.7,), top_k=3, top_p=0.8, min_p=0.1)
+    assert Filters.of(config) == Filters(temperature=0.7, top_k=3, top_p=0.8, min_p=0.1)
+    shared = {each.name for each in dataclasses.fields(Filters)}
+    assert shared <= {each.name for each in dataclasses.fields(SampleConfig)}

@@ -1,12 +1,13 @@
 """Engines that write: how likely is each next character, given those before it."""
 
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config.sampling import SampleConfig
 from charrnn.data.vocabulary import Codes, Vocabulary
+from charrnn.sampling.filters import Filters
 
 
 @runtime_checkable
@@ -37,13 +38,11 @@ class BlockWriter(Writer, Protocol):
     """
 
     def sample_block(
-        self,
-        logits_BV: NDArray[np.float32],
-        state: Any,
-        uniforms_KB: NDArray[np.float64],
-        config: SampleConfig,
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], Any]:
+        self, logits_BV: Any, state: Any, uniforms_KB: NDArray[np.float64], filters: Filters
+    ) -> tuple[Callable[[], NDArray[np.integer[Any]]], Any, Any]:
         """Sample K characters of each sample, the first from the logits, with the given uniforms.
 
-        Return their codes (K, B), and the logits and the state after the last.
+        May return before they are sampled: a function that waits for their codes (K, B), and the
+        logits and the state after the last, for the next call. The logits are an array, or what
+        the last call returned.
         """

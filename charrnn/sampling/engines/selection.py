@@ -1,6 +1,6 @@
 """The sampling engine for a model, a run or a checkpoint."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.runs.checkpoint import Checkpoint
@@ -11,13 +11,20 @@ if TYPE_CHECKING:
     from charrnn.sampling.engines.eager import TorchWriter
 
 
-def writer_for(source: "Writer | CharRNN | str | None") -> Writer:
-    """Return a writer for a model, a run (as `charrnn.load` takes it), or a writer itself."""
+Precision = Literal["auto", "float32"]
+
+
+def writer_for(source: "Writer | CharRNN | str | None", precision: Precision = "auto") -> Writer:
+    """Return a writer for a model, a run (as `charrnn.load` takes it), or a writer itself.
+
+    The precision matters on a GPU: see `GraphWriter`.
+    """
     if isinstance(source, Writer):
         return source
     from charrnn.model.loading import load
 
-    return network_writer(load(source) if source is None or isinstance(source, str) else source)
+    model = load(source) if source is None or isinstance(source, str) else source
+    return network_writer(model, precision)
 
 
 def writer_of(
@@ -25,12 +32,13 @@ def writer_of(
     *,
     num_samples: int = 1,
     device: str = "auto",
-    precision: str = "auto",
+    precision: Precision = "auto",
 ) -> Writer:
     """Return the fastest writer of a checkpoint for this many texts at once.
 
     For one text, `auto` is a loop over the 8-bit weights of an lstm, compiled if it can be, on the
-    processor and without torch; `float32` is the network as it was trained.
+    processor and without torch. For several, on a GPU, it is `GraphWriter`. `float32` is the
+    network as it was trained.
     """
     config = checkpoint.run.config
     alone = num_samples == 1 and config.model.cell == "lstm"
@@ -42,15 +50,15 @@ def writer_of(
         return QuantizedWriter(arrays, config.model, vocabulary, config.corpus.line_start)
     from charrnn.model.loading import load_checkpoint
 
-    return network_writer(load_checkpoint(checkpoint, device))
+    return network_writer(load_checkpoint(checkpoint, device), precision)
 
 
-def network_writer(model: "CharRNN") -> "TorchWriter":
-    """Return the fastest writer for a model on its device."""
+def network_writer(model: "CharRNN", precision: Precision = "auto") -> "TorchWriter":
+    """Return the fastest writer for a model on its device; see `writer_for`."""
     if model.device.type == "cuda":
         from charrnn.sampling.engines.cuda_graph import GraphWriter
 
-        return GraphWriter(model)
+        return GraphWriter(model, precision=precision)
     from charrnn.sampling.engines.eager import TorchWriter
 
     try:
