@@ -53,7 +53,9 @@ InteractiveOption = Annotated[
 ]
 PrecisionOption = Annotated[
     Literal["auto", "float32"],
-    typer.Option(help="Of the weights; auto: 8 bits for a single text on a processor."),
+    typer.Option(
+        help="Of the weights; auto: 8 bits for a single text on a processor, float16 on a GPU."
+    ),
 ]
 
 

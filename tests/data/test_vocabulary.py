@@ -98,3 +98,12 @@ def test_codes_take_the_smallest_integer_that_holds_them() -> None:
 def test_a_vocabulary_is_distinct_single_characters(characters: list[str]) -> None:
     with pytest.raises(VocabularyError):
         Vocabulary(characters)
+
+
+def test_rows_of_codes_are_decoded_together() -> None:
+    vocabulary = Vocabulary("\0a\ud800\U0001f600\n")
+    codes_BK = np.array([[0, 1, 2], [3, 4, 0]])
+    expected = [vocabulary.decode(codes_K) for codes_K in codes_BK]
+    assert vocabulary.decode_rows(codes_BK) == expected
+    assert vocabulary.decode_rows(codes_BK.T.copy().T) == expected
+    assert vocabulary.decode_rows(codes_BK[:, :0]) == ["", ""]

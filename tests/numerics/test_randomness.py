@@ -16,6 +16,17 @@ def test_the_number_of_a_sample_does_not_depend_on_how_many_are_drawn() -> None:
         assert np.array_equal(SampleUniforms(5, number).at(9), many[:number])
 
 
+def test_a_block_of_numbers_is_the_highest_53_bits_of_philox() -> None:
+    bits = np.random.Philox(key=5, counter=0)
+    block_KB = SampleUniforms(seed=5, num_samples=7).block(3, 4)
+    for position, uniforms_B in enumerate(block_KB, 3):
+        state = bits.state
+        state["state"]["counter"][:] = [0, position, 0, 0]
+        bits.state = {**state, "buffer_pos": 4}
+        assert np.array_equal(uniforms_B, (bits.random_raw(7) >> np.uint64(11)) * 2.0**-53)
+        assert np.array_equal(uniforms_B, SampleUniforms(5, 7).at(position))
+
+
 def test_numbers_differ_between_seeds_positions_and_samples() -> None:
     numbers = np.stack(
         [SampleUniforms(seed, 12).at(position) for seed in range(20) for position in range(20)]

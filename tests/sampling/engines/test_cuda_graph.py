@@ -3,18 +3,29 @@
 A CUDA graph does the captured work again on the same memory; without a GPU a function does.
 """
 
+import warnings
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from charrnn.config.model import Cell, ModelConfig
 from charrnn.config.sampling import SampleConfig
 from charrnn.data.vocabulary import Vocabulary
+from charrnn.errors import DeviceWarning
 from charrnn.model.network import CharRNN
 from charrnn.numerics.cuda_graph import Work
 from charrnn.sampling import loop
-from charrnn.sampling.engines.cuda_graph import GraphWriter
+from charrnn.sampling.engines import cuda_graph
+from charrnn.sampling.engines.cuda_graph import Draw, GraphWriter
 from charrnn.sampling.engines.eager import TorchWriter
+from charrnn.sampling.engines.selection import writer_for
+from charrnn.sampling.filters import Filters, distribution, sample_codes
 from charrnn.sampling.loop import generate, judged, stream
 
 VOCABULARY = Vocabulary(tuple("\n abcdefghij"))
@@ -76,6 +87,137 @@ def test_a_block_is_captured_once_for_its_size_and_filters() -> None:
     assert len(captured) == 4
 
 
+def test_a_last_shorter_block_is_not_captured_again() -> None:
+    captured = []
+
+    def capture(work: Work) -> Work:
+        captured.append(work)
+        return rehearsed(work)
+
+    writer = GraphWriter(network(), capture)
+    for length in (10, 64, 65, 100):
+        assert len(generate(writer, "a", length=length, seed=1)[0]) == length
+    assert len(captured) == 1
+
+
+def test_the_next_block_is_started_before_a_block_is_decoded_and_none_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    events = []
+    writer, decode = GraphWriter(network(), rehearsed), Vocabulary.decode_rows
+
+    def sample_block(*arguments: Any) -> Any:
+        events.append("start")
+        return GraphWriter.sample_block(writer, *arguments)
+
+    def decode_rows(vocabulary: Vocabulary, codes_BK: NDArray[Any]) -> list[str]:
+        events.append("decode")
+        return decode(vocabulary, codes_BK)
+
+    monkeypatch.setattr(writer, "sample_block", sample_block)
+    monkeypatch.setattr(Vocabulary, "decode_rows", decode_rows)
+    generate(writer, "a", length=3 * loop._BLOCK, seed=1)
+    assert events == ["start", "start", "decode", "start", "decode", "decode"]
+
+
+def test_texts_of_one_engine_that_take_turns_do_not_mix() -> None:
+    graphed, plain = both(network())
+    pairs = zip(
+        stream(graphed, "a", length=150, seed=1),
+        stream(graphed, "b", length=150, seed=2),
+        strict=True,
+    )
+    first, second = ("".join(text) for text in zip(*pairs, strict=True))
+    assert [first] == generate(plain, "a", length=150, seed=1)
+    assert [second] == generate(plain, "b", length=150, seed=2)
+
+
+def test_weights_that_training_changed_are_read_at_the_next_prompt() -> None:
+    model = network()
+    writer = GraphWriter(model, rehearsed)
+    before = generate(writer, "a", length=100, seed=1)
+    model.initialize(6)
+    after = generate(writer, "a", length=100, seed=1)
+    assert after == generate(TorchWriter(model), "a", length=100, seed=1)
+    assert after != before
+
+
+def test_logits_and_state_stay_on_the_device_between_blocks() -> None:
+    writer = GraphWriter(network(), rehearsed)
+    logits_1V, state = writer.read(VOCABULARY.encode("a"))
+    uniforms_KB = np.full((4, 1), 0.5)
+    wait, logits, after = writer.sample_block(
+        logits_1V, state, uniforms_KB, Filters(temperature=1.0)
+    )
+    assert isinstance(logits, torch.Tensor)
+    assert [part.shape for part in after.parts_LBH] == [part.shape for part in state.parts_LBH]
+    codes_KB = wait()
+    writer.sample_block(logits, after, 1 - uniforms_KB / 2, Filters(temperature=1.0))
+    assert np.array_equal(codes_KB, wait())  # the next block has other memory
+
+
+def test_what_cannot_be_captured_is_computed_all_the_same() -> None:
+    def capture(work: Work) -> Work:
+        work()
+        raise RuntimeError("no graphs here")
+
+    model = network()
+    writer = GraphWriter(model, capture)
+    sentence = r"cannot be captured as a CUDA graph \(no graphs here\), so its kernels are started"
+    with pytest.warns(DeviceWarning, match=sentence):
+        text = generate(writer, "a", length=150, seed=1)
+    assert text == generate(TorchWriter(model), "a", length=150, seed=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # said once
+        generate(writer, "a", length=10, seed=1, top_k=2)
+
+
+def test_too_little_memory_is_not_taken_for_a_failed_capture() -> None:
+    def capture(work: Work) -> Work:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        generate(GraphWriter(network(), capture), "a", length=10)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    temperature=st.sampled_from([0.0, 0.3, 1.0, 2.0]),
+    top_k=st.none() | st.integers(1, 9),
+    top_p=st.none() | st.floats(0.01, 1),
+    min_p=st.none() | st.floats(0, 1),
+)
+def test_the_quick_draw_is_the_draw_of_all_engines(
+    seed: int, temperature: float, top_k: int | None, top_p: float | None, min_p: float | None
+) -> None:
+    draws = np.random.default_rng(seed)
+    logits_BV = draws.normal(scale=3, size=(6, 11)).astype(np.float32)
+    uniforms_B = draws.random(6)
+    filters = Filters(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
+    codes_B = torch.full((6,), -1)
+    draw = Draw(filters, torch.device("cpu"))
+    draw(torch.from_numpy(logits_BV), torch.from_numpy(uniforms_B), codes_B)
+    assert codes_B.tolist() == sample_codes(distribution(logits_BV, filters), uniforms_B).tolist()
+
+
+@pytest.mark.parametrize("min_p", [None, 0.0, 0.1])
+def test_logits_that_are_no_numbers_give_codes_of_the_vocabulary(min_p: float | None) -> None:
+    codes_B = torch.full((2,), -1)
+    draw = Draw(Filters(temperature=1.0, min_p=min_p), torch.device("cpu"))
+    draw(torch.full((2, 5), torch.nan), torch.tensor([0.0, 0.9], dtype=torch.float64), codes_B)
+    assert 0 <= codes_B.min() <= codes_B.max() < 5
+
+
+@pytest.mark.parametrize("precision", ["auto", "float32"])
+def test_a_model_on_a_gpu_gets_this_engine_with_the_precision_asked_for(
+    precision: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model: Any = SimpleNamespace(device=torch.device("cuda"))
+    monkeypatch.setattr(cuda_graph, "GraphWriter", lambda *given, **named: (given, named))
+    engine: Any = writer_for(model, precision)
+    assert engine == ((model,), {"precision": precision})
+
+
 def test_rules_and_likelihoods_are_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     graphed, plain = both(network())
     monkeypatch.setattr(graphed, "sample_block", None)
@@ -88,6 +230,18 @@ def test_rules_and_likelihoods_are_looked_at_one_by_one(monkeypatch: pytest.Monk
 @pytest.mark.gpu
 def test_a_gpu_writes_in_blocks_what_it_writes_one_by_one() -> None:
     model = network().to("cuda")
+    graphed = GraphWriter(model, precision="float32")
     config = SampleConfig(length=300, seed=3, num_samples=2, top_p=0.9)
-    assert generate(GraphWriter(model), "a", config) == generate(TorchWriter(model), "a", config)
+    assert generate(graphed, "a", config) == generate(TorchWriter(model), "a", config)
     assert loop._BLOCK < 300
+
+
+@pytest.mark.gpu
+def test_rounded_factors_give_nearly_the_same_text_on_a_gpu() -> None:
+    model = network().to("cuda")
+    config = SampleConfig(length=64, seed=3, num_samples=64)
+    rounded, exact = (
+        generate(GraphWriter(model, precision=each), "a", config) for each in ("auto", "float32")
+    )
+    same = sum(a == b for a, b in zip("".join(rounded), "".join(exact), strict=True))
+    assert same > 0.7 * 64 * 64

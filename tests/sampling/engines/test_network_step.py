@@ -1,0 +1,130 @@
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from charrnn.config.model import Cell, ModelConfig
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.model.network import CharRNN
+from charrnn.model.state import State
+from charrnn.sampling.engines import network_step
+from charrnn.sampling.engines.cuda_graph import GraphWriter
+from charrnn.sampling.engines.network_step import LstmStep, ModelStep, NetworkStep
+from charrnn.sampling.filters import Filters
+
+CODES_TB = torch.randint(0, 12, (9, 5), generator=torch.Generator().manual_seed(1))
+
+
+def network(cell: Cell = "lstm", num_layers: int = 3) -> CharRNN:
+    vocabulary = Vocabulary("\n abcdefghij")
+    shape = ModelConfig(cell=cell, num_layers=num_layers, hidden_size=20)
+    return CharRNN(shape, vocabulary).initialize(5).requires_grad_(False)
+
+
+def all_logits(step: NetworkStep) -> tuple[Tensor, State]:
+    state = step.allocate(CODES_TB.shape[1])
+    carried, logits = step.carried(state), []
+    for codes_B in CODES_TB:
+        logits_BV, carried = step.advance(codes_B, carried)
+        logits.append(logits_BV)
+    return torch.stack(logits), state
+
+
+@pytest.mark.parametrize("num_layers", [1, 3])
+def test_characters_one_by_one_give_the_logits_of_the_model(num_layers: int) -> None:
+    model = network(num_layers=num_layers)
+    expected_TBV, _ = model(CODES_TB, model.initial_state(5))
+    for step in (LstmStep(model, torch.float32), ModelStep(model)):
+        torch.testing.assert_close(all_logits(step)[0], expected_TBV, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("cell", ["gru", "rnn"])
+def test_other_cells_are_computed_by_the_model(cell: Cell) -> None:
+    model = network(cell)
+    expected_TBV, _ = model(CODES_TB, model.initial_state(5))
+    torch.testing.assert_close(all_logits(ModelStep(model))[0], expected_TBV, rtol=1e-5, atol=1e-5)
+
+
+def test_rounded_factors_change_the_logits_a_little() -> None:
+    model = network()
+    expected_TBV, _ = model(CODES_TB, model.initial_state(5))
+    logits_TBV, state = all_logits(LstmStep(model, torch.float16))
+    largest = (logits_TBV - expected_TBV).abs().max().item()
+    assert 1e-6 < largest < 5e-3
+    assert logits_TBV.dtype == torch.float32
+    assert [part.dtype for part in state.parts_LBH] == [torch.float16, torch.float32]
+
+
+def test_weights_that_changed_in_place_are_read_by_refresh() -> None:
+    model, other = network(), network().initialize(6)
+    step = LstmStep(model, torch.float32)
+    for mine, new in zip(model.parameters(), other.parameters(), strict=True):
+        mine.copy_(new)
+    step.refresh()
+    expected_TBV, _ = other(CODES_TB, other.initial_state(5))
+    torch.testing.assert_close(all_logits(step)[0], expected_TBV, rtol=1e-5, atol=1e-5)
+
+
+class Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the operations that start a kernel: all but views and the allocation of memory."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count: Counter[str] = Counter()
+        self._inside = False
+
+    def as_one(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Count a function, which is one kernel on a GPU, as one."""
+
+        def counted(*arguments: Any) -> Any:
+            self.count[name] += 1
+            self._inside = True
+            try:
+                return function(*arguments)
+            finally:
+                self._inside = False
+
+        return counted
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        name, returns = function._schema.name, function._schema.returns
+        is_view = any(each.alias_info and not each.alias_info.is_write for each in returns)
+        if not (self._inside or is_view or name.startswith("aten::empty")):
+            self.count[name] += 1
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize(
+    ("filters", "most"),
+    [
+        (Filters(temperature=0.8), 17),
+        (Filters(temperature=0.8, min_p=0.05), 20),
+        (Filters(temperature=0.0, top_k=3), 12),
+        (Filters(temperature=0.8, top_k=3), 30),
+        (Filters(temperature=0.8, top_p=0.9), 37),
+    ],
+)
+def test_a_character_takes_few_kernels(
+    filters: Filters, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most of the time of one text is the start of kernels, about 2 us for each."""
+    kernels = Kernels()
+    cell = kernels.as_one("lstm_cell", network_step._lstm_cell)
+    monkeypatch.setattr(network_step, "_lstm_cell", cell)
+
+    def kernels_of(length: int) -> int:
+        writer = GraphWriter(network(), lambda work: work)
+        block = writer._block((length, 4), filters)
+        kernels.count.clear()
+        with torch.no_grad(), kernels:
+            block.run()
+        return kernels.count.total()
+
+    assert kernels_of(6) - kernels_of(5) == most
+    assert kernels_of(5) - 5 * most <= 4
