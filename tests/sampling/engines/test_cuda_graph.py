@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -151,8 +151,8 @@ def test_logits_and_state_stay_on_the_device_between_blocks() -> None:
     )
     assert isinstance(logits, torch.Tensor)
     assert [part.shape for part in after.parts_LBH] == [part.shape for part in state.parts_LBH]
-    codes_KB = wait()
-    writer.sample_block(logits, after, 1 - uniforms_KB / 2, Filters(temperature=1.0))
+    codes_KB = wait().copy()
+    writer.sample_block(logits, after, 0 * uniforms_KB, Filters(temperature=1.0))
     assert np.array_equal(codes_KB, wait())  # the next block has other memory
 
 
@@ -185,8 +185,9 @@ def test_too_little_memory_is_not_taken_for_a_failed_capture() -> None:
     temperature=st.sampled_from([0.0, 0.3, 1.0, 2.0]),
     top_k=st.none() | st.integers(1, 9),
     top_p=st.none() | st.floats(0.01, 1),
-    min_p=st.none() | st.floats(0, 1),
+    min_p=st.none() | st.sampled_from([0.0, 1.0]) | st.floats(0, 1),
 )
+@example(seed=1, temperature=1.0, top_k=None, top_p=None, min_p=1.0)
 def test_the_quick_draw_is_the_draw_of_all_engines(
     seed: int, temperature: float, top_k: int | None, top_p: float | None, min_p: float | None
 ) -> None:

@@ -54,7 +54,7 @@ def test_rounded_factors_change_the_logits_a_little() -> None:
     expected_TBV, _ = model(CODES_TB, model.initial_state(5))
     logits_TBV, state = all_logits(LstmStep(model, torch.float16))
     largest = (logits_TBV - expected_TBV).abs().max().item()
-    assert 1e-6 < largest < 5e-3
+    assert 1e-6 < largest < 1e-3
     assert logits_TBV.dtype == torch.float32
     assert [part.dtype for part in state.parts_LBH] == [torch.float16, torch.float32]
 
