@@ -123,8 +123,9 @@ class GraphWriter(TorchWriter, BlockWriter):
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
+            reason = str(error).partition("\n")[0]
             warnings.warn(
-                f"the sampling of text cannot be captured as a CUDA graph ({error}), so its "
+                f"the sampling of text cannot be captured as a CUDA graph ({reason}), so its "
                 "kernels are started one by one, which is slower",
                 DeviceWarning,
                 stacklevel=2,

@@ -159,7 +159,7 @@ def test_logits_and_state_stay_on_the_device_between_blocks() -> None:
 def test_what_cannot_be_captured_is_computed_all_the_same() -> None:
     def capture(work: Work) -> Work:
         work()
-        raise RuntimeError("no graphs here")
+        raise RuntimeError("no graphs here\nand a hint")
 
     model = network()
     writer = GraphWriter(model, capture)
