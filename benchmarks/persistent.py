@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import statistics
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -101,9 +102,11 @@ def contenders(sizes: Sizes, device: torch.device) -> dict[str, Callable[[], Non
         "nn.LSTM TF32": step(lambda: stock(x_TB), lambda: tensor_float_32(True)),
     }
     for name, dtype in PRECISIONS.items():
+        if device.type == "cpu" and dtype == torch.float16:  # no LSTM of torch computes in it there
+            continue
 
         def context(dtype: torch.dtype = dtype) -> torch.autocast:
-            return torch.autocast("cuda", dtype)
+            return torch.autocast(device.type, dtype)
 
         rounded = Stock(sizes).to(device, dtype)  # under autocast, it computes in float16
         found[f"nn.LSTM {name}"] = step(partial(rounded, x_TB), contextlib.nullcontext)
@@ -126,6 +129,8 @@ def tensor_float_32(allowed: bool) -> Any:
 
 def why_not(sizes: Sizes, dtype: torch.dtype, device: torch.device) -> str | None:
     """Return why the kernel is not used for a size; None if it is."""
+    if device.type != "cuda":
+        return "it runs on NVIDIA GPUs only"
     return persistent.refusal_reason(
         persistent.Workload(
             cell="lstm",
@@ -140,8 +145,12 @@ def why_not(sizes: Sizes, dtype: torch.dtype, device: torch.device) -> str | Non
     )
 
 
-def milliseconds(run: Callable[[], None]) -> float:
-    """Return how long the GPU takes."""
+def milliseconds(run: Callable[[], None], device: torch.device) -> float:
+    """Return how long the device takes."""
+    if device.type != "cuda":
+        begun = time.perf_counter()
+        run()
+        return 1000 * (time.perf_counter() - begun)
     start, end = (
         torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         for _ in range(2)
@@ -153,9 +162,9 @@ def milliseconds(run: Callable[[], None]) -> float:
     return float(start.elapsed_time(end))
 
 
-def product(device: torch.device) -> Callable[[], None]:
+def product(device: torch.device, rows: int) -> Callable[[], None]:
     """Return one large product in bfloat16."""
-    a, b = (torch.randn(SQUARE, SQUARE, device=device, dtype=torch.bfloat16) for _ in range(2))
+    a, b = (torch.randn(rows, rows, device=device, dtype=torch.bfloat16) for _ in range(2))
 
     def run() -> None:
         torch.mm(a, b)
@@ -169,20 +178,25 @@ def main() -> None:
     for name, default in (("hidden", 512), ("layers", 3), ("streams", 128), ("steps", 128)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--square", type=int, default=SQUARE, help="rows of the large product")
+    parser.add_argument(
+        "--device", choices=("cuda", "cpu"), default="cuda", help="cpu: a rehearsal"
+    )
     asked = parser.parse_args()
-    if not torch.cuda.is_available():
+    if asked.device == "cuda" and not torch.cuda.is_available():
         sys.exit("this benchmark needs an NVIDIA GPU, and torch finds none here")
     sizes = Sizes(asked.layers, asked.hidden, asked.streams, asked.steps)
-    device = torch.device("cuda", torch.cuda.current_device())
-    print(f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}, {sizes}")
-    timed = {**contenders(sizes, device), "large product": product(device)}
+    device = torch.device(asked.device)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    print(f"{name}, torch {torch.__version__}, {sizes}")
+    timed = {**contenders(sizes, device), "large product": product(device, asked.square)}
     times: dict[str, list[float]] = {name: [] for name in timed}
     for turn in range(WARM_UPS + asked.rounds):
         for name, run in timed.items():
-            spent = milliseconds(run)
+            spent = milliseconds(run, device)
             if turn >= WARM_UPS:
                 times[name].append(spent)
-    rate = 2 * SQUARE**3 / statistics.median(times.pop("large product"))
+    rate = 2 * asked.square**3 / statistics.median(times.pop("large product"))
     first = statistics.median(next(iter(times.values())))
     print(f"{'':30} {'us a step of time':>24} {'char/s':>12} ratio")
     for name, each in times.items():
@@ -195,6 +209,8 @@ def show(name: str, sizes: Sizes, spent: list[float], first: float) -> None:
     median = statistics.median(spent)
     low, middle, high = (1000 * each / sizes.steps for each in (spent[0], median, spent[-1]))
     characters = sizes.streams * sizes.steps / median * 1000
+    result = f"layers-{sizes.streams}x{sizes.steps}-{name.replace(' ', '-')}"
+    print(f"RESULT {result} {middle:.6g} us a step of time")
     print(
         f"{name:30} {middle:8.2f} ({low:.2f}-{high:.2f}) {characters:12,.0f} {first / median:5.2f}"
     )

@@ -1,0 +1,67 @@
+"""What a rehearsal uses instead of a GPU: a processor, an emulation of the kernel, no graph."""
+
+import contextlib
+import functools
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import torch
+from turns import replaced
+
+from charrnn.config.training import DeviceName
+from charrnn.numerics.cuda_graph import Work, cuda_graph
+from charrnn.numerics.devices import choose_device
+from charrnn.training import trainer
+from charrnn.training.step.graph_step import GraphedTrainStep
+from charrnn.training.step.train_step import TrainStep
+
+REHEARSALS = 3
+
+
+def device_name(rehearse: bool) -> DeviceName:
+    """Return the name of the device that is checked."""
+    return "cpu" if rehearse else "cuda"
+
+
+def prepared_device(rehearse: bool) -> torch.device:
+    """Return the device that is checked, set up as by `charrnn train`."""
+    return choose_device(device_name(rehearse))
+
+
+def capture(work: Work) -> Work:
+    """Capture work as a CUDA graph; without a GPU, return the function after some calls."""
+    if torch.cuda.is_available():
+        return cuda_graph(work)
+    for _ in range(REHEARSALS):
+        work()
+    return work
+
+
+def graphed_steps(rehearse: bool) -> contextlib.AbstractContextManager[None]:
+    """Let trainers take their steps by graph, as they do on a GPU, also in a rehearsal."""
+    if not rehearse:
+        return contextlib.nullcontext()
+    return replaced(trainer, TrainStep=functools.partial(GraphedTrainStep, capture=capture))
+
+
+def single_steps() -> contextlib.AbstractContextManager[None]:
+    """Let trainers that are made in a block take their steps one by one."""
+    return replaced(trainer, GraphedTrainStep=TrainStep)
+
+
+@contextlib.contextmanager
+def emulated_kernel(engine: ModuleType) -> Iterator[None]:
+    """Launch the kernels of the tests' emulation in a block, compiled by a C++ compiler."""
+    from tests.recurrence.cuda.emulator import Emulator
+
+    compiler = shutil.which("g++") or shutil.which("clang++")
+    if compiler is None:
+        raise SystemExit("a rehearsal of the kernel needs a C++ compiler")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        replaced(engine, launch_kernel=Emulator(Path(folder), compiler).launch()),
+    ):
+        yield
