@@ -43,7 +43,9 @@ def environment_of(site: Path, rehearse: bool) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "COLUMNS": "120",
     }
-    return {**environment, "CUDA_VISIBLE_DEVICES": ""} if rehearse else environment
+    if rehearse:
+        environment.update(CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1")
+    return environment
 
 
 def run_all(tasks: list[Task], sanitizer: list[Task], runner: Runner, output: Path) -> None:

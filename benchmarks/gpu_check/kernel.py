@@ -64,11 +64,11 @@ def check(sizes: Sizes, dtype_name: str, device: torch.device) -> bool:
         values = [f"{share:.4f}" for share in shares.tolist()]
         print(f"{name}: {' '.join(values)} in {time.perf_counter() - start:.1f} s")
         largest.append(float(shares.max()))
-        print_result(name, largest[-1], "of the norm")
+        print_result(name, largest[-1], "of norm")
     if len(largest) < len(sizes.batches):
         return False
     print_result(
-        f"kernel-{dtype_name}-largest-difference", float(torch.tensor(largest).max()), "of the norm"
+        f"kernel-{dtype_name}-largest-difference", float(torch.tensor(largest).max()), "of norm"
     )
     return True
 

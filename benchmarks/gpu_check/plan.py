@@ -4,6 +4,7 @@ Stages 0 to 6 take at most 7 minutes, stages 7 to 11 at most 4. Tasks that time 
 groups, timings alone.
 """
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -26,11 +27,11 @@ def parse_stages(words: Sequence[str]) -> set[int]:
     """Return the stages that numbers and ranges such as 7-11 name; raise `ValueError`."""
     stages: set[int] = set()
     for word in words:
-        first, _, last = word.partition("-")
-        named = range(int(first), int(last or first) + 1)
-        if not named or named[-1] > LAST_STAGE:
-            raise ValueError(f"{word} is not a stage: they have the numbers 0 to {LAST_STAGE}")
-        stages.update(named)
+        named = re.fullmatch(r"(\d+)(?:-(\d+))?", word)
+        first, last = (int(named[1]), int(named[2] or named[1])) if named else (1, 0)
+        if not first <= last <= LAST_STAGE:
+            raise ValueError(f"{word} is not a stage or a range: stages are 0 to {LAST_STAGE}")
+        stages.update(range(first, last + 1))
     return stages
 
 

@@ -30,7 +30,7 @@ _TIMINGS = ("seconds", "characters_per_second")
 _PARTS: tuple[Literal["model"], Literal["trainer"]] = ("model", "trainer")
 
 
-def settings(device: DeviceName) -> TrainConfig:
+def settings(device: DeviceName, threads: int | None) -> TrainConfig:
     """Return the settings of tinyshakespeare, for few steps."""
     return TrainConfig(
         batch_size=32,
@@ -39,6 +39,7 @@ def settings(device: DeviceName) -> TrainConfig:
         output_dropout=0.4,
         weight_drop=0.4,
         device=device,
+        threads=threads,
         max_steps=_EVERY * (RESUMES + 1),
         eval_every=_EVERY * (RESUMES + 1) // 2,
         log_every=_EVERY,
@@ -94,7 +95,7 @@ def main() -> None:
     if options.rehearse:
         model, characters = ModelConfig(num_layers=2, hidden_size=16), 10_000
     content = options.text.read_text("utf-8")[:characters]
-    config = settings(device_name(options.rehearse))
+    config = settings(device_name(options.rehearse), 1 if options.rehearse else None)
     identical = 0
     with tempfile.TemporaryDirectory() as folder, graphed_steps(options.rehearse):
         os.chdir(folder)

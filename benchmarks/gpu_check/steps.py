@@ -133,7 +133,7 @@ def compare(contenders: dict[str, Contender], size: str, characters: int, steps:
     graph, _, stock, _ = seconds.values()
     ratio = statistics.median(s / own for s, own in zip(stock, graph, strict=True))
     print_result(f"training-{size}", characters / statistics.median(graph), "char/s")
-    print_result(f"training-{size}-times-stock", ratio, "times stock")
+    print_result(f"training-{size}-times-stock", ratio, "times")
 
 
 def profile(take: Contender, device: torch.device) -> None:

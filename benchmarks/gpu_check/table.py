@@ -62,7 +62,10 @@ def table(record: Record) -> str:
     """Return the facts, the tasks, the other results and the verdicts."""
     lines = [f"{name}: {value}" for name, value in record.facts.items()]
     lines += ["", f"{'stage':5} {'task':24} {'seconds':>8} {'limit':>6}  end"]
-    lines += [_task_line(task, record) for task in record.planned.values()]
+    lines += [
+        _task_line(task, record)
+        for task in sorted(record.planned.values(), key=lambda task: task.stage)
+    ]
     bars = [bar for bar in BARS if bar.task in record.planned]
     names = {bar.name for bar in bars}
     others = [
@@ -73,8 +76,8 @@ def table(record: Record) -> str:
     lines += ["", "other results"] if others else []
     lines += ["; ".join(others[n : n + _COMPACT]) for n in range(0, len(others), _COMPACT)]
     card = record.facts.get("card", "unknown card")
-    title = f"REHEARSAL on a processor, no verdicts ({card})" if record.is_rehearsal else card
-    lines += ["", title, f"{'bar':48} {'measured':>18} {'limit':>10} {'aim':>9}  verdict"]
+    title = "REHEARSAL on a processor: no verdicts" if record.is_rehearsal else card
+    lines += ["", title, f"{'bar':50} {'measured':>20} {'limit':>12} {'aim':>11}  verdict"]
     lines += [_bar_line(bar, record) for bar in bars]
     return "\n".join(lines) + "\n"
 
@@ -91,7 +94,7 @@ def _bar_line(bar: Bar, record: Record) -> str:
     measured = number(result.value, result.unit) if result else "-"
     limit = f"{'<=' if bar.is_maximum else '>='} {number(bar.limit)}"
     aim = "" if bar.aim is None else number(bar.aim)
-    return f"{bar.title:48} {measured:>18} {limit:>10} {aim:>9}  {verdict(bar, record)}"
+    return f"{bar.title:50} {measured:>20} {limit:>12} {aim:>11}  {verdict(bar, record)}"
 
 
 def all_is_well(record: Record) -> bool:
