@@ -56,7 +56,7 @@ def train_steps(
     def take(count: int) -> list[float]:
         losses: list[float] = []
         while len(losses) < count:
-            losses += [step.train_loss for step in run.take_steps()]
+            losses += [step.train_loss for step in run.take_steps(write_rows=False)]
         return losses
 
     return take

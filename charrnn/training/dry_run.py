@@ -137,8 +137,8 @@ def _activations(config: RunConfig) -> int:
 
 
 def _seconds_a_step(trainer: Trainer) -> float:
-    trainer.take_steps()  # the first one also compiles and takes memory
+    trainer.take_steps(write_rows=False)  # the first one also compiles and takes memory
     begun, steps = time.perf_counter(), 0
     while (spent := time.perf_counter() - begun) < _PROBE or not steps:
-        steps += len(trainer.take_steps())
+        steps += len(trainer.take_steps(write_rows=False))
     return spent / steps

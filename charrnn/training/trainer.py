@@ -120,12 +120,13 @@ class Trainer:
             seconds=self.progress.seconds,
         )
 
-    def take_steps(self, stop: bool = False) -> list[Step]:
+    def take_steps(self, stop: bool = False, *, write_rows: bool = True) -> list[Step]:
         """Train on the next batch; on a GPU, on several batches.
 
-        Writes the rows that are due between these steps, not the row of the last one. `stop` tells
-        the other processes of the run that this one was asked to stop. Raises `DivergedError`; the
-        progress is then that of the last finite step.
+        Writes the rows that are due between these steps, not the row of the last one; none without
+        `write_rows`, for a run that has no folder. `stop` tells the other processes of the run that
+        this one was asked to stop. Raises `DivergedError`; the progress is then that of the last
+        finite step.
         """
         first = self.progress.step
         count = 1
@@ -139,7 +140,7 @@ class Trainer:
         self._step_seconds = results[-1].duration
         steps: list[Step] = []
         for result, learning_rate in zip(results, learning_rates, strict=True):
-            if steps and self.plan.row_due(self.progress):
+            if steps and write_rows and self.plan.row_due(self.progress):
                 self._write_row()
             steps.append(self._record_step(result, learning_rate))
         return steps
