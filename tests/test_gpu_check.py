@@ -171,6 +171,17 @@ def test_tasks_of_a_group_run_at_the_same_time(runner: Runner, tmp_path: Path) -
     assert [outcome.exit_code for outcome in runner.run([*tasks])] == [0, 0]
 
 
+def test_what_a_task_leaves_behind_is_ended(runner: Runner, tmp_path: Path) -> None:
+    leave = (
+        "import os, pathlib, sys, time\nif os.fork() == 0: time.sleep(1); pathlib.Path({}).touch()"
+    )
+    late = tmp_path / "late"
+    (outcome,) = runner.run([task("environment", 0, leave.format(repr(str(late))))])
+    time.sleep(2)
+    assert outcome.exit_code == 0
+    assert not late.exists()
+
+
 def test_a_text_is_the_only_one_or_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt").touch()
     assert check.find_text(tmp_path, None) == tmp_path / "a.txt"

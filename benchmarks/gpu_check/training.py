@@ -56,6 +56,7 @@ def main() -> None:
         print(charrnn("sample", run, "--seed", 1), flush=True)
         end = time.monotonic()
         seconds: dict[str, float] = json.loads(split.read_text("utf-8"))
+        seconds["exit"] = trained - start - sum(seconds.values())
         for kind, value in seconds.items():
             print_result(f"train-seconds-{kind.replace(' ', '-')}", value, "s")
         print_result("train-seconds", trained - start, "s")
