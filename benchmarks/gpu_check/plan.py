@@ -37,81 +37,63 @@ def parse_stages(words: Sequence[str]) -> set[int]:
 
 def plan_tasks(text: Path, wheels: Sequence[Path], site: Path, rehearse: bool) -> list[Task]:
     """Return the tasks of all stages in their order; `site` is the folder for wheels."""
-    flags = ("--rehearse",) if rehearse else ()
 
-    def program(module: str, *arguments: object) -> tuple[str, ...]:
-        return (sys.executable, "-m", f"gpu_check.{module}", *map(str, arguments), *flags)
+    def program(arguments: str, *more: object) -> tuple[str, ...]:
+        module, *words = arguments.split()
+        flags = ["--rehearse"] if rehearse else []
+        return (sys.executable, "-m", f"gpu_check.{module}", *words, *map(str, more), *flags)
 
-    def timed(name: str, stage: int, limit: float, log: str, command: tuple[str, ...]) -> Task:
+    def alone(name: str, stage: int, limit: float, log: str, command: tuple[str, ...]) -> Task:
         return Task(name, stage, name, command, limit, log)
 
-    install: tuple[str, ...] = (
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--no-index",
-        "--no-deps",
-    )
-    install += ("--no-compile", "--no-cache-dir", "--target", str(site), *map(str, wheels))
-    tasks = [timed("wheels", 0, 15, "environment.log", install)] if wheels else []
-    tasks += [timed("environment", 0, 15, "environment.log", program("environment"))]
-    tasks += [
-        Task(f"kernel-{dtype}", 1, "kernel", program("kernel", "check", dtype), 40, "kernel.log")
-        for dtype in DTYPES
-    ]
-    tasks += [Task("kernel-repeats", 2, "kernel", program("kernel", "repeat"), 40, "kernel.log")]
-    checks = (
-        ("resume", 5, 50, "training.log", program("resume", text)),
-        ("same-text", 6, 40, "sampling.log", program("sampling", "--same-text")),
-        ("gpu-tests", 8, 90, "checks.log", program("tools", "tests")),
-    )
-    tasks += [
-        Task(name, stage, "checks", command, limit, log)
-        for name, stage, limit, log, command in checks
-    ]
-    for streams, steps in _SMALL_SHAPES if rehearse else _SHAPES:
-        tasks.append(
-            timed(
+    tasks = [
+        alone("wheels", 0, 15, "environment.log", _install(wheels, site)),
+        alone("environment", 0, 15, "environment.log", program("environment")),
+        *(
+            Task(f"kernel-{dtype}", 1, "kernel", program(f"kernel check {dtype}"), 40, "kernel.log")
+            for dtype in DTYPES
+        ),
+        Task("kernel-repeats", 2, "kernel", program("kernel repeat"), 40, "kernel.log"),
+        Task("resume", 5, "checks", program("resume", text), 50, "training.log"),
+        Task("same-text", 6, "checks", program("sampling --same-text"), 40, "sampling.log"),
+        Task("gpu-tests", 8, "checks", program("tools tests"), 90, "checks.log"),
+        *(
+            alone(
                 f"layers-{streams}x{steps}", 3, 18, "kernel.log", _layers(streams, steps, rehearse)
             )
-        )
-    tasks += [
-        timed("steps", 4, 35, "steps.log", program("steps", text)),
-        timed("steps-cudnn", 4, 25, "steps.log", program("steps", text, "--cudnn")),
+            for streams, steps in (_SMALL_SHAPES if rehearse else _SHAPES)
+        ),
+        alone("steps", 4, 35, "steps.log", program("steps", text)),
+        alone("steps-cudnn", 4, 25, "steps.log", program("steps --cudnn", text)),
         Task("training", 5, "training", program("training", text), 140, "training.log", True),
-        timed("sampling", 6, 45, "sampling.log", program("sampling")),
-        timed("profile", 7, 25, "steps.log", program("steps", text, "--profile")),
+        alone("sampling", 6, 45, "sampling.log", program("sampling")),
+        alone("profile", 7, 25, "steps.log", program("steps --profile", text)),
         *(
-            Task(tool, SANITIZER_STAGE, "sanitizer", program("tools", tool), 40, "checks.log")
+            Task(tool, SANITIZER_STAGE, "sanitizer", program(f"tools {tool}"), 40, "checks.log")
             for tool in ("memcheck", "racecheck")
         ),
-        timed("ncu", 10, 35, "checks.log", program("tools", "ncu")),
-        timed("bench", 11, 50, "bench.log", program("tools", "bench")),
-        timed("bench-cpu", 12, 60, "bench.log", program("tools", "bench", "--device", "cpu")),
+        alone("ncu", 10, 35, "checks.log", program("tools ncu")),
+        alone("bench", 11, 50, "bench.log", program("tools bench")),
+        alone("bench-cpu", 12, 60, "bench.log", program("tools bench --device cpu")),
     ]
-    if rehearse:
-        return [replace(task, limit=_REHEARSAL_FACTOR * task.limit) for task in tasks]
-    return tasks
+    factor = _REHEARSAL_FACTOR if rehearse else 1
+    return [
+        replace(task, limit=factor * task.limit)
+        for task in tasks
+        if wheels or task.name != "wheels"
+    ]
+
+
+def _install(wheels: Sequence[Path], site: Path) -> tuple[str, ...]:
+    flags = ["-q", "--no-index", "--no-deps", "--no-compile", "--no-cache-dir", "--target"]
+    return (sys.executable, "-m", "pip", "install", *flags, str(site), *map(str, wheels))
 
 
 def _layers(streams: int, steps: int, rehearse: bool) -> tuple[str, ...]:
-    command: tuple[str, ...] = (sys.executable, str(_ROOT / "benchmarks" / "persistent.py"))
-    command += ("--streams", str(streams), "--steps", str(steps))
-    small = (
-        "--device",
-        "cpu",
-        "--hidden",
-        "32",
-        "--layers",
-        "2",
-        "--rounds",
-        "3",
-        "--square",
-        "256",
-    )
-    return command + (small if rehearse else ())
+    shape = f"--streams {streams} --steps {steps}"
+    small = "--device cpu --hidden 32 --layers 2 --rounds 3 --square 256" if rehearse else ""
+    program = str(_ROOT / "benchmarks" / "persistent.py")
+    return (sys.executable, program, *shape.split(), *small.split())
 
 
 def groups_of(tasks: Iterable[Task]) -> list[list[Task]]:

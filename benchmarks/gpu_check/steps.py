@@ -9,6 +9,7 @@ Shape suffixes: T steps, B streams.
 """
 
 import argparse
+import contextlib
 import os
 import statistics
 import tempfile
@@ -84,7 +85,12 @@ def stock_steps(
             torch.cuda.synchronize(device)
         return [0.0] * count
 
-    return tensor_cores(device)(take) if tf32 else take
+    def take_as_users_do(count: int) -> list[float]:
+        precision = tensor_cores(device) if tf32 else contextlib.nullcontext()
+        with precision, torch.backends.cudnn.flags(enabled=True, allow_tf32=tf32):
+            return take(count)
+
+    return take_as_users_do
 
 
 def time_steps(contenders: dict[str, Contender], rounds: int, steps: int) -> dict[str, list[float]]:
@@ -147,7 +153,11 @@ def profile(take: Contender, device: torch.device) -> None:
     averages = profiled.key_averages()
     column = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
     print(averages.table(sort_by=column, row_limit=50, max_name_column_width=70))
-    kernels = [row for row in averages if row.device_type == DeviceType.CUDA]
+    kernels = [
+        row
+        for row in averages
+        if row.device_type == DeviceType.CUDA and not getattr(row, "is_user_annotation", False)
+    ]
     busy = sum(row.self_device_time_total for row in kernels) / 1000 / taken
     print_result("profile-gpu-time", busy, "ms a step")
     print_result("profile-kernels", sum(row.count for row in kernels) / taken, "a step")
