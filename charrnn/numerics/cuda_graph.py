@@ -4,6 +4,7 @@ A graph reads and writes the same memory each time.
 """
 
 import contextlib
+import functools
 import warnings
 from collections.abc import Callable
 
@@ -30,15 +31,22 @@ class CaptureError(RuntimeError):
 def cuda_graph(work: Work) -> Work:
     """Capture work as a CUDA graph.
 
-    Raises `CaptureError` for work that cannot be captured, and `torch.OutOfMemoryError`.
+    The result keeps `work`: a graph only has the addresses of the tensors that work refers to, and
+    their memory must not be given to other tensors. Raises `CaptureError` for work that cannot be
+    captured, and `torch.OutOfMemoryError`.
     """
     try:
         _rehearse(work)
-        return _capture(work).replay
+        graph = _capture(work)
     except torch.OutOfMemoryError:
         raise
     except RuntimeError as error:
         raise CaptureError(str(error).partition("\n")[0]) from error
+    return functools.partial(_replay, graph, work)
+
+
+def _replay(graph: torch.cuda.CUDAGraph, _work: Work) -> None:
+    graph.replay()
 
 
 def graph_or_eager(work: Work, name: str, capture: Capture = cuda_graph) -> Work:

@@ -1,6 +1,9 @@
 """Captures that succeed and that fail; without a GPU, a stand-in does what `torch.cuda` does."""
 
 import contextlib
+import functools
+import gc
+import weakref
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -114,6 +117,18 @@ def failing(gpu: FakeGpu, error: BaseException, call: int, end: RuntimeError | N
             raise error
 
     return work
+
+
+def test_a_graph_keeps_the_tensors_that_its_work_refers_to(gpu: FakeGpu) -> None:
+    tensor = torch.zeros(1)
+    reference = weakref.ref(tensor)
+    replay = cuda_graph(functools.partial(tensor.add_, 1))
+    del tensor
+    gc.collect()
+    assert reference() is not None
+    del replay
+    gc.collect()
+    assert reference() is None
 
 
 @pytest.mark.parametrize("call", [1, 3, 4])
