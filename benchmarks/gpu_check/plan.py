@@ -59,13 +59,13 @@ def plan_tasks(text: Path, wheels: Sequence[Path], site: Path, rehearse: bool) -
         Task("gpu-tests", 8, "checks", program("tools tests"), 90, "checks.log"),
         *(
             alone(
-                f"layers-{streams}x{steps}", 3, 18, "kernel.log", _layers(streams, steps, rehearse)
+                f"layers-{streams}x{steps}", 3, 25, "kernel.log", _layers(streams, steps, rehearse)
             )
             for streams, steps in (_SMALL_SHAPES if rehearse else _SHAPES)
         ),
         alone("steps", 4, 35, "steps.log", program("steps", text)),
         alone("steps-cudnn", 4, 25, "steps.log", program("steps --cudnn", text)),
-        Task("training", 5, "training", program("training", text), 140, "training.log", True),
+        Task("training", 5, "training", program("training", text), 100, "training.log", True),
         alone("sampling", 6, 45, "sampling.log", program("sampling")),
         alone("profile", 7, 25, "steps.log", program("steps --profile", text)),
         *(
@@ -90,7 +90,7 @@ def _install(wheels: Sequence[Path], site: Path) -> tuple[str, ...]:
 
 
 def _layers(streams: int, steps: int, rehearse: bool) -> tuple[str, ...]:
-    shape = f"--streams {streams} --steps {steps}"
+    shape = f"--streams {streams} --steps {steps} --rounds 15"
     small = "--device cpu --hidden 32 --layers 2 --rounds 3 --square 256" if rehearse else ""
     program = str(_ROOT / "benchmarks" / "persistent.py")
     return (sys.executable, program, *shape.split(), *small.split())

@@ -1,7 +1,6 @@
 """Captures that succeed and that fail; without a GPU, a stand-in does what `torch.cuda` does."""
 
 import contextlib
-import functools
 import gc
 import weakref
 from collections.abc import Iterator
@@ -122,8 +121,12 @@ def failing(gpu: FakeGpu, error: BaseException, call: int, end: RuntimeError | N
 def test_a_graph_keeps_the_tensors_that_its_work_refers_to(gpu: FakeGpu) -> None:
     tensor = torch.zeros(1)
     reference = weakref.ref(tensor)
-    replay = cuda_graph(functools.partial(tensor.add_, 1))
-    del tensor
+
+    def work(tensor: torch.Tensor = tensor) -> None:
+        tensor.add_(1)
+
+    replay = cuda_graph(work)
+    del tensor, work
     gc.collect()
     assert reference() is not None
     del replay
