@@ -5,6 +5,7 @@ A graph reads and writes the same memory each time.
 
 import contextlib
 import functools
+import gc
 import warnings
 from collections.abc import Callable
 
@@ -66,8 +67,14 @@ def graph_or_eager(work: Work, name: str, capture: Capture = cuda_graph) -> Work
         return work
 
 
+@functools.cache
+def _side_stream(device: int) -> torch.cuda.Stream:
+    """Return the stream of all rehearsals and captures: cuBLAS keeps work space for each stream."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+
 def _rehearse(work: Work) -> None:
-    stream, side = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    stream, side = torch.cuda.current_stream(), _side_stream(torch.cuda.current_device())
     side.wait_stream(stream)
     try:
         with torch.cuda.stream(side):
@@ -84,9 +91,10 @@ def _capture(work: Work) -> torch.cuda.CUDAGraph:
     restricted while it captures: another one may allocate pinned memory.
     """
     torch.cuda.synchronize()
+    gc.collect()  # graphs that are no longer used are part of reference cycles
     torch.cuda.empty_cache()
     graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
-    with torch.cuda.stream(torch.cuda.Stream()):  # type: ignore[no-untyped-call]
+    with torch.cuda.stream(_side_stream(torch.cuda.current_device())):
         try:
             graph.capture_begin(pool=pool, capture_error_mode="thread_local")
             work()

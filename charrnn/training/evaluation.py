@@ -30,6 +30,14 @@ class Evaluator:
         self._model, self._held_out, self._config = model, held_out, config
         self._writer: TorchWriter | None = None
 
+    def warm_up(self) -> None:
+        """Evaluate once, so that later evaluations have their usual speed.
+
+        On a GPU, the first one checks and compiles kernels, and captures a CUDA graph.
+        """
+        self.loss(0, threading.Event())
+        self.preview(0)
+
     def loss(self, step: int, stop: threading.Event) -> float | None:
         """Return the held-out loss in nats per character, None if `stop` was set meanwhile.
 

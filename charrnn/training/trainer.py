@@ -64,9 +64,11 @@ class Trainer:
         self.training_characters, self.held_out_characters = len(training), len(held_out)
         self.plan = BudgetPlan(config, inputs.steps_per_epoch)
         self._group = group
+        self._evaluator = Evaluator(train_step.average, held_out, config)
+        if is_gpu and group.ranks.leads:
+            self._evaluator.warm_up()
         self._clock = Clock(progress.seconds)
         self._steps = StepRunner(inputs, train_step, self._clock, group)
-        self._evaluator = Evaluator(train_step.average, held_out, config)
         self._recorder = MetricsRecorder(run.metrics_path, is_writer=group.ranks.leads)
         self._saver = CheckpointSaver(run, train_step, progress, group)
         self._stop_requested = False
@@ -143,6 +145,8 @@ class Trainer:
             if steps and write_rows and self.plan.row_due(self.progress):
                 self._write_row()
             steps.append(self._record_step(result, learning_rate))
+        if self._steps.is_async and first == 1 and self.progress.budget.max_time:
+            self.plan_horizon()  # from the time of this call; the first one also captured the step
         return steps
 
     def _record_step(self, result: StepResult, learning_rate: float) -> Step:
@@ -252,9 +256,12 @@ class Trainer:
 
     def _horizon(self, evaluation_seconds: float) -> int | None:
         seconds = self._clock.seconds()
-        step_seconds = self.plan.step_seconds(
-            self.progress, seconds, self._evaluator.characters, evaluation_seconds
-        )
+        if self._steps.is_async and self._step_seconds < math.inf:
+            step_seconds = self._step_seconds + evaluation_seconds / self.plan.config.eval_every
+        else:
+            step_seconds = self.plan.step_seconds(
+                self.progress, seconds, self._evaluator.characters, evaluation_seconds
+            )
         return self.plan.horizon(self.progress, seconds, step_seconds)
 
     def _stop_reason(self, stop: threading.Event) -> str | None:

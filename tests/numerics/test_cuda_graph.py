@@ -1,6 +1,7 @@
 """Captures that succeed and that fail; without a GPU, a stand-in does what `torch.cuda` does."""
 
 import contextlib
+import functools
 import gc
 import weakref
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from charrnn.errors import DeviceWarning
+from charrnn.numerics import cuda_graph as module
 from charrnn.numerics.cuda_graph import CaptureError, Work, cuda_graph, graph_or_eager
 from charrnn.numerics.nvrtc import CudaError
 
@@ -23,6 +25,7 @@ class FakeGpu:
     """The current stream and the captures of a GPU."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(module, "_side_stream", functools.cache(FakeStream))
         self.current: Any = FakeStream()
         self.capturing: Any = None
         self.pools: set[tuple[int, int]] = set()
@@ -63,7 +66,7 @@ class FakeGpu:
 
 
 class FakeStream:
-    def __init__(self) -> None:
+    def __init__(self, device: int = 0) -> None:
         self.waits_for: list[Any] = []
 
     def wait_stream(self, other: Any) -> None:

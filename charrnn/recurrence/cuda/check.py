@@ -77,6 +77,7 @@ def check_in_child(plan: Plan, device: torch.device) -> Verdict:
         child = subprocess.run(
             _command(plan, device),
             stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C ends this process, not the check
             capture_output=True,
             text=True,
             encoding="utf-8",

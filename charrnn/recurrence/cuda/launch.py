@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from charrnn.numerics import nvrtc
 from charrnn.numerics.nvrtc import Kernels, compile_source
 from charrnn.recurrence.cuda import kernel_cache, wavefront
 from charrnn.recurrence.cuda.wavefront import Plan, addresses
@@ -37,7 +38,7 @@ def cache_key(plan: Plan, device: torch.device) -> str:
     """Return a hash of everything that decides whether the kernels of a plan are correct."""
     facts = [
         source(),
-        Path(wavefront.__file__).read_text("utf-8"),
+        *(Path(path).read_text("utf-8") for path in (wavefront.__file__, nvrtc.__file__)),
         plan_fields(plan),
         plan.definitions(),
         torch.cuda.get_device_name(device),

@@ -140,6 +140,17 @@ def test_a_dry_run_writes_no_rows_between_steps(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_time_limit_is_planned_from_the_time_of_asynchronous_steps(
+    text: Corpus, graphed: pytest.MonkeyPatch
+) -> None:
+    graphed.setattr(budget_plan.BudgetPlan, "step_seconds", lambda *arguments: 100.0)
+    events = list(tiny("run", text, max_steps=None, max_time=2.0, eval_every=100_000))
+    steps = [event for event in events if isinstance(event, Step)]
+    assert steps[0].horizon == 0
+    assert steps[2].horizon is not None
+    assert steps[2].horizon > 2
+
+
 def test_steps_end_where_something_is_due(text: Corpus, graphed: Any) -> None:
     lengths: list[int] = []
     plain = trainer.Trainer.take_steps

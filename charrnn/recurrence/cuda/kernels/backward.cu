@@ -149,7 +149,7 @@ __device__ inline Inputs load_inputs(
         {0.0f, 0.0f},
     };
     if (l + 1 == a.layers) {
-        const long long output = (t * STREAMS + stream) * HIDDEN + place.unit;
+        const long long output = ((long long)t * STREAMS + stream) * HIDDEN + place.unit;
         x.to_hidden = to_float2(*(const Pair*)(a.to_outputs_TBH + output));
     }
     if (t + 1 == a.steps && a.to_hidden_LBH)
