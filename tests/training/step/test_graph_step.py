@@ -149,6 +149,9 @@ def test_a_time_limit_is_planned_from_the_time_of_asynchronous_steps(
     assert steps[0].horizon == 0
     assert steps[2].horizon is not None
     assert steps[2].horizon > 2
+    evaluations = [event.step for event in events if isinstance(event, Evaluated)]
+    assert evaluations[0] == 0
+    assert evaluations[1] > 2  # the limit that was planned first did not end the run at step 1
 
 
 def test_steps_end_where_something_is_due(text: Corpus, graphed: Any) -> None:
