@@ -1,9 +1,10 @@
 """A character of many samples is read by the network, in few kernels.
 
 Shape suffixes: B samples, V characters of the vocabulary, L layers, G gate rows (4H: i, f, g, o),
-H units, K factors of a sum of products.
+H units, K factors of a sum of products, R rows of a table.
 """
 
+import functools
 from typing import Protocol
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
+from charrnn.sampling.engines.step_kernels import Launch, lstm_cell, torch_lstm_cell
 
 Carried = tuple[Tensor, ...]
 """What one character hands on to the next."""
@@ -56,7 +58,7 @@ class ModelStep:
 
 
 class LstmStep:
-    """Read a character with one product for each layer, one kernel for its gates, and one copy.
+    """Read a character with one product and one computation of the gates for each layer.
 
     The hidden units of all layers are one row for each sample. The inputs of layer n and its own
     units are next to each other there, so the weights of both are one matrix. The inputs of the
@@ -64,30 +66,37 @@ class LstmStep:
     `refresh`.
 
     The factors of products are `dtype`, except those of the output layer. Sums, gates and cells
-    are float32.
+    are float32. The gates of a layer are one kernel if there is a `launch`; else torch computes
+    them.
     """
 
-    def __init__(self, model: CharRNN, dtype: torch.dtype) -> None:
+    def __init__(self, model: CharRNN, dtype: torch.dtype, launch: Launch | None = None) -> None:
         self._model, self._dtype = model, dtype
         self._units = model.config.hidden_size
+        self._cell = torch_lstm_cell if launch is None else functools.partial(lstm_cell, launch)
         layers = [model.layer_weights(n) for n in range(model.config.num_layers)]
-        self._table_VG = torch.empty_like(layers[0].weight_ih_GI.detach().t().contiguous())
-        self._weights_GK = [
-            self._table_VG.new_empty((4 * self._units, self._units * min(n + 1, 2)), dtype=dtype)
-            for n in range(len(layers))
+        self._tables_RG = [
+            layer.bias_ih_G.new_empty((len(model.vocabulary) if n == 0 else 1, 4 * self._units))
+            for n, layer in enumerate(layers)
         ]
-        self._biases = [(layer.bias_ih_G.detach(), layer.bias_hh_G.detach()) for layer in layers]
-        self._zeros_1G = torch.zeros_like(self._table_VG[:1])
+        """What is added to the sums of a layer: biases, in the first layer for each character."""
+        self._weights_GK = [
+            table_RG.new_empty((4 * self._units, self._units * min(n + 1, 2)), dtype=dtype)
+            for n, table_RG in enumerate(self._tables_RG)
+        ]
         self.refresh()
 
     @torch.inference_mode()
     def refresh(self) -> None:
         """See `NetworkStep`."""
-        for n, weights_GK in enumerate(self._weights_GK):
+        for n, (table_RG, weights_GK) in enumerate(
+            zip(self._tables_RG, self._weights_GK, strict=True)
+        ):
             layer = self._model.layer_weights(n)
             weights_GK[:, -self._units :].copy_(layer.weight_hh_GH)
+            table_RG.copy_(layer.bias_ih_G + layer.bias_hh_G)
             if n == 0:
-                self._table_VG.copy_(layer.weight_ih_GI.t())
+                table_RG.add_(layer.weight_ih_GI.t())
             else:
                 weights_GK[:, : self._units].copy_(layer.weight_ih_GI)
 
@@ -98,24 +107,25 @@ class LstmStep:
         return State((hidden_BLH.transpose(0, 1), cells_LBH))
 
     def carried(self, state: State) -> Carried:
-        """Return the hidden units (B, LH), which change in place, and the cells of each layer."""
+        """Return the hidden units (B, LH) and the cells of each layer, which change in place."""
         hidden_LBH, cells_LBH = state.parts_LBH
         return hidden_LBH.transpose(0, 1).view(hidden_LBH.shape[1], -1), *cells_LBH
 
     def advance(self, codes_B: Tensor, carried: Carried) -> tuple[Tensor, Carried]:
         """See `NetworkStep`."""
         hidden_BK, *cells = carried
-        new_cells = []
-        from_inputs_BG = self._table_VG.index_select(0, codes_B)
-        for n, cell_BH in enumerate(cells):
+        outputs_BH = torch.empty_like(cells[-1])  # of the last layer, not rounded
+        for n, cells_BH in enumerate(cells):
             first, last = self._units * max(0, n - 1), self._units * (n + 1)
-            sums_BG = _product(hidden_BK[:, first:last], self._weights_GK[n])
-            if n:  # the sums have the part of the inputs, too
-                from_inputs_BG = self._zeros_1G.expand_as(sums_BG)
-            new_BH, new_cell_BH = _lstm_cell(from_inputs_BG, sums_BG, cell_BH, *self._biases[n])
-            hidden_BK[:, last - self._units : last].copy_(new_BH)
-            new_cells.append(new_cell_BH)
-        return self._model.output(new_BH), (hidden_BK, *new_cells)
+            self._cell(
+                _product(hidden_BK[:, first:last], self._weights_GK[n]),
+                self._tables_RG[n],
+                codes_B if n == 0 else None,
+                cells_BH,
+                hidden_BK[:, last - self._units : last],
+                outputs_BH if n == len(cells) - 1 else None,
+            )
+        return self._model.output(outputs_BH), carried
 
 
 def _product(inputs_BK: Tensor, weights_GK: Tensor) -> Tensor:
@@ -125,17 +135,3 @@ def _product(inputs_BK: Tensor, weights_GK: Tensor) -> Tensor:
     if weights_GK.device.type == "cuda":
         return torch.mm(inputs_BK, weights_GK.t(), out_dtype=torch.float32)
     return torch.mm(inputs_BK.float(), weights_GK.float().t())  # torch has no such sums there
-
-
-def _lstm_cell(
-    from_inputs_BG: Tensor, from_hidden_BG: Tensor, cell_BH: Tensor, *biases_G: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return the hidden units and the cells after a step: on a GPU by one kernel."""
-    if cell_BH.device.type == "cuda":
-        new_BH, new_cell_BH, _ = torch.ops.aten._thnn_fused_lstm_cell(
-            from_inputs_BG, from_hidden_BG, cell_BH, *biases_G
-        )
-        return new_BH, new_cell_BH
-    i_BH, f_BH, g_BH, o_BH = (from_inputs_BG + from_hidden_BG + sum(biases_G)).chunk(4, dim=1)
-    new_cell_BH = f_BH.sigmoid() * cell_BH + i_BH.sigmoid() * g_BH.tanh()
-    return o_BH.sigmoid() * new_cell_BH.tanh(), new_cell_BH

@@ -25,6 +25,7 @@ from charrnn.sampling.engines import cuda_graph
 from charrnn.sampling.engines.cuda_graph import Draw, GraphWriter
 from charrnn.sampling.engines.eager import TorchWriter
 from charrnn.sampling.engines.selection import writer_for
+from charrnn.sampling.engines.step_kernels import Launch
 from charrnn.sampling.filters import Filters, distribution, sample_codes
 from charrnn.sampling.loop import generate, judged, stream
 
@@ -63,6 +64,20 @@ def test_blocks_hold_the_same_text(settings: dict[str, Any], prompt: str) -> Non
     assert generate(graphed, prompt, config) == generate(plain, prompt, config)
     pieces = [[*stream(each, prompt, config, temperature=1.0)] for each in (graphed, plain)]
     assert pieces[0] == pieces[1]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"temperature": 0.0}, {"min_p": 0.1, "num_samples": 3}, {"top_k": 4}],
+)
+@pytest.mark.parametrize(("cell", "hidden_size"), [("lstm", 24), ("lstm", 7), ("gru", 8)])
+def test_the_kernels_give_the_same_text(
+    settings: dict[str, Any], cell: Cell, hidden_size: int, launch: Launch
+) -> None:
+    model = network(cell, hidden_size)
+    config = SampleConfig(**{"length": 80, "seed": 3, "temperature": 1.5} | settings)
+    by_kernels = generate(GraphWriter(model, rehearsed, launch=launch), "ab", config)
+    assert by_kernels == generate(TorchWriter(model), "ab", config)
 
 
 @pytest.mark.parametrize(("cell", "hidden_size"), [("gru", 8), ("rnn", 8), ("lstm", 2)])
@@ -132,9 +147,12 @@ def test_texts_of_one_engine_that_take_turns_do_not_mix() -> None:
     assert [second] == generate(plain, "b", length=150, seed=2)
 
 
-def test_weights_that_training_changed_are_read_at_the_next_prompt() -> None:
+@pytest.mark.parametrize("has_kernels", [False, True])
+def test_weights_that_training_changed_are_read_at_the_next_prompt(
+    has_kernels: bool, launch: Launch
+) -> None:
     model = network()
-    writer = GraphWriter(model, rehearsed)
+    writer = GraphWriter(model, rehearsed, launch=launch if has_kernels else None)
     before = generate(writer, "a", length=100, seed=1)
     model.initialize(6)
     after = generate(writer, "a", length=100, seed=1)

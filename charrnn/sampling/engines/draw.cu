@@ -1,0 +1,64 @@
+// Sample a code from each row of logits, as filters.py does with temperature and min-p alone, in float64.
+// A block of one warp computes a row. Each lane has adjacent codes.
+//
+// Shape suffixes: B samples, V characters of the vocabulary.
+
+constexpr int LANES = 32;
+constexpr unsigned ALL_LANES = 0xffffffffu;
+
+struct DrawArguments {
+    const float* logits_BV;
+    const double* uniforms_B;
+    long long* codes_B;  // the results
+    long long characters;
+    double temperature, min_p;
+};
+
+extern "C" __global__ void draw(DrawArguments arguments) {
+    const int lane = threadIdx.x, characters = arguments.characters;
+    const int share = (characters + LANES - 1) / LANES, first = lane * share;
+    const int end = first + share < characters ? first + share : characters;
+    const float* logits_V = arguments.logits_BV + (long long)blockIdx.x * characters;
+
+    float highest = first < characters ? logits_V[first] : logits_V[0];
+    for (int code = first; code < end; code++)
+        highest = logits_V[code] > highest ? logits_V[code] : highest;
+    for (int distance = 1; distance < LANES; distance *= 2) {
+        const float other = __shfl_xor_sync(ALL_LANES, highest, distance);
+        highest = other > highest ? other : highest;
+    }
+
+    // A probability as a share of the largest one; 0 where min-p removes it, or it is not a number.
+    auto weight = [&](int code) {
+        const double share = exp((double(logits_V[code]) - highest) / arguments.temperature);
+        return share >= arguments.min_p ? share : 0.0;
+    };
+    double sum = 0.0;
+    for (int code = first; code < end; code++) sum += weight(code);
+    for (int distance = 1; distance < LANES; distance *= 2) {  // sums of this lane and all below
+        const double below = __shfl_up_sync(ALL_LANES, sum, distance);
+        if (lane >= distance) sum += below;
+    }
+    const double total = __shfl_sync(ALL_LANES, sum, LANES - 1);
+    const double threshold = arguments.uniforms_B[blockIdx.x] * total;
+
+    // The first possible code whose cumulative sum exceeds the threshold. Rounding may leave none: then
+    // the last possible code.
+    double cumulative = __shfl_up_sync(ALL_LANES, sum, 1);
+    if (lane == 0) cumulative = 0.0;
+    int sampled = characters, possible = -1;
+    for (int code = first; code < end; code++) {
+        const double added = weight(code);
+        cumulative += added;
+        if (added > 0.0) possible = code;
+        if (added > 0.0 && cumulative > threshold && code < sampled) sampled = code;
+    }
+    for (int distance = 1; distance < LANES; distance *= 2) {
+        const int earlier = __shfl_xor_sync(ALL_LANES, sampled, distance);
+        const int later = __shfl_xor_sync(ALL_LANES, possible, distance);
+        sampled = earlier < sampled ? earlier : sampled;
+        possible = later > possible ? later : possible;
+    }
+    if (sampled == characters) sampled = possible < 0 ? 0 : possible;  // 0: no logit is a number
+    if (lane == 0) arguments.codes_B[blockIdx.x] = sampled;
+}
