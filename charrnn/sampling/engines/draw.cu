@@ -28,10 +28,10 @@ extern "C" __global__ void draw(DrawArguments arguments) {
         highest = other > highest ? other : highest;
     }
 
-    // A probability as a share of the largest one; 0 where min-p removes it, or it is not a number.
+    // The ratio of a probability to the largest one; 0 where min-p removes it, or it is not a number.
     auto weight = [&](int code) {
-        const double share = exp((double(logits_V[code]) - highest) / arguments.temperature);
-        return share >= arguments.min_p ? share : 0.0;
+        const double ratio = exp((double(logits_V[code]) - highest) / arguments.temperature);
+        return ratio >= arguments.min_p ? ratio : 0.0;
     };
     double sum = 0.0;
     for (int code = first; code < end; code++) sum += weight(code);
