@@ -67,6 +67,17 @@ class Stock(nn.Module):
         return outputs_TBH
 
 
+def step(run: Callable[[], Tensor], context: Callable[[], Any]) -> Callable[[], None]:
+    """Return a forward pass in a context, and a backward pass."""
+
+    def timed() -> None:
+        with context():
+            outputs_TBH = run()
+        torch.autograd.backward(outputs_TBH, torch.ones_like(outputs_TBH))
+
+    return timed
+
+
 def contenders(sizes: Sizes, device: torch.device) -> dict[str, Callable[[], None]]:
     """Return what is timed: forward and backward once, by name."""
     x_TB = torch.randint(CHARACTERS, (sizes.steps, sizes.streams), device=device)
@@ -88,14 +99,6 @@ def contenders(sizes: Sizes, device: torch.device) -> dict[str, Callable[[], Non
 
     def kernel() -> Tensor:
         return persistent.run_layers(x_TB, (state_LBH, state_LBH), layers, None)[0]
-
-    def step(run: Callable[[], Tensor], context: Callable[[], Any]) -> Callable[[], None]:
-        def timed() -> None:
-            with context():
-                outputs_TBH = run()
-            torch.autograd.backward(outputs_TBH, torch.ones_like(outputs_TBH))
-
-        return timed
 
     found = {
         "nn.LSTM float32": step(lambda: stock(x_TB), lambda: tensor_float_32(False)),

@@ -154,10 +154,7 @@ class _Layers(torch.autograd.Function):
         inputs_MTBH = None
         if between_MBH is not None:
             inputs_MTBH = _empty((number - 1, steps, streams, units), dtype, x_TB.device)
-        bias_LG = torch.stack([layer.bias_ih_G + layer.bias_hh_G for layer in layers]).float()
-        table_VG = (layers[0].weight_ih_GI.t().float() + bias_LG[0]).contiguous()
-        weight_hh_LGH = _stack([layer.weight_hh_GH for layer in layers], dtype)
-        weight_ih_MGH = _stack([layer.weight_ih_GI for layer in layers[1:]], dtype)
+        table_VG, bias_LG, weight_hh_LGH, weight_ih_MGH = _kernel_weights(layers, dtype)
         launch(
             "forward",
             plan,
@@ -236,6 +233,23 @@ class _Layers(torch.autograd.Function):
         return None, None, None, None, to_hidden_LBH, to_cell_LBH, *to_weights
 
 
+def _kernel_weights(
+    layers: Sequence[LayerWeights], dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    """Return the weights as the kernels read them.
+
+    These are the first layer's input weights with the biases added (V, G), the biases (L, G), the
+    recurrent weights (L, G, H) and the input weights of the other layers (M, G, H).
+    """
+    bias_LG = torch.stack([layer.bias_ih_G + layer.bias_hh_G for layer in layers]).float()
+    table_VG = (layers[0].weight_ih_GI.t().float() + bias_LG[0]).contiguous()
+    weight_hh_LGH = _stack([layer.weight_hh_GH for layer in layers], dtype)
+    weight_ih_MGH = None
+    if layers[1:]:
+        weight_ih_MGH = _stack([layer.weight_ih_GI for layer in layers[1:]], dtype)
+    return table_VG, bias_LG, weight_hh_LGH, weight_ih_MGH
+
+
 def _weight_gradients(
     to_gates_LTBG: Tensor,
     x_TB: Tensor,
@@ -269,10 +283,8 @@ def _empty(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> 
     return torch.full(shape, _EMPTY, dtype=torch.int16, device=device).view(dtype)
 
 
-def _stack(weights: list[Tensor], dtype: torch.dtype) -> Tensor | None:
-    """Return matrices of one shape, converted, as one tensor: None for no matrices."""
-    if not weights:
-        return None
+def _stack(weights: list[Tensor], dtype: torch.dtype) -> Tensor:
+    """Return matrices of one shape, converted, as one tensor."""
     stacked = torch.empty((len(weights), *weights[0].shape), dtype=dtype, device=weights[0].device)
     for row, weight in zip(stacked, weights, strict=True):
         row.copy_(weight)
