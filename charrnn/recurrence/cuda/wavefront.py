@@ -155,34 +155,10 @@ class _Layers(torch.autograd.Function):
         if between_MBH is not None:
             inputs_MTBH = _empty((number - 1, steps, streams, units), dtype, x_TB.device)
         table_VG, bias_LG, weight_hh_LGH, weight_ih_MGH = _kernel_weights(layers, dtype)
-        launch(
-            "forward",
-            plan,
-            (
-                x_TB,
-                table_VG,
-                bias_LG,
-                weight_hh_LGH,
-                weight_ih_MGH,
-                between_MBH,
-                hidden_LTBH,
-                inputs_MTBH,
-                cell_LTBH,
-                gates_LTBG,
-                number,
-                steps,
-            ),
-        )
-        ctx.save_for_backward(
-            x_TB,
-            weight_hh_LGH,
-            weight_ih_MGH,
-            between_MBH,
-            hidden_LTBH,
-            inputs_MTBH,
-            cell_LTBH,
-            gates_LTBG,
-        )
+        written = hidden_LTBH, inputs_MTBH, cell_LTBH, gates_LTBG
+        weights_read = table_VG, bias_LG, weight_hh_LGH, weight_ih_MGH
+        launch("forward", plan, (x_TB, *weights_read, between_MBH, *written, number, steps))
+        ctx.save_for_backward(x_TB, weight_hh_LGH, weight_ih_MGH, between_MBH, *written)
         ctx.launch, ctx.plan, ctx.characters = launch, plan, len(table_VG)
         ctx.set_materialize_grads(False)
         # Copies: who keeps a state, or the outputs, does not keep what all layers wrote.
