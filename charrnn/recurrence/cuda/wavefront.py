@@ -48,24 +48,19 @@ class Plan:
         return 1 if self.streams <= _ONE_TILE_STREAMS else 2
 
     @property
-    def sets(self) -> int:
-        """Sets of warps that compute different streams."""
-        return 1
-
-    @property
     def groups(self) -> int:
-        """Warps of a set that share out the streams."""
+        """Warps that share out the streams."""
         return min(_MAX_GROUPS, -(-self.streams // (_TILE * self.tiles)))
 
     @property
     def splits(self) -> int:
-        """Warps of a set that share out the inputs of a product."""
+        """Warps that share out the inputs of a product."""
         return max(1, min(_MAX_WARPS // self.groups, self.hidden // _STRETCH))
 
     @property
     def threads(self) -> int:
         """Threads of a block."""
-        return 32 * self.sets * self.groups * self.splits
+        return 32 * self.groups * self.splits
 
     @property
     def blocks(self) -> int:
@@ -77,8 +72,7 @@ class Plan:
         """Shared memory of a block: its slices of both weight matrices, and partial sums."""
         columns = 4 * self.units
         weights = 2 * columns * self.hidden * self.dtype.itemsize
-        warps = self.threads // 32
-        return weights + warps * _TILE * columns * torch.float32.itemsize
+        return weights + self.groups * self.splits * _TILE * columns * torch.float32.itemsize
 
     def definitions(self) -> dict[str, int]:
         """Return the macros that the source is compiled with."""
@@ -87,7 +81,6 @@ class Plan:
             "UNITS": self.units,
             "STREAMS": self.streams,
             "TILES": self.tiles,
-            "SETS": self.sets,
             "GROUPS": self.groups,
             "SPLITS": self.splits,
             "FLOAT16": int(self.dtype == torch.float16),

@@ -38,7 +38,7 @@ struct Shared {
     bool exists;
 
     __device__ Shared(int first, int n) {
-        const int place = set_thread() + n * THREADS;
+        const int place = threadIdx.x + n * THREADS;
         row = place / (COLUMNS / 2), column = place % (COLUMNS / 2) * 2;
         exists = row < PASS && first + row < STREAMS;
     }
@@ -58,9 +58,9 @@ __device__ inline bool sum_from_above(
     if (!a.between_MBH) return !is_lost;
 #pragma unroll
     for (int tile = 0; tile < TILES; tile++) {
-        sync_set();  // the partial sums of the pass before have been read
+        __syncthreads();  // the partial sums of the pass before have been read
         store_partials(partials, sums[tile]);
-        if (sync_set_or(is_lost)) return false;
+        if (__syncthreads_or(is_lost)) return false;
 #pragma unroll
         for (int n = 0; n < SHARED_PER_THREAD; n++) {
             const Shared shared(first + tile * PASS, n);
@@ -100,9 +100,9 @@ __device__ inline bool share_gate_rows(
     const unsigned tag = step_tag(a, t);
 #pragma unroll
     for (int tile = 0; tile < TILES; tile++) {
-        sync_set();  // the partial sums of the pass before have been read
+        __syncthreads();  // the partial sums of the pass before have been read
         store_partials(partials, sums[tile]);
-        if (sync_set_or(is_lost)) return false;
+        if (__syncthreads_or(is_lost)) return false;
 #pragma unroll
         for (int n = 0; n < SHARED_PER_THREAD; n++) {
             const Shared shared(first + tile * PASS, n);
@@ -221,7 +221,7 @@ __device__ inline void store(const Backward& a, const Place& place, Inputs x) {
 __device__ inline void prefetch_inputs(
     const Backward& a, int l, int t, int group, int gate, int first
 ) {
-    for (int row = set_thread(); row < CHUNK && first + row < STREAMS; row += THREADS) {
+    for (int row = threadIdx.x; row < CHUNK && first + row < STREAMS; row += THREADS) {
         const long long now = (l * a.steps + t) * STREAMS + first + row;
         const long long state = (l * (a.steps + 1) + t) * STREAMS + first + row;
         const int unit = group * COLUMNS + gate * UNITS;
@@ -265,7 +265,7 @@ __device__ inline bool step_backward(
 // Load the weights of the rows of one gate and the columns of a group into shared memory, transposed.
 __device__ inline void load_transposed(uint4* weights, const Half* column_H) {
 #pragma unroll 4
-    for (int place = threadIdx.x; place < MATRIX / 4; place += BLOCK_THREADS) {
+    for (int place = threadIdx.x; place < MATRIX / 4; place += THREADS) {
         const int column = place % (COLUMNS / 4) * 2 % 8 + place % (COLUMNS / 4) / 4 * 16;
         const int octet = place / (COLUMNS / 4);
         Pair pairs[2][8];  // of two columns, and of the two that are 8 columns further
@@ -293,9 +293,9 @@ __device__ inline void load_transposed(uint4* weights, const Half* column_H) {
 // Block: a layer, four slices of its units (a group), and one gate. A slice alone would have to read
 // the gradients of all four gates of all units; here each of four blocks reads those of one gate,
 // multiplies them for all units of the group, and each adds up the shares of its own slice.
-extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1) backward(Backward a) {
+extern "C" __global__ void __launch_bounds__(THREADS, 1) backward(Backward a) {
     SHARED(weights);
-    float* partials = (float*)(weights + 2 * MATRIX) + warp_set() * SPLITS * PASS * COLUMNS;
+    float* partials = (float*)(weights + 2 * MATRIX);
     const int l = blockIdx.x / SLICES, group = blockIdx.x % SLICES / 4, gate = blockIdx.x % 4;
     const long long corner = ((long long)l * GATES + gate * HIDDEN) * HIDDEN + group * COLUMNS;
     load_transposed(weights, a.weight_hh_LGH + corner);
@@ -303,9 +303,9 @@ extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1) backward(Backward
     __syncthreads();
     bool is_lost = false, is_valid = true;
     for (int t = a.steps - 1; t >= 0 && is_valid; t--)
-        for (int first = warp_set() * CHUNK; first < STREAMS && is_valid; first += SETS * CHUNK)
+        for (int first = 0; first < STREAMS && is_valid; first += CHUNK)
             is_valid = step_backward(a, weights, partials, l, t, group, gate, first, is_lost);
-    if (!is_valid || sync_set_or(is_lost)) {
+    if (!is_valid || __syncthreads_or(is_lost)) {
         const long long first = l * a.steps * STREAMS;
         const int unit = group * COLUMNS + gate * UNITS;
         write_nan(a.to_gates_LTBG + first * GATES + unit, GATES);

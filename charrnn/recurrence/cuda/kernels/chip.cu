@@ -71,16 +71,3 @@ __device__ inline void prefetch(const float* place) {  // into the L2 cache
 }
 
 __device__ inline bool any_lane(bool condition) { return __any_sync(0xffffffffu, condition); }
-
-// Barriers of a set of warps: each set has its own.
-__device__ inline void sync_threads(int set, int threads) {
-    asm volatile("bar.sync %0, %1;" :: "r"(set), "r"(threads) : "memory");
-}
-
-__device__ inline bool sync_threads_or(int set, int threads, bool condition) {
-    unsigned any;
-    asm volatile("{.reg .pred own, all; setp.ne.u32 own, %1, 0; bar.red.or.pred all, %2, %3, own; "
-                 "selp.u32 %0, 1, 0, all;}"
-                 : "=r"(any) : "r"((unsigned)condition), "r"(set), "r"(threads) : "memory");
-    return any;
-}

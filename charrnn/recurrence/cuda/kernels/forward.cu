@@ -111,9 +111,9 @@ __device__ inline bool step_forward(
     is_lost = !add_product(sums, weights, hidden_BH, HIDDEN, first) || is_lost;
 #pragma unroll
     for (int tile = 0; tile < TILES; tile++) {
-        sync_set();  // the partial sums of the pass before have been read
+        __syncthreads();  // the partial sums of the pass before have been read
         store_partials(partials, sums[tile]);
-        if (sync_set_or(is_lost)) return false;
+        if (__syncthreads_or(is_lost)) return false;
 #pragma unroll
         for (int n = 0; n < PER_THREAD; n++)
             finish(a, partials, l, t, unit, Element(first, tile, n), starts[tile][n],
@@ -125,7 +125,7 @@ __device__ inline bool step_forward(
 // Load the weights of all gates of a block's units into shared memory.
 __device__ inline void load_gate_rows(uint4* weights, const Half* unit_H) {
 #pragma unroll 4
-    for (int place = threadIdx.x; place < MATRIX / 2; place += BLOCK_THREADS) {
+    for (int place = threadIdx.x; place < MATRIX / 2; place += THREADS) {
         const int lane = place % 32, along = place / 32 % ALONG, tile = place / 32 / ALONG;
         auto row = [&](int column) {
             const long long gate_row = column / UNITS * HIDDEN + column % UNITS;
@@ -137,18 +137,18 @@ __device__ inline void load_gate_rows(uint4* weights, const Half* unit_H) {
 }
 
 // Block: a layer and UNITS of its units, with all of their gates.
-extern "C" __global__ void __launch_bounds__(BLOCK_THREADS, 1) forward(Forward a) {
+extern "C" __global__ void __launch_bounds__(THREADS, 1) forward(Forward a) {
     SHARED(weights);
-    float* partials = (float*)(weights + 2 * MATRIX) + warp_set() * SPLITS * PASS * COLUMNS;
+    float* partials = (float*)(weights + 2 * MATRIX);
     const int l = blockIdx.x / SLICES, unit = blockIdx.x % SLICES * UNITS;
     const long long rows = (long long)l * GATES + unit;
     load_gate_rows(weights, a.weight_hh_LGH + rows * HIDDEN);
     if (l > 0) load_gate_rows(weights + MATRIX, a.weight_ih_MGH + (rows - GATES) * HIDDEN);
     __syncthreads();
     Cells cells;
-    if (IS_WHOLE) load_cells(cells, a, l, 0, unit, warp_set() * CHUNK);
+    if (IS_WHOLE) load_cells(cells, a, l, 0, unit, 0);
     for (int t = 0; t < a.steps; t++)
-        for (int first = warp_set() * CHUNK; first < STREAMS; first += SETS * CHUNK)
+        for (int first = 0; first < STREAMS; first += CHUNK)
             if (!step_forward(a, weights, partials, l, t, unit, first, cells)) {
                 const long long last = (l * (a.steps + 1) + a.steps) * STREAMS;
                 return write_nan(a.hidden_LTBH + last * HIDDEN + unit, HIDDEN);

@@ -15,10 +15,8 @@
 //   UNITS    units of a block: 8 or 16
 //   STREAMS  streams in all
 //   TILES    tiles of 16 streams of a warp
-//   SETS     sets of warps that compute different streams, each on its own: one computes while another
-//            waits
-//   GROUPS   warps of a set that share out the streams
-//   SPLITS   warps of a set that share out the inputs of a product, whose partial sums are then added
+//   GROUPS   warps that share out the streams
+//   SPLITS   warps that share out the inputs of a product, whose partial sums are then added
 //   FLOAT16  1: vectors and weights are float16, 0: bfloat16. Sums, cells and gates are float32.
 //
 // Shape suffixes: T steps, B streams, V characters, H units, L layers, M layers but one, G gate rows
@@ -34,11 +32,10 @@ constexpr int COLUMNS = 4 * UNITS;   // of a block's products: forward gate rows
 constexpr int ACROSS = COLUMNS / 16;          // tiles of 16 columns
 constexpr int ALONG = HIDDEN / 32;            // stretches of 32 inputs, of which a lane reads 8
 constexpr int MATRIX = COLUMNS * HIDDEN / 8;  // uint4s of one slice of weights
-constexpr int THREADS = 32 * GROUPS * SPLITS;  // of a set
-constexpr int BLOCK_THREADS = SETS * THREADS;
+constexpr int THREADS = 32 * GROUPS * SPLITS;
 constexpr int PASS = 16 * GROUPS;      // streams of one tile of all groups
-constexpr int CHUNK = TILES * PASS;    // streams that a set computes at the same time
-constexpr bool IS_WHOLE = STREAMS <= SETS * CHUNK;  // then what a thread computes stays in its registers
+constexpr int CHUNK = TILES * PASS;    // streams that a block computes at the same time
+constexpr bool IS_WHOLE = STREAMS <= CHUNK;  // then what a thread computes stays in its registers
 constexpr int PAIRS = UNITS / 2;       // pairs of units of a block
 constexpr int PER_THREAD = (PASS * PAIRS + THREADS - 1) / THREADS;  // pairs of a thread in a pass
 constexpr int SHARE = (ALONG + SPLITS - 1) / SPLITS;                // stretches of a warp
@@ -50,23 +47,9 @@ constexpr Half NOT_A_NUMBER = 0x7fff;    // in both formats
 typedef float Sums[TILES][2][ACROSS][4];  // of 8 streams and 16 columns each
 typedef uint4 Stretch[TILES][2];
 
-__device__ inline int warp_set() { return SETS == 1 ? 0 : threadIdx.x / THREADS; }
+__device__ inline int warp_group() { return threadIdx.x / 32 / SPLITS; }
 
-__device__ inline int set_thread() { return SETS == 1 ? threadIdx.x : threadIdx.x % THREADS; }
-
-__device__ inline int warp_group() { return set_thread() / 32 / SPLITS; }
-
-__device__ inline int warp_split() { return set_thread() / 32 % SPLITS; }
-
-__device__ inline void sync_set() {
-    if (SETS == 1) return __syncthreads();
-    sync_threads(1 + warp_set(), THREADS);
-}
-
-__device__ inline bool sync_set_or(bool condition) {
-    if (SETS == 1) return __syncthreads_or(condition);
-    return sync_threads_or(1 + warp_set(), THREADS, condition);
-}
+__device__ inline int warp_split() { return threadIdx.x / 32 % SPLITS; }
 
 // The place of 16 bytes of weights in shared memory, in the order in which `multiply` reads them: for
 // 16 columns, 32 inputs and a lane, two uint4s, one for each of two instructions.
@@ -223,7 +206,7 @@ struct Element {
     bool exists;
 
     __device__ Element(int first, int tile, int n) {
-        const int place = set_thread() + n * THREADS;
+        const int place = threadIdx.x + n * THREADS;
         row = place / PAIRS, unit = place % PAIRS * 2, stream = first + tile * PASS + row;
         exists = row < PASS && stream < STREAMS;
     }
@@ -231,7 +214,7 @@ struct Element {
 
 // Where numbers did not come: results must be recognisable as invalid. The last that a block writes.
 __device__ inline void write_nan(Half* slice_BU, int stride) {
-    for (int place = set_thread(); place < STREAMS * UNITS; place += THREADS)
+    for (int place = threadIdx.x; place < STREAMS * UNITS; place += THREADS)
         slice_BU[(long long)(place / UNITS) * stride + place % UNITS] = NOT_A_NUMBER;
 }
 

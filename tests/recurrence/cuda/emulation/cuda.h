@@ -44,17 +44,11 @@ struct Warp {
 };
 
 struct Block {
-    Block(int sets_of, int threads, long long bytes)
-        : all(threads), warps(threads / 32), shared(bytes / 16) {
-        sets[0] = std::make_unique<std::barrier<>>(threads);
-        for (int set = 1; set <= sets_of; set++)
-            sets[set] = std::make_unique<std::barrier<>>(threads / sets_of);
-    }
+    Block(int threads, long long bytes) : all(threads), warps(threads / 32), shared(bytes / 16) {}
     std::barrier<> all;
     std::vector<Warp> warps;
     std::vector<uint4> shared;
-    std::unique_ptr<std::barrier<>> sets[16];
-    std::atomic<int> votes[16][3] = {};  // of this poll, the one before and the next
+    std::atomic<int> votes[3] = {0, 0, 0};  // of this poll, the one before and the next
 };
 
 static thread_local Index threadIdx, blockIdx;
@@ -66,18 +60,13 @@ inline Warp& warp() { return block->warps[threadIdx.x / 32]; }
 inline void __syncthreads() { block->all.arrive_and_wait(); }
 inline void __syncwarp() { warp().all.arrive_and_wait(); }
 
-inline void sync_threads(int set, int) { block->sets[set]->arrive_and_wait(); }
-
-inline bool sync_threads_or(int set, int threads, bool condition) {
+inline int __syncthreads_or(int vote) {
     const unsigned poll = polls++;
-    auto& votes = block->votes[set];
-    if (condition) votes[poll % 3] = 1;
-    sync_threads(set, threads);
-    if (threadIdx.x % threads == 0) votes[(poll + 2) % 3] = 0;
-    return votes[poll % 3];
+    if (vote) block->votes[poll % 3] = 1;
+    __syncthreads();
+    if (threadIdx.x == 0) block->votes[(poll + 2) % 3] = 0;
+    return block->votes[poll % 3];
 }
-
-inline int __syncthreads_or(int vote) { return sync_threads_or(0, 1 << 30, vote); }
 
 inline bool any_lane(bool condition) {
     const unsigned poll = warp_polls++;
@@ -199,7 +188,7 @@ void run_grid(
     std::vector<std::unique_ptr<Block>> grid;
     std::vector<std::thread> running;
     for (unsigned b = 0; b + absent < blocks; b++) {
-        grid.push_back(std::make_unique<Block>(SETS, threads, shared_bytes));
+        grid.push_back(std::make_unique<Block>(threads, shared_bytes));
         for (unsigned t = 0; t < threads; t++)
             running.emplace_back([=, mine = grid.back().get()] {
                 threadIdx.x = t, blockIdx.x = b, block = mine;

@@ -45,14 +45,14 @@ int cuLaunchCooperativeKernel(
     void* function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
     unsigned block_y, unsigned block_z, unsigned shared_bytes, void* stream, void** parameters
 ) {
-    if (grid_y != 1 || grid_z != 1 || block_x != BLOCK_THREADS || block_y != 1 || block_z != 1 || stream)
+    if (grid_y != 1 || grid_z != 1 || block_x != THREADS || block_y != 1 || block_z != 1 || stream)
         return INVALID_VALUE;
-    const size_t wanted = 2 * MATRIX * sizeof(uint4) + SETS * SPLITS * PASS * COLUMNS * sizeof(float);
+    const size_t wanted = 2 * MATRIX * sizeof(uint4) + SPLITS * PASS * COLUMNS * sizeof(float);
     if (shared_bytes != unsigned(dynamic_shared) || shared_bytes != wanted) return INVALID_VALUE;
     if (function == (void*)&forward)
-        run_grid(forward, grid_x, absent, BLOCK_THREADS, shared_bytes, parameters[0]);
+        run_grid(forward, grid_x, absent, THREADS, shared_bytes, parameters[0]);
     else
-        run_grid(backward, grid_x, absent, BLOCK_THREADS, shared_bytes, parameters[0]);
+        run_grid(backward, grid_x, absent, THREADS, shared_bytes, parameters[0]);
     return SUCCESS;
 }
 
