@@ -54,19 +54,19 @@ def plan_tasks(text: Path, wheels: Sequence[Path], site: Path, rehearse: bool) -
             for dtype in DTYPES
         ),
         Task("kernel-repeats", 2, "kernel", program("kernel repeat"), 40, "kernel.log"),
-        Task("resume", 5, "checks", program("resume", text), 50, "training.log"),
+        Task("resume", 5, "checks", program("resume", text), 80, "training.log"),
         Task("same-text", 6, "checks", program("sampling --same-text"), 40, "sampling.log"),
         Task("gpu-tests", 8, "checks", program("tools tests"), 90, "checks.log"),
         *(
             alone(
-                f"layers-{streams}x{steps}", 3, 25, "kernel.log", _layers(streams, steps, rehearse)
+                f"layers-{streams}x{steps}", 3, 18, "kernel.log", _layers(streams, steps, rehearse)
             )
             for streams, steps in (_SMALL_SHAPES if rehearse else _SHAPES)
         ),
-        alone("steps", 4, 35, "steps.log", program("steps", text)),
-        alone("steps-cudnn", 4, 25, "steps.log", program("steps --cudnn", text)),
+        alone("steps", 4, 45, "steps.log", program("steps", text)),
+        alone("steps-cudnn", 4, 30, "steps.log", program("steps --cudnn", text)),
         Task("training", 5, "training", program("training", text), 100, "training.log", True),
-        alone("sampling", 6, 45, "sampling.log", program("sampling")),
+        alone("sampling", 6, 35, "sampling.log", program("sampling")),
         alone("profile", 7, 25, "steps.log", program("steps --profile", text)),
         *(
             Task(tool, SANITIZER_STAGE, "sanitizer", program(f"tools {tool}"), 40, "checks.log")

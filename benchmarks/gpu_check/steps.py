@@ -32,7 +32,7 @@ from gpu_check.stand_ins import device_name, graphed_steps, prepared_device, sin
 
 SHAPES = ((32, 64), (128, 128))  # streams, steps of a sequence
 COMPARED_STEPS = 20
-ROUNDS, STEPS = 3, 40  # rounds, steps of a contender in each
+ROUNDS, STEPS = 3, 30  # rounds, steps of a contender in each
 SWITCH = "CHARRNN_CUDA_KERNEL"
 _NEVER = 1_000_000
 Contender = Callable[[int], list[float]]

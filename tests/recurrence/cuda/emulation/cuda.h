@@ -13,10 +13,6 @@
 #include <thread>
 #include <vector>
 
-#ifndef SETS
-#define SETS 1  // sets of warps of a block
-#endif
-
 typedef uint16_t Half;
 typedef uint32_t Pair;
 
