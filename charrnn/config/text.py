@@ -32,5 +32,5 @@ class TextConfig(CheckedFields):
             ) from None
 
 
-PLAIN = TextConfig()
+DEFAULT_TEXT_CONFIG = TextConfig()
 """UTF-8, as it is."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn.config.text import PLAIN, TextConfig
+from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
 from charrnn.data import catalogue, encoded_cache
 from charrnn.data.cache import kept_text
 from charrnn.data.corpus_record import CorpusRecord
@@ -32,7 +32,7 @@ class Corpus:
     line_start: str
     """The character that most often begins a line, white space apart."""
     more_paths: tuple[str, ...] = ()
-    config: TextConfig = PLAIN
+    config: TextConfig = DEFAULT_TEXT_CONFIG
     counts: tuple[int, ...] = ()
     """How often each character of the text's own vocabulary occurs."""
     distinct: int = 0
@@ -42,7 +42,7 @@ class Corpus:
     def open(
         cls,
         source: Source | Sequence[Source],
-        config: TextConfig = PLAIN,
+        config: TextConfig = DEFAULT_TEXT_CONFIG,
         *,
         progress: ProgressCallback | None = None,
     ) -> "Corpus":
@@ -83,7 +83,7 @@ class Corpus:
             distinct=len(vocabulary),
         )
         digest = sha256 or hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        return cls._of(made, name, (path,), digest, PLAIN)
+        return cls._of(made, name, (path,), digest, DEFAULT_TEXT_CONFIG)
 
     @classmethod
     def _of(
@@ -136,7 +136,7 @@ class Corpus:
         record: CorpusRecord,
         vocabulary: Vocabulary,
         source: Source | None = None,
-        config: TextConfig = PLAIN,
+        config: TextConfig = DEFAULT_TEXT_CONFIG,
         *,
         allow_other: bool = False,
         progress: ProgressCallback | None = None,

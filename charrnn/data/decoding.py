@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from charrnn.config.text import PLAIN, TextConfig
+from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
 from charrnn.data.sources import Document, Source
 from charrnn.errors import CorpusError
 
@@ -27,7 +27,7 @@ _LOOKED_AT = 16_384  # bytes on each side of a bad one that a suggestion is made
 def decoded(
     chunks: Iterable[bytes],
     where: str,
-    config: TextConfig = PLAIN,
+    config: TextConfig = DEFAULT_TEXT_CONFIG,
     remedy: str = "read it with --encoding {}",
 ) -> Iterator[str]:
     """Yield the text of bytes that come in chunks, cut anywhere; raise `CorpusError`.
@@ -110,4 +110,4 @@ def read_text(source: Source) -> str:
         raise CorpusError(f"{path} is a folder: give the path of one text file in it")
     else:
         where, chunks = str(source), Document(path, str(source)).chunks()
-    return "".join(decoded(chunks, where, PLAIN, "convert it from {} to UTF-8 first"))
+    return "".join(decoded(chunks, where, DEFAULT_TEXT_CONFIG, "convert it from {} to UTF-8 first"))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from charrnn.config.checks import CheckedFields, Range, check_sha256, check_text
 from charrnn.config.model import ModelConfig
-from charrnn.config.text import PLAIN, TextConfig
+from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
 from charrnn.config.training import ResolvedTrainConfig
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.errors import ConfigError
@@ -31,7 +31,7 @@ class RunConfig(CheckedFields):
     training: ResolvedTrainConfig
     vocabulary: tuple[str, ...]
     corpus: CorpusRecord
-    text: TextConfig = PLAIN
+    text: TextConfig = DEFAULT_TEXT_CONFIG
     init_from: Origin | None = None
     baseline: Annotated[float | None, Range(0, 1e9)] = None
     """Loss of a 5-gram model on the held-out part, in nats per character; None: not measured."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from charrnn.config.model import ModelConfig
-from charrnn.config.text import PLAIN, TextConfig
+from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
 from charrnn.config.training import Budget, TrainConfig
 from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus
@@ -33,7 +33,7 @@ def train(
     corpus: Corpus | str | Path | Sequence[str | Path] | None = None,
     config: TrainConfig | None = None,
     model: ModelConfig | None = None,
-    text_config: TextConfig = PLAIN,
+    text_config: TextConfig = DEFAULT_TEXT_CONFIG,
     *,
     out_dir: str | Path | None = None,
     init_from: str | None = None,
