@@ -8,7 +8,7 @@ from charrnn.config.checks import MAX_SEED, CheckedFields, Range
 from charrnn.config.parsing import parse_temperatures
 from charrnn.errors import ConfigError
 
-MOST_COPIED = 1000  # characters of a text that are looked back on for what is copied
+MAX_LOOKBACK = 1000  # characters of a text that are looked back on for what is copied
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class SampleConfig(CheckedFields):
     ] = None
     max_copy: Annotated[
         int | None,
-        Range(1, MOST_COPIED),
+        Range(1, MAX_LOOKBACK),
         "Most characters in a row as they stand in the text learnt from, or --novelty.",
     ] = None
     stop: Annotated[str | None, "Stop before this text."] = None

@@ -44,7 +44,7 @@ from charrnn.version import __version__
 
 _FILES = (MODEL_FILE, TRAINER_FILE, STATE_FILE)
 _STEP_FOLDER = re.compile(r"(?:\.replaced-)?step-(\d{8,})")
-_SINCE_ADDED = {"loss_temperature": 1.0}
+_DEFAULTS_FOR_OLD_RUNS = {"loss_temperature": 1.0}
 """Settings that older runs do not name, as they were then. A setting needs an entry if its default
 has changed since it was added, or if `ResolvedTrainConfig` has no default for it."""
 _KEPT = 2  # newest checkpoints that are never pruned, beside the best
@@ -102,7 +102,7 @@ class Run(RunFolder):
             Vocabulary(record["vocabulary"])  # each a character, and each once
             config = RunConfig(
                 model=ModelConfig(**record["model"]),
-                training=ResolvedTrainConfig(**{**_SINCE_ADDED, **record["training"]}),
+                training=ResolvedTrainConfig(**{**_DEFAULTS_FOR_OLD_RUNS, **record["training"]}),
                 vocabulary=tuple(record["vocabulary"]),
                 corpus=CorpusRecord.of(record["corpus"]),
                 text=TextConfig(**record.get("text", {})),
