@@ -74,7 +74,7 @@ class Checkpoint:
         }
 
     @property
-    def is_model_alone(self) -> bool:
+    def weights_only(self) -> bool:
         """Whether this is a model to write with, without what training goes on from."""
         size: int = self.manifest["files"][TRAINER_FILE]["size"]
         return size <= _EMPTY
@@ -101,7 +101,7 @@ class Checkpoint:
         numbers = config.model.parameters(len(config.vocabulary))
         if name == MODEL_FILE:
             return 2 * numbers, 4 * numbers + SPARE
-        if self.is_model_alone:
+        if self.weights_only:
             return 0, _EMPTY
         full = self.run.checkpoint_bytes - 4 * numbers
         return full, full + SPARE

@@ -145,7 +145,7 @@ class Stranger:
             writer = writer_of(checkpoint)
             writer.read(writer.vocabulary.encode(writer.line_start))
             model = load_checkpoint(checkpoint, "cpu")
-            if not checkpoint.is_model_alone:
+            if not checkpoint.weights_only:
                 network = CharRNN(run.config.model, model.vocabulary, model.line_start)
                 text = self.corpus.within(model.vocabulary)
                 Trainer(run, text, network, progress).restore(checkpoint)

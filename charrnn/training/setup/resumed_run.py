@@ -51,7 +51,7 @@ def find_run_to_resume(name: str | None) -> Run:
     """Open a run; raise `CheckpointError` if it holds a model without the state of training."""
     run = find_run(name, or_bundled=False)
     checkpoints = run.checkpoints()
-    if checkpoints and checkpoints[-1].is_model_alone:
+    if checkpoints and checkpoints[-1].weights_only:
         raise CheckpointError(
             f"{run.path} is a model to write with, without what training goes on from: begin a "
             f"run with its weights by `charrnn train --init-from {run.path}`"
