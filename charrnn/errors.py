@@ -21,7 +21,7 @@ what to do.
 class CharrnnError(Exception):
     """Base of all errors that charrnn raises on purpose."""
 
-    told_by_another = False
+    reported_by_rank_zero = False
     """Whether another process of the same run has found it, and says so."""
 
 
