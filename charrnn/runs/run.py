@@ -118,17 +118,17 @@ class Run(RunFolder):
 
     def checkpoints(self) -> list[Checkpoint]:
         """Return the checkpoints whose manifest holds, oldest first."""
-        return self.look()[0]
+        return self.scan_checkpoints()[0]
 
-    def look(self) -> tuple[list[Checkpoint], dict[int, Path]]:
+    def scan_checkpoints(self) -> tuple[list[Checkpoint], dict[int, Path]]:
         """Return the checkpoints, oldest first, and the folders whose manifest does not hold."""
         for _ in range(_LOOKS):
-            found, broken, pruned = self._look_once()
+            found, broken, pruned = self._scan_once()
             if found or broken or not pruned:
                 break
         return sorted(found, key=lambda checkpoint: checkpoint.step), broken
 
-    def _look_once(self) -> tuple[list[Checkpoint], dict[int, Path], bool]:
+    def _scan_once(self) -> tuple[list[Checkpoint], dict[int, Path], bool]:
         """Look at the folders of steps; say whether some were pruned before they were read."""
         config_record = manifests.file_record(manifests.read(self.path / CONFIG_FILE, MOST_JSON))
         found, broken, folders = [], dict[int, Path](), dict[int, Path]()
@@ -150,7 +150,7 @@ class Run(RunFolder):
         """
         parts = tuple(parts)
         for _ in range(_LOOKS):
-            found, broken = self.look()
+            found, broken = self.scan_checkpoints()
             self._check_any(found, broken)
             if name not in ("best", "last"):
                 chosen = self._at(name, found)

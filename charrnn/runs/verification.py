@@ -23,7 +23,7 @@ def verified(run: Run) -> list[Verified]:
     A checkpoint's manifest vouches for its files and for config.json; metrics.jsonl, which has
     none, holds if each of its lines is a row.
     """
-    found, broken = run.look()
+    found, broken = run.scan_checkpoints()
     results = [_checked(each) for each in found]
     results += [
         Verified(folder.name, 0, "its manifest does not hold: it is damaged, or not whole")

@@ -116,7 +116,7 @@ def test_readers_never_see_a_torn_checkpoint(text_file: Path) -> None:
                 for name in ("best", "last"):
                     if Path("run/config.json").exists():
                         run = Run.open(Path("run"))
-                        if run.look()[0]:
+                        if run.scan_checkpoints()[0]:
                             checkpoint = run.select(name, ("model", "trainer"))
                             assert checkpoint.load("model")
                             seen.add(checkpoint.step)
