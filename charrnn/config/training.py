@@ -41,7 +41,7 @@ class Budget(CheckedFields):
     ] = None
 
     @property
-    def named(self) -> bool:
+    def has_limit(self) -> bool:
         """Whether any limit is set."""
         return self.limits != Budget()
 

@@ -45,9 +45,9 @@ def test_a_resolved_config_has_the_ranges_of_the_given_one() -> None:
 
 
 def test_any_limit_makes_a_budget_named() -> None:
-    assert not Budget().named
-    assert not TrainConfig(batch_size=3).named
+    assert not Budget().has_limit
+    assert not TrainConfig(batch_size=3).has_limit
     limits: list[dict[str, Any]] = [{"epochs": 1}, {"max_steps": 1}, {"max_time": 1}]
     for limit in limits:
-        assert Budget(**limit).named
+        assert Budget(**limit).has_limit
         assert TrainConfig(**limit).limits == Budget(**limit)

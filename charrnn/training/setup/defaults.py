@@ -32,7 +32,7 @@ def resolve(
     seq_length = config.seq_length or _seq_length(characters)
     batch_size = config.batch_size or _batch_size(characters, seq_length)
     batch_characters, speed = batch_size * seq_length, _GPU_SPEED if device == "cuda" else 1
-    epochs = config.epochs if config.named else _epochs(characters, batch_characters, speed)
+    epochs = config.epochs if config.has_limit else _epochs(characters, batch_characters, speed)
     defaults: dict[str, Any] = {
         "seq_length": seq_length,
         "batch_size": batch_size,

@@ -120,7 +120,7 @@ def _restore(
     is_other_text = text.sha256 != record.sha256
     if is_other_text:
         progress.take(text.record)
-    is_other_budget = budget is not None and budget.named and budget != progress.budget
+    is_other_budget = budget is not None and budget.has_limit and budget != progress.budget
     if budget is not None and is_other_budget:
         progress.budget, progress.stale_evaluations = budget, 0
     check_same_text(text, group.on_rank_zero(lambda: text.record))

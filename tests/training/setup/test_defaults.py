@@ -50,7 +50,7 @@ def test_what_was_given_is_kept() -> None:
 
 
 def test_naming_one_limit_lifts_the_default_of_the_others() -> None:
-    assert resolved(TrainConfig(), 50_000).limits.named
+    assert resolved(TrainConfig(), 50_000).limits.has_limit
     assert resolved(TrainConfig(max_time=60.0), 50_000).limits == Budget(max_time=60.0)
 
 
