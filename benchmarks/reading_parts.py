@@ -87,7 +87,9 @@ def compare_encoding(name: str, piece: str, megabytes: int) -> None:
         with path.open("wb") as file:
             for _ in range(megabytes * 1_000_000 // len(data)):
                 file.write(data)
-        no_thread = [(module, {"Behind": NoThread}) for module in (encoded_cache, sources)]
+        no_thread = [
+            (module, {"BackgroundWorker": NoThread}) for module in (encoded_cache, sources)
+        ]
         points = (Census, {"_add_ascii": count_code_points})
         compare(
             f"{name}, {path.stat().st_size / 1e6:,.0f} MB: megabytes encoded",

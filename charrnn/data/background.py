@@ -8,7 +8,7 @@ from typing import Any
 _BEHIND = 4  # pieces of work that wait at most
 
 
-class Behind:
+class BackgroundWorker:
     """A thread that does work in order, some pieces behind the one that gives it.
 
     Without that distance the two would take turns: Python hands over its lock after 5 ms only,

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config.text import TextConfig
-from charrnn.data.background import Behind
+from charrnn.data.background import BackgroundWorker
 from charrnn.data.cache import encoded_folder
 from charrnn.data.decoding import decoded
 from charrnn.data.progress import ProgressCallback, ProgressReporter, Reading, throttled
@@ -196,17 +196,17 @@ class _LineStarts:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._characters = vocabulary.characters
-        self._behind = Behind()
+        self._worker = BackgroundWorker()
         self._break = self._characters.index("\n") if "\n" in vocabulary else None
         self._counts = np.zeros(len(vocabulary), dtype=np.int64)
         self._at_start = True
 
     def add(self, codes: Codes) -> None:
         """Count those of the next chunk."""
-        self._behind.do(self._add, codes)
+        self._worker.submit(self._add, codes)
 
     def commonest(self) -> str:
-        self._behind.finish()
+        self._worker.close()
         spaces = [each.isspace() or each == UNKNOWN for each in self._characters]
         counts = np.where(spaces, 0, self._counts)
         return self._characters[int(counts.argmax())] if counts.any() else self._characters[0]
@@ -231,7 +231,7 @@ class _Sink:
         self._file = self._path.open("wb") if self._path else None
         self._memory: NDArray[Any] = np.empty(0 if folder else length, dtype)
         self._dtype, self.length = dtype, 0
-        self._behind = Behind()
+        self._worker = BackgroundWorker()
 
     def __enter__(self) -> "_Sink":
         return self
@@ -240,15 +240,15 @@ class _Sink:
         if self._file:
             with self._file:
                 if kind is None:
-                    self._behind.finish()
+                    self._worker.close()
                     sync_file(self._file)
                 else:  # that is what is to be told, and the file is given up
                     with contextlib.suppress(OSError):
-                        self._behind.finish()
+                        self._worker.close()
 
     def add(self, codes: Codes) -> None:
         if self._file:
-            self._behind.do(self._file.write, codes.data)
+            self._worker.submit(self._file.write, codes.data)
         else:
             room = self._memory[self.length : self.length + len(codes)]
             room[:] = codes[: len(room)]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from charrnn.data import catalogue
-from charrnn.data.background import Behind
+from charrnn.data.background import BackgroundWorker
 from charrnn.data.cache import kept_text, texts_folder
 from charrnn.data.progress import CHUNK, ProgressCallback, Reading, throttled
 from charrnn.errors import CorpusError
@@ -79,12 +79,12 @@ class Fingerprint:
     def watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Pass on the chunks of the next document."""
         digest = hashlib.sha256()
-        behind = Behind()
+        worker = BackgroundWorker()
         for chunk in chunks:
             self.size += len(chunk)
-            behind.do(digest.update, chunk)
+            worker.submit(digest.update, chunk)
             yield chunk
-        behind.finish()
+        worker.close()
         self._digests.append(digest.digest())
 
     @property
