@@ -36,6 +36,6 @@ class CorpusRecord(CheckedFields):
         return tuple(path for path in (self.path, *self.more_paths) if path)
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> "CorpusRecord":
+    def from_json(cls, record: Mapping[str, Any]) -> "CorpusRecord":
         """Return what was written as JSON."""
         return cls(**{**record, "more_paths": tuple(record.get("more_paths", ()))})

@@ -45,7 +45,7 @@ print(written)
 def _facts(checkpoint: Checkpoint) -> dict[str, str]:
     config = checkpoint.run.config
     model, training, characters = config.model, config.training, len(config.vocabulary)
-    progress = Progress.of(checkpoint)
+    progress = Progress.from_checkpoint(checkpoint)
     text = progress.corpus or config.corpus
     loss = "not evaluated"
     if progress.val_loss is not None:

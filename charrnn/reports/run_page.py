@@ -46,7 +46,7 @@ def page_of(
     """Return the page that tells all of a run; what needs its text says so where there is none."""
     messages().print("reading, writing and drawing: this takes a minute or two")
     run, model = checkpoint.run, load_checkpoint(checkpoint, device)
-    progress = Progress.of(checkpoint)
+    progress = Progress.from_checkpoint(checkpoint)
     drawn = curves([run], axis, unit)
     missing = ""
     try:

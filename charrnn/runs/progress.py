@@ -47,7 +47,7 @@ class Progress(CheckedFields):
     corpus: CorpusRecord | None = None
     """The text in force, where another one took the place of that in config.json."""
 
-    def take(self, corpus: CorpusRecord) -> None:
+    def switch_corpus(self, corpus: CorpusRecord) -> None:
         """Go on with another text: what was best on the old one's held-out part counts no more."""
         self.corpus = corpus
         self.val_loss = self.evaluated_step = self.best_val_loss = self.best_step = None
@@ -79,7 +79,7 @@ class Progress(CheckedFields):
         self.val_loss, self.evaluated_step = val_loss, self.step
         return is_best
 
-    def start_row(self) -> None:
+    def start_metrics_row(self) -> None:
         """Start a new row of metrics: the mean loss is that of the steps from here on."""
         self.loss_sum, self.loss_count = 0.0, 0
 
@@ -88,7 +88,7 @@ class Progress(CheckedFields):
         return to_stored_names(dataclasses.asdict(self))
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint) -> "Progress":
+    def from_checkpoint(cls, checkpoint: Checkpoint) -> "Progress":
         """Return the progress that a checkpoint holds; raise `CheckpointError` if it is damaged."""
         try:
             state = to_field_names(checkpoint.state)
@@ -97,7 +97,7 @@ class Progress(CheckedFields):
                 **{
                     **state,
                     "budget": Budget(**state["budget"]),
-                    "corpus": CorpusRecord.of(corpus) if corpus else None,
+                    "corpus": CorpusRecord.from_json(corpus) if corpus else None,
                 }
             )
         except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:

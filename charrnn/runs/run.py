@@ -104,7 +104,7 @@ class Run(RunFolder):
                 model=ModelConfig(**record["model"]),
                 training=ResolvedTrainConfig(**{**_DEFAULTS_FOR_OLD_RUNS, **record["training"]}),
                 vocabulary=tuple(record["vocabulary"]),
-                corpus=CorpusRecord.of(record["corpus"]),
+                corpus=CorpusRecord.from_json(record["corpus"]),
                 text=TextConfig(**record.get("text", {})),
                 init_from=Origin(**record["init_from"]) if record["init_from"] else None,
                 baseline=record.get("baseline"),

@@ -217,7 +217,7 @@ class Trainer:
 
     def _write_row(self, preview: str | None = None) -> None:
         self._recorder.write_row(self.progress, preview)
-        self.progress.start_row()
+        self.progress.start_metrics_row()
 
     def save(self) -> Saved:
         """Write a checkpoint; raise `DivergedError` if a weight is not finite."""

@@ -141,7 +141,7 @@ class Stranger:
             if self.random.random() < 0.1:  # which takes as long as all the rest
                 print_runs([describe(run)])
                 print_run(run)
-            progress = Progress.of(checkpoint)
+            progress = Progress.from_checkpoint(checkpoint)
             writer = writer_of(checkpoint)
             writer.read(writer.vocabulary.encode(writer.line_start))
             model = load_checkpoint(checkpoint, "cpu")

@@ -47,7 +47,7 @@ def print_verified(run: Run, found: list[Verified]) -> None:
 def describe(run: Run) -> Row:
     """Return what `info` and `list` tell of a run, under the keys of their JSON."""
     config, checkpoints = run.config, run.checkpoints()
-    newest = dataclasses.asdict(Progress.of(checkpoints[-1])) if checkpoints else {}
+    newest = dataclasses.asdict(Progress.from_checkpoint(checkpoints[-1])) if checkpoints else {}
     return {
         "run": str(run.path),
         "corpus": config.corpus.name,
@@ -91,7 +91,11 @@ def print_run(run: Run) -> None:
     """Print all that is known of one run."""
     facts = describe(run)
     checkpoints = run.checkpoints()
-    budget = Progress.of(checkpoints[-1]).budget if checkpoints else run.config.training.limits
+    budget = (
+        Progress.from_checkpoint(checkpoints[-1]).budget
+        if checkpoints
+        else run.config.training.limits
+    )
     lines = [("run", facts["run"]), *run_facts(run.config, budget)]
     lines.append(("parameters", f"{facts['parameters']:,}"))
     if engine := _engine(run):
