@@ -29,13 +29,13 @@ from charrnn.data import encoded_cache, sources
 from charrnn.data.catalogue import CatalogueEntry
 from charrnn.data.corpus import Corpus
 from charrnn.data.downloads import fetch
-from charrnn.data.vocabulary import Census, code_points
+from charrnn.data.vocabulary import CharacterCounts, code_points
 from charrnn.numerics.allocator import keep_freed_memory
 from charrnn.numerics.processor import processor_name
 
 BROKEN = 0.5  # of a download, after which the connection breaks
 SIZE = 10_000_000  # bytes of the download
-PIECE = 1 << 17  # characters counted at once, as `Census` does
+PIECE = 1 << 17  # characters counted at once, as `CharacterCounts` does
 
 
 class NoThread:
@@ -90,7 +90,7 @@ def compare_encoding(name: str, piece: str, megabytes: int) -> None:
         no_thread = [
             (module, {"BackgroundWorker": NoThread}) for module in (encoded_cache, sources)
         ]
-        points = (Census, {"_add_ascii": count_code_points})
+        points = (CharacterCounts, {"_add_ascii": count_code_points})
         compare(
             f"{name}, {path.stat().st_size / 1e6:,.0f} MB: megabytes encoded",
             path.stat().st_size // 1_000_000,

@@ -16,7 +16,7 @@ from charrnn.data.downloads import fetch
 from charrnn.data.encoded_cache import Encoded
 from charrnn.data.progress import CHUNK, ProgressCallback
 from charrnn.data.sources import Documents, Fingerprint, Source, find_documents
-from charrnn.data.vocabulary import Census, Codes, Vocabulary, notes
+from charrnn.data.vocabulary import CharacterCounts, Codes, Vocabulary, notes
 from charrnn.errors import CorpusError, VocabularyError
 
 
@@ -71,14 +71,14 @@ class Corpus:
         """Make a corpus of a text in memory."""
         if not text:
             raise CorpusError(f"{path or 'the text'} is empty: a text to learn from is needed")
-        census = Census()
-        census.add(text)
-        vocabulary = census.vocabulary()
+        counter = CharacterCounts()
+        counter.add(text)
+        vocabulary = counter.vocabulary()
         codes = vocabulary.encode(text)
         made = Encoded(
             codes=codes,
             vocabulary=vocabulary,
-            counts=census.counts(vocabulary),
+            counts=counter.counts(vocabulary),
             line_start=encoded_cache.line_start(codes, vocabulary),
             distinct=len(vocabulary),
         )

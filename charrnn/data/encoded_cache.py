@@ -26,7 +26,7 @@ from charrnn.data.cache import encoded_folder
 from charrnn.data.decoding import decoded
 from charrnn.data.progress import ProgressCallback, ProgressReporter, Reading, throttled
 from charrnn.data.sources import Documents, Fingerprint
-from charrnn.data.vocabulary import UNKNOWN, Census, Codes, Vocabulary
+from charrnn.data.vocabulary import UNKNOWN, CharacterCounts, Codes, Vocabulary
 from charrnn.errors import CorpusError
 from charrnn.files import new_folder, sync_file, write_synced
 
@@ -132,21 +132,21 @@ def _encode(
     progress: ProgressCallback | None,
 ) -> Encoded:
     """Read the text twice: for its characters, then for their codes, into a file or memory."""
-    census, seen, report = Census(), 0, throttled(progress)
+    counter, seen, report = CharacterCounts(), 0, throttled(progress)
     task, total = f"encoding {documents.name}", 2 * expected.size
     for piece in _pieces(documents, config):
-        census.add(piece)
+        counter.add(piece)
         seen = min(seen + len(piece), expected.size)  # about: characters, not bytes
         report(Reading(task, seen, total))
-    characters = census.characters
+    characters = counter.characters
     if not characters:
         raise CorpusError(
             f"{documents.files[0].where} is empty: a text to learn from is needed"
             if len(documents.files) == 1
             else f"all {len(documents.files)} files are empty: a text to learn from is needed"
         )
-    vocabulary = census.vocabulary(config.min_count)
-    if vocabulary.characters == (UNKNOWN,) and census.distinct() > 1:
+    vocabulary = counter.vocabulary(config.min_count)
+    if vocabulary.characters == (UNKNOWN,) and counter.distinct() > 1:
         raise CorpusError(
             f"every character of {documents.name} occurs less than {config.min_count} times: "
             "give a smaller --min-count"
@@ -165,9 +165,9 @@ def _encode(
     encoded = Encoded(
         codes=sink.codes,
         vocabulary=vocabulary,
-        counts=census.counts(vocabulary),
+        counts=counter.counts(vocabulary),
         line_start=starts.commonest(),
-        distinct=census.distinct(),
+        distinct=counter.distinct(),
     )
     if folder:
         _write_facts(folder / "text.json", encoded)

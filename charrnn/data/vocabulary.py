@@ -109,7 +109,7 @@ class Vocabulary:
         return bytes(self._table[points].tolist())
 
 
-class Census:
+class CharacterCounts:
     """How often each character occurs in a text that is shown piece by piece."""
 
     def __init__(self) -> None:

@@ -3,55 +3,55 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.data.vocabulary import UNKNOWN, Census, Vocabulary, notes
+from charrnn.data.vocabulary import UNKNOWN, CharacterCounts, Vocabulary, notes
 from charrnn.errors import VocabularyError
 
 TEXTS = st.text(min_size=1, max_size=300)
 PIECES = st.lists(st.text(max_size=40), min_size=1, max_size=5).filter(any)
 
 
-def counted(*pieces: str) -> Census:
-    census = Census()
+def counted(*pieces: str) -> CharacterCounts:
+    counter = CharacterCounts()
     for piece in pieces:
-        census.add(piece)
-    return census
+        counter.add(piece)
+    return counter
 
 
 @given(PIECES)
 def test_a_census_counts_every_character_however_the_text_is_cut(pieces: list[str]) -> None:
-    text, census = "".join(pieces), counted(*pieces)
-    vocabulary = census.vocabulary()
+    text, counter = "".join(pieces), counted(*pieces)
+    vocabulary = counter.vocabulary()
     assert vocabulary == Vocabulary.of(text)
-    assert dict(zip(vocabulary.characters, census.counts(vocabulary), strict=True)) == {
+    assert dict(zip(vocabulary.characters, counter.counts(vocabulary), strict=True)) == {
         each: text.count(each) for each in set(text)
     }
-    assert (census.characters, census.distinct()) == (len(text), len(set(text)))
+    assert (counter.characters, counter.distinct()) == (len(text), len(set(text)))
 
 
 def test_a_long_piece_is_counted_to_its_end() -> None:
     for text in ("abc\n" * 150_000 + "d", "abé\n" * 150_000 + "d"):
-        census = counted(text)
-        vocabulary = census.vocabulary()
+        counter = counted(text)
+        vocabulary = counter.vocabulary()
         assert vocabulary.characters == tuple(sorted(set(text)))
-        assert set(census.counts(vocabulary)) == {150_000, 1}
+        assert set(counter.counts(vocabulary)) == {150_000, 1}
 
 
 def test_rare_characters_become_one_unknown_symbol() -> None:
     text = "aaabbbcd🙂"
-    census = counted(text)
-    vocabulary = census.vocabulary(min_count=2)
+    counter = counted(text)
+    vocabulary = counter.vocabulary(min_count=2)
     assert vocabulary.characters == ("a", "b", UNKNOWN)
-    assert census.counts(vocabulary) == (3, 3, 3)
+    assert counter.counts(vocabulary) == (3, 3, 3)
     assert vocabulary.decode(vocabulary.encode(text)) == "aaabbb" + 3 * UNKNOWN
     assert vocabulary.decode(vocabulary.encode("zürich a")) == 7 * UNKNOWN + "a"
-    assert census.vocabulary(min_count=1).characters == tuple("abcd🙂")
+    assert counter.vocabulary(min_count=1).characters == tuple("abcd🙂")
 
 
 def test_what_is_unusual_about_a_text_is_told() -> None:
     def told(text: str, min_count: int = 1) -> str:
-        census = counted(text)
-        vocabulary = census.vocabulary(min_count)
-        return "\n".join(notes(vocabulary, census.counts(vocabulary), census.distinct()))
+        counter = counted(text)
+        vocabulary = counter.vocabulary(min_count)
+        return "\n".join(notes(vocabulary, counter.counts(vocabulary), counter.distinct()))
 
     assert told("plain text\n") == ""
     assert "2 rare characters (2 of 5 in the text)" in told("aaabc", 2)
