@@ -41,11 +41,11 @@ PIECE = 1 << 17  # characters counted at once, as `CharacterCounts` does
 class NoThread:
     """Do the work at once, in place of a background thread."""
 
-    def do(self, work: Callable[..., Any], *arguments: Any) -> None:
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> None:
         """Do it."""
         work(*arguments)
 
-    def finish(self) -> None:
+    def close(self) -> None:
         """Do nothing: everything is done."""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-_BEHIND = 4  # pieces of work that wait at most
+_MAX_PENDING = 4  # pieces of work that wait at most
 
 
 class BackgroundWorker:
@@ -17,19 +17,19 @@ class BackgroundWorker:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "charrnn-text")
-        self._waiting: deque[Future[Any]] = deque()
+        self._pending: deque[Future[Any]] = deque()
 
-    def do(self, work: Callable[..., Any], *arguments: Any) -> None:
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> None:
         """Have a piece of work done; raise what an earlier one raised."""
-        if len(self._waiting) == _BEHIND:
-            self._waiting.popleft().result()
-        self._waiting.append(self._thread.submit(work, *arguments))
+        if len(self._pending) == _MAX_PENDING:
+            self._pending.popleft().result()
+        self._pending.append(self._thread.submit(work, *arguments))
 
-    def finish(self) -> None:
+    def close(self) -> None:
         """Wait until all is done; raise what a piece of work raised."""
         try:
-            for each in self._waiting:
+            for each in self._pending:
                 each.result()
         finally:
-            self._waiting.clear()
+            self._pending.clear()
             self._thread.shutdown()
