@@ -26,12 +26,12 @@ def downloads_folder() -> Path:
     return cache_folder() / "downloads"
 
 
-def kept_text(sha256: str) -> Path:
+def cached_text_path(sha256: str) -> Path:
     """Return the file of a text that could be read only once."""
     return texts_folder() / f"{sha256}.txt"
 
 
-def clean_cache() -> int:
+def clear_cache() -> int:
     """Empty the three folders; return how many bytes were removed."""
     removed = 0
     for folder in (encoded_folder(), texts_folder(), downloads_folder()):

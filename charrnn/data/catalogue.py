@@ -49,7 +49,7 @@ class CatalogueEntry:
         return self.path.stat().st_size if self.path else self.bytes
 
     @property
-    def known_sha256(self) -> str | None:
+    def expected_sha256(self) -> str | None:
         """The SHA-256 that is expected: the catalogue's, or that of the first download."""
         record = downloads_folder() / f"{self.name}.json"
         if self.sha256 is None and record.is_file():

@@ -10,7 +10,7 @@ import numpy as np
 
 from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
 from charrnn.data import catalogue, encoded_cache
-from charrnn.data.cache import kept_text
+from charrnn.data.cache import cached_text_path
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.downloads import fetch
 from charrnn.data.encoded_cache import Encoded
@@ -193,7 +193,7 @@ class Corpus:
 def _recorded_places(record: CorpusRecord) -> list[Sequence[Source]]:
     """Return where the text of a run may be: its paths, the cache, the catalogue."""
     places: list[Sequence[Source]] = [record.paths] if record.paths else []
-    places.append([kept_text(record.sha256)])
+    places.append([cached_text_path(record.sha256)])
     if catalogue.find(record.name):
         places.append([record.name])
     return places

@@ -141,7 +141,7 @@ def _settle(entry: CatalogueEntry, url: str, part: Path, place: Path) -> str:
             text = part.with_suffix(".unpacked")
             _unpack(part, entry.member, text)
         sha256, size = _sha256(text), text.stat().st_size
-        expected = entry.known_sha256
+        expected = entry.expected_sha256
         if expected and sha256 != expected:
             raise DownloadError(
                 f"{entry.name} from {url} is not the text that was expected: expected SHA-256 "

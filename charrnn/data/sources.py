@@ -14,7 +14,7 @@ from typing import IO, NamedTuple
 
 from charrnn.data import catalogue
 from charrnn.data.background import BackgroundWorker
-from charrnn.data.cache import kept_text, texts_folder
+from charrnn.data.cache import cached_text_path, texts_folder
 from charrnn.data.progress import CHUNK, ProgressCallback, Reading, throttled
 from charrnn.errors import CorpusError
 from charrnn.files import move_file, sync_file, temporary_file
@@ -185,7 +185,7 @@ def _keep(stream: IO[bytes]) -> Path:
                 digest.update(chunk)
                 file.write(chunk)
             sync_file(file)
-            path = kept_text(digest.hexdigest())
+            path = cached_text_path(digest.hexdigest())
             move_file(Path(file.name), path)
     except OSError as error:
         raise CorpusError(

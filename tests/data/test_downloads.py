@@ -201,9 +201,9 @@ def test_a_wrong_text_is_refused_naming_both_hashes(site: Site) -> None:
 
 def test_without_a_checksum_the_first_download_is_recorded(site: Site) -> None:
     unsure = entry(site, "whole", sha256=None)
-    assert unsure.known_sha256 is None
+    assert unsure.expected_sha256 is None
     fetch(unsure).unlink()
-    assert unsure.known_sha256 == SHA256
+    assert unsure.expected_sha256 == SHA256
     with pytest.raises(DownloadError, match=f"expected SHA-256 {SHA256}"):
         fetch(entry(site, "wrong", sha256=None))
 
