@@ -58,22 +58,22 @@ class CatalogueEntry:
         return self.sha256
 
 
-def names() -> list[str]:
+def list_names() -> list[str]:
     """Return the names of all texts, the bundled one first."""
     return list(entries())
 
 
-def bundled() -> str:
+def bundled_name() -> str:
     """Return the name of the text that comes with charrnn."""
-    return names()[0]
+    return list_names()[0]
 
 
 def bundled_path() -> Path:
     """Return the file of the text that comes with charrnn."""
-    return installed_folder("corpora") / str(entries()[bundled()].file)
+    return installed_folder("corpora") / str(entries()[bundled_name()].file)
 
 
-def find(name: str) -> Path | None:
+def find_text(name: str) -> Path | None:
     """Return where the text called `name` is, None if it is not here or unknown."""
     entry = entries().get(name)
     return entry.path if entry else None

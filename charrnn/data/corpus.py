@@ -194,7 +194,7 @@ def _recorded_places(record: CorpusRecord) -> list[Sequence[Source]]:
     """Return where the text of a run may be: its paths, the cache, the catalogue."""
     places: list[Sequence[Source]] = [record.paths] if record.paths else []
     places.append([cached_text_path(record.sha256)])
-    if catalogue.find(record.name):
+    if catalogue.find_text(record.name):
         places.append([record.name])
     return places
 

@@ -137,7 +137,7 @@ def _find(source: Source) -> tuple[str, str, list[Document]]:
         raise CorpusError(f"{path} is a device, not a text: give a text file")
     if glob.has_magic(str(source)) and (matches := _matching(str(source))):
         return _stem(matches[0].path.absolute().parent), absolute, matches
-    names = ", ".join(catalogue.names())
+    names = ", ".join(catalogue.list_names())
     raise CorpusError(
         f"there is no file {path}, and no text of that name in the catalogue ({names}): "
         "give the path of a text file"

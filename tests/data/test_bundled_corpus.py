@@ -32,7 +32,7 @@ DIRECTION = re.compile(r"\[\S.*\S\]")
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    path = catalogue.find(catalogue.bundled())
+    path = catalogue.find_text(catalogue.bundled_name())
     assert path
     return path.read_bytes().decode("ascii")
 
@@ -131,8 +131,8 @@ def test_no_phrase_of_five_words_is_a_habit(lines: list[str]) -> None:
 
 
 def test_texts_that_need_no_network_are_there() -> None:
-    path = catalogue.find(catalogue.bundled())
+    path = catalogue.find_text(catalogue.bundled_name())
     assert path
     assert path.is_file()
     assert sum(each.stat().st_size for each in catalogue.python_files()) > 10_000_000
-    assert catalogue.find("no such text") is None
+    assert catalogue.find_text("no such text") is None

@@ -36,23 +36,23 @@ def test_a_text_file_is_read_as_it_is(tmp_path: Path) -> None:
 
 
 def test_the_bundled_text_is_known_by_name() -> None:
-    assert len(Corpus.open(catalogue.bundled()).codes) > 25_000
+    assert len(Corpus.open(catalogue.bundled_name()).codes) > 25_000
 
 
 def test_a_folder_does_not_hide_a_text_of_the_catalogue(tmp_path: Path) -> None:
-    (tmp_path / catalogue.bundled()).mkdir()
-    assert len(Corpus.open(catalogue.bundled()).codes) > 25_000
+    (tmp_path / catalogue.bundled_name()).mkdir()
+    assert len(Corpus.open(catalogue.bundled_name()).codes) > 25_000
 
 
 def test_a_text_of_the_catalogue_is_found_again_wherever_it_lies_now() -> None:
-    corpus = Corpus.open(catalogue.bundled())
+    corpus = Corpus.open(catalogue.bundled_name())
     moved = dataclasses.replace(corpus.record, path="/an/older/place.txt")
     assert Corpus.reopen(moved, corpus.vocabulary).sha256 == corpus.sha256
 
 
 def test_a_file_goes_before_a_text_of_the_same_name(tmp_path: Path) -> None:
-    (tmp_path / catalogue.bundled()).write_text("mine", encoding="utf-8")
-    assert len(Corpus.open(catalogue.bundled()).codes) == 4
+    (tmp_path / catalogue.bundled_name()).write_text("mine", encoding="utf-8")
+    assert len(Corpus.open(catalogue.bundled_name()).codes) == 4
 
 
 def test_standard_input_is_kept_for_resuming(monkeypatch: pytest.MonkeyPatch) -> None:

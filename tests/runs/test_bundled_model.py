@@ -50,7 +50,7 @@ def test_it_is_not_resumed_but_begun_from(text_file: Path) -> None:
 
 def test_its_text_is_looked_for_by_its_name_in_the_catalogue() -> None:
     record = find_run("bard").config.corpus
-    assert record.name in catalogue.names()
+    assert record.name in catalogue.list_names()
     with pytest.raises(CorpusError, match=r"of this run is not at \S+: say where it is now"):
         Corpus.reopen(record, Vocabulary(find_run("bard").config.vocabulary))
 
