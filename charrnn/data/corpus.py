@@ -62,7 +62,7 @@ class Corpus:
         fingerprint = Fingerprint()
         documents.show(fingerprint, progress)
         text = encoded_cache.encode(documents, fingerprint, config, progress)
-        return cls._of(text, documents.name, documents.paths, fingerprint.sha256, config)
+        return cls._from_encoded(text, documents.name, documents.paths, fingerprint.sha256, config)
 
     @classmethod
     def from_text(
@@ -83,10 +83,10 @@ class Corpus:
             distinct=len(vocabulary),
         )
         digest = sha256 or hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        return cls._of(made, name, (path,), digest, DEFAULT_TEXT_CONFIG)
+        return cls._from_encoded(made, name, (path,), digest, DEFAULT_TEXT_CONFIG)
 
     @classmethod
-    def _of(
+    def _from_encoded(
         cls, text: Encoded, name: str, paths: tuple[str, ...], sha256: str, config: TextConfig
     ) -> "Corpus":
         return cls(
@@ -102,14 +102,14 @@ class Corpus:
             distinct=text.distinct,
         )
 
-    def adapted_to(self, known: Vocabulary) -> "Corpus":
+    def encode_with_extended(self, known: Vocabulary) -> "Corpus":
         """Return the same text in the codes of `known`, its new characters added at the end."""
-        return self._in(known.extended("".join(self.vocabulary.characters)))
+        return self._translate_codes(known.extended("".join(self.vocabulary.characters)))
 
-    def within(self, known: Vocabulary) -> "Corpus":
+    def encode_with(self, known: Vocabulary) -> "Corpus":
         """Return the same text in the codes of `known`; raise `VocabularyError` for others."""
         try:
-            return self._in(known)
+            return self._translate_codes(known)
         except VocabularyError as error:
             named = ", ".join(repr(each) for each in error.characters[:8])
             raise VocabularyError(
@@ -119,7 +119,7 @@ class Corpus:
                 error.characters,
             ) from None
 
-    def _in(self, vocabulary: Vocabulary) -> "Corpus":
+    def _translate_codes(self, vocabulary: Vocabulary) -> "Corpus":
         """Return the same text in the codes of another vocabulary."""
         if vocabulary == self.vocabulary:
             return self
@@ -159,12 +159,18 @@ class Corpus:
             if same or (allow_other and source is not None):
                 text = encoded_cache.encode(documents, fingerprint, config, progress)
                 name = record.name if same else documents.name
-                found = cls._of(text, name, documents.paths, fingerprint.sha256, config)
-                return found.adapted_to(vocabulary) if same else found.within(vocabulary)
+                found = cls._from_encoded(text, name, documents.paths, fingerprint.sha256, config)
+                return (
+                    found.encode_with_extended(vocabulary)
+                    if same
+                    else found.encode_with(vocabulary)
+                )
             other = other or (documents, fingerprint.sha256)
         if source is None and (copy := encoded_cache.find(record.sha256, config)):
-            found = cls._of(copy, record.name, record.paths or ("",), record.sha256, config)
-            return found.adapted_to(vocabulary)
+            found = cls._from_encoded(
+                copy, record.name, record.paths or ("",), record.sha256, config
+            )
+            return found.encode_with_extended(vocabulary)
         raise _not_found(record, places, other)
 
     def split(self, val_fraction: float) -> tuple[Codes, Codes]:

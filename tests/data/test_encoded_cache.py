@@ -130,7 +130,7 @@ def test_a_moved_text_is_found_by_its_content(kept: None) -> None:
 
 def test_another_vocabulary_translates_in_chunks(kept: None) -> None:
     corpus = Corpus.open(write("t.txt", TEXT))
-    adapted = corpus.adapted_to(Vocabulary("zé"))
+    adapted = corpus.encode_with_extended(Vocabulary("zé"))
     assert adapted.vocabulary.characters[:2] == ("z", "é")
     assert adapted.vocabulary.decode(adapted.codes) == TEXT
 

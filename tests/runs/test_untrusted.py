@@ -147,7 +147,7 @@ class Stranger:
             model = load_checkpoint(checkpoint, "cpu")
             if not checkpoint.weights_only:
                 network = CharRNN(run.config.model, model.vocabulary, model.line_start)
-                text = self.corpus.within(model.vocabulary)
+                text = self.corpus.encode_with(model.vocabulary)
                 Trainer(run, text, network, progress).restore(checkpoint)
         except CheckpointError as error:
             return "refused" if str(error) and "\n" not in str(error) else "more than a sentence"

@@ -63,7 +63,7 @@ def prepare_new_run(
     initial = None
     if group.ranks.leads and init_from is not None:
         initial = _load_initial(init_from)
-        text = text.adapted_to(initial.model.vocabulary)
+        text = text.encode_with_extended(initial.model.vocabulary)
 
     def settings() -> tuple[Run, tuple[str, ...] | None]:
         path = Path(out_dir) if out_dir is not None else free_path(text.name)
@@ -74,7 +74,7 @@ def prepare_new_run(
 
     run, added_characters = group.on_rank_zero(settings)
     vocabulary = Vocabulary(run.config.vocabulary)
-    text = text.adapted_to(vocabulary)
+    text = text.encode_with_extended(vocabulary)
     check_same_text(text, run.config.corpus)
     network = CharRNN(run.config.model, vocabulary, text.line_start).initialize(config.seed)
     if initial:
