@@ -24,7 +24,7 @@ _USUAL = (  # what texts are found in, of equally good guesses the first
 _LOOKED_AT = 16_384  # bytes on each side of a bad one that a suggestion is made from
 
 
-def decoded(
+def decode_chunks(
     chunks: Iterable[bytes],
     where: str,
     config: TextConfig = DEFAULT_TEXT_CONFIG,
@@ -58,7 +58,7 @@ def decoded(
             yield text
 
 
-def likely_encoding(data: bytes) -> str | None:
+def guess_encoding(data: bytes) -> str | None:
     """Return the encoding that bytes are most likely text in, None where they look like none."""
     for mark, name in _MARKS.items():
         if data.startswith(mark):
@@ -88,7 +88,7 @@ def _not_text(
     data, place = error.object, error.start
     label = "UTF-8" if codecs.lookup(encoding).name == "utf-8" else encoding
     near = data[max(0, place - _LOOKED_AT) : place + _LOOKED_AT]
-    guess = likely_encoding(near)
+    guess = guess_encoding(near)
     if guess and codecs.lookup(guess).name == codecs.lookup(encoding).name:
         guess = None
     if guess:
@@ -110,4 +110,6 @@ def read_text(source: Source) -> str:
         raise CorpusError(f"{path} is a folder: give the path of one text file in it")
     else:
         where, chunks = str(source), Document(path, str(source)).chunks()
-    return "".join(decoded(chunks, where, DEFAULT_TEXT_CONFIG, "convert it from {} to UTF-8 first"))
+    return "".join(
+        decode_chunks(chunks, where, DEFAULT_TEXT_CONFIG, "convert it from {} to UTF-8 first")
+    )

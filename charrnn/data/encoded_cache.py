@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from charrnn.config.text import TextConfig
 from charrnn.data.background import BackgroundWorker
 from charrnn.data.cache import encoded_folder
-from charrnn.data.decoding import decoded
+from charrnn.data.decoding import decode_chunks
 from charrnn.data.progress import ProgressCallback, ProgressReporter, Reading, throttled
 from charrnn.data.sources import Documents, Fingerprint
 from charrnn.data.vocabulary import UNKNOWN, CharacterCounts, Codes, Vocabulary
@@ -184,7 +184,7 @@ def _pieces(
         chunks = document.chunks()
         if fingerprint:
             chunks = fingerprint.watch(chunks)
-        for piece in decoded(chunks, document.where, config):
+        for piece in decode_chunks(chunks, document.where, config):
             if begun and not inside:
                 yield SEPARATOR
             begun = inside = True

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn.config.text import TextConfig
-from charrnn.data.decoding import decoded, likely_encoding
+from charrnn.data.decoding import decode_chunks, guess_encoding
 from charrnn.errors import ConfigError, CorpusError
 
 TEXT = "Ça, déjà vu?\r\n漢字 🙂 é\r line\n"
@@ -15,7 +15,7 @@ TEXT = "Ça, déjà vu?\r\n漢字 🙂 é\r line\n"
 def read(data: bytes, *cuts: int, **settings: object) -> str:
     places = [0, *cuts, len(data)]
     chunks = [data[a:b] for a, b in itertools.pairwise(places)]
-    return "".join(decoded(chunks, "it", TextConfig(**settings)))  # type: ignore[arg-type]
+    return "".join(decode_chunks(chunks, "it", TextConfig(**settings)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32", "gb18030"])
@@ -64,13 +64,13 @@ def test_a_byte_order_mark_is_left_out_and_only_at_the_beginning() -> None:
     ],
 )
 def test_the_encoding_is_suggested(text: str, encoding: str) -> None:
-    assert likely_encoding(text.encode(encoding)) == encoding
+    assert guess_encoding(text.encode(encoding)) == encoding
     with pytest.raises(CorpusError, match=f"it looks like {encoding}: read it with --encoding"):
         read(text.encode(encoding))
 
 
 def test_bytes_that_are_no_text_are_not_given_an_encoding() -> None:
-    assert likely_encoding(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR") is None
+    assert guess_encoding(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR") is None
     with pytest.raises(CorpusError, match="it looks like no text at all"):
         read(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
 
