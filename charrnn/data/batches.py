@@ -46,7 +46,7 @@ class Batches:
         All rows but the last are read, all but the first foretold.
         """
         if step % self._forget_every == 0:
-            encoded_cache.forget(self._codes)
+            encoded_cache.release_pages(self._codes)
         window_TB = self._codes[self.first(step) + self.offsets(streams)]
         codes_TB: NDArray[np.int64] = window_TB.astype(np.int64)
         return codes_TB

@@ -13,7 +13,7 @@ from charrnn.data import catalogue, encoded_cache
 from charrnn.data.cache import cached_text_path
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.downloads import fetch
-from charrnn.data.encoded_cache import Encoded
+from charrnn.data.encoded_cache import EncodedText
 from charrnn.data.progress import CHUNK, ProgressCallback
 from charrnn.data.sources import Documents, Fingerprint, Source, find_documents
 from charrnn.data.vocabulary import CharacterCounts, Codes, Vocabulary, notes
@@ -75,7 +75,7 @@ class Corpus:
         counter.add(text)
         vocabulary = counter.vocabulary()
         codes = vocabulary.encode(text)
-        made = Encoded(
+        made = EncodedText(
             codes=codes,
             vocabulary=vocabulary,
             counts=counter.counts(vocabulary),
@@ -87,7 +87,7 @@ class Corpus:
 
     @classmethod
     def _from_encoded(
-        cls, text: Encoded, name: str, paths: tuple[str, ...], sha256: str, config: TextConfig
+        cls, text: EncodedText, name: str, paths: tuple[str, ...], sha256: str, config: TextConfig
     ) -> "Corpus":
         return cls(
             name=name,
@@ -127,7 +127,7 @@ class Corpus:
         translated = np.empty(len(self.codes), vocabulary.dtype)
         for first in range(0, len(translated), CHUNK):
             translated[first : first + CHUNK] = codes[self.codes[first : first + CHUNK]]
-            encoded_cache.forget(self.codes)
+            encoded_cache.release_pages(self.codes)
         return dataclasses.replace(self, codes=translated, vocabulary=vocabulary)
 
     @classmethod
@@ -166,7 +166,7 @@ class Corpus:
                     else found.encode_with(vocabulary)
                 )
             other = other or (documents, fingerprint.sha256)
-        if source is None and (copy := encoded_cache.find(record.sha256, config)):
+        if source is None and (copy := encoded_cache.find_copy(record.sha256, config)):
             found = cls._from_encoded(
                 copy, record.name, record.paths or ("",), record.sha256, config
             )

@@ -33,12 +33,12 @@ from charrnn.files import new_folder, sync_file, write_synced
 SEPARATOR = "\x1c"
 """Stands between documents: FILE SEPARATOR, which texts do not hold."""
 
-SMALL = 8 << 20  # bytes: a smaller text is encoded sooner than a copy is worth keeping
+MIN_CACHED_BYTES = 8 << 20  # bytes: a smaller text is encoded sooner than a copy is worth keeping
 _FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedText:
     """A text as codes, and what was counted meanwhile."""
 
     codes: Codes
@@ -56,29 +56,29 @@ def encode(
     fingerprint: Fingerprint,
     config: TextConfig,
     progress: ProgressCallback | None = None,
-) -> Encoded:
+) -> EncodedText:
     """Encode documents whose fingerprint is taken, or map the copy there is of them.
 
     An exception of `progress` ends the work and is passed on.
     """
     report = ProgressReporter(progress)
-    if fingerprint.size < SMALL:
+    if fingerprint.size < MIN_CACHED_BYTES:
         return _encode(documents, fingerprint, config, None, report)
-    if copy := find(fingerprint.sha256, config):
+    if copy := find_copy(fingerprint.sha256, config):
         return copy
     place = _place(fingerprint.sha256, config)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with new_folder(place) as folder:  # if another process is first, its copy is identical
             encoded = _encode(documents, fingerprint, config, folder, report)
-        return find(fingerprint.sha256, config) or encoded
+        return find_copy(fingerprint.sha256, config) or encoded
     except OSError:  # no room or no right to keep a copy: memory has to do
         if report.failed:
             raise
         return _encode(documents, fingerprint, config, None, report)
 
 
-def find(sha256: str, config: TextConfig) -> Encoded | None:
+def find_copy(sha256: str, config: TextConfig) -> EncodedText | None:
     """Return the copy of a text that is read in this way, None where there is none."""
     place = _place(sha256, config)
     try:
@@ -88,7 +88,7 @@ def find(sha256: str, config: TextConfig) -> Encoded | None:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         if len(mapped) != facts["characters"] * dtype.itemsize:
             return None
-        return Encoded(
+        return EncodedText(
             codes=np.frombuffer(mapped, dtype),
             vocabulary=Vocabulary(facts["vocabulary"]),
             counts=tuple(facts["counts"]),
@@ -103,10 +103,10 @@ def line_start(codes: Codes, vocabulary: Vocabulary) -> str:
     """Return the character that most often begins a line, white space apart."""
     starts = _LineStarts(vocabulary)
     starts.add(codes)
-    return starts.commonest()
+    return starts.most_common()
 
 
-def forget(codes: Codes) -> None:
+def release_pages(codes: Codes) -> None:
     """Let go of the pages of a mapped text: they count as memory in use, and can be read again."""
     base: Any = codes
     while isinstance(base, np.ndarray):
@@ -130,7 +130,7 @@ def _encode(
     config: TextConfig,
     folder: Path | None,
     progress: ProgressCallback | None,
-) -> Encoded:
+) -> EncodedText:
     """Read the text twice: for its characters, then for their codes, into a file or memory."""
     counter, seen, report = CharacterCounts(), 0, throttled(progress)
     task, total = f"encoding {documents.name}", 2 * expected.size
@@ -152,7 +152,7 @@ def _encode(
             "give a smaller --min-count"
         )
     starts, again = _LineStarts(vocabulary), Fingerprint()
-    with _Sink(characters, vocabulary.dtype, folder) as sink:
+    with _CodeWriter(characters, vocabulary.dtype, folder) as sink:
         for piece in _pieces(documents, config, again):
             codes = vocabulary.encode(piece, "skip")  # a text that changed is found out below
             starts.add(codes)
@@ -162,11 +162,11 @@ def _encode(
         raise CorpusError(
             f"{documents.name} changed while it was read: wait until it is written, then try again"
         )
-    encoded = Encoded(
+    encoded = EncodedText(
         codes=sink.codes,
         vocabulary=vocabulary,
         counts=counter.counts(vocabulary),
-        line_start=starts.commonest(),
+        line_start=starts.most_common(),
         distinct=counter.distinct(),
     )
     if folder:
@@ -205,7 +205,7 @@ class _LineStarts:
         """Count those of the next chunk."""
         self._worker.submit(self._add, codes)
 
-    def commonest(self) -> str:
+    def most_common(self) -> str:
         self._worker.close()
         spaces = [each.isspace() or each == UNKNOWN for each in self._characters]
         counts = np.where(spaces, 0, self._counts)
@@ -223,7 +223,7 @@ class _LineStarts:
         self._counts += np.bincount(starts, minlength=len(self._counts))
 
 
-class _Sink:
+class _CodeWriter:
     """Takes codes in order: to a file that is then mapped, or into memory."""
 
     def __init__(self, length: int, dtype: np.dtype[Any], folder: Path | None) -> None:
@@ -233,7 +233,7 @@ class _Sink:
         self._dtype, self.length = dtype, 0
         self._worker = BackgroundWorker()
 
-    def __enter__(self) -> "_Sink":
+    def __enter__(self) -> "_CodeWriter":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -262,7 +262,7 @@ class _Sink:
             return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), self._dtype)
 
 
-def _write_facts(path: Path, encoded: Encoded) -> None:
+def _write_facts(path: Path, encoded: EncodedText) -> None:
     facts = {
         "characters": len(encoded.codes),
         "dtype": encoded.codes.dtype.str,

@@ -3,6 +3,6 @@
 from charrnn.data import encoded_cache
 from charrnn.data.corpus import Corpus
 
-encoded_cache.SMALL = 0
+encoded_cache.MIN_CACHED_BYTES = 0
 corpus = Corpus.open("t.txt")
 print(corpus.vocabulary.decode(corpus.codes[:30].tolist()))

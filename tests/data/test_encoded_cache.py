@@ -138,7 +138,7 @@ def test_another_vocabulary_translates_in_chunks(kept: None) -> None:
 def test_pages_that_were_let_go_are_read_again(kept: None) -> None:
     corpus = Corpus.open(write("t.txt", TEXT))
     before = corpus.codes.copy()
-    encoded_cache.forget(corpus.codes[3:])
+    encoded_cache.release_pages(corpus.codes[3:])
     assert np.array_equal(corpus.codes, before)
     batches = Batches(corpus.codes, 2, 4, seed=1)
     assert np.array_equal(batches.window(0), batches.window(0))

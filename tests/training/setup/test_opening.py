@@ -19,7 +19,7 @@ TASKS = ["looking at verse", "encoding verse"]
 @pytest.fixture
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Treat every text as a large one."""
-    monkeypatch.setattr(encoded_cache, "SMALL", 0)
+    monkeypatch.setattr(encoded_cache, "MIN_CACHED_BYTES", 0)
     for module in (sources, progress):
         monkeypatch.setattr(module, "CHUNK", 64)
 
