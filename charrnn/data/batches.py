@@ -40,18 +40,18 @@ class Batches:
         """Whether the streams begin anew at `step`, so that their state is blank."""
         return step % self.steps_per_epoch == 0
 
-    def window(self, step: int, streams: slice = slice(None)) -> NDArray[np.int64]:
+    def read_window(self, step: int, streams: slice = slice(None)) -> NDArray[np.int64]:
         """Return the characters of `step` (from 0) for some streams, (T + 1, B).
 
         All rows but the last are read, all but the first foretold.
         """
         if step % self._forget_every == 0:
             encoded_cache.release_pages(self._codes)
-        window_TB = self._codes[self.first(step) + self.offsets(streams)]
+        window_TB = self._codes[self.first_position(step) + self.offsets(streams)]
         codes_TB: NDArray[np.int64] = window_TB.astype(np.int64)
         return codes_TB
 
-    def first(self, step: int) -> int:
+    def first_position(self, step: int) -> int:
         """Return where in the training part the characters of `step` begin, in its first stream."""
         epoch, row = divmod(step, self.steps_per_epoch)
         spare = len(self._codes) - 1 - self.streams * self._stream_length

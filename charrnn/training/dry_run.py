@@ -12,7 +12,7 @@ import numpy as np
 from charrnn.config.model import ModelConfig
 from charrnn.config.text import TextConfig
 from charrnn.config.training import TrainConfig
-from charrnn.data.catalogue import bundled
+from charrnn.data.catalogue import bundled_name
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import code_points
 from charrnn.runs.run_config import RunConfig
@@ -67,7 +67,7 @@ def dry_run(
     init_from: str | None,
 ) -> Diagnosis:
     """Read a text and examine it; see `charrnn.train` for the arguments. Raises `CharrnnError`."""
-    corpus = Corpus.open(sources or [bundled()], text)
+    corpus = Corpus.open(sources or [bundled_name()], text)
     new_run = prepare_new_run(corpus, training, model, init_from=init_from)
     return examine(corpus, new_run.trainer)
 

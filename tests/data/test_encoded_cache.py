@@ -141,7 +141,7 @@ def test_pages_that_were_let_go_are_read_again(kept: None) -> None:
     encoded_cache.release_pages(corpus.codes[3:])
     assert np.array_equal(corpus.codes, before)
     batches = Batches(corpus.codes, 2, 4, seed=1)
-    assert np.array_equal(batches.window(0), batches.window(0))
+    assert np.array_equal(batches.read_window(0), batches.read_window(0))
 
 
 def test_rare_characters_are_folded_over_documents(kept: None) -> None:
