@@ -21,13 +21,13 @@ class ModelConfig(CheckedFields):
     )
 
     @property
-    def gates(self) -> int:
+    def num_gates(self) -> int:
         """How many products a unit adds up: 4 in an lstm, 3 in a gru, 1 in an rnn."""
         return {"lstm": 4, "gru": 3, "rnn": 1}[self.cell]
 
-    def shapes(self, vocabulary_size: int) -> dict[str, tuple[int, ...]]:
+    def parameter_shapes(self, vocabulary_size: int) -> dict[str, tuple[int, ...]]:
         """Return the shape of each of the network's parameters, by torch's names."""
-        hidden, rows = self.hidden_size, self.gates * self.hidden_size
+        hidden, rows = self.hidden_size, self.num_gates * self.hidden_size
         shapes: dict[str, tuple[int, ...]] = {}
         for layer in range(self.num_layers):
             shapes[f"weight_ih_l{layer}"] = (rows, hidden if layer else vocabulary_size)
@@ -39,6 +39,6 @@ class ModelConfig(CheckedFields):
             "output.bias": (vocabulary_size,),
         }
 
-    def parameters(self, vocabulary_size: int) -> int:
+    def count_parameters(self, vocabulary_size: int) -> int:
         """Return how many numbers a network of this shape learns."""
-        return sum(math.prod(shape) for shape in self.shapes(vocabulary_size).values())
+        return sum(math.prod(shape) for shape in self.parameter_shapes(vocabulary_size).values())

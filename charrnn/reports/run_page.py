@@ -60,7 +60,7 @@ def page_of(
         *run_facts(run.config, progress.budget),
         ("checkpoint", f"step {checkpoint.step:,}, epoch {progress.epoch:.2f}"),
         ("loss", best),
-        ("parameters", f"{run.config.model.parameters(len(run.config.vocabulary)):,}"),
+        ("parameters", f"{run.config.model.count_parameters(len(run.config.vocabulary)):,}"),
         ("SHA-256 of the text", (progress.corpus or run.config.corpus).sha256),
     ]
     return pages.page(

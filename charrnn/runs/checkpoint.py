@@ -59,7 +59,7 @@ class Checkpoint:
             raise CheckpointError(f"{self.path / name} is damaged: {error}") from None
         if part == "model":
             config = self.run.config
-            expected = config.model.shapes(len(config.vocabulary))
+            expected = config.model.parameter_shapes(len(config.vocabulary))
             found = {name: array.shape for name, array in arrays.items()}
             if found != expected:
                 wrong = min(set(found.items()) ^ set(expected.items()))[0]
@@ -98,7 +98,7 @@ class Checkpoint:
     def _sizes(self, name: str) -> tuple[int, int]:
         """Return how many bytes a file of this run has, at least and at most."""
         config = self.run.config
-        numbers = config.model.parameters(len(config.vocabulary))
+        numbers = config.model.count_parameters(len(config.vocabulary))
         if name == MODEL_FILE:
             return 2 * numbers, 4 * numbers + SPARE
         if self.weights_only:

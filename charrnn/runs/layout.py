@@ -48,4 +48,4 @@ class RunFolder:
         model, batch = self.config.model, self.config.training.batch_size
         parts = 2 if model.cell == "lstm" else 1
         state = parts * model.num_layers * batch * model.hidden_size
-        return 4 * (4 * model.parameters(len(self.config.vocabulary)) + state)
+        return 4 * (4 * model.count_parameters(len(self.config.vocabulary)) + state)

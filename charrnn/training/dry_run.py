@@ -79,7 +79,7 @@ def examine(corpus: Corpus, trainer: Trainer) -> Diagnosis:
     lines, duplicates = _lines(corpus)
     occurrences = dict(zip(corpus.vocabulary.characters, corpus.counts, strict=False))
     counts = dict(sorted(occurrences.items(), key=lambda each: -each[1]))
-    parameters = config.model.parameters(len(config.vocabulary))
+    parameters = config.model.count_parameters(len(config.vocabulary))
     weights = _NUMBER * parameters
     return Diagnosis(
         config=config,
@@ -132,7 +132,7 @@ def _activations(config: RunConfig) -> int:
     """Return about what a step keeps for its backward pass."""
     training, model = config.training, config.model
     positions = training.batch_characters
-    a_layer = (model.gates + 4) * model.hidden_size  # gates, cell, output, two masks
+    a_layer = (model.num_gates + 4) * model.hidden_size  # gates, cell, output, two masks
     return _NUMBER * positions * (model.num_layers * a_layer + 3 * len(config.vocabulary))
 
 

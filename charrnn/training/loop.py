@@ -127,7 +127,7 @@ def _started(
         step=progress.step,
         training_characters=trainer.training_characters,
         held_out_characters=trainer.held_out_characters,
-        parameters=model.config.parameters(len(model.vocabulary)),
+        parameters=model.config.count_parameters(len(model.vocabulary)),
         steps_per_epoch=trainer.plan.steps_per_epoch,
         budget=progress.budget,
         horizon=progress.horizon,

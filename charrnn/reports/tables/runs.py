@@ -56,7 +56,7 @@ def describe(run: Run) -> Row:
         "cell": config.model.cell,
         "num_layers": config.model.num_layers,
         "hidden_size": config.model.hidden_size,
-        "parameters": config.model.parameters(len(config.vocabulary)),
+        "parameters": config.model.count_parameters(len(config.vocabulary)),
         "step": newest.get("step"),
         "epoch": newest.get("epoch"),
         "seconds": newest.get("seconds"),
