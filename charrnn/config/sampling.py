@@ -69,6 +69,6 @@ class SampleConfig(CheckedFields):
         given = self.temperature
         return given if isinstance(given, tuple) else (given,)
 
-    def at_each_temperature(self) -> "list[SampleConfig]":
+    def split_temperatures(self) -> "list[SampleConfig]":
         """Return this config for each temperature alone."""
         return [dataclasses.replace(self, temperature=each) for each in self.temperatures]
