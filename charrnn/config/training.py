@@ -136,6 +136,6 @@ class ResolvedTrainConfig(TrainConfig):
     threads: int = field()
 
     @property
-    def batch_characters(self) -> int:
+    def characters_per_step(self) -> int:
         """The characters that a training step reads: streams times sequence length."""
         return self.batch_size * self.seq_length

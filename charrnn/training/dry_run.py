@@ -131,7 +131,7 @@ def _is_suspicious(character: str) -> bool:
 def _activations(config: RunConfig) -> int:
     """Return about what a step keeps for its backward pass."""
     training, model = config.training, config.model
-    positions = training.batch_characters
+    positions = training.characters_per_step
     a_layer = (model.num_gates + 4) * model.hidden_size  # gates, cell, output, two masks
     return _NUMBER * positions * (model.num_layers * a_layer + 3 * len(config.vocabulary))
 

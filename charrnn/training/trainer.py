@@ -155,7 +155,7 @@ class Trainer:
             learning_rate=learning_rate,
             seconds=result.seconds,
         )
-        speed = self._recorder.add_step(self.plan.config.batch_characters, result.duration)
+        speed = self._recorder.add_step(self.plan.config.characters_per_step, result.duration)
         return Step(
             step=step,
             epoch=progress.epoch,

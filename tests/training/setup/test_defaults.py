@@ -97,10 +97,10 @@ def test_a_gpu_is_evaluated_every_million_characters() -> None:
     processor, gpu = (
         resolved(TrainConfig(), TINYSHAKESPEARE, device) for device in ("cpu", "cuda")
     )
-    assert processor.eval_every * processor.batch_characters > 5 * 111_000
-    assert gpu.eval_every == 1_000_000 // gpu.batch_characters
+    assert processor.eval_every * processor.characters_per_step > 5 * 111_000
+    assert gpu.eval_every == 1_000_000 // gpu.characters_per_step
     large = resolved(TrainConfig(), 10_000_000, "cuda")
-    assert large.eval_every == 5 * 1_000_000 // large.batch_characters
+    assert large.eval_every == 5 * 1_000_000 // large.characters_per_step
 
 
 def test_a_short_run_on_a_gpu_is_evaluated_four_times() -> None:
