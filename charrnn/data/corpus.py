@@ -16,7 +16,7 @@ from charrnn.data.downloads import fetch
 from charrnn.data.encoded_cache import EncodedText
 from charrnn.data.progress import CHUNK, ProgressCallback
 from charrnn.data.sources import Documents, Fingerprint, Source, find_documents
-from charrnn.data.vocabulary import CharacterCounts, Codes, Vocabulary, notes
+from charrnn.data.vocabulary import CharacterCounts, Codes, Vocabulary, describe_unusual_characters
 from charrnn.errors import CorpusError, VocabularyError
 
 
@@ -181,7 +181,7 @@ class Corpus:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is unusual about the text, a sentence each, and what can be done about it."""
-        return notes(self.vocabulary, self.counts, self.distinct)
+        return describe_unusual_characters(self.vocabulary, self.counts, self.distinct)
 
     @property
     def record(self) -> CorpusRecord:

@@ -45,7 +45,7 @@ class Vocabulary:
         self._bytes = self._ascii_table() if size <= _UNLISTED_BYTE else None
 
     @classmethod
-    def of(cls, text: str) -> "Vocabulary":
+    def from_text(cls, text: str) -> "Vocabulary":
         """Return the vocabulary of `text`, in code point order."""
         return cls(_characters(np.unique(code_points(text))))
 
@@ -158,7 +158,9 @@ class CharacterCounts:
         return int(np.count_nonzero(self._counts))
 
 
-def notes(vocabulary: Vocabulary, counts: Sequence[int], distinct: int) -> tuple[str, ...]:
+def describe_unusual_characters(
+    vocabulary: Vocabulary, counts: Sequence[int], distinct: int
+) -> tuple[str, ...]:
     """Return what is unusual about a text's characters, and what can be done about it."""
     found = []
     occurrences = dict(zip(vocabulary.characters, counts, strict=False))

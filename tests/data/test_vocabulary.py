@@ -3,7 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.data.vocabulary import UNKNOWN, CharacterCounts, Vocabulary, notes
+from charrnn.data.vocabulary import (
+    UNKNOWN,
+    CharacterCounts,
+    Vocabulary,
+    describe_unusual_characters,
+)
 from charrnn.errors import VocabularyError
 
 TEXTS = st.text(min_size=1, max_size=300)
@@ -21,7 +26,7 @@ def counted(*pieces: str) -> CharacterCounts:
 def test_a_census_counts_every_character_however_the_text_is_cut(pieces: list[str]) -> None:
     text, counter = "".join(pieces), counted(*pieces)
     vocabulary = counter.vocabulary()
-    assert vocabulary == Vocabulary.of(text)
+    assert vocabulary == Vocabulary.from_text(text)
     assert dict(zip(vocabulary.characters, counter.counts(vocabulary), strict=True)) == {
         each: text.count(each) for each in set(text)
     }
@@ -51,7 +56,9 @@ def test_what_is_unusual_about_a_text_is_told() -> None:
     def told(text: str, min_count: int = 1) -> str:
         counter = counted(text)
         vocabulary = counter.vocabulary(min_count)
-        return "\n".join(notes(vocabulary, counter.counts(vocabulary), counter.distinct()))
+        return "\n".join(
+            describe_unusual_characters(vocabulary, counter.counts(vocabulary), counter.distinct())
+        )
 
     assert told("plain text\n") == ""
     assert "2 rare characters (2 of 5 in the text)" in told("aaabc", 2)
@@ -64,14 +71,14 @@ def test_what_is_unusual_about_a_text_is_told() -> None:
 
 @given(TEXTS)
 def test_decoding_gives_back_what_was_encoded(text: str) -> None:
-    vocabulary = Vocabulary.of(text)
+    vocabulary = Vocabulary.from_text(text)
     assert vocabulary.decode(vocabulary.encode(text)) == text
     assert vocabulary.characters == tuple(sorted(set(text)))
 
 
 @given(TEXTS, TEXTS)
 def test_an_extended_vocabulary_keeps_the_codes_it_had(text: str, more: str) -> None:
-    known = Vocabulary.of(text)
+    known = Vocabulary.from_text(text)
     extended = known.extended(more)
     assert np.array_equal(extended.encode(text), known.encode(text))
     assert extended.decode(extended.encode(more)) == more
@@ -79,7 +86,7 @@ def test_an_extended_vocabulary_keeps_the_codes_it_had(text: str, more: str) -> 
 
 @given(TEXTS, TEXTS)
 def test_unknown_characters_are_named_or_skipped(text: str, more: str) -> None:
-    vocabulary = Vocabulary.of(text)
+    vocabulary = Vocabulary.from_text(text)
     unknown = tuple(dict.fromkeys(each for each in more if each not in text))
     skipped = vocabulary.decode(vocabulary.encode(more, "skip"))
     assert skipped == "".join(each for each in more if each in text)
@@ -90,7 +97,7 @@ def test_unknown_characters_are_named_or_skipped(text: str, more: str) -> None:
 
 
 def test_codes_take_the_smallest_integer_that_holds_them() -> None:
-    assert Vocabulary.of("ab").encode("ab").dtype == np.uint8
+    assert Vocabulary.from_text("ab").encode("ab").dtype == np.uint8
     assert Vocabulary(map(chr, range(300))).encode("ab").dtype == np.uint16
 
 
