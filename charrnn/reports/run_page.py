@@ -21,7 +21,7 @@ from charrnn.reports.memory import REACHES
 from charrnn.reports.plots import draw_curves, draw_memory
 from charrnn.reports.texts import own_corpus
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.runs.curves import Axis, LossUnit, curves
+from charrnn.runs.curves import Axis, LossUnit, read_curves
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.progress import Progress
 from charrnn.sampling.engines.selection import writer_for
@@ -47,7 +47,7 @@ def page_of(
     messages().print("reading, writing and drawing: this takes a minute or two")
     run, model = checkpoint.run, load_checkpoint(checkpoint, device)
     progress = Progress.from_checkpoint(checkpoint)
-    drawn = curves([run], axis, unit)
+    drawn = read_curves([run], axis, unit)
     missing = ""
     try:
         text = own_corpus(checkpoint, corpus)

@@ -44,7 +44,7 @@ class Curves:
     high: float
 
 
-def curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: LossUnit = "bits") -> Curves:
+def read_curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: LossUnit = "bits") -> Curves:
     """Return the losses of runs; one that has no curve yet adds none."""
     rows_of = {run.path: read_rows(run.metrics_path) for run in runs}
     longest = max((rows[-1]["seconds"] for rows in rows_of.values() if rows), default=0.0)
@@ -69,7 +69,7 @@ def curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: LossUnit = "bi
             level = Series(f"{label}5-gram", tuple((x, loss) for x in ends), "level")
             if not any(each.points[0][1] == level.points[0][1] for each in levels):
                 levels.append(level)
-    low, high = worth_showing([*series, *levels])
+    low, high = visible_loss_range([*series, *levels])
     names = {
         "steps": "step",
         "epochs": "epoch",
@@ -97,7 +97,7 @@ def _place(row: dict[str, Any], run: RunFolder, axis: Axis, seconds: float) -> f
     return places[axis]
 
 
-def worth_showing(series: list[Series]) -> tuple[float, float]:
+def visible_loss_range(series: list[Series]) -> tuple[float, float]:
     """Return the range of losses to show: all after the first fall, with some room."""
     shown = [y for each in series for x, y in each.points if x >= _FIRST_FALL * each.points[-1][0]]
     if not shown:

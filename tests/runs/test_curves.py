@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from charrnn.runs.curves import Axis, curves
+from charrnn.runs.curves import Axis, read_curves
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
 from charrnn.training.events import Finished
@@ -18,7 +18,7 @@ def run(finished: Finished) -> Run:
 
 def test_curves_are_the_losses_of_the_run_in_either_unit(run: Run) -> None:
     rows = read_rows(run.metrics_path)
-    in_nats, in_bits = curves([run], unit="nats"), curves([run], unit="bits")
+    in_nats, in_bits = read_curves([run], unit="nats"), read_curves([run], unit="bits")
     train, held_out = in_nats.series
     assert train.points == tuple(
         (row["step"], row["train_loss"]) for row in rows if row["train_loss"]
@@ -42,7 +42,7 @@ def test_curves_are_the_losses_of_the_run_in_either_unit(run: Run) -> None:
 def test_curves_run_along_what_was_asked_for(
     axis: Axis, name: str, last: float | None, run: Run
 ) -> None:
-    drawn = curves([run], axis)
+    drawn = read_curves([run], axis)
     assert drawn.x_name == name
     assert drawn.series[0].points[-1][0] == (last or read_rows(run.metrics_path)[-1]["epoch"])
 
@@ -54,12 +54,12 @@ def test_time_is_in_a_unit_that_fits(seconds: float, unit: str, end: float, run:
     rows = read_rows(run.metrics_path)
     rows[-1]["seconds"] = seconds
     run.metrics_path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    drawn = curves([run], "time")
+    drawn = read_curves([run], "time")
     assert drawn.x_name == f"time ({unit})"
     assert drawn.series[0].points[-1][0] == pytest.approx(end)
 
 
 def test_several_runs_are_told_apart_and_share_a_level_that_is_the_same(run: Run) -> None:
-    drawn = curves([run, run])
+    drawn = read_curves([run, run])
     assert [each.name for each in drawn.series][:2] == ["verse train", "verse held out"]
     assert len(drawn.levels) == 1
