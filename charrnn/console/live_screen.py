@@ -73,7 +73,7 @@ class LiveScreen:
         if self._level is not None:
             reached = max(x for each in series for x, _ in each.points)
             ends = ((0.0, self._level), (reached, self._level))
-            series.append(Series("5-gram", ends, "level"))
+            series.append(Series("5-gram", ends, "baseline"))
         low, high = visible_loss_range(series)
         return chart(
             series,

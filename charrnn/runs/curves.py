@@ -10,7 +10,7 @@ from charrnn.runs.metrics import read_rows
 
 Axis = Literal["steps", "epochs", "characters", "time"]
 LossUnit = Literal["bits", "nats"]
-SeriesKind = Literal["train", "held out", "level"]
+SeriesKind = Literal["train", "held out", "baseline"]
 Point = tuple[float, float]
 
 _KEYS: dict[SeriesKind, str] = {"train": "train_loss", "held out": "val_loss"}
@@ -32,12 +32,12 @@ class Series:
 class Curves:
     """Runs' losses on one axis.
 
-    `levels` are horizontal lines: what counting alone reaches (a 5-gram model), for each run that
+    `baselines` are horizontal lines: what counting alone reaches (a 5-gram model), for each run that
     knows. `low` and `high` bound the losses worth looking at, the first steep fall left out.
     """
 
     series: tuple[Series, ...]
-    levels: tuple[Series, ...]
+    baselines: tuple[Series, ...]
     x_name: str
     y_name: str
     low: float
@@ -50,7 +50,7 @@ def read_curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: LossUnit 
     longest = max((rows[-1]["seconds"] for rows in rows_of.values() if rows), default=0.0)
     clock = next((each for each in ("h", "min") if longest >= 2 * _SECONDS[each]), "s")
     series: list[Series] = []
-    levels: list[Series] = []
+    baselines: list[Series] = []
     for run in runs:
         label = f"{run.path.name} " if len(runs) > 1 else ""
         rows = rows_of[run.path]
@@ -66,10 +66,10 @@ def read_curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: LossUnit 
         if rows and baseline is not None:
             ends = [_place(row, run, axis, _SECONDS[clock]) for row in (rows[0], rows[-1])]
             loss = _in_unit(baseline, unit)
-            level = Series(f"{label}5-gram", tuple((x, loss) for x in ends), "level")
-            if not any(each.points[0][1] == level.points[0][1] for each in levels):
-                levels.append(level)
-    low, high = visible_loss_range([*series, *levels])
+            level = Series(f"{label}5-gram", tuple((x, loss) for x in ends), "baseline")
+            if not any(each.points[0][1] == level.points[0][1] for each in baselines):
+                baselines.append(level)
+    low, high = visible_loss_range([*series, *baselines])
     names = {
         "steps": "step",
         "epochs": "epoch",
@@ -77,7 +77,7 @@ def read_curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: LossUnit 
         "time": f"time ({clock})",
     }
     return Curves(
-        tuple(series), tuple(levels), names[axis], f"loss ({unit} per character)", low, high
+        tuple(series), tuple(baselines), names[axis], f"loss ({unit} per character)", low, high
     )
 
 

@@ -27,7 +27,7 @@ def test_curves_are_the_losses_of_the_run_in_either_unit(run: Run) -> None:
         (row["step"], row["val_loss"]) for row in rows if row["val_loss"]
     )
     assert in_bits.series[1].points[-1][1] == pytest.approx(held_out.points[-1][1] / math.log(2))
-    assert {y for _, y in in_nats.levels[0].points} == {run.config.baseline}
+    assert {y for _, y in in_nats.baselines[0].points} == {run.config.baseline}
     assert in_nats.y_name == "loss (nats per character)"
 
 
@@ -62,4 +62,4 @@ def test_time_is_in_a_unit_that_fits(seconds: float, unit: str, end: float, run:
 def test_several_runs_are_told_apart_and_share_a_level_that_is_the_same(run: Run) -> None:
     drawn = read_curves([run, run])
     assert [each.name for each in drawn.series][:2] == ["verse train", "verse held out"]
-    assert len(drawn.levels) == 1
+    assert len(drawn.baselines) == 1
