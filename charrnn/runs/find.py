@@ -11,7 +11,7 @@ RUNS_FOLDER = Path("checkpoints")
 BUNDLED = "bard"
 
 
-def find_run(name: str | None, or_bundled: bool = True) -> Run:
+def find_run(name: str | None, allow_bundled: bool = True) -> Run:
     """Open a run by folder, by name under `checkpoints/`, or (None) the newest one there.
 
     Where there is none, and by the name `bard`, it is the model that comes with charrnn.
@@ -32,7 +32,7 @@ def find_run(name: str | None, or_bundled: bool = True) -> Run:
     ]
     if own:
         return Run.open(max(own, key=_last_change))
-    if or_bundled and (bundled / CONFIG_FILE).is_file():
+    if allow_bundled and (bundled / CONFIG_FILE).is_file():
         return Run.open(bundled)
     raise CheckpointError(
         f"there is no run in {RUNS_FOLDER} of this folder yet: make one with `charrnn train`"
@@ -59,7 +59,7 @@ def run_paths(folder: Path = RUNS_FOLDER) -> list[Path]:
     return sorted(config.parent for config in folder.glob(f"*/{CONFIG_FILE}"))
 
 
-def free_path(name: str, folder: Path = RUNS_FOLDER) -> Path:
+def unused_run_path(name: str, folder: Path = RUNS_FOLDER) -> Path:
     """Return where a new run called `name` goes: `name`, else `name-2`, `name-3`, ..."""
     path, number = folder / name, 1
     while path.exists():

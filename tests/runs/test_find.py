@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from charrnn.errors import CheckpointError
-from charrnn.runs.find import bundled_path, find_run, free_path, open_if_run, run_paths
+from charrnn.runs.find import bundled_path, find_run, open_if_run, run_paths, unused_run_path
 from charrnn.runs.run import Run
 from tests.runs.small_run import CONFIG, save
 
@@ -51,7 +51,7 @@ def test_an_argument_may_name_a_run_or_a_file(run: Run) -> None:
 
 def test_without_runs_the_way_to_one_is_told() -> None:
     with pytest.raises(CheckpointError, match="make one with `charrnn train`"):
-        find_run(None, or_bundled=False)
+        find_run(None, allow_bundled=False)
 
 
 def test_without_runs_there_is_the_model_that_comes_with_charrnn(run: Run) -> None:
@@ -64,7 +64,7 @@ def test_without_runs_there_is_the_model_that_comes_with_charrnn(run: Run) -> No
 
 
 def test_new_runs_get_the_next_free_name(run: Run) -> None:
-    assert free_path("s") == Path("checkpoints/s")
-    assert free_path("t") == Path("checkpoints/t-2")
+    assert unused_run_path("s") == Path("checkpoints/s")
+    assert unused_run_path("t") == Path("checkpoints/t-2")
     Path("checkpoints/t-2").mkdir()
-    assert free_path("t") == Path("checkpoints/t-3")
+    assert unused_run_path("t") == Path("checkpoints/t-3")

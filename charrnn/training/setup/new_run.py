@@ -18,7 +18,7 @@ from charrnn.model.network import CharRNN
 from charrnn.numerics.devices import choose_device
 from charrnn.numerics.precision import choose_precision
 from charrnn.numerics.threads import set_threads
-from charrnn.runs.find import find_run, free_path
+from charrnn.runs.find import find_run, unused_run_path
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.runs.run_config import Origin, RunConfig
@@ -66,7 +66,7 @@ def prepare_new_run(
         text = text.encode_with_extended(initial.model.vocabulary)
 
     def settings() -> tuple[Run, tuple[str, ...] | None]:
-        path = Path(out_dir) if out_dir is not None else free_path(text.name)
+        path = Path(out_dir) if out_dir is not None else unused_run_path(text.name)
         shape = _shape(model, initial)
         run = Run(path, _run_config(text, config, shape, initial, device, threads))
         known = len(initial.model.vocabulary) if initial else 0

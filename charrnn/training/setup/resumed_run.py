@@ -49,7 +49,7 @@ class ResumedRun:
 
 def find_run_to_resume(name: str | None) -> Run:
     """Open a run; raise `CheckpointError` if it holds a model without the state of training."""
-    run = find_run(name, or_bundled=False)
+    run = find_run(name, allow_bundled=False)
     checkpoints = run.checkpoints()
     if checkpoints and checkpoints[-1].weights_only:
         raise CheckpointError(
