@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from charrnn.errors import CheckpointError
 from charrnn.runs import manifest as manifests
-from charrnn.runs.layout import CONFIG_FILE, MODEL_FILE, SPARE, TRAINER_FILE, RunFolder
+from charrnn.runs.layout import CONFIG_FILE, MAX_OVERHEAD_BYTES, MODEL_FILE, TRAINER_FILE, RunFolder
 from charrnn.runs.run_config import Origin
 
 _EMPTY = 64  # bytes: no more than the header of a file of arrays that holds none
@@ -100,8 +100,8 @@ class Checkpoint:
         config = self.run.config
         numbers = config.model.count_parameters(len(config.vocabulary))
         if name == MODEL_FILE:
-            return 2 * numbers, 4 * numbers + SPARE
+            return 2 * numbers, 4 * numbers + MAX_OVERHEAD_BYTES
         if self.weights_only:
             return 0, _EMPTY
         full = self.run.checkpoint_bytes - 4 * numbers
-        return full, full + SPARE
+        return full, full + MAX_OVERHEAD_BYTES

@@ -22,7 +22,7 @@ MODEL_FILE, TRAINER_FILE = "model.safetensors", "trainer.safetensors"
 METRICS_FILE = "metrics.jsonl"
 STEP_FOLDERS = "step-*"
 
-SPARE = 1 << 20
+MAX_OVERHEAD_BYTES = 1 << 20
 """Bytes of a checkpoint beside its arrays, at most: headers, state, manifest."""
 
 

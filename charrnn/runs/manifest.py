@@ -14,7 +14,7 @@ from typing import Any
 
 from charrnn.errors import CheckpointError
 
-MOST_JSON = 64 << 20  # bytes: a vocabulary of all Unicode takes a third of it
+MAX_JSON_BYTES = 64 << 20  # bytes: a vocabulary of all Unicode takes a third of it
 
 FileRecord = dict[str, Any]
 
@@ -24,18 +24,18 @@ def file_record(data: bytes) -> FileRecord:
     return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def sealed(body: Mapping[str, Any]) -> dict[str, Any]:
+def with_digest(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return a manifest with its own digest."""
     return {**body, "digest": _digest(body)}
 
 
-def is_sealed(manifest: dict[str, Any], data: bytes) -> bool:
+def has_valid_digest(manifest: dict[str, Any], data: bytes) -> bool:
     """Whether a manifest, read from `data`, is as it was written."""
     body = {key: value for key, value in manifest.items() if key != "digest"}
-    return data == as_json(manifest) and manifest["digest"] == _digest(body)
+    return data == to_json_bytes(manifest) and manifest["digest"] == _digest(body)
 
 
-def as_json(record: Mapping[str, Any]) -> bytes:
+def to_json_bytes(record: Mapping[str, Any]) -> bytes:
     """Return a record as it is written to the disk."""
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
     return text.encode("utf-8", "surrogatepass")  # a file name can be any bytes
@@ -44,7 +44,7 @@ def as_json(record: Mapping[str, Any]) -> bytes:
 def read_json(path: Path, data: bytes | None = None) -> dict[str, Any]:
     """Return the record in a JSON file; raise `CheckpointError` where there is none."""
     if data is None:
-        data = read(path, MOST_JSON)
+        data = read_file(path, MAX_JSON_BYTES)
     try:
         record = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -54,7 +54,7 @@ def read_json(path: Path, data: bytes | None = None) -> dict[str, Any]:
     return record
 
 
-def read(path: Path, most: int) -> bytes:
+def read_file(path: Path, most: int) -> bytes:
     """Return the bytes of a plain file of at most `most`; raise `CheckpointError`."""
     try:
         # Without O_NONBLOCK, to open a pipe would wait for someone to write into it.
@@ -75,7 +75,7 @@ def read(path: Path, most: int) -> bytes:
 
 def read_verified(path: Path, expected: FileRecord, most: int) -> bytes:
     """Return the bytes of a file that is as its manifest says; raise `CheckpointError`."""
-    data = read(path, most)
+    data = read_file(path, most)
     found = file_record(data)
     if found != expected:
         raise CheckpointError(

@@ -32,13 +32,13 @@ from charrnn.runs.layout import (
     CONFIG_FILE,
     FORMAT,
     MANIFEST_FILE,
+    MAX_OVERHEAD_BYTES,
     MODEL_FILE,
-    SPARE,
     STATE_FILE,
     TRAINER_FILE,
     RunFolder,
 )
-from charrnn.runs.manifest import MOST_JSON, FileRecord, as_json, read_json
+from charrnn.runs.manifest import MAX_JSON_BYTES, FileRecord, read_json, to_json_bytes
 from charrnn.runs.run_config import Origin, RunConfig
 from charrnn.version import __version__
 
@@ -74,9 +74,9 @@ class Run(RunFolder):
         }
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            needed = _ROOM * (self.checkpoint_bytes + SPARE)
+            needed = _ROOM * (self.checkpoint_bytes + MAX_OVERHEAD_BYTES)
             saving.check_room(self.path, needed, "the run cannot be kept")
-            replace_file(self.path / CONFIG_FILE, as_json(record), synced=True)
+            replace_file(self.path / CONFIG_FILE, to_json_bytes(record), synced=True)
         except OSError as error:
             raise CheckpointError(
                 f"the run folder {self.path} cannot be made ({error.strerror}): give another one "
@@ -87,7 +87,7 @@ class Run(RunFolder):
     def open(cls, path: Path) -> "Run":
         """Open the run folder at `path`; raise `CheckpointError` if it is not one."""
         try:
-            data = manifests.read(path / CONFIG_FILE, MOST_JSON)
+            data = manifests.read_file(path / CONFIG_FILE, MAX_JSON_BYTES)
         except CheckpointError as error:
             raise CheckpointError(
                 f"{path} is not a run: {error}; `charrnn list` shows the runs there are"
@@ -130,7 +130,9 @@ class Run(RunFolder):
 
     def _scan_once(self) -> tuple[list[Checkpoint], dict[int, Path], bool]:
         """Look at the folders of steps; say whether some were pruned before they were read."""
-        config_record = manifests.file_record(manifests.read(self.path / CONFIG_FILE, MOST_JSON))
+        config_record = manifests.file_record(
+            manifests.read_file(self.path / CONFIG_FILE, MAX_JSON_BYTES)
+        )
         found, broken, folders = [], dict[int, Path](), dict[int, Path]()
         for folder in sorted(self.path.iterdir()):  # one being replaced before what replaces it
             if match := _STEP_FOLDER.fullmatch(folder.name):
@@ -213,17 +215,19 @@ class Run(RunFolder):
         contents = {
             MODEL_FILE: safetensors.numpy.save(dict(model)),
             TRAINER_FILE: safetensors.numpy.save(dict(trainer)),
-            STATE_FILE: as_json(state),
+            STATE_FILE: to_json_bytes(state),
         }
-        manifest = manifests.sealed(
+        manifest = manifests.with_digest(
             {
                 "format": FORMAT,
                 "files": {name: manifests.file_record(data) for name, data in contents.items()},
-                "config": manifests.file_record(manifests.read(self.path / CONFIG_FILE, MOST_JSON)),
+                "config": manifests.file_record(
+                    manifests.read_file(self.path / CONFIG_FILE, MAX_JSON_BYTES)
+                ),
             }
         )
         folder = self.step_folder(step)
-        saving.save(folder, {**contents, MANIFEST_FILE: as_json(manifest)}, f"step {step:,}")
+        saving.save(folder, {**contents, MANIFEST_FILE: to_json_bytes(manifest)}, f"step {step:,}")
         self._prune()
         return Checkpoint(self, step, folder, manifest, dict(state))
 
@@ -270,11 +274,11 @@ def _read_records(
     try:
         if folder.is_symlink():
             return None
-        data = manifests.read(folder / MANIFEST_FILE, SPARE)
+        data = manifests.read_file(folder / MANIFEST_FILE, MAX_OVERHEAD_BYTES)
         manifest = read_json(folder / MANIFEST_FILE, data)
         sizes = {name: (folder / name).lstat().st_size for name in _FILES}
         holds = (
-            manifests.is_sealed(manifest, data)
+            manifests.has_valid_digest(manifest, data)
             and manifest["config"] == config_record
             and all(set(each) == {"size", "sha256"} for each in manifest["files"].values())
             and sizes == {name: record["size"] for name, record in manifest["files"].items()}
@@ -282,7 +286,9 @@ def _read_records(
         if not holds:
             return None
         path = folder / STATE_FILE
-        state = read_json(path, manifests.read_verified(path, manifest["files"][STATE_FILE], SPARE))
+        state = read_json(
+            path, manifests.read_verified(path, manifest["files"][STATE_FILE], MAX_OVERHEAD_BYTES)
+        )
         check_value("val_loss", state["val_loss"], float | None, Range(0, 1e15))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

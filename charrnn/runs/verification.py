@@ -50,7 +50,7 @@ def _checked(checkpoint: Checkpoint) -> Verified:
 def _curves(run: Run) -> Verified:
     path = run.metrics_path
     try:
-        data = manifests.read(path, path.lstat().st_size)
+        data = manifests.read_file(path, path.lstat().st_size)
         lines, rows = len(data.decode().splitlines()), len(read_rows(path))
         damage = f"line {rows + 1} of {lines} is not a row" if rows < lines else None
     except (CheckpointError, OSError, ValueError, RecursionError) as error:

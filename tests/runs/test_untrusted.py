@@ -80,7 +80,9 @@ class Stranger:
         (path / "config.json").write_bytes(data)
         for name, each in contents.items():
             (folder / name).write_bytes(each)
-        sealed = manifest.sealed(body) if self.random.random() < 0.97 else {**body, "digest": 3}
+        sealed = (
+            manifest.with_digest(body) if self.random.random() < 0.97 else {**body, "digest": 3}
+        )
         (folder / "manifest.json").write_bytes(_json(sealed))
         return "+".join(kind.__name__ for kind in chosen)
 
@@ -158,7 +160,7 @@ class Stranger:
 
 def _json(record: Any) -> bytes:
     try:
-        return manifest.as_json(record)
+        return manifest.to_json_bytes(record)
     except ValueError:
         return b"{"
 
