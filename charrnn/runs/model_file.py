@@ -7,7 +7,7 @@ import safetensors.numpy
 from charrnn.runs.checkpoint import Checkpoint
 
 
-def model_file(checkpoint: Checkpoint, card: str) -> bytes:
+def make_model_file(checkpoint: Checkpoint, card: str) -> bytes:
     """Return a model file: a checkpoint's weights, as `torch.nn` names those of a layer.
 
     The metadata holds the vocabulary, the network and the card; values are JSON but for the card.
