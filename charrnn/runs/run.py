@@ -56,9 +56,9 @@ _ROOM = 3  # checkpoints that must have room when a run begins: those kept and o
 class Run(RunFolder):
     """A run folder and the checkpoints it holds."""
 
-    def writing(self) -> AbstractContextManager[None]:
+    def lock_for_writing(self) -> AbstractContextManager[None]:
         """Keep other processes from writing to this run; raise `CheckpointError` if one does."""
-        return saving.writing(self.path)
+        return saving.lock_for_writing(self.path)
 
     def create(self) -> None:
         """Make the run's folder; refuse one that holds a run already, and a disk without room."""
@@ -75,7 +75,7 @@ class Run(RunFolder):
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             needed = _ROOM * (self.checkpoint_bytes + MAX_OVERHEAD_BYTES)
-            saving.check_room(self.path, needed, "the run cannot be kept")
+            saving.check_free_space(self.path, needed, "the run cannot be kept")
             replace_file(self.path / CONFIG_FILE, to_json_bytes(record), synced=True)
         except OSError as error:
             raise CheckpointError(
@@ -227,7 +227,9 @@ class Run(RunFolder):
             }
         )
         folder = self.step_folder(step)
-        saving.save(folder, {**contents, MANIFEST_FILE: to_json_bytes(manifest)}, f"step {step:,}")
+        saving.save_checkpoint(
+            folder, {**contents, MANIFEST_FILE: to_json_bytes(manifest)}, f"step {step:,}"
+        )
         self._prune()
         return Checkpoint(self, step, folder, manifest, dict(state))
 
@@ -235,11 +237,11 @@ class Run(RunFolder):
         """Remove all but the best, the newest and the one that training can step back to."""
         found = self.checkpoints()
         kept = [*found[-_KEPT:], *_by_loss(found)[:1], *self.rollback_points(found)[-1:]]
-        saving.remove(old.path for old in found if old not in kept)
+        saving.remove_checkpoints(old.path for old in found if old not in kept)
 
-    def remove_after(self, step: int) -> None:
+    def remove_checkpoints_after(self, step: int) -> None:
         """Remove the checkpoints of later steps, which training has stepped back from."""
-        saving.remove(each.path for each in self.checkpoints() if each.step > step)
+        saving.remove_checkpoints(each.path for each in self.checkpoints() if each.step > step)
 
     @staticmethod
     def rollback_points(checkpoints: list[Checkpoint]) -> list[Checkpoint]:

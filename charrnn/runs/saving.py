@@ -23,7 +23,7 @@ _LOCK, _WRITER = ".lock", ".writer"
 
 
 @contextlib.contextmanager
-def writing(run: Path) -> Iterator[None]:
+def lock_for_writing(run: Path) -> Iterator[None]:
     """Keep other processes from writing to a run; raise `CheckpointError` if one does.
 
     The system lets go of the lock when the process ends, however it ends.
@@ -57,7 +57,7 @@ def writing(run: Path) -> Iterator[None]:
                 run.rmdir()
 
 
-def save(folder: Path, contents: Mapping[str, bytes], what: str) -> None:
+def save_checkpoint(folder: Path, contents: Mapping[str, bytes], what: str) -> None:
     """Write the files of a checkpoint in this order, then put it in its place.
 
     Raises `CheckpointError` where the disk is full or fails: what was there before is there still.
@@ -66,7 +66,7 @@ def save(folder: Path, contents: Mapping[str, bytes], what: str) -> None:
     temporary, replaced = run / _SAVING, run / f"{_REPLACED}{folder.name}"
     try:
         _clear_away(run)
-        check_room(run, sum(map(len, contents.values())), f"{what} could not be saved")
+        check_free_space(run, sum(map(len, contents.values())), f"{what} could not be saved")
         temporary.mkdir()
         for name, data in contents.items():
             write_synced(temporary / name, data)
@@ -85,7 +85,7 @@ def save(folder: Path, contents: Mapping[str, bytes], what: str) -> None:
             _clear_away(run)
 
 
-def remove(folders: Iterable[Path]) -> None:
+def remove_checkpoints(folders: Iterable[Path]) -> None:
     """Remove checkpoints; where that fails, the next save tries again."""
     for folder in folders:
         # Renamed first, so that no reader takes what is half removed for damaged.
@@ -95,7 +95,7 @@ def remove(folders: Iterable[Path]) -> None:
         shutil.rmtree(removed, ignore_errors=True)
 
 
-def check_room(folder: Path, needed: int, what: str) -> None:
+def check_free_space(folder: Path, needed: int, what: str) -> None:
     """Raise `CheckpointError` unless so many bytes are free on the disk of a folder."""
     free = shutil.disk_usage(folder).free
     if free < needed:

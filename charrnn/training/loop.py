@@ -53,7 +53,7 @@ def train(
     with Group.joined() as group:
         restarted = group.on_rank_zero(lambda: run_before_restart(group.ranks, out_dir))
         if restarted:
-            with group.rank_zero_context(restarted.writing):
+            with group.rank_zero_context(restarted.lock_for_writing):
                 yield from _resume(restarted, ResumeRequest(), progress, stop, group)
             return
         if isinstance(corpus, Corpus):
@@ -70,7 +70,7 @@ def train(
             text, config, model, out_dir=out_dir, init_from=init_from, group=group
         )
         trainer = new_run.trainer
-        with group.rank_zero_context(trainer.run.writing):
+        with group.rank_zero_context(trainer.run.lock_for_writing):
             notes = (*text.notes, *idle_gpus(trainer.model.device, group.ranks.size))
             trainer.create()  # from here on, the run can be resumed
             yield _started(trainer, added_characters=new_run.added_characters, notes=notes)
@@ -96,7 +96,7 @@ def resume(
     with Group.joined() as group:
         resumed = group.on_rank_zero(lambda: find_run_to_resume(run))
         request = ResumeRequest(budget, corpus, device, threads)
-        with group.rank_zero_context(resumed.writing):
+        with group.rank_zero_context(resumed.lock_for_writing):
             yield from _resume(resumed, request, progress, stop or threading.Event(), group)
 
 

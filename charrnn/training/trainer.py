@@ -236,7 +236,7 @@ class Trainer:
         self.restore(checkpoint)
         self._recorder.discard()
         self.save()  # stores the number of rollbacks
-        self._group.on_rank_zero(lambda: self.run.remove_after(self.progress.step))
+        self._group.on_rank_zero(lambda: self.run.remove_checkpoints_after(self.progress.step))
         return SteppedBack(
             why=str(error),
             step=self.progress.step,

@@ -37,12 +37,12 @@ def test_two_writers_cannot_share_a_run(run: Run) -> None:
         assert other.stdout
         assert other.stdout.readline() == "held\n"
         named = rf"by another process \(number {other.pid}\)"
-        with pytest.raises(CheckpointError, match=named), run.writing():
+        with pytest.raises(CheckpointError, match=named), run.lock_for_writing():
             pass
         save(run, 10)
         assert run.select("last").step == 10, "readers are not held up"
         other.kill()
-    with run.writing():  # what a killed process leaves holds no one up
+    with run.lock_for_writing():  # what a killed process leaves holds no one up
         pass
 
 

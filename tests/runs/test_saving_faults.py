@@ -129,7 +129,7 @@ def test_killed_at_every_operation_of_a_save(disk: Disk, step: int) -> None:
         assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, (place, name)
         kept = [each.step for each in Run.open(run.path).checkpoints()]
         assert_whole(run, max(kept))
-        with run.writing():
+        with run.lock_for_writing():
             save(run, 50, 2.0)
         assert_whole(run, 50)
         assert not [each for each in run.path.iterdir() if each.name.startswith((".s", ".re"))]
