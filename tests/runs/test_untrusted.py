@@ -24,7 +24,7 @@ from charrnn.reports.tables.runs import describe, print_run, print_runs
 from charrnn.runs import manifest
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
-from charrnn.runs.verification import verified
+from charrnn.runs.verification import verify_run
 from charrnn.sampling.engines.selection import writer_of
 from charrnn.training.loop import train
 from charrnn.training.trainer import Trainer
@@ -139,7 +139,7 @@ class Stranger:
         try:
             run = Run.open(path)
             checkpoint = run.select("last", ("model", "trainer"))
-            verified(run)
+            verify_run(run)
             if self.random.random() < 0.1:  # which takes as long as all the rest
                 print_runs([describe(run)])
                 print_run(run)

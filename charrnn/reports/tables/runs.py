@@ -13,7 +13,7 @@ from charrnn.numerics.information import nats_to_bits
 from charrnn.runs.find import run_paths
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
-from charrnn.runs.verification import Verified
+from charrnn.runs.verification import VerifiedFile
 
 Row = dict[str, Any]
 
@@ -27,7 +27,7 @@ def describe_all() -> Iterator[Row]:
             messages().print(printable(f"left out: {error}"))
 
 
-def print_verified(run: Run, found: list[Verified]) -> None:
+def print_verified(run: Run, found: list[VerifiedFile]) -> None:
     """Print what `verify` found, and in a sentence what it means."""
     print_table(
         f"{run.path}",
