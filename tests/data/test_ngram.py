@@ -43,7 +43,7 @@ def test_probabilities_are_those_of_the_definition(training: str, held_out: str)
 def test_only_the_end_of_a_long_text_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     text = np.random.default_rng(1).integers(0, 9, 1000).astype(np.uint8)
     expected = baseline_nats(text[-300:], text[:50], 9)
-    monkeypatch.setattr("charrnn.data.ngram._MOST", 300)
+    monkeypatch.setattr("charrnn.data.ngram._MAX_TRAINING_CHARACTERS", 300)
     assert baseline_nats(text, text[:50], 9) == expected
 
 
