@@ -179,7 +179,7 @@ def test_a_signal_while_the_text_is_read_ends_with_its_code(tmp_path: Path) -> N
         file.writelines([VERSE.encode() * 10_000] * 100)
     process = program("train", "large.txt", *SMALL)
     assert process.stderr
-    assert process.stderr.readline().startswith("looking at ")
+    assert process.stderr.readline().startswith("reading ")
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 143

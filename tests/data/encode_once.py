@@ -1,4 +1,4 @@
-"""Encode t.txt as a large text, and print how it begins."""
+"""Encode t.txt as if it were a large text, and print its first 30 characters."""
 
 from charrnn.data import encoded_cache
 from charrnn.data.corpus import Corpus

@@ -13,7 +13,7 @@ from charrnn.training.loop import resume, train
 from charrnn.training.setup.opening import open_unless_stopped
 from tests.conftest import TINY_MODEL, TINY_TRAINING
 
-TASKS = ["looking at verse", "encoding verse"]
+TASKS = ["reading verse", "encoding verse"]
 
 
 @pytest.fixture
