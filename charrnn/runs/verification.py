@@ -1,4 +1,4 @@
-"""Every byte of a run, checked: what `charrnn verify` tells."""
+"""Verification of every byte of a run, for `charrnn verify`."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from charrnn.runs.run import Run
 
 
 class VerifiedFile(NamedTuple):
-    """A file or folder of a run, and what is wrong with it: nothing if `damage` is None."""
+    """A file or folder of a run that was verified; `damage` is None if it is intact."""
 
     name: str
     bytes: int
@@ -18,25 +18,25 @@ class VerifiedFile(NamedTuple):
 
 
 def verify_run(run: Run) -> list[VerifiedFile]:
-    """Check the files of a run that could be opened: the oldest checkpoint first.
+    """Verify all files of a run, the oldest checkpoint first.
 
-    A checkpoint's manifest vouches for its files and for config.json; metrics.jsonl, which has
-    none, holds if each of its lines is a row.
+    The manifest of a checkpoint covers its files and config.json. metrics.jsonl has no manifest: it
+    is intact if each of its lines is a row.
     """
-    found, broken = run.scan_checkpoints()
-    results = [_checked(each) for each in found]
+    checkpoints, damaged = run.scan_checkpoints()
+    results = [_verify_checkpoint(checkpoint) for checkpoint in checkpoints]
     results += [
-        VerifiedFile(folder.name, 0, "its manifest does not hold: it is damaged, or not whole")
-        for _, folder in sorted(broken.items())
+        VerifiedFile(folder.name, 0, "its manifest is not valid: it is damaged or incomplete")
+        for _, folder in sorted(damaged.items())
     ]
-    if not found and not broken:
-        results.append(VerifiedFile(run.path.name, 0, "it holds no checkpoint"))
+    if not checkpoints and not damaged:
+        results.append(VerifiedFile(run.path.name, 0, "it contains no checkpoint"))
     if run.metrics_path.exists():
-        results.append(_curves(run))
+        results.append(_verify_metrics(run))
     return results
 
 
-def _checked(checkpoint: Checkpoint) -> VerifiedFile:
+def _verify_checkpoint(checkpoint: Checkpoint) -> VerifiedFile:
     size = sum(record["size"] for record in checkpoint.manifest["files"].values())
     try:
         checkpoint.verify()
@@ -47,7 +47,7 @@ def _checked(checkpoint: Checkpoint) -> VerifiedFile:
     return VerifiedFile(checkpoint.path.name, size, None)
 
 
-def _curves(run: Run) -> VerifiedFile:
+def _verify_metrics(run: Run) -> VerifiedFile:
     path = run.metrics_path
     try:
         data = manifests.read_file(path, path.lstat().st_size)

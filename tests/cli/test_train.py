@@ -37,7 +37,7 @@ def test_train_goes_to_the_folder_given_and_never_over_a_run(cli: Cli, text_file
     assert cli("train", text_file, *TINY, "-o", "here").out == "here\n"
     refused = cli("train", text_file, *TINY, "-o", "here")
     assert refused.code == 1
-    assert "here already holds a run" in refused.err
+    assert "here already contains a run" in refused.err
 
 
 def test_init_from_says_what_was_added(cli: Cli, finished: Finished, tmp_path: Path) -> None:
