@@ -39,22 +39,22 @@ PIECE = 1 << 17  # characters counted at once, as `CharacterCounts` does
 
 
 class NoThread:
-    """Do the work at once, in place of a background thread."""
+    """Runs tasks immediately, instead of in a background thread."""
 
-    def submit(self, work: Callable[..., Any], *arguments: Any) -> None:
-        """Do it."""
-        work(*arguments)
+    def submit(self, task: Callable[..., Any], *arguments: Any) -> None:
+        """Run a task."""
+        task(*arguments)
 
     def close(self) -> None:
-        """Do nothing: everything is done."""
+        """Do nothing: all tasks are complete."""
 
 
-def count_code_points(census: Any, text: bytes) -> None:
+def count_code_points(counter: Any, text: bytes) -> None:
     """Count ASCII characters as any other characters."""
     points = code_points(text.decode("ascii"))
     for first in range(0, len(points), PIECE):
         counts = np.bincount(points[first : first + PIECE])
-        census._counts[: len(counts)] += counts
+        counter._counts[: len(counts)] += counts
 
 
 def cache(folder: str) -> contextlib.AbstractContextManager[None]:
