@@ -29,32 +29,32 @@ from charrnn.data import encoded_cache, sources
 from charrnn.data.catalogue import CatalogueEntry
 from charrnn.data.corpus import Corpus
 from charrnn.data.downloads import fetch
-from charrnn.data.vocabulary import Census, code_points
+from charrnn.data.vocabulary import CharacterCounts, code_points
 from charrnn.numerics.allocator import keep_freed_memory
 from charrnn.numerics.processor import processor_name
 
 BROKEN = 0.5  # of a download, after which the connection breaks
 SIZE = 10_000_000  # bytes of the download
-PIECE = 1 << 17  # characters counted at once, as `Census` does
+PIECE = 1 << 17  # characters counted at once, as `CharacterCounts` does
 
 
 class NoThread:
-    """Do the work at once, in place of a background thread."""
+    """Runs tasks immediately, instead of in a background thread."""
 
-    def do(self, work: Callable[..., Any], *arguments: Any) -> None:
-        """Do it."""
-        work(*arguments)
+    def submit(self, task: Callable[..., Any], *arguments: Any) -> None:
+        """Run a task."""
+        task(*arguments)
 
-    def finish(self) -> None:
-        """Do nothing: everything is done."""
+    def close(self) -> None:
+        """Do nothing: all tasks are complete."""
 
 
-def count_code_points(census: Any, text: bytes) -> None:
+def count_code_points(counter: Any, text: bytes) -> None:
     """Count ASCII characters as any other characters."""
     points = code_points(text.decode("ascii"))
     for first in range(0, len(points), PIECE):
         counts = np.bincount(points[first : first + PIECE])
-        census._counts[: len(counts)] += counts
+        counter._counts[: len(counts)] += counts
 
 
 def cache(folder: str) -> contextlib.AbstractContextManager[None]:
@@ -87,8 +87,10 @@ def compare_encoding(name: str, piece: str, megabytes: int) -> None:
         with path.open("wb") as file:
             for _ in range(megabytes * 1_000_000 // len(data)):
                 file.write(data)
-        no_thread = [(module, {"Behind": NoThread}) for module in (encoded_cache, sources)]
-        points = (Census, {"_add_ascii": count_code_points})
+        no_thread = [
+            (module, {"BackgroundWorker": NoThread}) for module in (encoded_cache, sources)
+        ]
+        points = (CharacterCounts, {"_add_ascii": count_code_points})
         compare(
             f"{name}, {path.stat().st_size / 1e6:,.0f} MB: megabytes encoded",
             path.stat().st_size // 1_000_000,

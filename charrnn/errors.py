@@ -1,28 +1,28 @@
-"""Every way charrnn can fail.
+"""All exceptions and warnings of charrnn.
 
 CharrnnError
-├── ConfigError          a value out of range: names it, and the range
-├── CorpusError          unreadable, empty, too short, not text
-│   ├── VocabularyError  characters that the model does not know
-│   └── DownloadError    a text of the catalogue cannot be fetched, or is not the expected one
-├── CheckpointError      missing, damaged, of a newer format, or not fitting what it resumes
-├── DeviceError          a device that this machine does not have
+├── ConfigError          a setting has a value out of range
+├── CorpusError          a text is unreadable, empty or too short, or is not text
+│   ├── VocabularyError  a text has characters that the model does not know
+│   └── DownloadError    a text of the catalogue cannot be downloaded, or has the wrong SHA-256
+├── CheckpointError      a run or checkpoint is missing, damaged, of a newer format, or unsuitable
+├── DeviceError          the requested device cannot be used on this machine
 ├── GroupError           another process that trains the same run has ended
-└── DivergedError        the loss is no longer a number
+└── DivergedError        the loss or the gradient is not finite
 
-No failures, but said: a `DamagedCheckpointWarning`, where an older checkpoint serves in place of a
-damaged one, and a `DeviceWarning`, where charrnn computes in a slower way than the device should.
+DamagedCheckpointWarning  a checkpoint is damaged; charrnn uses another one
+DeviceWarning             the device cannot compute something; charrnn uses a slower way
 
-Each message is one sentence for the person at the terminal: what, where, what was expected and
-what to do.
+Each message is one sentence for the user at the terminal: what failed, where, what was expected,
+and what to do.
 """
 
 
 class CharrnnError(Exception):
-    """Base of all errors that charrnn raises on purpose."""
+    """Base class of all errors that charrnn raises."""
 
-    told_by_another = False
-    """Whether another process of the same run has found it, and says so."""
+    reported_by_rank_zero = False
+    """Whether the process of rank 0 reports this error, so that this process must not print it."""
 
 
 class ConfigError(CharrnnError):
@@ -30,13 +30,13 @@ class ConfigError(CharrnnError):
 
 
 class CorpusError(CharrnnError):
-    """A text cannot be read, or cannot be trained on."""
+    """A text cannot be read, or cannot be used for training."""
 
 
 class VocabularyError(CorpusError):
-    """A text holds characters that the model does not know.
+    """A text contains characters that the model does not know.
 
-    `characters` holds each unknown character once, in order of first appearance.
+    `characters` contains each unknown character once, in order of first appearance.
     """
 
     def __init__(self, message: str, characters: tuple[str, ...]) -> None:
@@ -48,23 +48,23 @@ class VocabularyError(CorpusError):
 
 
 class DownloadError(CorpusError):
-    """A text cannot be fetched, or what was fetched has another SHA-256 than expected."""
+    """A text cannot be downloaded, or the downloaded text has an unexpected SHA-256."""
 
 
 class CheckpointError(CharrnnError):
-    """A run or a checkpoint is missing, damaged, too new, or does not fit."""
+    """A run or a checkpoint is missing, damaged, of a newer format, or unsuitable."""
 
 
 class DamagedCheckpointWarning(UserWarning):
-    """A checkpoint is damaged, and another one is used in its place."""
+    """A checkpoint is damaged; charrnn uses another one."""
 
 
 class DeviceWarning(UserWarning):
-    """A device cannot compute something, and charrnn computes it in another, slower way."""
+    """The device cannot compute something; charrnn uses a slower way."""
 
 
 class DeviceError(CharrnnError):
-    """The device asked for cannot be used on this machine."""
+    """The requested device cannot be used on this machine."""
 
 
 class GroupError(CharrnnError):
@@ -74,7 +74,7 @@ class GroupError(CharrnnError):
 class DivergedError(CharrnnError):
     """Training stopped because the loss or the gradient was not finite.
 
-    `step` is the step that failed (nothing of it was applied), `loss` its loss in nats.
+    `step` is the step that failed; its update was not applied. `loss` is its loss in nats.
     """
 
     def __init__(self, message: str, step: int, loss: float) -> None:

@@ -1,4 +1,4 @@
-"""Atomic writes and syncs of files and folders; the folders installed with charrnn; the cache."""
+"""Atomic writes of files and folders; the paths of the installed folders and of the cache."""
 
 import contextlib
 import errno
@@ -15,24 +15,27 @@ _PACKAGE = Path(__file__).parent
 
 
 def installed_folder(name: str) -> Path:
-    """Return a folder that comes with charrnn: in the installed package, or beside a checkout's."""
+    """Return the path of a folder that comes with charrnn.
+
+    It is in the installed package, or next to the package in a checkout.
+    """
     inside = _PACKAGE / name
     return inside if inside.is_dir() else _PACKAGE.parent / name
 
 
 def cache_folder() -> Path:
-    """Return charrnn's folder in the user's cache."""
+    """Return the path of charrnn's folder in the user's cache."""
     return Path(platformdirs.user_cache_dir("charrnn"))
 
 
 def sync_file(file: IO[bytes]) -> None:
-    """Write the data of an open file to the disk, not only to the system's memory."""
+    """Flush an open file from the buffers of Python and of the system to the disk."""
     file.flush()
     os.fsync(file.fileno())
 
 
 def sync_folder(path: Path) -> None:
-    """Write the names of the files in a folder to the disk, if its file system can do that."""
+    """Flush the names of the files in a folder to the disk, if its file system supports that."""
     if os.name == "nt":  # Windows cannot open a folder
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -46,23 +49,23 @@ def sync_folder(path: Path) -> None:
 
 
 def write_synced(path: Path, data: bytes) -> None:
-    """Write a file, in place, and sync it."""
+    """Write a file and flush it to the disk."""
     with path.open("wb") as file:
         file.write(data)
         sync_file(file)
 
 
 def move_file(source: Path, target: Path) -> None:
-    """Move a complete file to its final path, replace an existing file, and sync its new name."""
+    """Move a complete file to its final path, where it replaces an existing file; sync its name."""
     source.replace(target)
     sync_folder(target.parent)
 
 
 def replace_file(path: Path, content: str | bytes, *, synced: bool = False) -> None:
-    """Write a file completely, or leave what was there before; text is written as UTF-8.
+    """Write a file atomically: after an error, the old content remains. Encode text as UTF-8.
 
-    With `synced`, the file and its name are on the disk when this returns. An `OSError` names
-    `path`, also where the temporary file beside it failed.
+    With `synced`, the file and its name are on the disk when this returns. An `OSError` always
+    names `path`, not the temporary file next to it.
     """
     data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.tmp")
@@ -83,7 +86,7 @@ def replace_file(path: Path, content: str | bytes, *, synced: bool = False) -> N
 
 @contextlib.contextmanager
 def temporary_file(folder: Path) -> Iterator[IO[bytes]]:
-    """Open a new file in a folder; it is removed at the end of the block unless it was moved."""
+    """Open a new file in a folder; remove it at the end of the block if it was not moved."""
     with tempfile.NamedTemporaryFile(dir=folder, suffix=".tmp", delete=False) as file:
         try:
             yield file
@@ -93,10 +96,10 @@ def temporary_file(folder: Path) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Make a temporary folder, and rename it to `path` at the end of the block.
+    """Create a temporary folder and rename it to `path` at the end of the block.
 
-    It is removed where the block raises, and where it cannot be renamed: another process may have
-    made the folder first.
+    The temporary folder is removed if the block raises. It is also removed if it cannot be renamed,
+    for example because another process has created `path` in the meantime.
     """
     temporary = Path(tempfile.mkdtemp(dir=path.parent, suffix=".tmp"))
     try:

@@ -7,7 +7,7 @@ arguments = sys.argv[1:]
 if arguments == ["api"]:
     import charrnn
 
-    charrnn.Vocabulary.of("ab")
+    charrnn.Vocabulary.from_text("ab")
     charrnn.SampleConfig()
 else:
     from charrnn.cli.app import main

@@ -16,20 +16,20 @@ from charrnn.files import (
 
 @pytest.fixture
 def operations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of what is synced and renamed, in order."""
-    done, fsync, replace = list[str](), os.fsync, Path.replace
+    """The names of the files that are synced and renamed, in order."""
+    records, fsync, replace = list[str](), os.fsync, Path.replace
 
     def record_sync(descriptor: int) -> None:
-        done.append(f"sync {Path(os.readlink(f'/proc/self/fd/{descriptor}')).name}")
+        records.append(f"sync {Path(os.readlink(f'/proc/self/fd/{descriptor}')).name}")
         fsync(descriptor)
 
     def record_rename(path: Path, target: Path) -> Path:
-        done.append(f"rename {path.name}")
+        records.append(f"rename {path.name}")
         return replace(path, target)
 
     monkeypatch.setattr(os, "fsync", record_sync)
     monkeypatch.setattr(Path, "replace", record_rename)
-    return done
+    return records
 
 
 linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="there is no /proc")
@@ -39,7 +39,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_is_replaced_atomically(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     replace_file(path, "one")
     replace_file(path, "two", synced=True)
@@ -87,7 +87,7 @@ def test_data_is_complete_when_it_is_synced(tmp_path: Path, operations: list[str
     assert operations == ["sync weights", "sync codes"]
 
 
-def test_a_temporary_file_is_removed_unless_it_was_moved(tmp_path: Path) -> None:
+def test_a_temporary_file_is_removed_if_it_was_not_moved(tmp_path: Path) -> None:
     with temporary_file(tmp_path) as file:
         file.write(b"kept")
         sync_file(file)
@@ -98,7 +98,7 @@ def test_a_temporary_file_is_removed_unless_it_was_moved(tmp_path: Path) -> None
     assert (tmp_path / "kept").read_bytes() == b"kept"
 
 
-def test_a_new_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:
+def test_a_new_folder_appears_only_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "encoded"
     with new_folder(path) as folder:
         (folder / "codes").touch()
@@ -113,7 +113,7 @@ def test_a_new_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
-def test_a_file_system_that_cannot_sync_folders_is_served(
+def test_a_file_system_that_cannot_sync_folders_is_no_error(
     monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     def refuse(descriptor: int) -> None:
@@ -123,7 +123,7 @@ def test_a_file_system_that_cannot_sync_folders_is_served(
     sync_folder(Path())
 
 
-def test_a_failed_sync_of_a_folder_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_a_failed_sync_names_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(descriptor: int) -> None:
         raise OSError(errno.EIO, "fault")
 

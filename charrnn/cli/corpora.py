@@ -23,7 +23,7 @@ def corpora(
     """Show the texts that charrnn knows by name; fetch them, or clean up after them."""
     from charrnn.console.output import messages, print_json
     from charrnn.console.text import printable
-    from charrnn.data.cache import clean_cache
+    from charrnn.data.cache import clear_cache
     from charrnn.data.catalogue import entries
     from charrnn.files import cache_folder
     from charrnn.reports.tables.corpora import catalogue_rows, print_catalogue
@@ -37,7 +37,7 @@ def corpora(
     elif names:
         raise typer.BadParameter("only fetch takes names")
     elif action == "clean":
-        removed = clean_cache()
+        removed = clear_cache()
         messages().print(
             f"{removed:,} bytes removed from {printable(str(cache_folder()))}; runs that were "
             "trained on standard input need their text by --corpus FILE from now on"

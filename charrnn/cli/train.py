@@ -8,7 +8,7 @@ import typer
 
 from charrnn.cli.flags import complete_run, config_flags
 from charrnn.config.model import ModelConfig
-from charrnn.config.text import PLAIN, TextConfig
+from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
 from charrnn.config.training import TrainConfig
 
 
@@ -47,7 +47,7 @@ def train(
             "--dry-run", help="Train nothing: tell what the text is and what it would take."
         ),
     ] = False,
-    text: TextConfig = PLAIN,
+    text: TextConfig = DEFAULT_TEXT_CONFIG,
     model: ModelConfig = ModelConfig(),  # noqa: B008
     training: TrainConfig = TrainConfig(),  # noqa: B008
 ) -> None:

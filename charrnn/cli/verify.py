@@ -9,10 +9,10 @@ def verify(run: RunArgument = None, as_json: JsonOption = False) -> None:
     """Check every byte of a run; exit code 1 on any damage."""
     from charrnn.console.output import print_json
     from charrnn.reports.tables.runs import print_verified
-    from charrnn.runs.verification import verified
+    from charrnn.runs.verification import verify_run
 
     opened = open_run(run)
-    found = verified(opened)
+    found = verify_run(opened)
     if as_json:
         print_json({"run": str(opened.path), "files": [each._asdict() for each in found]})
     else:

@@ -1,4 +1,4 @@
-"""Settings of network, text, training, sampling: default, range, explanation; their parsing.
+"""The settings, each with its default, its range and its one explanation; parsing of values.
 
 May import: charrnn.errors.
 """

@@ -1,4 +1,4 @@
-"""What `charrnn bench` measures."""
+"""The settings of `charrnn bench`."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -10,17 +10,24 @@ from charrnn.config.training import DeviceName
 
 @dataclass(frozen=True, kw_only=True)
 class BenchConfig(CheckedFields):
-    """What `charrnn bench` measures: a training step of these sizes."""
+    """The sizes of the network and of the training step that `charrnn bench` measures."""
 
-    num_layers: Annotated[int, Range(1, 64), "Recurrent layers."] = 3
-    hidden_size: Annotated[int, Range(1, 16_384), "Units in each layer."] = 512
-    batch_size: Annotated[int, Range(1, 2**20), "Parallel streams."] = 64
-    seq_length: Annotated[int, Range(2, 2**20), "Characters a gradient reaches back."] = 128
-    vocabulary_size: Annotated[int, Range(2, 2**20), "Distinct characters."] = 65
-    device: Annotated[DeviceName, "What is measured; auto: cuda if it is there."] = "auto"
-    threads: Annotated[
-        int | None, Range(1, 4096), "Processor threads; left out: one for each core."
-    ] = None
+    num_layers: Annotated[int, Range(1, 64), "Number of recurrent layers."] = 3
+    hidden_size: Annotated[int, Range(1, 16_384), "Number of hidden units in each layer."] = 512
+    batch_size: Annotated[int, Range(1, 2**20), "Streams of text that are read in parallel."] = 64
+    seq_length: Annotated[
+        int, Range(2, 2**20), "Characters of each stream in one training step."
+    ] = 128
+    vocabulary_size: Annotated[
+        int, Range(2, 2**20), "Number of different characters in the text."
+    ] = 65
+    device: Annotated[
+        DeviceName, "Device to measure. auto: the GPU if there is one, else the CPU."
+    ] = "auto"
+    threads: Annotated[int | None, Range(1, 4096), "CPU threads. Default: one per core."] = None
     max_time: Annotated[
-        float, Range(0.001, 10**9), "Time after which no new round begins.", parse_duration
+        float,
+        Range(0.001, 10**9),
+        "Start no new round of measurements after this time, such as 90s or 10m.",
+        parse_duration,
     ] = 40.0

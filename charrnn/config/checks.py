@@ -1,7 +1,7 @@
-"""The range of a setting, and the check of its value against its annotation.
+"""Checks of the values of settings against their annotations.
 
 A field has the form `Annotated[type, Range(...), "help"]`. `CheckedFields` checks each field when
-the dataclass is created. The error names the field and its range.
+an instance is created. The error names the field and its range.
 """
 
 import functools
@@ -19,7 +19,7 @@ MAX_SEED = 2**63 - 1
 
 @dataclass(frozen=True)
 class Range:
-    """The smallest and the largest value of a number."""
+    """The smallest and the largest value that a number may have."""
 
     low: float
     high: float
@@ -32,22 +32,23 @@ UNLIMITED = Range(-math.inf, math.inf)
 
 
 class CheckedFields:
-    """Base of a dataclass: checks each field against its annotation; raises `ConfigError`.
+    """Base class of dataclasses: checks each field against its annotation.
 
-    A subclass that narrows the type of a field need not repeat its range.
+    Raises `ConfigError`. A subclass that narrows the type of a field does not need to repeat its
+    range.
     """
 
     def __post_init__(self) -> None:
         cls: type = type(self)
-        for name, (kind, limits) in field_checks(cls).items():
-            check_value(name, getattr(self, name), kind, limits)
+        for name, (expected_type, value_range) in field_checks(cls).items():
+            check_value(name, getattr(self, name), expected_type, value_range)
 
 
 @functools.cache
 def field_checks(cls: type) -> dict[str, tuple[Any, Range]]:
-    """Return the type and the range of each annotated field of a class, by its name.
+    """Return the type and the range of each annotated field of a class, by field name.
 
-    The range is that of the most derived class that gives one.
+    If several classes of the hierarchy give a range, the most derived one takes precedence.
     """
     ranges: dict[str, Range] = {}
     for base in cls.__mro__:
@@ -55,36 +56,36 @@ def field_checks(cls: type) -> dict[str, tuple[Any, Range]]:
             for detail in typing.get_args(hint)[1:]:
                 if isinstance(detail, Range):
                     ranges.setdefault(name, detail)
-    kinds = typing.get_type_hints(cls)
-    return {name: (kind, ranges.get(name, UNLIMITED)) for name, kind in kinds.items()}
+    hints = typing.get_type_hints(cls)
+    return {name: (hint, ranges.get(name, UNLIMITED)) for name, hint in hints.items()}
 
 
-def check_value(name: str, value: Any, kind: Any, limits: Range = UNLIMITED) -> None:
-    """Raise `ConfigError` unless `value` is of the type `kind`, and a number is within `limits`.
+def check_value(name: str, value: Any, expected_type: Any, value_range: Range = UNLIMITED) -> None:
+    """Raise `ConfigError` if `value` has another type, or is a number outside `value_range`.
 
-    `kind` is int, float, str or a Literal; `kind | None`; or `float | tuple[float, ...]`. Values of
-    other types are not checked.
+    `expected_type` is int, float, str or a Literal; one of these `| None`; or
+    `float | tuple[float, ...]`. Other types are not checked. `name` is the setting in the message.
     """
-    is_union = typing.get_origin(kind) in (Union, types.UnionType)
-    members = typing.get_args(kind) if is_union else (kind,)
+    is_union = typing.get_origin(expected_type) in (Union, types.UnionType)
+    members = typing.get_args(expected_type) if is_union else (expected_type,)
     if value is None and types.NoneType in members:
         return
     if isinstance(value, tuple) and tuple[float, ...] in members:
         for number in value:
-            check_value(name, number, float, limits)
+            check_value(name, number, float, value_range)
         return
-    # A union of two other types is not supported: this line fails then.
-    (first,) = (each for each in members if each not in (types.NoneType, tuple[float, ...]))
-    if first is int:
-        is_valid = _is_number(value, int) and limits.low <= value <= limits.high
-        expected = f"a whole number from {limits}"
-    elif first is float:
-        is_valid = _is_number(value, (int, float)) and limits.low <= value <= limits.high
-        expected = f"a number from {limits}"
-    elif first is str:
+    # This line fails for a union of two other types, which is not supported.
+    (base_type,) = (m for m in members if m not in (types.NoneType, tuple[float, ...]))
+    if base_type is int:
+        is_valid = _is_number(value, int) and value_range.low <= value <= value_range.high
+        expected = f"a whole number from {value_range}"
+    elif base_type is float:
+        is_valid = _is_number(value, (int, float)) and value_range.low <= value <= value_range.high
+        expected = f"a number from {value_range}"
+    elif base_type is str:
         is_valid, expected, value = isinstance(value, str), "a text", str(value)[:80]
-    elif typing.get_origin(first) is Literal:
-        choices = typing.get_args(first)
+    elif typing.get_origin(base_type) is Literal:
+        choices = typing.get_args(base_type)
         is_valid, expected = value in choices, f"one of {', '.join(choices)}"
     else:
         return
@@ -92,18 +93,18 @@ def check_value(name: str, value: Any, kind: Any, limits: Range = UNLIMITED) -> 
         raise ConfigError(f"{name} must be {expected}, not {value!r}")
 
 
-def _is_number(value: Any, kinds: type | tuple[type, ...]) -> bool:
-    return isinstance(value, kinds) and not isinstance(value, bool)
+def _is_number(value: Any, types_: type | tuple[type, ...]) -> bool:
+    return isinstance(value, types_) and not isinstance(value, bool)
 
 
 def check_text(name: str, value: Any) -> None:
-    """Raise `ConfigError` unless `value` is a text without NUL, of at most 64 KiB."""
+    """Raise `ConfigError` unless `value` is a string of at most 65,536 characters without NUL."""
     if not isinstance(value, str) or "\0" in value or len(value) > 1 << 16:
         raise ConfigError(f"{name} must be a text, not {str(value)[:80]!r}")
 
 
 def check_sha256(value: Any) -> None:
-    """Raise `ConfigError` unless `value` is a SHA-256 in hexadecimal digits."""
+    """Raise `ConfigError` unless `value` is a SHA-256 of 64 hexadecimal digits."""
     check_text("sha256", value)
     if not re.fullmatch(r"[0-9a-f]{64}", value):
         raise ConfigError(f"sha256 must be 64 hexadecimal digits, not {value[:80]!r}")

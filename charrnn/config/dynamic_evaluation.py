@@ -1,4 +1,4 @@
-"""How a model learns while it reads a text (dynamic evaluation)."""
+"""The settings of dynamic evaluation: the model learns from the text that it reads."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -8,14 +8,12 @@ from charrnn.config.checks import CheckedFields, Range
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptConfig(CheckedFields):
-    """How a model learns while it reads a text (dynamic evaluation)."""
+    """The settings of dynamic evaluation: the model learns from the text that it reads."""
 
     segment: Annotated[
-        int, Range(1, 2**20), "Characters foretold between two steps of adaptation."
+        int, Range(1, 2**20), "Characters read between two updates of the weights."
     ] = 20
-    adapt_rate: Annotated[
-        float, Range(0, 1), "Length of a step of adaptation, for each weight."
-    ] = 2e-4
+    adapt_rate: Annotated[float, Range(0, 1), "Step size of an update, for each weight."] = 2e-4
     pull_back: Annotated[
-        float, Range(0, 1), "Share of the way back to the trained weights, a step."
+        float, Range(0, 1), "Fraction of the distance back to the trained weights, per update."
     ] = 0.002

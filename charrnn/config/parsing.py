@@ -1,4 +1,4 @@
-"""Values of settings, read from text."""
+"""Parsing of values that users type."""
 
 import re
 
@@ -6,7 +6,7 @@ from charrnn.errors import ConfigError
 
 
 def parse_duration(text: str) -> float:
-    """Turn `90`, `90s`, `10m` or `1h30m` into seconds; raise `ConfigError` on anything else."""
+    """Turn `90`, `90s`, `10m` or `1h30m` into seconds; raise `ConfigError` otherwise."""
     match = re.fullmatch(
         r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip().replace(" ", "")
     )
@@ -20,9 +20,9 @@ def parse_duration(text: str) -> float:
 
 
 def parse_temperatures(text: str) -> float | tuple[float, ...]:
-    """Turn `0.8` into a number and `0.5,0.8` into several; raise `ConfigError` on anything else."""
+    """Turn `0.8` into a number and `0.5,0.8` into a tuple; raise `ConfigError` otherwise."""
     try:
-        numbers = tuple(float(each) for each in text.split(","))
+        numbers = tuple(float(part) for part in text.split(","))
     except ValueError:
         raise ConfigError(
             f"{text!r} is not a temperature: write a number such as 0.8, or several: 0.5,0.8,1.1"

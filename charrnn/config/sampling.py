@@ -1,4 +1,4 @@
-"""How text is drawn from a model."""
+"""The settings of sampling: how a model generates text."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -8,51 +8,60 @@ from charrnn.config.checks import MAX_SEED, CheckedFields, Range
 from charrnn.config.parsing import parse_temperatures
 from charrnn.errors import ConfigError
 
-MOST_COPIED = 1000  # characters of a text that are looked back on for what is copied
+MAX_LOOKBACK = 1000  # longest copied passage that is detected, in characters
 
 
 @dataclass(frozen=True, kw_only=True)
 class SampleConfig(CheckedFields):
-    """How text is drawn from a model: temperature, then top-k, top-p, min-p, then the draw."""
+    """How a model generates text.
+
+    The order is: temperature, top-k, top-p, min-p, then a random draw from what is left.
+    """
 
     temperature: Annotated[
         float | tuple[float, ...],
         Range(0, 100),
-        "Below 1 safer, above 1 wilder; 0: always the likeliest. 0.5,0.8,1.1 writes with each.",
+        "Below 1: safer text; above 1: more surprising text; 0: always the most likely character. "
+        "Several values, such as 0.5,0.8,1.1: one text for each.",
         parse_temperatures,
     ] = 0.8
-    length: Annotated[int, Range(0, 10**12), "New characters to write."] = 2000
-    top_k: Annotated[int | None, Range(1, 2**31), "Draw from the k likeliest characters only."] = (
-        None
-    )
+    length: Annotated[int, Range(0, 10**12), "Number of characters to generate."] = 2000
+    top_k: Annotated[
+        int | None, Range(1, 2**31), "Choose only from the K most likely characters."
+    ] = None
     top_p: Annotated[
         float | None,
         Range(1e-9, 1),
-        "Draw from the likeliest characters that together hold this probability.",
+        "Choose only from the most likely characters that together have this probability.",
     ] = None
     min_p: Annotated[
         float | None,
         Range(0, 1),
-        "Draw from characters at least this likely, relative to the likeliest.",
+        "Choose only characters with at least this fraction of the highest probability.",
     ] = None
-    ban: Annotated[str | None, "Never write these characters."] = None
-    only: Annotated[str | None, "Write these characters alone."] = None
-    line_length: Annotated[int | None, Range(1, 10**9), "Most characters of a line."] = None
+    ban: Annotated[str | None, "Never generate these characters."] = None
+    only: Annotated[str | None, "Generate only these characters."] = None
+    line_length: Annotated[
+        int | None, Range(1, 10**9), "Maximum number of characters in a line."
+    ] = None
     acrostic: Annotated[
-        str | None, "Begin each line with the next letter of this word; end with its last line."
+        str | None, "Start the lines with the letters of this word, one letter per line, then stop."
     ] = None
     max_copy: Annotated[
         int | None,
-        Range(1, MOST_COPIED),
-        "Most characters in a row as they stand in the text learnt from, or --novelty.",
+        Range(1, MAX_LOOKBACK),
+        "Copy at most this many characters in a row from the training text (or from --novelty).",
     ] = None
-    stop: Annotated[str | None, "Stop before this text."] = None
+    stop: Annotated[str | None, "Stop when this text would be generated; it is not shown."] = None
     seed: Annotated[
-        int | None, Range(0, MAX_SEED), "Same seed, same text; left out: chosen and shown."
+        int | None,
+        Range(0, MAX_SEED),
+        "The same seed gives the same text. Default: a random seed, which is shown.",
     ] = None
-    num_samples: Annotated[int, Range(1, 2**20), "Texts to write."] = 1
+    num_samples: Annotated[int, Range(1, 2**20), "Number of texts to generate."] = 1
     unknown: Annotated[
-        Literal["error", "skip"], "What to do with characters the model does not know."
+        Literal["error", "skip"],
+        "What to do if the prompt has characters that the model does not know.",
     ] = "error"
 
     def __post_init__(self) -> None:
@@ -60,15 +69,15 @@ class SampleConfig(CheckedFields):
         for name in ("stop", "only", "acrostic"):
             if getattr(self, name) == "":
                 raise ConfigError(f"{name} must be at least one character, not an empty text")
-        if self.acrostic and any(each.isspace() for each in self.acrostic):
+        if self.acrostic and any(character.isspace() for character in self.acrostic):
             raise ConfigError(f"acrostic must be a word without spaces, not {self.acrostic!r}")
 
     @property
     def temperatures(self) -> tuple[float, ...]:
-        """The temperatures, one or several."""
-        given = self.temperature
-        return given if isinstance(given, tuple) else (given,)
+        """The temperatures as a tuple, also if there is only one."""
+        value = self.temperature
+        return value if isinstance(value, tuple) else (value,)
 
-    def at_each_temperature(self) -> "list[SampleConfig]":
-        """Return this config for each temperature alone."""
-        return [dataclasses.replace(self, temperature=each) for each in self.temperatures]
+    def split_temperatures(self) -> "list[SampleConfig]":
+        """Return one config for each temperature."""
+        return [dataclasses.replace(self, temperature=value) for value in self.temperatures]

@@ -1,4 +1,4 @@
-"""How a text is read."""
+"""The settings for reading a text."""
 
 import codecs
 from dataclasses import dataclass
@@ -14,16 +14,18 @@ Newline = Literal["keep", "lf"]
 class TextConfig(CheckedFields):
     """How a text is read: from bytes to characters of the vocabulary."""
 
-    encoding: Annotated[str, "Encoding of the text."] = "utf-8"
-    newline: Annotated[Newline, "Line ends: as they are, or all made LF."] = "keep"
+    encoding: Annotated[str, "Encoding of the text files."] = "utf-8"
+    newline: Annotated[Newline, "Line ends: keep them, or convert all to LF."] = "keep"
     min_count: Annotated[
-        int, Range(1, 10**12), "Characters that occur less often become one unknown symbol."
+        int,
+        Range(1, 10**12),
+        "Replace characters that occur less often than this by one unknown symbol.",
     ] = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
         try:
-            "".encode(self.encoding)  # knows text encodings alone, not every codec
+            "".encode(self.encoding)  # refuses codecs that are not text encodings, such as rot13
             codecs.getincrementaldecoder(self.encoding)
         except (LookupError, ValueError):
             raise ConfigError(
@@ -32,5 +34,5 @@ class TextConfig(CheckedFields):
             ) from None
 
 
-PLAIN = TextConfig()
-"""UTF-8, as it is."""
+DEFAULT_TEXT_CONFIG = TextConfig()
+"""UTF-8, unchanged."""

@@ -1,8 +1,8 @@
-"""How a model is trained: every setting, its default, its range and its one explanation.
+"""The settings of training, each with its default, its range and its one explanation.
 
-A field's annotation contains its range and the help of its command-line flag. `FROM_TEXT` marks a
-field whose default is derived from the text (see `charrnn.training.setup.defaults`); the run
-records the result. In other fields, the explanation says what None means.
+The annotation of a field contains its range and the help of its command-line flag. `FROM_TEXT`
+marks a field whose default is derived from the text (see `charrnn.training.setup.defaults`). The
+run records the derived value. For other fields, the help says what None means.
 """
 
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ Precision = Literal["auto", ResolvedPrecision]
 
 @dataclass(frozen=True)
 class DerivedFromText:
-    """Marks a field whose default is derived from the text, in its annotation."""
+    """In an annotation: the default of the field is derived from the text."""
 
 
 FROM_TEXT = DerivedFromText()
@@ -27,100 +27,117 @@ FROM_TEXT = DerivedFromText()
 
 @dataclass(frozen=True, kw_only=True)
 class Budget(CheckedFields):
-    """How long to train. The first limit reached ends the run; naming one lifts the others."""
+    """How long to train.
+
+    The first limit that is reached ends the run. Setting one limit removes the defaults of the
+    others.
+    """
 
     epochs: Annotated[
-        int | None, Range(1, 10**9), "Passes through the training part of the text.", FROM_TEXT
+        int | None,
+        Range(1, 10**9),
+        "Maximum number of passes through the training text.",
+        FROM_TEXT,
     ] = None
-    max_steps: Annotated[int | None, Range(1, 10**12), "Training steps (batches)."] = None
+    max_steps: Annotated[
+        int | None, Range(1, 10**12), "Maximum number of training steps (batches)."
+    ] = None
     max_time: Annotated[
         float | None,
         Range(0.001, 10**9),
-        "Training time, such as 90s, 10m or 1h30m.",
+        "Maximum training time, such as 90s, 10m or 1h30m.",
         parse_duration,
     ] = None
 
     @property
-    def named(self) -> bool:
+    def has_limit(self) -> bool:
         """Whether any limit is set."""
         return self.limits != Budget()
 
     @property
     def limits(self) -> "Budget":
-        """The three limits alone, without what a subclass adds."""
+        """The three limits as a `Budget`, without the fields of a subclass."""
         return Budget(epochs=self.epochs, max_steps=self.max_steps, max_time=self.max_time)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(Budget):
-    """How a model is trained. Losses are in nats, times in seconds, lengths in characters."""
+    """How to train a model. Losses are in nats, times in seconds, lengths in characters."""
 
     batch_size: Annotated[
-        int | None, Range(1, 2**20), "Parallel streams the text is cut into.", FROM_TEXT
+        int | None,
+        Range(1, 2**20),
+        "Number of parallel streams that the text is split into.",
+        FROM_TEXT,
     ] = None
     seq_length: Annotated[
-        int | None, Range(1, 2**20), "Characters a gradient reaches back.", FROM_TEXT
+        int | None, Range(1, 2**20), "Characters of each stream in one training step.", FROM_TEXT
     ] = None
     dropout: Annotated[
-        float | None, Range(0, 0.95), "Share of the units dropped between layers.", FROM_TEXT
+        float | None, Range(0, 0.95), "Fraction of the units to drop between layers.", FROM_TEXT
     ] = None
     output_dropout: Annotated[
-        float | None, Range(0, 0.95), "Share of the last layer's units dropped.", FROM_TEXT
+        float | None, Range(0, 0.95), "Fraction of the units of the last layer to drop.", FROM_TEXT
     ] = None
     weight_drop: Annotated[
-        float | None, Range(0, 0.95), "Share of the recurrent weights dropped.", FROM_TEXT
+        float | None, Range(0, 0.95), "Fraction of the recurrent weights to drop.", FROM_TEXT
     ] = None
-    input_dropout: Annotated[float, Range(0, 0.95), "Share of the vocabulary not seen, a step."] = (
-        0.0
-    )
-    state_drop: Annotated[float, Range(0, 0.95), "Share of the streams that forget, a step."] = 0.01
+    input_dropout: Annotated[
+        float, Range(0, 0.95), "Fraction of the vocabulary to hide from the input, per step."
+    ] = 0.0
+    state_drop: Annotated[
+        float, Range(0, 0.95), "Fraction of the streams whose state to reset to zero, per step."
+    ] = 0.01
     loss_temperature: Annotated[
         float | None,
         Range(0.1, 10),
-        "Softmax temperature of the training loss; below 1: less sure afterwards.",
+        "Softmax temperature of the training loss. Below 1: a less confident model.",
         FROM_TEXT,
     ] = None
     learning_rate: Annotated[
-        float, Range(1e-9, 10), "Highest learning rate, reached after the warm-up."
+        float, Range(1e-9, 10), "Maximum learning rate, reached at the end of the warm-up."
     ] = 4e-3
-    warmup_steps: Annotated[int, Range(0, 10**9), "Steps over which the learning rate rises."] = 100
+    warmup_steps: Annotated[
+        int, Range(0, 10**9), "Number of first steps in which the learning rate rises."
+    ] = 100
     weight_decay: Annotated[
-        float | None, Range(0, 10), "Decay of the weight matrices (AdamW).", FROM_TEXT
+        float | None, Range(0, 10), "Weight decay of the weight matrices (AdamW).", FROM_TEXT
     ] = None
-    clip_norm: Annotated[float, Range(1e-6, 1e6), "Largest norm of the gradient."] = 1.0
+    clip_norm: Annotated[
+        float, Range(1e-6, 1e6), "Maximum norm of the gradient; a larger gradient is scaled down."
+    ] = 1.0
     average_decay: Annotated[
-        float, Range(0, 0.999999), "Decay of the averaged weights, a step."
+        float, Range(0, 0.999999), "Decay of the averaged weights, per step."
     ] = 0.995
     patience: Annotated[
-        int, Range(0, 10**9), "Evaluations without a gain before stopping; 0: never stop."
+        int, Range(0, 10**9), "Stop after this many evaluations without improvement. 0: never."
     ] = 10
-    val_fraction: Annotated[float, Range(0.001, 0.9), "Share of the text held out at its end."] = (
-        0.1
-    )
-    eval_every: Annotated[int | None, Range(1, 10**12), "Steps between evaluations.", FROM_TEXT] = (
-        None
-    )
+    val_fraction: Annotated[
+        float, Range(0.001, 0.9), "Fraction of the text, at its end, to hold out for evaluation."
+    ] = 0.1
+    eval_every: Annotated[
+        int | None, Range(1, 10**12), "Steps between two evaluations.", FROM_TEXT
+    ] = None
     save_every: Annotated[
-        int | None, Range(1, 10**12), "Steps between saves; left out: 10 minutes."
+        int | None, Range(1, 10**12), "Steps between two saves. Default: every 10 minutes."
     ] = None
-    log_every: Annotated[int, Range(1, 10**12), "Steps between rows of metrics.jsonl."] = 10
-    seed: Annotated[int, Range(0, MAX_SEED), "Seed of everything random in the run."] = 1
-    device: Annotated[DeviceName, "Where to compute; auto: cuda if there is one, else cpu."] = (
-        "auto"
-    )
-    precision: Annotated[
-        Precision, "Of the products; auto: bfloat16 where the device has instructions for it."
+    log_every: Annotated[int, Range(1, 10**12), "Steps between two rows of metrics.jsonl."] = 10
+    seed: Annotated[int, Range(0, MAX_SEED), "Seed of all random numbers of the run."] = 1
+    device: Annotated[
+        DeviceName, "Device to train on. auto: the GPU (cuda) if there is one, else the CPU."
     ] = "auto"
-    threads: Annotated[
-        int | None, Range(1, 4096), "Processor threads; left out: one for each core."
-    ] = None
+    precision: Annotated[
+        Precision,
+        "Precision of matrix products. auto: bfloat16 if the device supports it in hardware.",
+    ] = "auto"
+    threads: Annotated[int | None, Range(1, 4096), "CPU threads. Default: one per core."] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResolvedTrainConfig(TrainConfig):
-    """How a run is trained: no value is left to derive from the text or from the machine.
+    """The settings of a run: every value that depends on the text or on the machine is set.
 
-    `field()` removes the default that a field would inherit. The range is that in `TrainConfig`.
+    `field()` removes the default that a field would inherit. The ranges are those of `TrainConfig`.
     """
 
     batch_size: int = field()
@@ -136,6 +153,6 @@ class ResolvedTrainConfig(TrainConfig):
     threads: int = field()
 
     @property
-    def batch_characters(self) -> int:
-        """The characters that a training step reads: streams times sequence length."""
+    def characters_per_step(self) -> int:
+        """The number of characters in a training step: streams times sequence length."""
         return self.batch_size * self.seq_length

@@ -12,7 +12,7 @@ ROWS = 20
 """Of a chart that stands alone: a terminal is wider than high."""
 
 # Of the eight colours of every terminal those that can be read on black and on white.
-_STYLES = {"train": "magenta", "held out": "bold red", "level": "green"}
+_STYLES = {"train": "magenta", "held out": "bold red", "baseline": "green"}
 _MORE = ("magenta", "bold red", "green", "bold magenta", "red", "bold green")
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _BLANK = 0x2800
@@ -51,8 +51,8 @@ def chart(
     columns, rows = max(10, width - _LABEL - 1), max(3, height - 3)
     canvas = _Canvas(columns, rows, (left, right), (low, high))
     styles = _styles(scaled)
-    for each in sorted(scaled, key=lambda each: each.kind != "level"):
-        canvas.plot_line(each.points, styles[each.name], dotted=each.kind == "level")
+    for each in sorted(scaled, key=lambda each: each.kind != "baseline"):
+        canvas.plot_line(each.points, styles[each.name], dotted=each.kind == "baseline")
     result = Text(no_wrap=True)
     for each in scaled:
         result.append("━ ", styles[each.name]).append(f"{each.name}   ")
@@ -72,7 +72,7 @@ def print_curves(drawn: Curves) -> None:
     console = results()
     console.print(
         chart(
-            [*drawn.series, *drawn.levels],
+            [*drawn.series, *drawn.baselines],
             x_name=drawn.x_name,
             y_name=drawn.y_name,
             low=drawn.low,
@@ -148,7 +148,7 @@ def _below(columns: int, left: float, right: float, x_name: str, logarithmic: bo
 
 
 def _styles(series: Sequence[Series]) -> dict[str, str]:
-    if len([each for each in series if each.kind != "level"]) <= 2:
+    if len([each for each in series if each.kind != "baseline"]) <= 2:
         return {each.name: _STYLES[each.kind] for each in series}
     return {each.name: _MORE[place % len(_MORE)] for place, each in enumerate(series)}
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from charrnn.console.chart import chart
 from charrnn.console.text import duration, nats, printable
 from charrnn.numerics.information import nats_to_bits
-from charrnn.runs.curves import Point, Series, curves, worth_showing
+from charrnn.runs.curves import Point, Series, read_curves, visible_loss_range
 from charrnn.training.events import Evaluated, Started, Step
 
 _POINTS = 300  # of the training loss, at most about so many
@@ -35,7 +35,7 @@ class LiveScreen:
 
     def begin(self, event: Started) -> None:
         """Take over the curves of the run so far."""
-        for series in curves([event.run]).series:
+        for series in read_curves([event.run]).series:
             mine = self._train if series.kind == "train" else self._held_out
             mine += [point for point in series.points if point[0] <= event.step]
         if event.run.config.baseline is not None:
@@ -73,8 +73,8 @@ class LiveScreen:
         if self._level is not None:
             reached = max(x for each in series for x, _ in each.points)
             ends = ((0.0, self._level), (reached, self._level))
-            series.append(Series("5-gram", ends, "level"))
-        low, high = worth_showing(series)
+            series.append(Series("5-gram", ends, "baseline"))
+        low, high = visible_loss_range(series)
         return chart(
             series,
             x_name="step",

@@ -1,35 +1,35 @@
-"""A background thread that does pieces of work in order."""
+"""A background thread that runs tasks in order."""
 
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-_BEHIND = 4  # pieces of work that wait at most
+_MAX_PENDING = 4  # tasks that may wait for the thread
 
 
-class Behind:
-    """A thread that does work in order, some pieces behind the one that gives it.
+class BackgroundWorker:
+    """A thread that runs tasks in order, a few tasks behind the thread that submits them.
 
-    Without that distance the two would take turns: Python hands over its lock after 5 ms only,
-    which is longer than a piece takes.
+    If the submitting thread waited for each task, the two threads would run alternately: Python
+    switches between threads only every 5 ms, and a task takes less time than that.
     """
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "charrnn-text")
-        self._waiting: deque[Future[Any]] = deque()
+        self._pending: deque[Future[Any]] = deque()
 
-    def do(self, work: Callable[..., Any], *arguments: Any) -> None:
-        """Have a piece of work done; raise what an earlier one raised."""
-        if len(self._waiting) == _BEHIND:
-            self._waiting.popleft().result()
-        self._waiting.append(self._thread.submit(work, *arguments))
+    def submit(self, task: Callable[..., Any], *arguments: Any) -> None:
+        """Run a task in the background; raise the exception of an earlier task, if any."""
+        if len(self._pending) == _MAX_PENDING:
+            self._pending.popleft().result()
+        self._pending.append(self._thread.submit(task, *arguments))
 
-    def finish(self) -> None:
-        """Wait until all is done; raise what a piece of work raised."""
+    def close(self) -> None:
+        """Wait for all tasks and stop the thread; raise the exception of a task, if any."""
         try:
-            for each in self._waiting:
-                each.result()
+            for future in self._pending:
+                future.result()
         finally:
-            self._waiting.clear()
+            self._pending.clear()
             self._thread.shutdown()

@@ -1,8 +1,8 @@
-"""The cache in the user's folder: encoded texts, downloads, and texts that could be read only once.
+"""The folders of the cache: encoded texts, downloads, and copies of standard input and pipes.
 
 CACHE/encoded/     encoded texts: see `charrnn.data.encoded_cache`
-CACHE/texts/       standard input and pipes, which cannot be read again
-CACHE/downloads/   texts of the catalogue
+CACHE/texts/       copies of standard input and pipes, which cannot be read a second time
+CACHE/downloads/   downloaded texts of the catalogue
 """
 
 import shutil
@@ -12,27 +12,27 @@ from charrnn.files import cache_folder
 
 
 def encoded_folder() -> Path:
-    """Return where encoded texts are kept."""
+    """Return the folder of encoded texts."""
     return cache_folder() / "encoded"
 
 
 def texts_folder() -> Path:
-    """Return where texts that could be read only once are kept."""
+    """Return the folder of copies of standard input and pipes."""
     return cache_folder() / "texts"
 
 
 def downloads_folder() -> Path:
-    """Return where fetched texts are kept."""
+    """Return the folder of downloaded texts."""
     return cache_folder() / "downloads"
 
 
-def kept_text(sha256: str) -> Path:
-    """Return the file of a text that could be read only once."""
+def cached_text_path(sha256: str) -> Path:
+    """Return the path of the copy of standard input or of a pipe, by its SHA-256."""
     return texts_folder() / f"{sha256}.txt"
 
 
-def clean_cache() -> int:
-    """Empty the three folders; return how many bytes were removed."""
+def clear_cache() -> int:
+    """Remove the three folders; return the number of bytes that were removed."""
     removed = 0
     for folder in (encoded_folder(), texts_folder(), downloads_folder()):
         if folder.is_dir():

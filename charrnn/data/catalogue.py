@@ -1,4 +1,4 @@
-"""The texts that charrnn knows by name, listed in `corpora/catalogue.toml`."""
+"""The catalogue: texts with a name, listed in `corpora/catalogue.toml`."""
 
 import json
 import sysconfig
@@ -10,12 +10,12 @@ from pathlib import Path
 from charrnn.data.cache import downloads_folder
 from charrnn.files import installed_folder
 
-_LEFT_OUT = {"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__"}
+_EXCLUDED_FOLDERS = {"site-packages", "dist-packages", "test", "tests", "idle_test", "__pycache__"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class CatalogueEntry:
-    """A text of the catalogue; exactly one of `file`, `python` and `urls` says where it is."""
+    """A text of the catalogue; exactly one of `file`, `python` and `urls` gives its source."""
 
     name: str
     title: str
@@ -25,13 +25,13 @@ class CatalogueEntry:
     python: bool = False
     urls: tuple[str, ...] = ()
     member: str | None = None
-    """The file inside the .zip that the addresses lead to."""
+    """The name of the text inside the .zip file at `urls`; None: `urls` give the text itself."""
     bytes: int | None = None
     sha256: str | None = None
 
     @property
     def path(self) -> Path | None:
-        """Where the text is, None while it was not fetched; the source of Python is a folder."""
+        """The path of the text; None if it is not downloaded yet. For `python`, it is a folder."""
         if self.python:
             return Path(sysconfig.get_path("stdlib"))
         path = (
@@ -43,14 +43,14 @@ class CatalogueEntry:
 
     @property
     def size(self) -> int | None:
-        """Bytes of the text, as far as they are known."""
+        """The size of the text in bytes; None if it is not known."""
         if self.python:
             return sum(path.stat().st_size for path in python_files())
         return self.path.stat().st_size if self.path else self.bytes
 
     @property
-    def known_sha256(self) -> str | None:
-        """The SHA-256 that is expected: the catalogue's, or that of the first download."""
+    def expected_sha256(self) -> str | None:
+        """The SHA-256 that the text must have: from the catalogue, else from the first download."""
         record = downloads_folder() / f"{self.name}.json"
         if self.sha256 is None and record.is_file():
             recorded: str = json.loads(record.read_text("utf-8"))["sha256"]
@@ -58,43 +58,43 @@ class CatalogueEntry:
         return self.sha256
 
 
-def names() -> list[str]:
-    """Return the names of all texts, the bundled one first."""
+def list_names() -> list[str]:
+    """Return the names of all texts; the bundled text is the first one."""
     return list(entries())
 
 
-def bundled() -> str:
+def bundled_name() -> str:
     """Return the name of the text that comes with charrnn."""
-    return names()[0]
+    return list_names()[0]
 
 
 def bundled_path() -> Path:
-    """Return the file of the text that comes with charrnn."""
-    return installed_folder("corpora") / str(entries()[bundled()].file)
+    """Return the path of the text that comes with charrnn."""
+    return installed_folder("corpora") / str(entries()[bundled_name()].file)
 
 
-def find(name: str) -> Path | None:
-    """Return where the text called `name` is, None if it is not here or unknown."""
+def find_text(name: str) -> Path | None:
+    """Return the path of the text called `name`; None if it is unknown or not downloaded."""
     entry = entries().get(name)
     return entry.path if entry else None
 
 
 @cache
 def python_files() -> tuple[Path, ...]:
-    """Return the source files of the standard library, without its tests, in a stable order."""
+    """Return the source files of the standard library without its tests, sorted by path."""
     root = Path(sysconfig.get_path("stdlib"))
-    found = (path for path in root.rglob("*.py") if path.is_file())
-    kept = [path for path in found if not _LEFT_OUT & set(path.relative_to(root).parts)]
-    return tuple(sorted(kept, key=lambda path: path.relative_to(root).parts))
+    paths = {path: path.relative_to(root).parts for path in root.rglob("*.py") if path.is_file()}
+    included = [path for path, parts in paths.items() if not _EXCLUDED_FOLDERS & set(parts)]
+    return tuple(sorted(included, key=paths.__getitem__))
 
 
 @cache
 def entries() -> dict[str, CatalogueEntry]:
-    """Return all texts by name."""
-    listed = tomllib.loads(
+    """Return all texts of the catalogue, by name."""
+    tables = tomllib.loads(
         (installed_folder("corpora") / "catalogue.toml").read_text(encoding="utf-8")
     )
     return {
-        name: CatalogueEntry(name=name, **{**each, "urls": tuple(each.get("urls", ()))})
-        for name, each in listed.items()
+        name: CatalogueEntry(name=name, **{**table, "urls": tuple(table.get("urls", ()))})
+        for name, table in tables.items()
     }

@@ -1,4 +1,4 @@
-"""A text as character codes, and where it came from."""
+"""The corpus: a text as character codes, with its vocabulary and its source."""
 
 import dataclasses
 import hashlib
@@ -8,21 +8,24 @@ from pathlib import Path
 
 import numpy as np
 
-from charrnn.config.text import PLAIN, TextConfig
+from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
 from charrnn.data import catalogue, encoded_cache
-from charrnn.data.cache import kept_text
+from charrnn.data.cache import cached_text_path
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.downloads import fetch
-from charrnn.data.encoded_cache import Encoded
+from charrnn.data.encoded_cache import EncodedText
 from charrnn.data.progress import CHUNK, ProgressCallback
-from charrnn.data.sources import Documents, Fingerprint, Source, find_documents
-from charrnn.data.vocabulary import Census, Codes, Vocabulary, notes
+from charrnn.data.sources import Documents, Source, find_documents
+from charrnn.data.vocabulary import CharacterCounts, Codes, Vocabulary, describe_unusual_characters
 from charrnn.errors import CorpusError, VocabularyError
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A text as character codes, and where it came from."""
+    """A text as character codes, with its vocabulary and its source.
+
+    `name` and `path` are those of the source, `sha256` is the SHA-256 of its bytes.
+    """
 
     name: str
     path: str
@@ -30,64 +33,63 @@ class Corpus:
     codes: Codes
     vocabulary: Vocabulary
     line_start: str
-    """The character that most often begins a line, white space apart."""
+    """The most common first character of a line, without white space."""
     more_paths: tuple[str, ...] = ()
-    config: TextConfig = PLAIN
+    config: TextConfig = DEFAULT_TEXT_CONFIG
     counts: tuple[int, ...] = ()
     """How often each character of the text's own vocabulary occurs."""
-    distinct: int = 0
-    """Different characters, those read as one unknown symbol too."""
+    num_distinct: int = 0
+    """Number of different characters, including those that are read as one unknown symbol."""
 
     @classmethod
     def open(
         cls,
         source: Source | Sequence[Source],
-        config: TextConfig = PLAIN,
+        config: TextConfig = DEFAULT_TEXT_CONFIG,
         *,
         progress: ProgressCallback | None = None,
     ) -> "Corpus":
         """Read text files, folders, patterns, a text of the catalogue, or `-` (standard input).
 
-        Several documents are read in order, with a separator between them. Large texts are encoded
-        once and mapped from the user's cache. Standard input is kept there, so that a run can be
-        resumed. `progress` is called with a `Reading` while a large text is fetched or read.
-        Raises `CorpusError`.
+        Several documents are read in order, with a separator between them. A large text is encoded
+        once, stored in the user's cache and mapped into memory. Standard input is stored there
+        too, so that a run can be resumed. `progress` is called with a `Reading` while a large text
+        is downloaded or read. Raises `CorpusError`.
         """
         sources = [source] if isinstance(source, (str, Path)) else list(source)
-        for each in sources:
-            entry = catalogue.entries().get(str(each))
-            if entry and entry.path is None and not Path(each).exists():
+        for name in sources:
+            entry = catalogue.entries().get(str(name))
+            if entry and entry.path is None and not Path(name).exists():
                 fetch(entry, progress)
         documents = find_documents(sources)
-        fingerprint = Fingerprint()
-        documents.show(fingerprint, progress)
+        fingerprint = documents.compute_fingerprint(progress)
         text = encoded_cache.encode(documents, fingerprint, config, progress)
-        return cls._of(text, documents.name, documents.paths, fingerprint.sha256, config)
+        return cls._from_encoded(text, documents.name, documents.paths, fingerprint.sha256, config)
 
     @classmethod
     def from_text(
         cls, text: str, *, name: str = "text", path: str = "", sha256: str | None = None
     ) -> "Corpus":
-        """Make a corpus of a text in memory."""
+        """Make a corpus from a text in memory; raise `CorpusError` if it is empty."""
         if not text:
-            raise CorpusError(f"{path or 'the text'} is empty: a text to learn from is needed")
-        census = Census()
-        census.add(text)
-        vocabulary = census.vocabulary()
+            raise CorpusError(f"{path or 'the text'} is empty: give a text to learn from")
+        counter = CharacterCounts()
+        counter.add(text)
+        vocabulary = counter.make_vocabulary()
         codes = vocabulary.encode(text)
-        made = Encoded(
+        encoded = EncodedText(
             codes=codes,
             vocabulary=vocabulary,
-            counts=census.counts(vocabulary),
+            counts=counter.counts_of(vocabulary),
             line_start=encoded_cache.line_start(codes, vocabulary),
-            distinct=len(vocabulary),
+            num_distinct=len(vocabulary),
         )
         digest = sha256 or hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        return cls._of(made, name, (path,), digest, PLAIN)
+        return cls._from_encoded(encoded, name, (path,), digest, DEFAULT_TEXT_CONFIG)
 
     @classmethod
-    def _of(
-        cls, text: Encoded, name: str, paths: tuple[str, ...], sha256: str, config: TextConfig
+    def _from_encoded(
+        cls, text: EncodedText, name: str, paths: tuple[str, ...], sha256: str, config: TextConfig
     ) -> "Corpus":
         return cls(
             name=name,
@@ -99,35 +101,38 @@ class Corpus:
             line_start=text.line_start,
             config=config,
             counts=text.counts,
-            distinct=text.distinct,
+            num_distinct=text.num_distinct,
         )
 
-    def adapted_to(self, known: Vocabulary) -> "Corpus":
-        """Return the same text in the codes of `known`, its new characters added at the end."""
-        return self._in(known.extended("".join(self.vocabulary.characters)))
+    def encode_with_extended(self, known: Vocabulary) -> "Corpus":
+        """Return the same text with the codes of `known`, extended by the new characters."""
+        return self._translate_codes(known.extended("".join(self.vocabulary.characters)))
 
-    def within(self, known: Vocabulary) -> "Corpus":
-        """Return the same text in the codes of `known`; raise `VocabularyError` for others."""
+    def encode_with(self, known: Vocabulary) -> "Corpus":
+        """Return the same text with the codes of `known`.
+
+        Raises `VocabularyError` if the text contains characters that are not in `known`.
+        """
         try:
-            return self._in(known)
+            return self._translate_codes(known)
         except VocabularyError as error:
-            named = ", ".join(repr(each) for each in error.characters[:8])
+            examples = ", ".join(repr(character) for character in error.characters[:8])
             raise VocabularyError(
-                f"{self.name} holds {len(error.characters):,} characters that the model of this "
-                f"run does not know ({named}): start a new run from it by "
-                "`charrnn train TEXT --init-from RUN`",
+                f"{self.name} contains {len(error.characters):,} characters that the model of this "
+                f"run does not know ({examples}): to train on this text, start a new run from the "
+                "model with `charrnn train TEXT --init-from RUN`",
                 error.characters,
             ) from None
 
-    def _in(self, vocabulary: Vocabulary) -> "Corpus":
-        """Return the same text in the codes of another vocabulary."""
+    def _translate_codes(self, vocabulary: Vocabulary) -> "Corpus":
+        """Return the same text with the codes of another vocabulary."""
         if vocabulary == self.vocabulary:
             return self
         codes = vocabulary.encode("".join(self.vocabulary.characters))
         translated = np.empty(len(self.codes), vocabulary.dtype)
         for first in range(0, len(translated), CHUNK):
             translated[first : first + CHUNK] = codes[self.codes[first : first + CHUNK]]
-            encoded_cache.forget(self.codes)
+            encoded_cache.release_pages(self.codes)
         return dataclasses.replace(self, codes=translated, vocabulary=vocabulary)
 
     @classmethod
@@ -136,36 +141,40 @@ class Corpus:
         record: CorpusRecord,
         vocabulary: Vocabulary,
         source: Source | None = None,
-        config: TextConfig = PLAIN,
+        config: TextConfig = DEFAULT_TEXT_CONFIG,
         *,
         allow_other: bool = False,
         progress: ProgressCallback | None = None,
     ) -> "Corpus":
-        """Find the text of a run again: at `source`; or its path, the cache or the catalogue.
+        """Open the text of a run again: from `source`, else from its path, cache or catalogue.
 
-        Raises `CorpusError` where it is not there or, naming both hashes, where it is another one,
-        unless `allow_other` takes whatever is at `source`: then `VocabularyError` where that holds
-        characters that are not in `vocabulary`.
+        Raises `CorpusError` if the text is not found, or if another text is there (the message
+        gives both hashes). With `allow_other`, any text at `source` is accepted; it raises
+        `VocabularyError` if it contains characters that are not in `vocabulary`.
         """
-        places: list[Sequence[Source]] = _recorded_places(record) if source is None else [[source]]
+        candidates: list[Sequence[Source]] = (
+            _recorded_sources(record) if source is None else [[source]]
+        )
         other: tuple[Documents, str] | None = None
-        for sources in places:
-            documents = _there(sources) if source is None else find_documents(sources)
+        for sources in candidates:
+            documents = _find_or_none(sources) if source is None else find_documents(sources)
             if documents is None:
                 continue
-            fingerprint = Fingerprint()
-            documents.show(fingerprint, progress)
-            same = fingerprint.sha256 == record.sha256
-            if same or (allow_other and source is not None):
+            fingerprint = documents.compute_fingerprint(progress)
+            is_same = fingerprint.sha256 == record.sha256
+            if is_same or (allow_other and source is not None):
                 text = encoded_cache.encode(documents, fingerprint, config, progress)
-                name = record.name if same else documents.name
-                found = cls._of(text, name, documents.paths, fingerprint.sha256, config)
-                return found.adapted_to(vocabulary) if same else found.within(vocabulary)
+                name = record.name if is_same else documents.name
+                corpus = cls._from_encoded(text, name, documents.paths, fingerprint.sha256, config)
+                if is_same:
+                    return corpus.encode_with_extended(vocabulary)
+                return corpus.encode_with(vocabulary)
             other = other or (documents, fingerprint.sha256)
-        if source is None and (copy := encoded_cache.find(record.sha256, config)):
-            found = cls._of(copy, record.name, record.paths or ("",), record.sha256, config)
-            return found.adapted_to(vocabulary)
-        raise _not_found(record, places, other)
+        if source is None and (copy := encoded_cache.find_copy(record.sha256, config)):
+            paths = record.paths or ("",)
+            corpus = cls._from_encoded(copy, record.name, paths, record.sha256, config)
+            return corpus.encode_with_extended(vocabulary)
+        raise _not_found_error(record, candidates, other)
 
     def split(self, val_fraction: float) -> tuple[Codes, Codes]:
         """Return the training part and the held-out part: the last `val_fraction` of the text."""
@@ -174,12 +183,12 @@ class Corpus:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is unusual about the text, a sentence each, and what can be done about it."""
-        return notes(self.vocabulary, self.counts, self.distinct)
+        """A sentence on each unusual fact about the characters of the text, with advice."""
+        return describe_unusual_characters(self.vocabulary, self.counts, self.num_distinct)
 
     @property
     def record(self) -> CorpusRecord:
-        """What a run keeps of this corpus."""
+        """The data about this text that a run stores."""
         return CorpusRecord(
             name=self.name,
             path=self.path,
@@ -190,35 +199,35 @@ class Corpus:
         )
 
 
-def _recorded_places(record: CorpusRecord) -> list[Sequence[Source]]:
-    """Return where the text of a run may be: its paths, the cache, the catalogue."""
-    places: list[Sequence[Source]] = [record.paths] if record.paths else []
-    places.append([kept_text(record.sha256)])
-    if catalogue.find(record.name):
-        places.append([record.name])
-    return places
+def _recorded_sources(record: CorpusRecord) -> list[Sequence[Source]]:
+    """Return the sources where the text of a run may be: its paths, the cache, the catalogue."""
+    sources: list[Sequence[Source]] = [record.paths] if record.paths else []
+    sources.append([cached_text_path(record.sha256)])
+    if catalogue.find_text(record.name):
+        sources.append([record.name])
+    return sources
 
 
-def _not_found(
-    record: CorpusRecord, places: list[Sequence[Source]], other: tuple[Documents, str] | None
+def _not_found_error(
+    record: CorpusRecord, candidates: list[Sequence[Source]], other: tuple[Documents, str] | None
 ) -> CorpusError:
-    """Return the error for a text that is not at `places`; `other` is a text that is there."""
+    """Return the error if no candidate is the text; `other` is a text that was found instead."""
     if other:
         documents, sha256 = other
         return CorpusError(
-            f"{' and '.join(documents.paths)} is not the text this run was trained on: expected "
-            f"SHA-256 {record.sha256}, found {sha256}; give the unchanged text with "
+            f"{' and '.join(documents.paths)} is not the text that this run was trained on: "
+            f"expected SHA-256 {record.sha256}, found {sha256}; give the unchanged text with "
             "--corpus FILE"
         )
-    looked = " and ".join(str(source) for sources in places for source in sources)
+    searched = " and ".join(str(source) for sources in candidates for source in sources)
     return CorpusError(
-        f"the text {record.name!r} of this run is not at {looked}: "
-        "say where it is now with --corpus FILE"
+        f"the text {record.name!r} of this run is not at {searched}: "
+        "give its path with --corpus FILE"
     )
 
 
-def _there(sources: Sequence[Source]) -> Documents | None:
-    """Find documents, None where one of the sources is not there."""
+def _find_or_none(sources: Sequence[Source]) -> Documents | None:
+    """Find documents; return None if a source does not exist."""
     try:
         return find_documents(sources)
     except CorpusError:

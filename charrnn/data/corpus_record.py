@@ -10,7 +10,7 @@ from charrnn.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusRecord(CheckedFields):
-    """What a run remembers of its text: enough to find it again and to know it is the same."""
+    """The data about a text that a run stores, to find the same text again when it is resumed."""
 
     name: str
     path: str
@@ -18,7 +18,7 @@ class CorpusRecord(CheckedFields):
     characters: Annotated[int, Range(0, 10**15)]
     line_start: str
     more_paths: tuple[str, ...] = ()
-    """Further files, folders and patterns, where the text is made of several."""
+    """The other files, folders and patterns, if the text was read from several."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -32,10 +32,10 @@ class CorpusRecord(CheckedFields):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """All files, folders and patterns; none for a text that was made in memory."""
+        """All files, folders and patterns; empty for a text from memory."""
         return tuple(path for path in (self.path, *self.more_paths) if path)
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> "CorpusRecord":
-        """Return what was written as JSON."""
+    def from_json(cls, record: Mapping[str, Any]) -> "CorpusRecord":
+        """Create a record from its JSON form; raise `ConfigError` if a value is invalid."""
         return cls(**{**record, "more_paths": tuple(record.get("more_paths", ()))})

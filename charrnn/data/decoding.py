@@ -1,4 +1,4 @@
-"""From bytes to characters: strictly, with the place of the first byte that does not belong."""
+"""Strict decoding of bytes to text; errors give the offset of the first invalid byte."""
 
 import codecs
 import io
@@ -6,60 +6,61 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from charrnn.config.text import PLAIN, TextConfig
+from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
 from charrnn.data.sources import Document, Source
 from charrnn.errors import CorpusError
 
 _BYTE_ORDER_MARK = "\ufeff"
-_MARKS = {  # the longer ones first: UTF-32's begins with UTF-16's
+_MARKS = {  # UTF-32 first: its mark starts with the mark of UTF-16
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_USUAL = (  # what texts are found in, of equally good guesses the first
+_COMMON_ENCODINGS = (  # of equally good guesses, the first one is chosen
     *("cp1252", "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp1251", "koi8_r", "cp1250"),
     *("cp1253", "cp1254", "cp1255", "cp1256", "cp437", "cp850", "cp866", "mac_roman", "latin_1"),
 )
-_LOOKED_AT = 16_384  # bytes on each side of a bad one that a suggestion is made from
+_GUESS_BYTES = 16_384  # bytes on each side of an invalid byte, from which to guess the encoding
 
 
-def decoded(
+def decode_chunks(
     chunks: Iterable[bytes],
-    where: str,
-    config: TextConfig = PLAIN,
-    remedy: str = "read it with --encoding {}",
+    label: str,
+    config: TextConfig = DEFAULT_TEXT_CONFIG,
+    advice: str = "read it with --encoding {}",
 ) -> Iterator[str]:
-    """Yield the text of bytes that come in chunks, cut anywhere; raise `CorpusError`.
+    """Decode chunks of bytes, which may be split at any byte; yield pieces of text.
 
-    A byte order mark is left out; line ends are kept or made LF as `config` says. `where` names the
-    text in errors, `remedy` says what to do where the encoding looks like {}.
+    A byte order mark at the start is removed; line ends are converted as `config` requires. Raises
+    `CorpusError`: its message calls the text `label`, and contains `advice` with the name of the
+    likely encoding in place of {}.
     """
     decoder = codecs.getincrementaldecoder(config.encoding)()
     lines = io.IncrementalNewlineDecoder(None, translate=True) if config.newline == "lf" else None
-    fed, begun = 0, False
-    for chunk, final in _and_the_end(chunks):
+    num_bytes, at_start = 0, True
+    for chunk, final in _mark_end(chunks):
         try:
             text = decoder.decode(chunk, final)
         except UnicodeDecodeError as error:
-            # What is decoded begins with the bytes left over from earlier chunks.
-            first = fed + len(chunk) - len(error.object)
-            raise _not_text(error, first, where, config.encoding, remedy) from None
+            # The bytes of the error start with the incomplete character of earlier chunks.
+            first = num_bytes + len(chunk) - len(error.object)
+            raise _decoding_error(error, first, label, config.encoding, advice) from None
         except UnicodeError as error:
             raise CorpusError(
-                f"{where} cannot be read as {config.encoding} ({error}): {remedy.format('NAME')}"
+                f"{label} cannot be read as {config.encoding} ({error}): {advice.format('NAME')}"
             ) from None
-        fed += len(chunk)
-        if not begun and text:
-            begun, text = True, text.removeprefix(_BYTE_ORDER_MARK)
+        num_bytes += len(chunk)
+        if at_start and text:
+            at_start, text = False, text.removeprefix(_BYTE_ORDER_MARK)
         if lines:
             text = lines.decode(text, final)
         if text:
             yield text
 
 
-def likely_encoding(data: bytes) -> str | None:
-    """Return the encoding that bytes are most likely text in, None where they look like none."""
+def guess_encoding(data: bytes) -> str | None:
+    """Return the most likely encoding of a text; None if the bytes do not look like text."""
     for mark, name in _MARKS.items():
         if data.startswith(mark):
             return name
@@ -68,36 +69,37 @@ def likely_encoding(data: bytes) -> str | None:
     from charset_normalizer import from_bytes
 
     guesses = [
-        (each.chaos, -each.coherence, _USUAL.index(name))
-        for each in from_bytes(data, cp_isolation=list(_USUAL))
-        for name in each.could_be_from_charset  # those in which these bytes say the same
-        if name in _USUAL
+        (match.chaos, -match.coherence, _COMMON_ENCODINGS.index(name))
+        for match in from_bytes(data, cp_isolation=list(_COMMON_ENCODINGS))
+        for name in match.could_be_from_charset  # the encodings that give the same text
+        if name in _COMMON_ENCODINGS
     ]
-    return _USUAL[min(guesses)[2]].replace("_", "-") if guesses else None
+    return _COMMON_ENCODINGS[min(guesses)[2]].replace("_", "-") if guesses else None
 
 
-def _and_the_end(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+def _mark_end(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Yield each chunk with False, then an empty chunk with True."""
     for chunk in chunks:
         yield chunk, False
     yield b"", True
 
 
-def _not_text(
-    error: UnicodeDecodeError, first: int, where: str, encoding: str, remedy: str
+def _decoding_error(
+    error: UnicodeDecodeError, first: int, label: str, encoding: str, advice: str
 ) -> CorpusError:
-    data, place = error.object, error.start
-    label = "UTF-8" if codecs.lookup(encoding).name == "utf-8" else encoding
-    near = data[max(0, place - _LOOKED_AT) : place + _LOOKED_AT]
-    guess = likely_encoding(near)
+    """Return the error for an invalid byte; `first` is the offset of `error.object` in the text."""
+    data, position = error.object, error.start
+    name = "UTF-8" if codecs.lookup(encoding).name == "utf-8" else encoding
+    guess = guess_encoding(data[max(0, position - _GUESS_BYTES) : position + _GUESS_BYTES])
     if guess and codecs.lookup(guess).name == codecs.lookup(encoding).name:
         guess = None
     if guess:
-        advice = f"it looks like {guess}: {remedy.format(guess)}"
+        hint = f"it looks like {guess}: {advice.format(guess)}"
     else:
-        advice = "it looks like no text at all: give a text file, or " + remedy.format("NAME")
+        hint = "it does not look like text: give a text file, or " + advice.format("NAME")
     return CorpusError(
-        f"{where} is not {label} text: byte 0x{data[place]:02x} at offset {first + place:,} does "
-        f"not belong there; {advice}"
+        f"{label} is not {name} text: byte 0x{data[position]:02x} at offset {first + position:,} "
+        f"is not valid; {hint}"
     )
 
 
@@ -105,9 +107,11 @@ def read_text(source: Source) -> str:
     """Return the text of a UTF-8 file, or of standard input (`-`); raise `CorpusError`."""
     path = Path(source)
     if str(source) == "-":
-        where, chunks = "standard input", iter([sys.stdin.buffer.read()])
+        label, chunks = "standard input", iter([sys.stdin.buffer.read()])
     elif path.is_dir():
         raise CorpusError(f"{path} is a folder: give the path of one text file in it")
     else:
-        where, chunks = str(source), Document(path, str(source)).chunks()
-    return "".join(decoded(chunks, where, PLAIN, "convert it from {} to UTF-8 first"))
+        label, chunks = str(source), Document(path, str(source)).chunks()
+    return "".join(
+        decode_chunks(chunks, label, DEFAULT_TEXT_CONFIG, "convert it from {} to UTF-8 first")
+    )

@@ -1,7 +1,8 @@
-"""Texts of the catalogue fetched from where they are published.
+"""Downloads of the texts of the catalogue.
 
-What arrives is written beside its place and moved there when all of it is there and its SHA-256 is
-the expected one: an interrupted download goes on where it stopped, and nothing else is ever found.
+A download is written to a temporary file. The file is moved to its final path when it is complete
+and its SHA-256 is correct. So an interrupted download can continue, and an incomplete or wrong text
+is never used.
 """
 
 import hashlib
@@ -25,47 +26,49 @@ from charrnn.errors import DownloadError
 from charrnn.files import move_file, replace_file, sync_file
 from charrnn.version import __version__
 
-_PIECE = 1 << 18  # bytes asked for at once
-_TIMEOUT = 30.0  # seconds without a byte
+_PIECE = 1 << 18  # bytes of one read
+_TIMEOUT = 30.0  # seconds without data
 _PAUSES = (0.0, 1.0, 4.0)  # seconds before each attempt at one address
 
 
 def fetch(entry: CatalogueEntry, progress: ProgressCallback | None = None) -> Path:
-    """Fetch a text unless it is here; return its file. Raises `DownloadError`.
+    """Download a text if it is not there yet; return its path. Raises `DownloadError`.
 
-    An exception of `progress` ends the download and is passed on.
+    An exception of `progress` ends the download and is raised again.
     """
     report = ProgressReporter(progress)
     folder = downloads_folder()
-    place = folder / f"{entry.name}.txt"
+    path = folder / f"{entry.name}.txt"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder / f"{entry.name}.lock"):
-            if not place.is_file():
-                _fetch(entry, place, report)
+            if not path.is_file():
+                _fetch(entry, path, report)
     except OSError as error:
         if report.failed:
             raise
         raise DownloadError(
-            f"{entry.name} cannot be kept in {folder} ({error.strerror}): make room there"
+            f"{entry.name} cannot be stored in {folder} ({error.strerror}): check that the disk "
+            "has free space and that you may write there"
         ) from None
-    return place
+    return path
 
 
-def _fetch(entry: CatalogueEntry, place: Path, report: ProgressReporter) -> None:
-    part = place.with_suffix(".part")
-    wrong: DownloadError | None = None
+def _fetch(entry: CatalogueEntry, path: Path, report: ProgressReporter) -> None:
+    """Try each address in turn, some of them several times, until one gives the text."""
+    part = path.with_suffix(".part")
+    wrong_text: DownloadError | None = None
     reasons = []
     for url in entry.urls:
         for pause in _PAUSES:
             time.sleep(pause)
             try:
                 _download(entry, url, part, report)
-                sha256 = _settle(entry, url, part, place)
-            except DownloadError as error:  # the same bytes would come again
-                wrong = error
+                sha256 = _verify_and_move(entry, url, part, path)
+            except DownloadError as error:  # another attempt would give the same bytes
+                wrong_text = error
                 break
-            except _Gone as error:
+            except _NotAvailableError as error:
                 reasons.append(f"{urlsplit(url).netloc}: {error}")
                 break
             except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
@@ -74,32 +77,32 @@ def _fetch(entry: CatalogueEntry, place: Path, report: ProgressReporter) -> None
                     raise
                 reasons.append(f"{urlsplit(url).netloc}: {_reason(error)}")
                 if isinstance(getattr(error, "reason", None), socket.gaierror):
-                    break  # there is no such host, or no network
+                    break  # the host does not exist, or there is no network
             else:
                 record = {"sha256": sha256, "url": url}
-                replace_file(place.with_suffix(".json"), json.dumps(record), synced=True)
+                replace_file(path.with_suffix(".json"), json.dumps(record), synced=True)
                 return
-    if wrong:
-        raise wrong
+    if wrong_text:
+        raise wrong_text
     raise DownloadError(
-        f"{entry.name} could not be fetched ({'; '.join(dict.fromkeys(reasons))}): without a "
-        "network there are the bundled play (`charrnn train`), the source of this Python "
-        "(`charrnn train python`) and any text file of yours"
+        f"{entry.name} could not be downloaded ({'; '.join(dict.fromkeys(reasons))}): try again "
+        "later, or train on a text that needs no network: the bundled play (`charrnn train`), the "
+        "source code of this Python (`charrnn train python`) or a text file of yours"
     )
 
 
-class _Gone(Exception):  # noqa: N818
-    """The address answers that it has no such text: asking again is in vain."""
+class _NotAvailableError(Exception):
+    """The server does not have the text; another attempt would not help."""
 
 
 def _download(entry: CatalogueEntry, url: str, part: Path, report: ProgressReporter) -> None:
-    """Fetch the rest of a file into `part`."""
-    mark = part.with_suffix(".mark")  # which version of which address the part is of
-    have = part.stat().st_size if part.is_file() else 0
-    known = json.loads(mark.read_text("utf-8")) if mark.is_file() else {}
+    """Download a file, or the rest of it, into `part`."""
+    mark = part.with_suffix(".mark")  # stores the address and the version of `part`
+    num_bytes = part.stat().st_size if part.is_file() else 0
+    previous = json.loads(mark.read_text("utf-8")) if mark.is_file() else {}
     headers = {"User-Agent": f"charrnn/{__version__}"}
-    if have and known.get("url") == url and known.get("version"):
-        headers |= {"Range": f"bytes={have}-", "If-Range": known["version"]}
+    if num_bytes and previous.get("url") == url and previous.get("version"):
+        headers |= {"Range": f"bytes={num_bytes}-", "If-Range": previous["version"]}
     try:
         response = urllib.request.urlopen(
             urllib.request.Request(url, headers=headers), timeout=_TIMEOUT
@@ -109,72 +112,75 @@ def _download(entry: CatalogueEntry, url: str, part: Path, report: ProgressRepor
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             part.unlink(missing_ok=True)
         elif error.code < http.HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise _Gone(f"{error.code} {error.reason}") from None
+            raise _NotAvailableError(f"{error.code} {error.reason}") from None
         raise
     with response:
         version = response.headers.get("ETag") or response.headers.get("Last-Modified")
-        goes_on = response.status == http.HTTPStatus.PARTIAL_CONTENT
-        if goes_on and version not in (None, known.get("version")):
+        is_partial = response.status == http.HTTPStatus.PARTIAL_CONTENT
+        if is_partial and version not in (None, previous.get("version")):
             part.unlink(missing_ok=True)
-            raise http.client.HTTPException("it changed meanwhile")
-        if not goes_on:  # else a new version would be appended to the old one after a crash
+            raise http.client.HTTPException("the file changed during the download")
+        if not is_partial:  # remove it now: after a crash, the versions must not be mixed
             part.unlink(missing_ok=True)
-            have = 0
+            num_bytes = 0
         length = response.headers.get("Content-Length")
-        total = have + int(length) if length else None
+        total = num_bytes + int(length) if length else None
         replace_file(mark, json.dumps({"url": url, "version": version}), synced=True)
-        with part.open("ab" if goes_on else "wb") as file:
+        with part.open("ab" if is_partial else "wb") as file:
             while piece := response.read(_PIECE):
                 file.write(piece)
-                have += len(piece)
-                report(Reading(f"fetching {entry.name}", have, total or entry.bytes or have))
+                num_bytes += len(piece)
+                expected = total or entry.bytes or num_bytes
+                report(Reading(f"downloading {entry.name}", num_bytes, expected))
             sync_file(file)
-    if total is not None and have < total:
-        raise http.client.IncompleteRead(b"", total - have)
+    if total is not None and num_bytes < total:
+        raise http.client.IncompleteRead(b"", total - num_bytes)
 
 
-def _settle(entry: CatalogueEntry, url: str, part: Path, place: Path) -> str:
-    """Move what was fetched to its place if it is what was expected; return its SHA-256."""
+def _verify_and_move(entry: CatalogueEntry, url: str, part: Path, path: Path) -> str:
+    """Move the downloaded text to `path` if it is the expected one; return its SHA-256."""
     text = part
     try:
         if entry.member:
             text = part.with_suffix(".unpacked")
             _unpack(part, entry.member, text)
         sha256, size = _sha256(text), text.stat().st_size
-        expected = entry.known_sha256
+        expected = entry.expected_sha256
         if expected and sha256 != expected:
             raise DownloadError(
-                f"{entry.name} from {url} is not the text that was expected: expected SHA-256 "
-                f"{expected}, found {sha256}; nothing of it was kept: try again later, or fetch "
-                "the text yourself and give its path"
+                f"{entry.name} from {url} is not the expected text: expected SHA-256 {expected}, "
+                f"found {sha256}; the download was removed: try again later, or download the text "
+                "yourself and give its path"
             )
         if entry.bytes and size != entry.bytes:
             raise DownloadError(
-                f"{entry.name} from {url} has {size:,} bytes, and {entry.bytes:,} were expected "
-                f"(SHA-256 {sha256}); nothing of it was kept"
+                f"{entry.name} from {url} has {size:,} bytes, but {entry.bytes:,} were expected "
+                f"(SHA-256 {sha256}); the download was removed: try again later, or download the "
+                "text yourself and give its path"
             )
     except DownloadError:
         text.unlink(missing_ok=True)
         part.unlink(missing_ok=True)
         raise
-    move_file(text, place)
-    for left in (part, part.with_suffix(".mark")):
-        left.unlink(missing_ok=True)
+    move_file(text, path)
+    for temporary in (part, part.with_suffix(".mark")):
+        temporary.unlink(missing_ok=True)
     return sha256
 
 
 def _unpack(archive: Path, member: str, target: Path) -> None:
     try:
         with (
-            zipfile.ZipFile(archive) as packed,
-            packed.open(member) as source,
+            zipfile.ZipFile(archive) as zip_file,
+            zip_file.open(member) as source,
             target.open("wb") as file,
         ):
             shutil.copyfileobj(source, file)
             sync_file(file)
     except (zipfile.BadZipFile, KeyError, EOFError) as error:
         raise DownloadError(
-            f"what was fetched is not the .zip that holds {member} ({error}); nothing was kept"
+            f"the downloaded file is not a .zip that contains {member} ({error}); it was removed: "
+            "try again later, or download the text yourself and give its path"
         ) from None
 
 
@@ -185,5 +191,5 @@ def _sha256(path: Path) -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, http.client.IncompleteRead):
-        return "it ended early"
+        return "the connection ended before the end of the file"
     return str(getattr(error, "reason", None) or error)

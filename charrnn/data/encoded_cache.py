@@ -1,10 +1,11 @@
-"""Texts as character codes: made in one go over chunks, large ones kept and mapped into memory.
+"""Texts as character codes. A large text is encoded once, stored in the cache and memory-mapped.
 
-    CACHE/encoded/<key>/codes      the codes, as small integers one after another
-    CACHE/encoded/<key>/text.json  the vocabulary, and what is known of the text
+    CACHE/encoded/<key>/codes      the codes, as an array of small integers
+    CACHE/encoded/<key>/text.json  the vocabulary and the counts
 
-The key is the SHA-256 of the text's own and of how it is read. A copy is written beside its place
-and renamed, so that it is whole or not there, and shared by all runs of the same text.
+The key is a SHA-256 of the text's SHA-256 and of the settings for reading it. A copy is written to
+a temporary folder that is then renamed, so that it is complete or absent. All runs on the same text
+share it.
 """
 
 import codecs
@@ -21,34 +22,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config.text import TextConfig
-from charrnn.data.background import Behind
+from charrnn.data.background import BackgroundWorker
 from charrnn.data.cache import encoded_folder
-from charrnn.data.decoding import decoded
+from charrnn.data.decoding import decode_chunks
 from charrnn.data.progress import ProgressCallback, ProgressReporter, Reading, throttled
 from charrnn.data.sources import Documents, Fingerprint
-from charrnn.data.vocabulary import UNKNOWN, Census, Codes, Vocabulary
+from charrnn.data.vocabulary import UNKNOWN, CharacterCounts, Codes, Vocabulary
 from charrnn.errors import CorpusError
 from charrnn.files import new_folder, sync_file, write_synced
 
 SEPARATOR = "\x1c"
-"""Stands between documents: FILE SEPARATOR, which texts do not hold."""
+"""Separates documents: FILE SEPARATOR, a character that does not occur in texts."""
 
-SMALL = 8 << 20  # bytes: a smaller text is encoded sooner than a copy is worth keeping
+MIN_CACHED_BYTES = 8 << 20  # a smaller text is encoded so fast that a copy is not useful
 _FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """A text as codes, and what was counted meanwhile."""
+class EncodedText:
+    """A text as codes, with its vocabulary and its counts."""
 
     codes: Codes
     vocabulary: Vocabulary
     counts: tuple[int, ...]
     """How often each character of the vocabulary occurs."""
     line_start: str
-    """The character that most often begins a line, white space apart."""
-    distinct: int
-    """Different characters in the text, those read as `UNKNOWN` too."""
+    """The most common first character of a line, without white space."""
+    num_distinct: int
+    """Number of different characters in the text, including those that are read as `UNKNOWN`."""
 
 
 def encode(
@@ -56,58 +57,59 @@ def encode(
     fingerprint: Fingerprint,
     config: TextConfig,
     progress: ProgressCallback | None = None,
-) -> Encoded:
-    """Encode documents whose fingerprint is taken, or map the copy there is of them.
+) -> EncodedText:
+    """Encode documents, or map the copy of them that is in the cache.
 
-    An exception of `progress` ends the work and is passed on.
+    `fingerprint` is that of the documents. An exception of `progress` ends the work and is raised
+    again.
     """
     report = ProgressReporter(progress)
-    if fingerprint.size < SMALL:
+    if fingerprint.size < MIN_CACHED_BYTES:
         return _encode(documents, fingerprint, config, None, report)
-    if copy := find(fingerprint.sha256, config):
+    if copy := find_copy(fingerprint.sha256, config):
         return copy
-    place = _place(fingerprint.sha256, config)
+    path = _copy_path(fingerprint.sha256, config)
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with new_folder(place) as folder:  # if another process is first, its copy is identical
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with new_folder(path) as folder:  # if another process is first, its copy is identical
             encoded = _encode(documents, fingerprint, config, folder, report)
-        return find(fingerprint.sha256, config) or encoded
-    except OSError:  # no room or no right to keep a copy: memory has to do
+        return find_copy(fingerprint.sha256, config) or encoded
+    except OSError:  # no free space or no permission for a copy: encode the text in memory
         if report.failed:
             raise
         return _encode(documents, fingerprint, config, None, report)
 
 
-def find(sha256: str, config: TextConfig) -> Encoded | None:
-    """Return the copy of a text that is read in this way, None where there is none."""
-    place = _place(sha256, config)
+def find_copy(sha256: str, config: TextConfig) -> EncodedText | None:
+    """Return the copy of a text that was read with these settings; None if there is none."""
+    path = _copy_path(sha256, config)
     try:
-        facts = json.loads((place / "text.json").read_bytes())
+        facts = json.loads((path / "text.json").read_bytes())
         dtype = np.dtype(facts["dtype"])
-        with (place / "codes").open("rb") as file:
+        with (path / "codes").open("rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         if len(mapped) != facts["characters"] * dtype.itemsize:
             return None
-        return Encoded(
+        return EncodedText(
             codes=np.frombuffer(mapped, dtype),
             vocabulary=Vocabulary(facts["vocabulary"]),
             counts=tuple(facts["counts"]),
             line_start=facts["line_start"],
-            distinct=facts["distinct"],
+            num_distinct=facts["distinct"],
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def line_start(codes: Codes, vocabulary: Vocabulary) -> str:
-    """Return the character that most often begins a line, white space apart."""
+    """Return the most common first character of a line, without white space."""
     starts = _LineStarts(vocabulary)
     starts.add(codes)
-    return starts.commonest()
+    return starts.most_common()
 
 
-def forget(codes: Codes) -> None:
-    """Let go of the pages of a mapped text: they count as memory in use, and can be read again."""
+def release_pages(codes: Codes) -> None:
+    """Release the memory pages of a mapped text; the system reads them again when needed."""
     base: Any = codes
     while isinstance(base, np.ndarray):
         base = base.base
@@ -117,10 +119,10 @@ def forget(codes: Codes) -> None:
         base.madvise(mmap.MADV_DONTNEED)
 
 
-def _place(sha256: str, config: TextConfig) -> Path:
+def _copy_path(sha256: str, config: TextConfig) -> Path:
     encoding = codecs.lookup(config.encoding).name
-    how = [_FORMAT, sha256, encoding, config.newline, config.min_count]
-    key = hashlib.sha256(json.dumps(how).encode()).hexdigest()
+    identity = [_FORMAT, sha256, encoding, config.newline, config.min_count]
+    key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
     return encoded_folder() / key
 
 
@@ -130,128 +132,133 @@ def _encode(
     config: TextConfig,
     folder: Path | None,
     progress: ProgressCallback | None,
-) -> Encoded:
-    """Read the text twice: for its characters, then for their codes, into a file or memory."""
-    census, seen, report = Census(), 0, throttled(progress)
+) -> EncodedText:
+    """Read the text twice: count its characters, then write their codes to a file or to memory."""
+    counter, num_read, report = CharacterCounts(), 0, throttled(progress)
     task, total = f"encoding {documents.name}", 2 * expected.size
-    for piece in _pieces(documents, config):
-        census.add(piece)
-        seen = min(seen + len(piece), expected.size)  # about: characters, not bytes
-        report(Reading(task, seen, total))
-    characters = census.characters
+    for piece in _decode_documents(documents, config):
+        counter.add(piece)
+        num_read = min(num_read + len(piece), expected.size)  # an estimate: characters, not bytes
+        report(Reading(task, num_read, total))
+    characters = counter.total
     if not characters:
         raise CorpusError(
-            f"{documents.files[0].where} is empty: a text to learn from is needed"
+            f"{documents.files[0].label} is empty: give a text to learn from"
             if len(documents.files) == 1
-            else f"all {len(documents.files)} files are empty: a text to learn from is needed"
+            else f"all {len(documents.files)} files are empty: give a text to learn from"
         )
-    vocabulary = census.vocabulary(config.min_count)
-    if vocabulary.characters == (UNKNOWN,) and census.distinct() > 1:
+    vocabulary = counter.make_vocabulary(config.min_count)
+    if vocabulary.characters == (UNKNOWN,) and counter.num_distinct > 1:
         raise CorpusError(
             f"every character of {documents.name} occurs less than {config.min_count} times: "
             "give a smaller --min-count"
         )
-    starts, again = _LineStarts(vocabulary), Fingerprint()
-    with _Sink(characters, vocabulary.dtype, folder) as sink:
-        for piece in _pieces(documents, config, again):
-            codes = vocabulary.encode(piece, "skip")  # a text that changed is found out below
-            starts.add(codes)
-            sink.add(codes)
-            report(Reading(task, expected.size + again.size, total))
-    if again.sha256 != expected.sha256 or sink.length != characters:
+    line_starts, fingerprint = _LineStarts(vocabulary), Fingerprint()
+    with _CodeWriter(characters, vocabulary.dtype, folder) as writer:
+        for piece in _decode_documents(documents, config, fingerprint):
+            codes = vocabulary.encode(piece, "skip")  # a text that changed is detected below
+            line_starts.add(codes)
+            writer.add(codes)
+            report(Reading(task, expected.size + fingerprint.size, total))
+    if fingerprint.sha256 != expected.sha256 or writer.length != characters:
         raise CorpusError(
-            f"{documents.name} changed while it was read: wait until it is written, then try again"
+            f"{documents.name} changed while charrnn read it: wait until it is complete, then try "
+            "again"
         )
-    encoded = Encoded(
-        codes=sink.codes,
+    encoded = EncodedText(
+        codes=writer.codes,
         vocabulary=vocabulary,
-        counts=census.counts(vocabulary),
-        line_start=starts.commonest(),
-        distinct=census.distinct(),
+        counts=counter.counts_of(vocabulary),
+        line_start=line_starts.most_common(),
+        num_distinct=counter.num_distinct,
     )
     if folder:
         _write_facts(folder / "text.json", encoded)
     return encoded
 
 
-def _pieces(
+def _decode_documents(
     documents: Documents, config: TextConfig, fingerprint: Fingerprint | None = None
 ) -> Iterator[str]:
-    """Yield the text of all documents, with a separator between those that are not empty."""
-    begun = False
+    """Yield the text of all documents in pieces, with a separator between documents.
+
+    Empty documents are left out. `fingerprint` is updated with the bytes of the documents.
+    """
+    is_first_document = True
     for document in documents.files:
-        inside = False
+        at_start = True
         chunks = document.chunks()
         if fingerprint:
-            chunks = fingerprint.watch(chunks)
-        for piece in decoded(chunks, document.where, config):
-            if begun and not inside:
+            chunks = fingerprint.update(chunks)
+        for piece in decode_chunks(chunks, document.label, config):
+            if at_start and not is_first_document:
                 yield SEPARATOR
-            begun = inside = True
+            is_first_document = at_start = False
             yield piece
 
 
 class _LineStarts:
-    """How often each character begins a line, counted over chunks of codes."""
+    """Counts how often each character is the first of a line, over chunks of codes."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._characters = vocabulary.characters
-        self._behind = Behind()
-        self._break = self._characters.index("\n") if "\n" in vocabulary else None
+        self._worker = BackgroundWorker()
+        self._newline = self._characters.index("\n") if "\n" in vocabulary else None
         self._counts = np.zeros(len(vocabulary), dtype=np.int64)
         self._at_start = True
 
     def add(self, codes: Codes) -> None:
-        """Count those of the next chunk."""
-        self._behind.do(self._add, codes)
+        """Count the line starts of the next chunk."""
+        self._worker.submit(self._add, codes)
 
-    def commonest(self) -> str:
-        self._behind.finish()
-        spaces = [each.isspace() or each == UNKNOWN for each in self._characters]
-        counts = np.where(spaces, 0, self._counts)
+    def most_common(self) -> str:
+        """Return the most common first character of a line, without white space."""
+        self._worker.close()
+        is_excluded = [char.isspace() or char == UNKNOWN for char in self._characters]
+        counts = np.where(is_excluded, 0, self._counts)
         return self._characters[int(counts.argmax())] if counts.any() else self._characters[0]
 
     def _add(self, codes: Codes) -> None:
         if self._at_start:
             self._count(codes[:1])
             self._at_start = False
-        if self._break is not None and len(codes):
-            self._count(codes[np.flatnonzero(codes[:-1] == self._break) + 1])
-            self._at_start = bool(codes[-1] == self._break)
+        if self._newline is not None and len(codes):
+            self._count(codes[np.flatnonzero(codes[:-1] == self._newline) + 1])
+            self._at_start = bool(codes[-1] == self._newline)
 
-    def _count(self, starts: Codes) -> None:
-        self._counts += np.bincount(starts, minlength=len(self._counts))
+    def _count(self, codes: Codes) -> None:
+        self._counts += np.bincount(codes, minlength=len(self._counts))
 
 
-class _Sink:
-    """Takes codes in order: to a file that is then mapped, or into memory."""
+class _CodeWriter:
+    """Writes codes in order to a file, which is then mapped, or to memory."""
 
     def __init__(self, length: int, dtype: np.dtype[Any], folder: Path | None) -> None:
         self._path = folder / "codes" if folder else None
         self._file = self._path.open("wb") if self._path else None
         self._memory: NDArray[Any] = np.empty(0 if folder else length, dtype)
         self._dtype, self.length = dtype, 0
-        self._behind = Behind()
+        self._worker = BackgroundWorker()
 
-    def __enter__(self) -> "_Sink":
+    def __enter__(self) -> "_CodeWriter":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self._file:
             with self._file:
                 if kind is None:
-                    self._behind.finish()
+                    self._worker.close()
                     sync_file(self._file)
-                else:  # that is what is to be told, and the file is given up
+                else:  # report the exception of the block; the file is not used
                     with contextlib.suppress(OSError):
-                        self._behind.finish()
+                        self._worker.close()
 
     def add(self, codes: Codes) -> None:
         if self._file:
-            self._behind.do(self._file.write, codes.data)
+            self._worker.submit(self._file.write, codes.data)
         else:
-            room = self._memory[self.length : self.length + len(codes)]
-            room[:] = codes[: len(room)]
+            free = self._memory[self.length : self.length + len(codes)]
+            free[:] = codes[: len(free)]
         self.length += len(codes)
 
     @property
@@ -262,12 +269,12 @@ class _Sink:
             return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), self._dtype)
 
 
-def _write_facts(path: Path, encoded: Encoded) -> None:
+def _write_facts(path: Path, encoded: EncodedText) -> None:
     facts = {
         "characters": len(encoded.codes),
         "dtype": encoded.codes.dtype.str,
         "line_start": encoded.line_start,
-        "distinct": encoded.distinct,
+        "distinct": encoded.num_distinct,
         "vocabulary": encoded.vocabulary.characters,
         "counts": encoded.counts,
     }

@@ -1,4 +1,4 @@
-"""What counting alone foretells: an interpolated n-gram model, the measure of a network's worth.
+"""An interpolated n-gram model, whose loss is the baseline for a network.
 
 Shape suffixes: N characters of a text.
 """
@@ -11,65 +11,72 @@ from numpy.typing import NDArray
 
 from charrnn.data.vocabulary import Codes
 
-ORDER = 5  # characters of an n-gram, the foretold one included
-_MOST = 5_000_000  # characters counted, the last of the text: some seconds
+ORDER = 5  # characters of an n-gram, including the predicted one
+_MAX_TRAINING_CHARACTERS = 5_000_000  # the last ones of the text; takes a few seconds
 
-Numbers = NDArray[np.int64]
+Indices = NDArray[np.int64]
 
 
-class _Level:
-    """The n-grams of one length: which there are, how often, and how often what goes before."""
+class _NgramTable:
+    """All n-grams of one length, the number of times that each occurs, and their contexts.
 
-    def __init__(self, contexts_N: Numbers, codes_N: Numbers, num_contexts: int, size: int) -> None:
+    A context is all characters of an n-gram except the last one. It is given as the index of the
+    n-gram in the table of the next shorter length; -1 means that it does not occur there.
+    """
+
+    def __init__(self, contexts_N: Indices, codes_N: Indices, num_contexts: int, size: int) -> None:
         self._size = size
-        self.grams: Numbers
-        self.places: Numbers  # of the counted text: which n-gram is there
-        self.grams, self.places, self._counts = np.unique(
+        self.ngrams: Indices
+        self.indices_N: Indices  # the index of the n-gram at each position of the training text
+        self.ngrams, self.indices_N, self._counts = np.unique(
             contexts_N * size + codes_N, return_inverse=True, return_counts=True
         )
-        self._followers = np.bincount(self.grams // size, minlength=num_contexts)
+        self._distinct_next = np.bincount(self.ngrams // size, minlength=num_contexts)
         self._totals = np.bincount(contexts_N, minlength=num_contexts)
 
-    def look_up(self, contexts_N: Numbers, codes_N: Numbers) -> Numbers:
-        """Return the number of each n-gram, -1 where it is unknown."""
-        grams_N = contexts_N * self._size + codes_N
-        numbers_N = np.searchsorted(self.grams, grams_N).clip(0, len(self.grams) - 1)
-        known_N = (contexts_N >= 0) & (self.grams[numbers_N] == grams_N)
-        return np.where(known_N, numbers_N, -1)
+    def look_up(self, contexts_N: Indices, codes_N: Indices) -> Indices:
+        """Return the index of each n-gram; -1 if it does not occur in the training text."""
+        ngrams_N = contexts_N * self._size + codes_N
+        indices_N = np.searchsorted(self.ngrams, ngrams_N).clip(0, len(self.ngrams) - 1)
+        is_known_N = (contexts_N >= 0) & (self.ngrams[indices_N] == ngrams_N)
+        return np.where(is_known_N, indices_N, -1)
 
-    def sharpen(
-        self, probability_N: NDArray[Any], contexts_N: Numbers, numbers_N: Numbers
+    def interpolate(
+        self, probability_N: NDArray[Any], contexts_N: Indices, indices_N: Indices
     ) -> NDArray[Any]:
-        """Mix what was counted after each context with what shorter ones say."""
-        followed_N = (contexts_N >= 0) & (self._totals[contexts_N] > 0)
-        followers_N = self._followers[contexts_N]
-        counts_N = np.where(numbers_N >= 0, self._counts[numbers_N], 0)
-        seen_N = (self._totals[contexts_N] + followers_N).clip(1)
-        mixed_N = (counts_N + followers_N * probability_N) / seen_N
-        return np.where(followed_N, mixed_N, probability_N)
+        """Interpolate the probabilities of shorter contexts with the counts of this table."""
+        is_known_N = (contexts_N >= 0) & (self._totals[contexts_N] > 0)
+        distinct_next_N = self._distinct_next[contexts_N]
+        counts_N = np.where(indices_N >= 0, self._counts[indices_N], 0)
+        denominator_N = (self._totals[contexts_N] + distinct_next_N).clip(1)
+        interpolated_N = (counts_N + distinct_next_N * probability_N) / denominator_N
+        return np.where(is_known_N, interpolated_N, probability_N)
 
 
 def baseline_nats(training: Codes, held_out: Codes, vocabulary_size: int) -> float:
     """Return the loss, in nats per character, of a 5-gram model on the held-out text.
 
-    Its probabilities are interpolated by Witten and Bell (1991), method C: the weight of shorter
-    contexts is the number of distinct characters seen after this one. Every character but the first
-    is foretold, as by `charrnn.score`.
+    The probabilities are interpolated by method C of Witten and Bell (1991): the weight of the
+    shorter contexts is the number of different characters that follow this context. The model
+    predicts every character except the first, as `charrnn.score` does.
     """
-    counted_N = np.asarray(training[-_MOST:], dtype=np.int64)
-    foretold_N = np.asarray(held_out, dtype=np.int64)
-    probability_N = np.full(len(foretold_N), 1 / vocabulary_size)
-    known_N = np.zeros(len(counted_N), dtype=np.int64)  # the contexts: at first the empty one
-    asked_N = np.zeros(len(foretold_N), dtype=np.int64)
+    training_N = np.asarray(training[-_MAX_TRAINING_CHARACTERS:], dtype=np.int64)
+    targets_N = np.asarray(held_out, dtype=np.int64)
+    probability_N = np.full(len(targets_N), 1 / vocabulary_size)
+    # The first contexts are empty: there is only one, of index 0.
+    training_contexts_N = np.zeros(len(training_N), dtype=np.int64)
+    target_contexts_N = np.zeros(len(targets_N), dtype=np.int64)
     num_contexts = 1
     for length in itertools.count(1):
-        level = _Level(known_N, counted_N[length - 1 :], num_contexts, vocabulary_size)
-        numbers_N = level.look_up(asked_N, foretold_N)
-        probability_N = level.sharpen(probability_N, asked_N, numbers_N)
-        if length == ORDER or len(known_N) == 1:
+        table = _NgramTable(
+            training_contexts_N, training_N[length - 1 :], num_contexts, vocabulary_size
+        )
+        indices_N = table.look_up(target_contexts_N, targets_N)
+        probability_N = table.interpolate(probability_N, target_contexts_N, indices_N)
+        if length == ORDER or len(training_contexts_N) == 1:
             break
-        # The next level's contexts are this level's n-grams, each one character further on.
-        num_contexts = len(level.grams)
-        known_N = level.places[:-1]
-        asked_N = np.concatenate([[-1], numbers_N[:-1]])
+        # The n-grams of this table are the contexts of the next, each for the following character.
+        num_contexts = len(table.ngrams)
+        training_contexts_N = table.indices_N[:-1]
+        target_contexts_N = np.concatenate([[-1], indices_N[:-1]])
     return float(-np.log(probability_N[1:]).mean())

@@ -1,13 +1,13 @@
-"""The progress of the work on a large text."""
+"""Progress reports for the reading of a large text."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-CHUNK = 1 << 19  # bytes read at once
+CHUNK = 1 << 19  # bytes of one read
 
 
 class Reading(NamedTuple):
-    """How far the work on a large text is, in bytes: `task` says what is done to it."""
+    """The progress of a task on a large text, in bytes; `task` names the task for the user."""
 
     task: str
     done: int
@@ -18,9 +18,9 @@ ProgressCallback = Callable[[Reading], None]
 
 
 class ProgressReporter:
-    """Calls a progress callback, if there is one, and notes whether the callback failed.
+    """Calls a progress callback, if there is one, and records whether the callback failed.
 
-    Code that handles an `OSError` of the network or the disk must pass on one of the callback.
+    Code that handles an `OSError` of the network or the disk must not handle one of the callback.
     """
 
     def __init__(self, progress: ProgressCallback | None) -> None:
@@ -29,7 +29,7 @@ class ProgressReporter:
         """Whether the callback has raised an exception."""
 
     def __call__(self, reading: Reading) -> None:
-        """Report how far the work is."""
+        """Report the progress."""
         if self._progress:
             try:
                 self._progress(reading)

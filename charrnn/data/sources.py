@@ -1,4 +1,4 @@
-"""Where the bytes of a text come from: files, folders, patterns, standard input, .gz."""
+"""The sources of the bytes of a text: files (also .gz), folders, patterns, standard input."""
 
 import glob
 import gzip
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from charrnn.data import catalogue
-from charrnn.data.background import Behind
-from charrnn.data.cache import kept_text, texts_folder
+from charrnn.data.background import BackgroundWorker
+from charrnn.data.cache import cached_text_path, texts_folder
 from charrnn.data.progress import CHUNK, ProgressCallback, Reading, throttled
 from charrnn.errors import CorpusError
 from charrnn.files import move_file, sync_file, temporary_file
@@ -23,97 +23,99 @@ Source = str | Path
 
 
 class Document(NamedTuple):
-    """A file of text, plain or compressed by gzip; `where` is what errors call it."""
+    """A text file, plain or compressed by gzip; `label` is its name in error messages."""
 
     path: Path
-    where: str
+    label: str
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the bytes of the text; raise `CorpusError` where they cannot be read."""
-        packed = self.path.suffix == ".gz"
+        """Yield the bytes of the text; raise `CorpusError` if they cannot be read."""
+        is_gzip = self.path.suffix == ".gz"
         try:
-            with gzip.open(self.path) if packed else self.path.open("rb", buffering=0) as file:
+            with gzip.open(self.path) if is_gzip else self.path.open("rb", buffering=0) as file:
                 while chunk := file.read(CHUNK):
                     yield chunk
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise CorpusError(
-                f"{self.where} is not a whole .gz file ({error}): give the file as it was packed, "
-                "or a text without the suffix .gz"
+                f"{self.label} is not a complete .gz file ({error}): give the complete file, or a "
+                "plain text whose name does not end in .gz"
             ) from None
         except OSError as error:
-            raise _unreadable(self.where, error) from None
+            raise _read_error(self.label, error) from None
 
 
 @dataclass(frozen=True)
 class Documents:
-    """The texts that a corpus is made of, in a stable order."""
+    """The documents of a corpus, in a fixed order."""
 
     name: str
     paths: tuple[str, ...]
-    """What was asked for, with absolute paths: enough to find the same texts again."""
+    """The sources as absolute paths, by which the same documents can be found again."""
     files: tuple[Document, ...]
 
     @property
     def size(self) -> int:
-        """Bytes on the disk; of files that are gone 0."""
-        return sum(each.path.stat().st_size for each in self.files if each.path.exists())
+        """The size on the disk in bytes; 0 for a file that does not exist any more."""
+        return sum(file.path.stat().st_size for file in self.files if file.path.exists())
 
-    def show(self, fingerprint: "Fingerprint", progress: ProgressCallback | None = None) -> None:
-        """Show all bytes to a fingerprint."""
-        total, report = self.size, throttled(progress)
+    def compute_fingerprint(self, progress: ProgressCallback | None = None) -> "Fingerprint":
+        """Read all documents and return their fingerprint."""
+        fingerprint, total, report = Fingerprint(), self.size, throttled(progress)
         for document in self.files:
-            for _ in fingerprint.watch(document.chunks()):
-                report(Reading(f"looking at {self.name}", fingerprint.size, total))
+            for _ in fingerprint.update(document.chunks()):
+                report(Reading(f"reading {self.name}", fingerprint.size, total))
+        return fingerprint
 
 
 class Fingerprint:
-    """The SHA-256 of documents whose bytes pass by.
+    """The SHA-256 and the size in bytes of documents.
 
-    Of a single one it is that of its bytes, unpacked; of several that of theirs, one after another.
+    For one document, it is the SHA-256 of its uncompressed bytes. For several documents, it is the
+    SHA-256 of their SHA-256 digests in order.
     """
 
     def __init__(self) -> None:
         self.size = 0
         self._digests: list[bytes] = []
 
-    def watch(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Pass on the chunks of the next document."""
+    def update(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Add the next document: yield its chunks, and hash them in a background thread."""
         digest = hashlib.sha256()
-        behind = Behind()
+        worker = BackgroundWorker()
         for chunk in chunks:
             self.size += len(chunk)
-            behind.do(digest.update, chunk)
+            worker.submit(digest.update, chunk)
             yield chunk
-        behind.finish()
+        worker.close()
         self._digests.append(digest.digest())
 
     @property
     def sha256(self) -> str:
-        """The SHA-256 of the documents that have passed."""
+        """The SHA-256 of the documents that were added."""
         if len(self._digests) == 1:
             return self._digests[0].hex()
         return hashlib.sha256(b"".join(self._digests)).hexdigest()
 
 
 def find_documents(sources: Sequence[Source]) -> Documents:
-    """Find the texts that files, folders, patterns, names and `-` stand for.
+    """Find the documents of files, folders, patterns, names in the catalogue and `-`.
 
-    The sources keep their order; the files of a folder or pattern are sorted by their path, hidden
-    ones left out. What can be read only once is kept in the user's cache. Raises `CorpusError`.
+    The sources keep their order. The files of a folder or pattern are sorted by path; hidden files
+    are left out. Standard input and pipes are copied to the user's cache. Raises `CorpusError`.
     """
-    found = [_find(source) for source in sources]
-    names = [name for name, _, _ in found]
+    resolved = [_resolve(source) for source in sources]
+    names = [name for name, _, _ in resolved]
     return Documents(
         name=names[0] if len(names) == 1 else f"{names[0]}-and-{len(names) - 1}-more",
-        paths=tuple(path for _, path, _ in found),
-        files=tuple(document for _, _, documents in found for document in documents),
+        paths=tuple(path for _, path, _ in resolved),
+        files=tuple(document for _, _, documents in resolved for document in documents),
     )
 
 
-def _find(source: Source) -> tuple[str, str, list[Document]]:
-    """Return a name, what to find it by again, and the documents."""
+def _resolve(source: Source) -> tuple[str, str, list[Document]]:
+    """Return a name for a source, the path by which to find it again, and its documents."""
     if str(source) == "-":
-        path = _keep(sys.stdin.buffer)
+        path = _copy_to_cache(sys.stdin.buffer)
         return "stdin", str(path), [Document(path, "standard input")]
     path = Path(source)
     try:
@@ -121,61 +123,61 @@ def _find(source: Source) -> tuple[str, str, list[Document]]:
     except FileNotFoundError:
         mode = 0
     except (OSError, ValueError) as error:
-        raise _unreadable(str(path), error) from None
+        raise _read_error(str(path), error) from None
     if stat.S_ISREG(mode):
-        return _stem(path), str(path.resolve()), [Document(path, str(path))]
-    if listed := _listed(str(source)):
-        return listed
+        return _text_name(path), str(path.resolve()), [Document(path, str(path))]
+    if entry := _find_in_catalogue(str(source)):
+        return entry
     absolute = str(path.absolute())
     if stat.S_ISDIR(mode):
-        return path.resolve().name or "root", absolute, _folder(path)
+        return path.resolve().name or "root", absolute, _list_folder(path)
     if stat.S_ISFIFO(mode):
         with path.open("rb", buffering=0) as pipe:
-            kept = _keep(pipe)
-        return "pipe", str(kept), [Document(kept, str(path))]
+            copy = _copy_to_cache(pipe)
+        return "pipe", str(copy), [Document(copy, str(path))]
     if mode:
         raise CorpusError(f"{path} is a device, not a text: give a text file")
-    if glob.has_magic(str(source)) and (matches := _matching(str(source))):
-        return _stem(matches[0].path.absolute().parent), absolute, matches
-    names = ", ".join(catalogue.names())
+    if glob.has_magic(str(source)) and (matches := _match_pattern(str(source))):
+        return _text_name(matches[0].path.absolute().parent), absolute, matches
+    names = ", ".join(catalogue.list_names())
     raise CorpusError(
         f"there is no file {path}, and no text of that name in the catalogue ({names}): "
         "give the path of a text file"
     )
 
 
-def _listed(name: str) -> tuple[str, str, list[Document]] | None:
-    """Find a text of the catalogue, None if it is not here or there is none of that name."""
+def _find_in_catalogue(name: str) -> tuple[str, str, list[Document]] | None:
+    """Return a text of the catalogue like `_resolve`; None if it is unknown or not downloaded."""
     entry = catalogue.entries().get(name)
     if entry is None or entry.path is None:
         return None
     if entry.python:
-        return name, name, [Document(each, str(each)) for each in catalogue.python_files()]
+        return name, name, [Document(path, str(path)) for path in catalogue.python_files()]
     return name, str(entry.path), [Document(entry.path, str(entry.path))]
 
 
-def _folder(folder: Path) -> list[Document]:
-    found = []
-    for place, subfolders, names in os.walk(folder):
-        subfolders[:] = [each for each in subfolders if not each.startswith(".")]
-        found += [Path(place, name) for name in names if not name.startswith(".")]
-    files = [path for path in sorted(found, key=lambda path: path.parts) if path.is_file()]
+def _list_folder(folder: Path) -> list[Document]:
+    paths = []
+    for parent, subfolders, names in os.walk(folder):
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        paths += [Path(parent, name) for name in names if not name.startswith(".")]
+    files = [path for path in sorted(paths, key=lambda path: path.parts) if path.is_file()]
     if not files:
-        raise CorpusError(f"{folder} is a folder without files: give one that holds text files")
+        raise CorpusError(f"{folder} is a folder without files: give a folder with text files")
     return [Document(path, str(path)) for path in files]
 
 
-def _matching(pattern: str) -> list[Document]:
-    found = sorted(map(Path, glob.glob(pattern, recursive=True)), key=lambda path: path.parts)
-    return [Document(path, str(path)) for path in found if path.is_file()]
+def _match_pattern(pattern: str) -> list[Document]:
+    paths = sorted(map(Path, glob.glob(pattern, recursive=True)), key=lambda path: path.parts)
+    return [Document(path, str(path)) for path in paths if path.is_file()]
 
 
-def _stem(path: Path) -> str:
+def _text_name(path: Path) -> str:
     return Path(path.stem).stem if path.suffix == ".gz" else path.stem
 
 
-def _keep(stream: IO[bytes]) -> Path:
-    """Copy a stream into the cache, under the SHA-256 of what it gave."""
+def _copy_to_cache(stream: IO[bytes]) -> Path:
+    """Copy a stream to a file in the cache, named by its SHA-256; return the path of the file."""
     folder = texts_folder()
     digest = hashlib.sha256()
     try:
@@ -185,16 +187,16 @@ def _keep(stream: IO[bytes]) -> Path:
                 digest.update(chunk)
                 file.write(chunk)
             sync_file(file)
-            path = kept_text(digest.hexdigest())
+            path = cached_text_path(digest.hexdigest())
             move_file(Path(file.name), path)
     except OSError as error:
         raise CorpusError(
-            f"what was piped in cannot be kept in {folder} ({error.strerror}): make room there, "
-            "or give the path of a text file"
+            f"the piped text cannot be stored in {folder} ({error.strerror}): check that the disk "
+            "has free space and that you may write there, or give the path of a text file"
         ) from None
     return path
 
 
-def _unreadable(where: str, error: OSError | ValueError) -> CorpusError:
-    why = error.strerror if isinstance(error, OSError) else error
-    return CorpusError(f"{where} cannot be read ({why}): give a readable text file")
+def _read_error(label: str, error: OSError | ValueError) -> CorpusError:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return CorpusError(f"{label} cannot be read ({reason}): give a text file that you may read")

@@ -1,4 +1,4 @@
-"""Characters and their codes, and how often each character occurs."""
+"""The vocabulary: characters and their codes; character counts of a text."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -11,42 +11,43 @@ from charrnn.errors import VocabularyError
 Codes = NDArray[np.unsignedinteger[Any]]
 
 UNKNOWN = "\ufffd"
-"""Stands for every character that a vocabulary does not list, in one that lists this one.
+"""The unknown symbol: Unicode's REPLACEMENT CHARACTER.
 
-It is Unicode's REPLACEMENT CHARACTER, and is not written unless asked for.
+If a vocabulary contains it, it replaces every character that the vocabulary does not contain. A
+model generates it only if a setting requests it.
 """
 
-_MANY = 1_000  # distinct characters: more than alphabets need
-_RARE = 10  # occurrences: a character below is hardly learnt
+_LARGE_VOCABULARY = 1_000  # distinct characters; alphabets have fewer
+_RARE_COUNT = 10  # occurrences; a model learns little about a character that occurs less often
 _CODE_POINTS = 0x110000
-_PIECE = 1 << 17  # characters counted at once, so that what numpy makes of them stays in the cache
-_UNLISTED_BYTE = 255
+_PIECE = 1 << 17  # characters counted at once, so that the arrays fit in the cache of the CPU
+_UNKNOWN_BYTE = 255
 
 
 class Vocabulary:
-    """The characters a model knows, in the order of their codes."""
+    """The characters that a model knows, in the order of their codes."""
 
     def __init__(self, characters: Iterable[str]) -> None:
         self.characters = tuple(characters)
         if not self.characters or any(len(character) != 1 for character in self.characters):
-            raise VocabularyError("a vocabulary holds one or more single characters", ())
+            raise VocabularyError("a vocabulary must consist of one or more single characters", ())
         points = code_points("".join(self.characters))
         if len(np.unique(points)) != len(points):
-            raise VocabularyError("a vocabulary holds each character only once", ())
+            raise VocabularyError("a vocabulary must contain each character only once", ())
         self._points = points
         self._known = frozenset(self.characters)
         size = len(points)
-        self._unlisted = self.characters.index(UNKNOWN) if UNKNOWN in self._known else size
-        # The last entry is for all code points beyond the table.
+        self._unknown_code = self.characters.index(UNKNOWN) if UNKNOWN in self._known else size
+        # The last entry is for all code points after the end of the table.
         self._table = np.full(
-            int(points.max()) + 2, self._unlisted, dtype=np.min_scalar_type(max(size, 1))
+            int(points.max()) + 2, self._unknown_code, dtype=np.min_scalar_type(max(size, 1))
         )
         self._table[points] = np.arange(size)
-        self._bytes = self._ascii_table() if size <= _UNLISTED_BYTE else None
+        self._ascii_codes = self._ascii_table() if size <= _UNKNOWN_BYTE else None
 
     @classmethod
-    def of(cls, text: str) -> "Vocabulary":
-        """Return the vocabulary of `text`, in code point order."""
+    def from_text(cls, text: str) -> "Vocabulary":
+        """Return the vocabulary of all characters of `text`, in code point order."""
         return cls(_characters(np.unique(code_points(text))))
 
     def __len__(self) -> int:
@@ -63,43 +64,45 @@ class Vocabulary:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The smallest unsigned integer that holds every code."""
+        """The smallest unsigned integer type that can store every code."""
         return np.min_scalar_type(len(self) - 1)
 
     def extended(self, text: str) -> "Vocabulary":
-        """Return this vocabulary, its codes unchanged, with the new characters of `text` added."""
+        """Return a vocabulary with the same codes, and with the new characters of `text` added."""
         new = np.setdiff1d(code_points(text), self._points)
         return Vocabulary([*self.characters, *_characters(new)])
 
     def encode(self, text: str, unknown: Literal["error", "skip"] = "error") -> Codes:
-        """Return each character's code; unknown ones raise `VocabularyError` or are left out.
+        """Return the code of each character.
 
-        In a vocabulary that lists `UNKNOWN`, all characters that it does not list have its code.
+        If the vocabulary contains `UNKNOWN`, every unknown character gets its code. If not, an
+        unknown character raises `VocabularyError`, or is left out if `unknown` is "skip".
         """
         codes = self._look_up(text)
-        if self._unlisted == len(self) and len(codes) and codes.max() == self._unlisted:
-            known = codes != self._unlisted
+        unknown_code = self._unknown_code
+        if unknown_code == len(self) and len(codes) and codes.max() == unknown_code:
+            is_known = codes != unknown_code
             if unknown == "error":
-                points = code_points(text)[~known]
-                raise _unknown_characters("".join(_characters(points)), len(self))
-            codes = codes[known]
+                points = code_points(text)[~is_known]
+                raise _unknown_characters_error("".join(_characters(points)))
+            codes = codes[is_known]
         return codes.astype(self.dtype, copy=False)
 
     def decode(self, codes: Iterable[int]) -> str:
-        """Return the text of `codes`; the inverse of `encode`."""
+        """Return the text of `codes`. It is the inverse of `encode`."""
         return "".join([self.characters[int(code)] for code in codes])
 
     def decode_rows(self, codes_BK: NDArray[np.integer[Any]]) -> list[str]:
-        """Return the text of each row of codes, of one length all."""
+        """Return the text of each row of codes."""
         samples, length = codes_BK.shape
         text = self._points[codes_BK].tobytes().decode("utf-32-le", "surrogatepass")
         return [text[row * length : (row + 1) * length] for row in range(samples)]
 
     def _look_up(self, text: str) -> Codes:
-        """Return each character's code, that of unlisted ones where there is none."""
-        if self._bytes is not None and text.isascii():
-            found = text.encode("ascii").translate(self._bytes)
-            codes: Codes = np.frombuffer(found, dtype=np.uint8)
+        """Return the code of each character, `_unknown_code` for unknown ones."""
+        if self._ascii_codes is not None and text.isascii():
+            translated = text.encode("ascii").translate(self._ascii_codes)
+            codes: Codes = np.frombuffer(translated, dtype=np.uint8)
         else:
             codes = self._table.take(code_points(text), mode="clip")
         return codes
@@ -109,8 +112,8 @@ class Vocabulary:
         return bytes(self._table[points].tolist())
 
 
-class Census:
-    """How often each character occurs in a text that is shown piece by piece."""
+class CharacterCounts:
+    """Counts how often each character occurs in a text that is added in pieces."""
 
     def __init__(self) -> None:
         self._counts = np.zeros(_CODE_POINTS, dtype=np.int64)
@@ -126,7 +129,7 @@ class Census:
             self._counts[: len(counts)] += counts
 
     def _add_ascii(self, text: bytes) -> None:
-        """Count two characters at a time, which takes half as long."""
+        """Count pairs of characters, which takes half the time."""
         pairs = np.frombuffer(text, "<u2", len(text) // 2)
         for first in range(0, len(pairs), _PIECE):
             counts = np.bincount(pairs[first : first + _PIECE], minlength=2**16).reshape(256, 256)
@@ -135,55 +138,63 @@ class Census:
             self._counts[text[-1]] += 1
 
     @property
-    def characters(self) -> int:
-        """Characters counted so far."""
+    def total(self) -> int:
+        """The number of characters that were added."""
         return int(self._counts.sum())
 
-    def vocabulary(self, min_count: int = 1) -> Vocabulary:
-        """Return the characters in code point order, those below `min_count` as `UNKNOWN`."""
-        seen = np.flatnonzero(self._counts)
-        kept = set(_characters(seen[self._counts[seen] >= min_count]))
-        return Vocabulary(sorted(kept | {UNKNOWN} if len(kept) < len(seen) else kept))
-
-    def counts(self, vocabulary: Vocabulary) -> tuple[int, ...]:
-        """Return how often each character of a vocabulary occurs, `UNKNOWN` for all others."""
-        listed = self._counts[code_points("".join(vocabulary.characters))]
-        if UNKNOWN in vocabulary:
-            code = vocabulary.characters.index(UNKNOWN)
-            listed[code] += self.characters - int(listed.sum())
-        return tuple(listed.tolist())
-
-    def distinct(self) -> int:
-        """Return how many different characters there are."""
+    @property
+    def num_distinct(self) -> int:
+        """The number of different characters that were added."""
         return int(np.count_nonzero(self._counts))
 
+    def make_vocabulary(self, min_count: int = 1) -> Vocabulary:
+        """Return the characters that occur `min_count` times or more, in code point order.
 
-def notes(vocabulary: Vocabulary, counts: Sequence[int], distinct: int) -> tuple[str, ...]:
-    """Return what is unusual about a text's characters, and what can be done about it."""
-    found = []
+        `UNKNOWN` is added if there are rarer characters.
+        """
+        points = np.flatnonzero(self._counts)
+        frequent = set(_characters(points[self._counts[points] >= min_count]))
+        has_rare = len(frequent) < len(points)
+        return Vocabulary(sorted(frequent | {UNKNOWN} if has_rare else frequent))
+
+    def counts_of(self, vocabulary: Vocabulary) -> tuple[int, ...]:
+        """Return the count of each character of a vocabulary; all others count as `UNKNOWN`."""
+        counts = self._counts[code_points("".join(vocabulary.characters))]
+        if UNKNOWN in vocabulary:
+            code = vocabulary.characters.index(UNKNOWN)
+            counts[code] += self.total - int(counts.sum())
+        return tuple(counts.tolist())
+
+
+def describe_unusual_characters(
+    vocabulary: Vocabulary, counts: Sequence[int], num_distinct: int
+) -> tuple[str, ...]:
+    """Return a sentence on each unusual fact about the characters of a text, with advice."""
+    sentences = []
     occurrences = dict(zip(vocabulary.characters, counts, strict=False))
-    folded = distinct - len(vocabulary) + 1
-    if occurrences.get(UNKNOWN) and folded > 1:
-        found.append(
-            f"{folded:,} rare characters ({occurrences[UNKNOWN]:,} of {sum(counts):,} in the text) "
-            "are read as one unknown symbol, which is never written unless --only asks for it"
+    num_rare = num_distinct - len(vocabulary) + 1
+    if occurrences.get(UNKNOWN) and num_rare > 1:
+        sentences.append(
+            f"{num_rare:,} different rare characters ({occurrences[UNKNOWN]:,} of {sum(counts):,} "
+            "characters of the text) are read as one unknown symbol; the model generates it only "
+            "if --only contains it"
         )
     elif occurrences.get(UNKNOWN):
-        found.append(
-            f"{occurrences[UNKNOWN]:,} characters of the text are U+FFFD, which stands for what "
-            "could not be read: the text was decoded wrongly before, if it is not by intent"
+        sentences.append(
+            f"{occurrences[UNKNOWN]:,} characters of the text are U+FFFD, the sign for characters "
+            "that a program could not decode: check how the text was made"
         )
-    if len(vocabulary) > _MANY:
-        rare = sum(count < _RARE for count in counts)
-        found.append(
-            f"{len(vocabulary):,} distinct characters are many, and {rare:,} of them occur less "
-            f"than {_RARE} times: --min-count {_RARE} would read those as one unknown symbol; if "
-            "the text is in an alphabet, its --encoding is another"
+    if len(vocabulary) > _LARGE_VOCABULARY:
+        rare = sum(count < _RARE_COUNT for count in counts)
+        sentences.append(
+            f"the text has {len(vocabulary):,} different characters, and {rare:,} of them occur "
+            f"less than {_RARE_COUNT} times: use --min-count {_RARE_COUNT} to read those as one "
+            "unknown symbol; if the language has an alphabet, the --encoding is probably wrong"
         )
     if zeros := occurrences.get("\0"):
         hint = ": it may be UTF-16 (--encoding utf-16)" if 3 * zeros > sum(counts) else ""
-        found.append(f"the text holds {zeros:,} NUL characters, as binary files do{hint}")
-    return tuple(found)
+        sentences.append(f"the text contains {zeros:,} NUL characters, as binary files do{hint}")
+    return tuple(sentences)
 
 
 def code_points(text: str) -> NDArray[np.uint32]:
@@ -195,12 +206,12 @@ def _characters(points: NDArray[Any]) -> list[str]:
     return [chr(point) for point in points]
 
 
-def _unknown_characters(characters: str, known: int) -> VocabularyError:
+def _unknown_characters_error(characters: str) -> VocabularyError:
     distinct = tuple(dict.fromkeys(characters))
-    named = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in distinct[:8])
+    examples = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in distinct[:8])
     more = f" and {len(distinct) - 8} more" if len(distinct) > 8 else ""
     return VocabularyError(
-        f"the model knows {known} characters, and these are not among them: {named}{more}; "
-        "leave them out, or skip them with --unknown skip",
+        f"the model does not know these characters: {examples}{more}; remove them, or "
+        "leave them out with --unknown skip",
         distinct,
     )

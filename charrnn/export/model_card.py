@@ -45,7 +45,7 @@ print(written)
 def _facts(checkpoint: Checkpoint) -> dict[str, str]:
     config = checkpoint.run.config
     model, training, characters = config.model, config.training, len(config.vocabulary)
-    progress = Progress.of(checkpoint)
+    progress = Progress.from_checkpoint(checkpoint)
     text = progress.corpus or config.corpus
     loss = "not evaluated"
     if progress.val_loss is not None:
@@ -54,7 +54,7 @@ def _facts(checkpoint: Checkpoint) -> dict[str, str]:
         loss += f" (a 5-gram model: {config.baseline:.4f})"
     return {
         "Network": f"{model.num_layers} layers of {model.hidden_size} {model.cell} units over "
-        f"{characters} characters, {model.parameters(characters):,} parameters",
+        f"{characters} characters, {model.count_parameters(characters):,} parameters",
         "Text": f"{_in_a_line(text.name)}, {text.characters:,} characters, SHA-256 {text.sha256}; "
         f"the last {training.val_fraction:g} of it held out",
         "Training": f"step {checkpoint.step:,}, {progress.epoch:.2f} epochs of "

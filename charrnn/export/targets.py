@@ -14,7 +14,7 @@ from charrnn.files import replace_file
 from charrnn.model.loading import load_checkpoint
 from charrnn.reports import units
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.runs.model_file import model_file
+from charrnn.runs.model_file import make_model_file
 
 
 def export_model(
@@ -32,7 +32,7 @@ def export_model(
         replace_file(path, onnx_graph(load_checkpoint(checkpoint, "cpu")))
     else:
         text = card(checkpoint, path.name)
-        replace_file(path, model_file(checkpoint, text))
+        replace_file(path, make_model_file(checkpoint, text))
         replace_file(path.with_suffix(".md"), text)
 
 

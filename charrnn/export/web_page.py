@@ -49,7 +49,7 @@ def web_page(checkpoint: Checkpoint, found: list[Found]) -> str:
         web_assembly=True,
         name=name,
         network=f"{layers} x {units} LSTM",
-        parameters=config.model.parameters(len(config.vocabulary)),
+        parameters=config.model.count_parameters(len(config.vocabulary)),
         corpus=config.corpus.name,
         step=checkpoint.step,
         found=[each for each in found if each.holds],

@@ -60,7 +60,7 @@ def mask_shapes(
     layers, streams, units = model.num_layers, config.batch_size, model.hidden_size
     shapes = {
         "inputs_V": (vocabulary_size,),
-        "recurrent_LGH": (layers, model.gates * units, units),
+        "recurrent_LGH": (layers, model.num_gates * units, units),
         "between_LBH": (layers - 1, streams, units),
         "output_BH": (streams, units),
         "carried_B1": (streams, 1),

@@ -41,7 +41,7 @@ class CharRNN(nn.Module):
         self.config = config
         self.vocabulary = vocabulary
         self.line_start = line_start or vocabulary.characters[0]
-        hidden, gates = config.hidden_size, config.gates * config.hidden_size
+        hidden, gates = config.hidden_size, config.num_gates * config.hidden_size
         for layer in range(config.num_layers):
             width = hidden if layer else len(vocabulary)
             for name, shape in (

@@ -64,7 +64,7 @@ def _put_curves(figure: "Figure", curves: Curves) -> None:
             marker="o" if held_out else None,
             markersize=3,
         )
-    for level in curves.levels:
+    for level in curves.baselines:
         axes.axhline(level.points[0][1], color="#6d6a64", linewidth=1, linestyle=(0, (4, 3)))
         axes.annotate(
             _escaped(level.name),

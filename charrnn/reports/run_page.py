@@ -21,7 +21,7 @@ from charrnn.reports.memory import REACHES
 from charrnn.reports.plots import draw_curves, draw_memory
 from charrnn.reports.texts import own_corpus
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.runs.curves import Axis, LossUnit, curves
+from charrnn.runs.curves import Axis, LossUnit, read_curves
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.progress import Progress
 from charrnn.sampling.engines.selection import writer_for
@@ -46,8 +46,8 @@ def page_of(
     """Return the page that tells all of a run; what needs its text says so where there is none."""
     messages().print("reading, writing and drawing: this takes a minute or two")
     run, model = checkpoint.run, load_checkpoint(checkpoint, device)
-    progress = Progress.of(checkpoint)
-    drawn = curves([run], axis, unit)
+    progress = Progress.from_checkpoint(checkpoint)
+    drawn = read_curves([run], axis, unit)
     missing = ""
     try:
         text = own_corpus(checkpoint, corpus)
@@ -60,7 +60,7 @@ def page_of(
         *run_facts(run.config, progress.budget),
         ("checkpoint", f"step {checkpoint.step:,}, epoch {progress.epoch:.2f}"),
         ("loss", best),
-        ("parameters", f"{run.config.model.parameters(len(run.config.vocabulary)):,}"),
+        ("parameters", f"{run.config.model.count_parameters(len(run.config.vocabulary)):,}"),
         ("SHA-256 of the text", (progress.corpus or run.config.corpus).sha256),
     ]
     return pages.page(

@@ -27,7 +27,7 @@ def show_samples(
                 f"temperature {one.temperature}" if several else "",
                 stream_samples(writer, prompt, one, corpus),
             )
-            for one in config.at_each_temperature()
+            for one in config.split_temperatures()
         ],
         prompt if with_prompt else "",
         config.num_samples,
@@ -59,7 +59,7 @@ def samples_as_json(
     begun = time.perf_counter()
     samples: list[dict[str, Any]] = [
         {"temperature": one.temperature, **written._asdict()}
-        for one in config.at_each_temperature()
+        for one in config.split_temperatures()
         for written in judged(writer, prompt, one, corpus)
     ]
     seconds = time.perf_counter() - begun

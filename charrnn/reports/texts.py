@@ -22,7 +22,7 @@ def first_corpus(run: RunFolder) -> Corpus:
 def own_corpus(checkpoint: Checkpoint, corpus: str | Path | None = None) -> Corpus:
     """Return the text that a run learns from now."""
     config = checkpoint.run.config
-    record = Progress.of(checkpoint).corpus or config.corpus
+    record = Progress.from_checkpoint(checkpoint).corpus or config.corpus
     return Corpus.reopen(record, Vocabulary(config.vocabulary), corpus, config.text)
 
 

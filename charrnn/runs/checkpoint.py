@@ -1,4 +1,4 @@
-"""One saved step of a run: its files, verified when they are read."""
+"""A checkpoint: one saved step of a run, whose files are verified when they are read."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -11,12 +11,22 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from charrnn.errors import CheckpointError
+from charrnn.config.checks import Range, check_value
+from charrnn.errors import CheckpointError, ConfigError
 from charrnn.runs import manifest as manifests
-from charrnn.runs.layout import CONFIG_FILE, MODEL_FILE, SPARE, TRAINER_FILE, RunFolder
+from charrnn.runs.layout import (
+    CONFIG_FILE,
+    MANIFEST_FILE,
+    MAX_OVERHEAD_BYTES,
+    MODEL_FILE,
+    STATE_FILE,
+    TRAINER_FILE,
+    RunFolder,
+)
+from charrnn.runs.manifest import FileRecord, read_json
 from charrnn.runs.run_config import Origin
 
-_EMPTY = 64  # bytes: no more than the header of a file of arrays that holds none
+_MAX_EMPTY_FILE = 64  # bytes of a safetensors file without arrays
 
 Part = Literal["model", "trainer"]
 
@@ -25,31 +35,31 @@ _FILES: dict[Part, str] = {"model": MODEL_FILE, "trainer": TRAINER_FILE}
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One saved step of a run, whose manifest holds."""
+    """One saved step of a run, whose manifest is valid."""
 
     run: RunFolder
     step: int
     path: Path
     manifest: dict[str, Any]
     state: dict[str, Any]
-    """What training knew at this step: see `charrnn.runs.progress.Progress`."""
+    """The progress of training at this step: see `charrnn.runs.progress.Progress`."""
     _contents: dict[str, bytes] = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
     @property
     def val_loss(self) -> float | None:
-        """The loss on the held-out text at this step, in nats; None if it was not evaluated."""
+        """The held-out loss at this step, in nats per character; None if it was not evaluated."""
         loss: float | None = self.state["val_loss"]
         return loss
 
     def verify(self, parts: Iterable[Part] = ("model", "trainer")) -> None:
-        """Read these files, and keep them for `load`; raise `CheckpointError` at any damage."""
+        """Read these files and keep them for `load`; raise `CheckpointError` if one is damaged."""
         for part in parts:
             self._contents[_FILES[part]] = self._read(_FILES[part])
 
     def load(self, part: Part) -> dict[str, NDArray[Any]]:
-        """Return the arrays of `model` (averaged weights) or `trainer` (all the rest), verified.
+        """Verify and return the arrays of `model` (averaged weights) or `trainer` (all others).
 
-        What is kept in 16 bits is returned in 32.
+        Arrays of float16 are converted to float32.
         """
         name = _FILES[part]
         data = self._contents.pop(name, None) or self._read(name)
@@ -59,14 +69,14 @@ class Checkpoint:
             raise CheckpointError(f"{self.path / name} is damaged: {error}") from None
         if part == "model":
             config = self.run.config
-            expected = config.model.shapes(len(config.vocabulary))
-            found = {name: array.shape for name, array in arrays.items()}
-            if found != expected:
-                wrong = min(set(found.items()) ^ set(expected.items()))[0]
+            expected = config.model.parameter_shapes(len(config.vocabulary))
+            actual = {name: array.shape for name, array in arrays.items()}
+            if actual != expected:
+                wrong = min(set(actual.items()) ^ set(expected.items()))[0]
                 raise CheckpointError(
                     f"{self.path / name} does not fit the network that {CONFIG_FILE} describes: "
                     f"{wrong[:40]} should have the shape {expected.get(wrong)}, not "
-                    f"{found.get(wrong)}"
+                    f"{actual.get(wrong)}"
                 )
         return {
             name: array.astype(np.float32) if array.dtype == np.float16 else array
@@ -74,34 +84,68 @@ class Checkpoint:
         }
 
     @property
-    def is_model_alone(self) -> bool:
-        """Whether this is a model to write with, without what training goes on from."""
+    def weights_only(self) -> bool:
+        """Whether this is a model without the arrays that are needed to resume training."""
         size: int = self.manifest["files"][TRAINER_FILE]["size"]
-        return size <= _EMPTY
+        return size <= _MAX_EMPTY_FILE
 
     @property
     def origin(self) -> Origin:
-        """What a run that starts from this checkpoint remembers of it."""
+        """The path and SHA-256 that a run stores if it starts from this checkpoint."""
         digest = self.manifest["files"][MODEL_FILE]["sha256"]
         return Origin(path=str(self.path), sha256=digest)
 
     def _read(self, name: str) -> bytes:
-        least, most = self._sizes(name)
+        smallest, largest = self._size_limits(name)
         expected = self.manifest["files"][name]
-        if not least <= expected["size"] <= most:
+        if not smallest <= expected["size"] <= largest:
             raise CheckpointError(
                 f"{self.path / name} does not fit the network that {CONFIG_FILE} describes: it has "
-                f"{expected['size']:,} bytes, and {least:,} to {most:,} belong there"
+                f"{expected['size']:,} bytes, but {smallest:,} to {largest:,} were expected"
             )
-        return manifests.read_verified(self.path / name, expected, most)
+        return manifests.read_verified(self.path / name, expected, largest)
 
-    def _sizes(self, name: str) -> tuple[int, int]:
-        """Return how many bytes a file of this run has, at least and at most."""
+    def _size_limits(self, name: str) -> tuple[int, int]:
+        """Return the smallest and the largest size, in bytes, that a file of this run may have."""
         config = self.run.config
-        numbers = config.model.parameters(len(config.vocabulary))
+        parameters = config.model.count_parameters(len(config.vocabulary))
         if name == MODEL_FILE:
-            return 2 * numbers, 4 * numbers + SPARE
-        if self.is_model_alone:
-            return 0, _EMPTY
-        full = self.run.checkpoint_bytes - 4 * numbers
-        return full, full + SPARE
+            return 2 * parameters, 4 * parameters + MAX_OVERHEAD_BYTES
+        if self.weights_only:
+            return 0, _MAX_EMPTY_FILE
+        size = self.run.checkpoint_bytes - 4 * parameters
+        return size, size + MAX_OVERHEAD_BYTES
+
+
+def read_records(
+    folder: Path, config_record: FileRecord
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return the manifest and the state of a checkpoint.
+
+    Returns None if one of them is invalid, or does not match the sizes of the files or config.json.
+    """
+    try:
+        if folder.is_symlink():
+            return None
+        data = manifests.read_file(folder / MANIFEST_FILE, MAX_OVERHEAD_BYTES)
+        manifest = read_json(folder / MANIFEST_FILE, data)
+        names = (MODEL_FILE, TRAINER_FILE, STATE_FILE)
+        sizes = {name: (folder / name).lstat().st_size for name in names}
+        is_valid = (
+            manifests.has_valid_digest(manifest, data)
+            and manifest["config"] == config_record
+            and all(set(record) == {"size", "sha256"} for record in manifest["files"].values())
+            and sizes == {name: record["size"] for name, record in manifest["files"].items()}
+        )
+        if not is_valid:
+            return None
+        path = folder / STATE_FILE
+        state = read_json(
+            path, manifests.read_verified(path, manifest["files"][STATE_FILE], MAX_OVERHEAD_BYTES)
+        )
+        check_value("val_loss", state["val_loss"], float | None, Range(0, 1e15))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    except (CheckpointError, ConfigError):
+        return None
+    return manifest, state

@@ -1,4 +1,4 @@
-"""A run's losses over its training, as series that can be drawn."""
+"""Loss curves of runs, as series of points."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from charrnn.runs.metrics import read_rows
 
 Axis = Literal["steps", "epochs", "characters", "time"]
 LossUnit = Literal["bits", "nats"]
-SeriesKind = Literal["train", "held out", "level"]
+SeriesKind = Literal["train", "held out", "baseline"]
 Point = tuple[float, float]
 
 _KEYS: dict[SeriesKind, str] = {"train": "train_loss", "held out": "val_loss"}
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
-_FIRST_FALL = 0.05  # of a run: the loss falls steeply there, and would flatten all the rest
-_HEADROOM = 0.08
+_SKIPPED_START = 0.05  # fraction of a run: there, the loss falls so fast that it would dominate
+_MARGIN = 0.08  # fraction of the range of losses
 
 
 @dataclass(frozen=True)
 class Series:
-    """One line of a picture: (x, y) points in the order of x."""
+    """One line of a chart: (x, y) points in the order of x."""
 
     name: str
     points: tuple[Point, ...]
@@ -30,33 +30,33 @@ class Series:
 
 @dataclass(frozen=True)
 class Curves:
-    """Runs' losses on one axis.
+    """The losses of runs on one axis.
 
-    `levels` are horizontal lines: what counting alone reaches (a 5-gram model), for each run that
-    knows. `low` and `high` bound the losses worth looking at, the first steep fall left out.
+    `baselines` are horizontal lines: the loss of a 5-gram model, for each run that has measured it.
+    `low` and `high` are the range of losses to show, without the first steep fall.
     """
 
     series: tuple[Series, ...]
-    levels: tuple[Series, ...]
+    baselines: tuple[Series, ...]
     x_name: str
     y_name: str
     low: float
     high: float
 
 
-def curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: LossUnit = "bits") -> Curves:
-    """Return the losses of runs; one that has no curve yet adds none."""
+def read_curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: LossUnit = "bits") -> Curves:
+    """Return the loss curves of runs; a run without metrics adds no curve."""
     rows_of = {run.path: read_rows(run.metrics_path) for run in runs}
     longest = max((rows[-1]["seconds"] for rows in rows_of.values() if rows), default=0.0)
-    clock = next((each for each in ("h", "min") if longest >= 2 * _SECONDS[each]), "s")
+    time_unit = next((name for name in ("h", "min") if longest >= 2 * _SECONDS[name]), "s")
     series: list[Series] = []
-    levels: list[Series] = []
+    baselines: list[Series] = []
     for run in runs:
         label = f"{run.path.name} " if len(runs) > 1 else ""
         rows = rows_of[run.path]
         for kind, key in _KEYS.items():
             points = tuple(
-                (_place(row, run, axis, _SECONDS[clock]), _in_unit(row[key], unit))
+                (_x_value(row, run, axis, _SECONDS[time_unit]), _in_unit(row[key], unit))
                 for row in rows
                 if row.get(key) is not None
             )
@@ -64,20 +64,20 @@ def curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: LossUnit = "bi
                 series.append(Series(label + kind, points, kind))
         baseline = run.config.baseline
         if rows and baseline is not None:
-            ends = [_place(row, run, axis, _SECONDS[clock]) for row in (rows[0], rows[-1])]
+            ends = [_x_value(row, run, axis, _SECONDS[time_unit]) for row in (rows[0], rows[-1])]
             loss = _in_unit(baseline, unit)
-            level = Series(f"{label}5-gram", tuple((x, loss) for x in ends), "level")
-            if not any(each.points[0][1] == level.points[0][1] for each in levels):
-                levels.append(level)
-    low, high = worth_showing([*series, *levels])
+            if not any(line.points[0][1] == loss for line in baselines):
+                points = tuple((x, loss) for x in ends)
+                baselines.append(Series(f"{label}5-gram", points, "baseline"))
+    low, high = visible_loss_range([*series, *baselines])
     names = {
         "steps": "step",
         "epochs": "epoch",
         "characters": "characters read",
-        "time": f"time ({clock})",
+        "time": f"time ({time_unit})",
     }
     return Curves(
-        tuple(series), tuple(levels), names[axis], f"loss ({unit} per character)", low, high
+        tuple(series), tuple(baselines), names[axis], f"loss ({unit} per character)", low, high
     )
 
 
@@ -85,23 +85,24 @@ def _in_unit(nats: float, unit: LossUnit) -> float:
     return nats_to_bits(nats) if unit == "bits" else nats
 
 
-def _place(row: dict[str, Any], run: RunFolder, axis: Axis, seconds: float) -> float:
-    training = run.config.training
-    batch = training.batch_size * training.seq_length
-    places: dict[Axis, float] = {
+def _x_value(row: dict[str, Any], run: RunFolder, axis: Axis, seconds_per_unit: float) -> float:
+    batch = run.config.training.characters_per_step
+    values: dict[Axis, float] = {
         "steps": float(row["step"]),
         "epochs": float(row["epoch"]),
         "characters": float(row["step"] * batch),
-        "time": row["seconds"] / seconds,
+        "time": row["seconds"] / seconds_per_unit,
     }
-    return places[axis]
+    return values[axis]
 
 
-def worth_showing(series: list[Series]) -> tuple[float, float]:
-    """Return the range of losses to show: all after the first fall, with some room."""
-    shown = [y for each in series for x, y in each.points if x >= _FIRST_FALL * each.points[-1][0]]
-    if not shown:
+def visible_loss_range(series: list[Series]) -> tuple[float, float]:
+    """Return the range of losses to show: all losses after the first fall, with a margin."""
+    losses = [
+        y for line in series for x, y in line.points if x >= _SKIPPED_START * line.points[-1][0]
+    ]
+    if not losses:
         return 0.0, 1.0
-    low, high = min(shown), max(shown)
-    room = _HEADROOM * (high - low) or 0.1
-    return low - room, high + room
+    low, high = min(losses), max(losses)
+    margin = _MARGIN * (high - low) or 0.1
+    return low - margin, high + margin

@@ -1,7 +1,7 @@
-"""The run folder on disk: the names of its files, and their sizes.
+"""The layout of a run folder: the names and sizes of its files.
 
-`RunFolder` is what a checkpoint knows of its run; `charrnn.runs.run.Run` adds the checkpoints.
-Names that begin with a dot exist while something is written: see `charrnn.runs.saving`.
+`RunFolder` is the part of a run that a checkpoint uses; `charrnn.runs.run.Run` adds the
+checkpoints. Names that start with a dot are temporary: see `charrnn.runs.saving`.
 
     RUN/config.json
     RUN/metrics.jsonl
@@ -14,28 +14,28 @@ from pathlib import Path
 from charrnn.runs.run_config import RunConfig
 
 FORMAT = 1
-"""Raised when config.json or a checkpoint holds what an older charrnn cannot read; tests keep a run
-of each number."""
+"""The number of the format. Increase it if an older charrnn cannot read a new config.json or
+checkpoint. The tests contain a run of each format."""
 
 CONFIG_FILE, MANIFEST_FILE, STATE_FILE = "config.json", "manifest.json", "state.json"
 MODEL_FILE, TRAINER_FILE = "model.safetensors", "trainer.safetensors"
 METRICS_FILE = "metrics.jsonl"
 STEP_FOLDERS = "step-*"
 
-SPARE = 1 << 20
-"""Bytes of a checkpoint beside its arrays, at most: headers, state, manifest."""
+MAX_OVERHEAD_BYTES = 1 << 20
+"""Maximum bytes of a checkpoint in addition to its arrays: headers, state, manifest."""
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A run folder: where it is, and what its `config.json` holds."""
+    """A run folder: its path and the contents of its `config.json`."""
 
     path: Path
     config: RunConfig
 
     @property
     def metrics_path(self) -> Path:
-        """The file of the run's curves: see `charrnn.runs.metrics`."""
+        """The path of the metrics of the run: see `charrnn.runs.metrics`."""
         return self.path / METRICS_FILE
 
     def step_folder(self, step: int) -> Path:
@@ -44,8 +44,11 @@ class RunFolder:
 
     @property
     def checkpoint_bytes(self) -> int:
-        """The size of a checkpoint's arrays: weights four times over, and the carried state."""
+        """The size of the arrays of a checkpoint in bytes.
+
+        The arrays are the weights, the averaged weights, two optimizer moments and the state.
+        """
         model, batch = self.config.model, self.config.training.batch_size
-        parts = 2 if model.cell == "lstm" else 1
-        state = parts * model.num_layers * batch * model.hidden_size
-        return 4 * (4 * model.parameters(len(self.config.vocabulary)) + state)
+        tensors = 2 if model.cell == "lstm" else 1
+        state = tensors * model.num_layers * batch * model.hidden_size
+        return 4 * (4 * model.count_parameters(len(self.config.vocabulary)) + state)

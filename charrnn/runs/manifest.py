@@ -1,7 +1,7 @@
-"""Files whose changes are detected: listed in a manifest, and verified when they are read.
+"""The manifest of a checkpoint, by which a changed file is detected when it is read.
 
-A manifest holds the size and the SHA-256 of files and its own digest. What is read may come from a
-stranger: links are not followed, and no more is read than was expected.
+A manifest contains the size and the SHA-256 of each file, and its own digest. Files may come from
+an untrusted source: links are not followed, and no more bytes are read than expected.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from typing import Any
 
 from charrnn.errors import CheckpointError
 
-MOST_JSON = 64 << 20  # bytes: a vocabulary of all Unicode takes a third of it
+MAX_JSON_BYTES = 64 << 20  # three times what a vocabulary of all of Unicode needs
 
 FileRecord = dict[str, Any]
 
@@ -24,62 +24,62 @@ def file_record(data: bytes) -> FileRecord:
     return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
-def sealed(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a manifest with its own digest."""
+def with_digest(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a manifest with its own digest added."""
     return {**body, "digest": _digest(body)}
 
 
-def is_sealed(manifest: dict[str, Any], data: bytes) -> bool:
-    """Whether a manifest, read from `data`, is as it was written."""
+def has_valid_digest(manifest: dict[str, Any], data: bytes) -> bool:
+    """Return whether a manifest that was read from `data` is unchanged since it was written."""
     body = {key: value for key, value in manifest.items() if key != "digest"}
-    return data == as_json(manifest) and manifest["digest"] == _digest(body)
+    return data == to_json_bytes(manifest) and manifest["digest"] == _digest(body)
 
 
-def as_json(record: Mapping[str, Any]) -> bytes:
-    """Return a record as it is written to the disk."""
+def to_json_bytes(record: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a JSON file that contains a record."""
     text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-    return text.encode("utf-8", "surrogatepass")  # a file name can be any bytes
+    return text.encode("utf-8", "surrogatepass")  # file names can contain any bytes
 
 
 def read_json(path: Path, data: bytes | None = None) -> dict[str, Any]:
-    """Return the record in a JSON file; raise `CheckpointError` where there is none."""
+    """Return the record in a JSON file (or in `data`); raise `CheckpointError` if it is invalid."""
     if data is None:
-        data = read(path, MOST_JSON)
+        data = read_file(path, MAX_JSON_BYTES)
     try:
         record = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from None
     if not isinstance(record, dict):
-        raise CheckpointError(f"{path} is damaged: it holds no record")
+        raise CheckpointError(f"{path} is damaged: it contains no JSON object")
     return record
 
 
-def read(path: Path, most: int) -> bytes:
-    """Return the bytes of a plain file of at most `most`; raise `CheckpointError`."""
+def read_file(path: Path, max_bytes: int) -> bytes:
+    """Return the bytes of a regular file of at most `max_bytes`; raise `CheckpointError`."""
     try:
-        # Without O_NONBLOCK, to open a pipe would wait for someone to write into it.
+        # Without O_NONBLOCK, opening a pipe would block until another process writes to it.
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         with open(os.open(path, flags | getattr(os, "O_BINARY", 0)), "rb") as file:
-            facts = os.fstat(file.fileno())
-            if not stat.S_ISREG(facts.st_mode):
-                raise CheckpointError(f"{path} is not a plain file: a run holds nothing else")
-            if facts.st_size > most:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise CheckpointError(f"{path} is not a regular file, as all files of a run are")
+            if status.st_size > max_bytes:
                 raise CheckpointError(
-                    f"{path} does not fit: it has {facts.st_size:,} bytes, and at most {most:,} "
-                    "belong there"
+                    f"{path} is too large: it has {status.st_size:,} bytes, but at most "
+                    f"{max_bytes:,} were expected"
                 )
-            return file.read(most)
+            return file.read(max_bytes)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror})") from None
 
 
-def read_verified(path: Path, expected: FileRecord, most: int) -> bytes:
-    """Return the bytes of a file that is as its manifest says; raise `CheckpointError`."""
-    data = read(path, most)
-    found = file_record(data)
-    if found != expected:
+def read_verified(path: Path, expected: FileRecord, max_bytes: int) -> bytes:
+    """Return the bytes of a file; raise `CheckpointError` if they differ from the manifest."""
+    data = read_file(path, max_bytes)
+    actual = file_record(data)
+    if actual != expected:
         raise CheckpointError(
-            f"{path} is damaged: expected SHA-256 {expected['sha256']}, found {found['sha256']}"
+            f"{path} is damaged: expected SHA-256 {expected['sha256']}, found {actual['sha256']}"
         )
     return data
 

@@ -1,4 +1,4 @@
-"""A run's curves: `metrics.jsonl`, one JSON object a line."""
+"""The metrics of a run: `metrics.jsonl`, with one JSON object in each line."""
 
 import json
 from pathlib import Path
@@ -7,17 +7,17 @@ from typing import Any
 from charrnn.files import replace_file
 
 TIMING_KEYS = ("characters_per_second", "seconds")
-"""The keys that differ between two runs that are otherwise the same."""
+"""The keys that differ between two runs with identical settings."""
 
 
 def append_row(path: Path, row: dict[str, Any]) -> None:
-    """Add one row at the end."""
+    """Append one row to the file."""
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return every whole row; what follows a line that a crash left unfinished is not read."""
+    """Return all rows before the first line that is incomplete, for example after a crash."""
     rows: list[dict[str, Any]] = []
     if path.exists():
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -29,6 +29,6 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def drop_rows_after(path: Path, step: int) -> None:
-    """Keep the rows up to and including `step`, as a run that goes on from there needs."""
+    """Remove the rows of steps after `step`, so that a run can resume from there."""
     lines = [json.dumps(row) + "\n" for row in read_rows(path) if row["step"] <= step]
     replace_file(path, "".join(lines))

@@ -1,4 +1,4 @@
-"""The format of an exported model file: safetensors, with all that is needed to use the weights."""
+"""The exported model file: safetensors, with all data that is needed to use the weights."""
 
 import json
 
@@ -7,10 +7,10 @@ import safetensors.numpy
 from charrnn.runs.checkpoint import Checkpoint
 
 
-def model_file(checkpoint: Checkpoint, card: str) -> bytes:
-    """Return a model file: a checkpoint's weights, as `torch.nn` names those of a layer.
+def make_model_file(checkpoint: Checkpoint, card: str) -> bytes:
+    """Return the bytes of a model file, with the weights under their names in `torch.nn`.
 
-    The metadata holds the vocabulary, the network and the card; values are JSON but for the card.
+    The metadata contains the vocabulary, the shape of the network (as JSON) and the model card.
     """
     config = checkpoint.run.config
     metadata = {

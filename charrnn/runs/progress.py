@@ -1,4 +1,4 @@
-"""How far a run is: all that a checkpoint keeps of training beside its arrays."""
+"""The progress of a run: all data about training that a checkpoint stores besides arrays."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -19,11 +19,12 @@ _COUNT, _QUANTITY = Range(0, 10**15), Range(0, 1e15)
 
 @dataclass(kw_only=True)
 class Progress(CheckedFields):
-    """How far a run is: what `state.json` holds. Losses are in nats, times in seconds.
+    """The progress of a run, as stored in `state.json`. Losses are in nats, times in seconds.
 
-    `horizon` is the step at which the learning rate is planned to end, None while a budget of time
-    has not been measured yet. `evaluation_seconds` is how long the last evaluation
-    took. `val_loss` is that of this very step, None if it was not evaluated.
+    `horizon` is the planned last step of the learning rate schedule; it is None until the speed has
+    been measured, if the budget is a time. `evaluation_seconds` is the duration of the last
+    evaluation. `val_loss` is the held-out loss of this step; it is None if this step was not
+    evaluated.
     """
 
     budget: Budget
@@ -41,27 +42,27 @@ class Progress(CheckedFields):
     best_step: Annotated[int | None, _COUNT] = None
     stale_evaluations: Annotated[int, _COUNT] = 0
     rollbacks: Annotated[int, Range(0, MAX_ROLLBACKS)] = 0
-    """How often training diverged and returned to a checkpoint; each halves the learning rate."""
+    """How often training diverged and rolled back; each time halves the learning rate."""
     processes: Annotated[int, Range(1, 10**6)] = 1
-    """How many trained it, the last time."""
+    """The number of processes that trained the run last."""
     corpus: CorpusRecord | None = None
-    """The text in force, where another one took the place of that in config.json."""
+    """The current text, if it is not the one in config.json."""
 
-    def take(self, corpus: CorpusRecord) -> None:
-        """Go on with another text: what was best on the old one's held-out part counts no more."""
+    def switch_corpus(self, corpus: CorpusRecord) -> None:
+        """Continue with another text; forget the best loss, which is that of the old text."""
         self.corpus = corpus
         self.val_loss = self.evaluated_step = self.best_val_loss = self.best_step = None
         self.stale_evaluations = 0
 
     @property
     def mean_loss(self) -> float | None:
-        """The mean training loss since the last row of metrics, None if no step was taken since."""
+        """The mean training loss since the last row of metrics; None if there was no step since."""
         return self.loss_sum / self.loss_count if self.loss_count else None
 
     def record_step(
         self, *, epoch: float, train_loss: float, learning_rate: float, seconds: float
     ) -> None:
-        """Count one more step; `seconds` is the training time at its end."""
+        """Record a completed step; `seconds` is the training time at its end."""
         self.step += 1
         self.epoch = epoch
         self.val_loss = None
@@ -79,17 +80,17 @@ class Progress(CheckedFields):
         self.val_loss, self.evaluated_step = val_loss, self.step
         return is_best
 
-    def start_row(self) -> None:
-        """Start a new row of metrics: the mean loss is that of the steps from here on."""
+    def start_metrics_row(self) -> None:
+        """Start a new row of metrics: reset the mean training loss."""
         self.loss_sum, self.loss_count = 0.0, 0
 
     def to_record(self) -> dict[str, Any]:
-        """Return what `state.json` holds; `of` is the inverse."""
+        """Return the contents of `state.json`; `from_checkpoint` is the inverse."""
         return to_stored_names(dataclasses.asdict(self))
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint) -> "Progress":
-        """Return the progress that a checkpoint holds; raise `CheckpointError` if it is damaged."""
+    def from_checkpoint(cls, checkpoint: Checkpoint) -> "Progress":
+        """Read the progress from a checkpoint; raise `CheckpointError` if it is damaged."""
         try:
             state = to_field_names(checkpoint.state)
             corpus = state.get("corpus")
@@ -97,7 +98,7 @@ class Progress(CheckedFields):
                 **{
                     **state,
                     "budget": Budget(**state["budget"]),
-                    "corpus": CorpusRecord.of(corpus) if corpus else None,
+                    "corpus": CorpusRecord.from_json(corpus) if corpus else None,
                 }
             )
         except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:

@@ -1,7 +1,7 @@
-"""A run and its checkpoints: written atomically, read verified, as arrays and JSON.
+"""A run and its checkpoints, which are written atomically and verified when they are read.
 
-The manifest, written last, holds the size and the SHA-256 of the other files and of config.json,
-and its own digest: a folder whose manifest does not hold is not a checkpoint.
+The manifest of a checkpoint is written last. It contains the size and the SHA-256 of the other
+files and of config.json, and its own digest. A folder without a valid manifest is not a checkpoint.
 """
 
 import dataclasses
@@ -17,7 +17,6 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from charrnn.config.checks import Range, check_value
 from charrnn.config.model import ModelConfig
 from charrnn.config.text import TextConfig
 from charrnn.config.training import ResolvedTrainConfig
@@ -27,45 +26,47 @@ from charrnn.errors import CheckpointError, ConfigError, DamagedCheckpointWarnin
 from charrnn.files import replace_file
 from charrnn.runs import manifest as manifests
 from charrnn.runs import saving
-from charrnn.runs.checkpoint import Checkpoint, Part
+from charrnn.runs.checkpoint import Checkpoint, Part, read_records
 from charrnn.runs.layout import (
     CONFIG_FILE,
     FORMAT,
     MANIFEST_FILE,
+    MAX_OVERHEAD_BYTES,
     MODEL_FILE,
-    SPARE,
     STATE_FILE,
     TRAINER_FILE,
     RunFolder,
 )
-from charrnn.runs.manifest import MOST_JSON, FileRecord, as_json, read_json
+from charrnn.runs.manifest import MAX_JSON_BYTES, read_json, to_json_bytes
 from charrnn.runs.run_config import Origin, RunConfig
 from charrnn.version import __version__
 
-_FILES = (MODEL_FILE, TRAINER_FILE, STATE_FILE)
 _STEP_FOLDER = re.compile(r"(?:\.replaced-)?step-(\d{8,})")
-_SINCE_ADDED = {"loss_temperature": 1.0}
-"""Settings that older runs do not name, as they were then. A setting needs an entry if its default
-has changed since it was added, or if `ResolvedTrainConfig` has no default for it."""
-_KEPT = 2  # newest checkpoints that are never pruned, beside the best
-_LOOKS = 10  # at a run whose checkpoints are pruned while one is being read
-_ROOM = 3  # checkpoints that must have room when a run begins: those kept and one being written
+_DEFAULTS_FOR_OLD_RUNS = {"loss_temperature": 1.0}
+"""Values of settings that config.json of an older run does not contain. A setting needs an entry if
+its default has changed since it was added, or if `ResolvedTrainConfig` has no default for it."""
+_NUM_NEWEST_KEPT = 2  # newest checkpoints to keep, in addition to the best one
+_MAX_SCANS = 10  # attempts to read a run whose checkpoints are removed at the same time
+_MIN_FREE_CHECKPOINTS = 3  # free space at the start of a run: for those to keep and one to write
 
 
 @dataclass(frozen=True)
 class Run(RunFolder):
-    """A run folder and the checkpoints it holds."""
+    """A run folder with its checkpoints."""
 
-    def writing(self) -> AbstractContextManager[None]:
-        """Keep other processes from writing to this run; raise `CheckpointError` if one does."""
-        return saving.writing(self.path)
+    def lock_for_writing(self) -> AbstractContextManager[None]:
+        """Lock the run in a block; raise `CheckpointError` if another process holds the lock."""
+        return saving.lock_for_writing(self.path)
 
     def create(self) -> None:
-        """Make the run's folder; refuse one that holds a run already, and a disk without room."""
+        """Create the run folder and its config.json.
+
+        Raises `CheckpointError` if the folder already contains a run, or if the disk is too full.
+        """
         if (self.path / CONFIG_FILE).exists():
             raise CheckpointError(
-                f"{self.path} already holds a run: go on with it by `charrnn resume {self.path}`, "
-                "give another folder with --out-dir, or remove this one"
+                f"{self.path} already contains a run: continue it with `charrnn resume "
+                f"{self.path}`, give another folder with --out-dir, or remove this folder"
             )
         record = {
             "format": FORMAT,
@@ -74,37 +75,37 @@ class Run(RunFolder):
         }
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            needed = _ROOM * (self.checkpoint_bytes + SPARE)
-            saving.check_room(self.path, needed, "the run cannot be kept")
-            replace_file(self.path / CONFIG_FILE, as_json(record), synced=True)
+            needed = _MIN_FREE_CHECKPOINTS * (self.checkpoint_bytes + MAX_OVERHEAD_BYTES)
+            saving.check_free_space(self.path, needed, "the run cannot be stored")
+            replace_file(self.path / CONFIG_FILE, to_json_bytes(record), synced=True)
         except OSError as error:
             raise CheckpointError(
-                f"the run folder {self.path} cannot be made ({error.strerror}): give another one "
-                "with --out-dir"
+                f"the run folder {self.path} cannot be created ({error.strerror}): give another "
+                "folder with --out-dir"
             ) from None
 
     @classmethod
     def open(cls, path: Path) -> "Run":
-        """Open the run folder at `path`; raise `CheckpointError` if it is not one."""
+        """Open the run folder at `path`; raise `CheckpointError` if it is not a run."""
         try:
-            data = manifests.read(path / CONFIG_FILE, MOST_JSON)
+            data = manifests.read_file(path / CONFIG_FILE, MAX_JSON_BYTES)
         except CheckpointError as error:
             raise CheckpointError(
-                f"{path} is not a run: {error}; `charrnn list` shows the runs there are"
+                f"{path} is not a run: {error}; `charrnn list` shows your runs"
             ) from None
         record = read_json(path / CONFIG_FILE, data)
         try:
             if record["format"] > FORMAT:
                 raise CheckpointError(
-                    f"{path} has the format number {record['format']}, and this charrnn "
+                    f"{path} has the format number {record['format']}, but this charrnn "
                     f"({__version__}) reads up to {FORMAT}: install a newer charrnn"
                 )
-            Vocabulary(record["vocabulary"])  # each a character, and each once
+            Vocabulary(record["vocabulary"])  # checks that the characters are single and distinct
             config = RunConfig(
                 model=ModelConfig(**record["model"]),
-                training=ResolvedTrainConfig(**{**_SINCE_ADDED, **record["training"]}),
+                training=ResolvedTrainConfig(**{**_DEFAULTS_FOR_OLD_RUNS, **record["training"]}),
                 vocabulary=tuple(record["vocabulary"]),
-                corpus=CorpusRecord.of(record["corpus"]),
+                corpus=CorpusRecord.from_json(record["corpus"]),
                 text=TextConfig(**record.get("text", {})),
                 init_from=Origin(**record["init_from"]) if record["init_from"] else None,
                 baseline=record.get("baseline"),
@@ -117,87 +118,92 @@ class Run(RunFolder):
         return cls(path, config)
 
     def checkpoints(self) -> list[Checkpoint]:
-        """Return the checkpoints whose manifest holds, oldest first."""
-        return self.look()[0]
+        """Return the checkpoints with a valid manifest, oldest first."""
+        return self.scan_checkpoints()[0]
 
-    def look(self) -> tuple[list[Checkpoint], dict[int, Path]]:
-        """Return the checkpoints, oldest first, and the folders whose manifest does not hold."""
-        for _ in range(_LOOKS):
-            found, broken, pruned = self._look_once()
-            if found or broken or not pruned:
+    def scan_checkpoints(self) -> tuple[list[Checkpoint], dict[int, Path]]:
+        """Return the checkpoints, oldest first, and the step folders without a valid manifest."""
+        for _ in range(_MAX_SCANS):
+            checkpoints, damaged, was_pruned = self._scan_once()
+            if checkpoints or damaged or not was_pruned:
                 break
-        return sorted(found, key=lambda checkpoint: checkpoint.step), broken
+        return sorted(checkpoints, key=lambda checkpoint: checkpoint.step), damaged
 
-    def _look_once(self) -> tuple[list[Checkpoint], dict[int, Path], bool]:
-        """Look at the folders of steps; say whether some were pruned before they were read."""
-        config_record = manifests.file_record(manifests.read(self.path / CONFIG_FILE, MOST_JSON))
-        found, broken, folders = [], dict[int, Path](), dict[int, Path]()
-        for folder in sorted(self.path.iterdir()):  # one being replaced before what replaces it
+    def _scan_once(self) -> tuple[list[Checkpoint], dict[int, Path], bool]:
+        """Scan the step folders; also return whether some were removed before they were read."""
+        config_record = manifests.file_record(
+            manifests.read_file(self.path / CONFIG_FILE, MAX_JSON_BYTES)
+        )
+        checkpoints, damaged, folders = [], dict[int, Path](), dict[int, Path]()
+        for folder in sorted(self.path.iterdir()):  # a replaced folder before the new one
             if match := _STEP_FOLDER.fullmatch(folder.name):
                 folders[int(match[1])] = folder
         for step, folder in folders.items():
-            if sound := _read_records(folder, config_record):
-                found.append(Checkpoint(self, step, folder, *sound))
+            if records := read_records(folder, config_record):
+                checkpoints.append(Checkpoint(self, step, folder, *records))
             elif folder.exists():
-                broken[step] = folder
-        return found, broken, len(found) + len(broken) < len(folders)
+                damaged[step] = folder
+        return checkpoints, damaged, len(checkpoints) + len(damaged) < len(folders)
 
     def select(self, name: str = "best", parts: Iterable[Part] = ("model",)) -> Checkpoint:
-        """Return the checkpoint called `best`, `last` (the newest) or `step-N`, its `parts` read.
+        """Return the checkpoint `best`, `last` (the newest) or `step-N`, and verify its `parts`.
 
-        One that is damaged is passed over with a `DamagedCheckpointWarning`, and the next best or
-        the next newest is taken; one asked for by its step raises `CheckpointError`.
+        If the best or newest checkpoint is damaged, the next one is returned, with a
+        `DamagedCheckpointWarning`. A damaged `step-N` raises `CheckpointError`.
         """
         parts = tuple(parts)
-        for _ in range(_LOOKS):
-            found, broken = self.look()
-            self._check_any(found, broken)
+        for _ in range(_MAX_SCANS):
+            checkpoints, damaged = self.scan_checkpoints()
+            self._require_checkpoint(checkpoints, damaged)
             if name not in ("best", "last"):
-                chosen = self._at(name, found)
-                chosen.verify(parts)
-                return chosen
-            passed_over = []
-            for chosen in _by_loss(found) if name == "best" else found[::-1]:
+                checkpoint = self._find_step(name, checkpoints)
+                checkpoint.verify(parts)
+                return checkpoint
+            problems = []
+            for checkpoint in _sort_by_loss(checkpoints) if name == "best" else checkpoints[::-1]:
                 try:
-                    chosen.verify(parts)
+                    checkpoint.verify(parts)
                 except CheckpointError as error:
-                    if not chosen.path.exists():  # pruned meanwhile: look again
+                    if not checkpoint.path.exists():  # another process removed it: scan again
                         break
-                    passed_over.append(str(error))
+                    problems.append(str(error))
                     continue
-                passed_over += [
-                    f"{folder} is damaged or not whole"
-                    for step, folder in broken.items()
-                    if name == "best" or step > chosen.step
+                problems += [
+                    f"{folder} is damaged or incomplete"
+                    for step, folder in damaged.items()
+                    if name == "best" or step > checkpoint.step
                 ]
-                for each in passed_over:
-                    sentence = f"{each}; {chosen.path.name} is used in its place"
-                    warnings.warn(sentence, DamagedCheckpointWarning, stacklevel=2)
-                return chosen
+                for problem in problems:
+                    message = f"{problem}; charrnn uses {checkpoint.path.name} instead"
+                    warnings.warn(message, DamagedCheckpointWarning, stacklevel=2)
+                return checkpoint
             else:
-                raise CheckpointError(f"no checkpoint in {self.path} is sound: {passed_over[-1]}")
-        raise CheckpointError(f"{self.path} changes while it is read: try again")
+                raise CheckpointError(
+                    f"all checkpoints in {self.path} are damaged ({problems[-1]}): restore the "
+                    "files from a backup, or train a new run"
+                )
+        raise CheckpointError(f"{self.path} changed while charrnn read it: try again")
 
-    def _check_any(self, found: list[Checkpoint], broken: dict[int, Path]) -> None:
-        if not found and broken:
+    def _require_checkpoint(self, checkpoints: list[Checkpoint], damaged: dict[int, Path]) -> None:
+        if not checkpoints and damaged:
             raise CheckpointError(
-                f"no checkpoint in {self.path} is whole and fits its {CONFIG_FILE}: one or the "
-                "other was changed or damaged; bring back the files as they were"
+                f"no checkpoint in {self.path} is complete and matches its {CONFIG_FILE}: a file "
+                "was changed or damaged; restore the original files, or train a new run"
             )
-        if not found:
+        if not checkpoints:
             raise CheckpointError(
-                f"{self.path} holds no complete checkpoint: it was stopped before its first save; "
-                "train it anew"
+                f"{self.path} contains no complete checkpoint: training stopped before the first "
+                "save; remove this folder and train again"
             )
 
-    def _at(self, name: str, found: list[Checkpoint]) -> Checkpoint:
-        steps = {f"step-{each.step}": each for each in found}
-        wanted = re.sub(r"^step-0+(?=\d)", "step-", name)
-        if wanted not in steps:
+    def _find_step(self, name: str, checkpoints: list[Checkpoint]) -> Checkpoint:
+        steps = {f"step-{checkpoint.step}": checkpoint for checkpoint in checkpoints}
+        step_name = re.sub(r"^step-0+(?=\d)", "step-", name)
+        if step_name not in steps:
             raise CheckpointError(
                 f"{self.path} has no checkpoint {name}: choose best, last, {', '.join(steps)}"
             )
-        return steps[wanted]
+        return steps[step_name]
 
     def save(
         self,
@@ -206,43 +212,52 @@ class Run(RunFolder):
         trainer: Mapping[str, NDArray[Any]],
         state: Mapping[str, Any],
     ) -> Checkpoint:
-        """Write a checkpoint whole or not at all, then remove those no longer needed.
+        """Write a checkpoint atomically, then remove the checkpoints that are not needed any more.
 
-        A checkpoint already there for the same step is replaced.
+        It replaces an existing checkpoint of the same step.
         """
         contents = {
             MODEL_FILE: safetensors.numpy.save(dict(model)),
             TRAINER_FILE: safetensors.numpy.save(dict(trainer)),
-            STATE_FILE: as_json(state),
+            STATE_FILE: to_json_bytes(state),
         }
-        manifest = manifests.sealed(
+        manifest = manifests.with_digest(
             {
                 "format": FORMAT,
                 "files": {name: manifests.file_record(data) for name, data in contents.items()},
-                "config": manifests.file_record(manifests.read(self.path / CONFIG_FILE, MOST_JSON)),
+                "config": manifests.file_record(
+                    manifests.read_file(self.path / CONFIG_FILE, MAX_JSON_BYTES)
+                ),
             }
         )
         folder = self.step_folder(step)
-        saving.save(folder, {**contents, MANIFEST_FILE: as_json(manifest)}, f"step {step:,}")
+        saving.save_checkpoint(
+            folder, {**contents, MANIFEST_FILE: to_json_bytes(manifest)}, f"step {step:,}"
+        )
         self._prune()
         return Checkpoint(self, step, folder, manifest, dict(state))
 
     def _prune(self) -> None:
-        """Remove all but the best, the newest and the one that training can step back to."""
-        found = self.checkpoints()
-        kept = [*found[-_KEPT:], *_by_loss(found)[:1], *self.rollback_points(found)[-1:]]
-        saving.remove(old.path for old in found if old not in kept)
+        """Remove all checkpoints except the best, the newest and the last rollback point."""
+        checkpoints = self.checkpoints()
+        kept = [
+            *checkpoints[-_NUM_NEWEST_KEPT:],
+            *_sort_by_loss(checkpoints)[:1],
+            *self.rollback_points(checkpoints)[-1:],
+        ]
+        saving.remove_checkpoints(old.path for old in checkpoints if old not in kept)
 
-    def remove_after(self, step: int) -> None:
-        """Remove the checkpoints of later steps, which training has stepped back from."""
-        saving.remove(each.path for each in self.checkpoints() if each.step > step)
+    def remove_checkpoints_after(self, step: int) -> None:
+        """Remove the checkpoints of later steps, after training has rolled back to `step`."""
+        later = [checkpoint for checkpoint in self.checkpoints() if checkpoint.step > step]
+        saving.remove_checkpoints(checkpoint.path for checkpoint in later)
 
     @staticmethod
     def rollback_points(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
         """Return the checkpoints that training can return to after divergence.
 
-        They are the one at the start and the evaluated ones: these do not depend on when a run
-        was stopped, so neither does its result.
+        These are the checkpoint of step 0 and the evaluated ones. They do not depend on when a
+        run was stopped, so the result of the run does not depend on it either.
         """
         return [
             checkpoint
@@ -251,41 +266,17 @@ class Run(RunFolder):
         ]
 
 
-def _by_loss(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
-    """Return them best first: by the held-out loss on the text in force, the others after those."""
+def _sort_by_loss(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
+    """Return the checkpoints in the order of their held-out loss on the current text.
+
+    Checkpoints without such a loss come last, the newest first.
+    """
     text = checkpoints[-1].state.get("corpus") if checkpoints else None
 
     def order(checkpoint: Checkpoint) -> tuple[bool, float, int]:
         loss = checkpoint.val_loss
-        judged = loss is not None and checkpoint.state.get("corpus") == text
-        return not judged, loss if judged and loss is not None else 0.0, -checkpoint.step
+        if loss is None or checkpoint.state.get("corpus") != text:
+            return True, 0.0, -checkpoint.step
+        return False, loss, -checkpoint.step
 
     return sorted(checkpoints, key=order)
-
-
-def _read_records(
-    folder: Path, config_record: FileRecord
-) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """Return manifest and state if they are whole and fit the files beside them and config.json."""
-    try:
-        if folder.is_symlink():
-            return None
-        data = manifests.read(folder / MANIFEST_FILE, SPARE)
-        manifest = read_json(folder / MANIFEST_FILE, data)
-        sizes = {name: (folder / name).lstat().st_size for name in _FILES}
-        holds = (
-            manifests.is_sealed(manifest, data)
-            and manifest["config"] == config_record
-            and all(set(each) == {"size", "sha256"} for each in manifest["files"].values())
-            and sizes == {name: record["size"] for name, record in manifest["files"].items()}
-        )
-        if not holds:
-            return None
-        path = folder / STATE_FILE
-        state = read_json(path, manifests.read_verified(path, manifest["files"][STATE_FILE], SPARE))
-        check_value("val_loss", state["val_loss"], float | None, Range(0, 1e15))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
-    except (CheckpointError, ConfigError):
-        return None
-    return manifest, state

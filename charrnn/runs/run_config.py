@@ -1,11 +1,11 @@
-"""What a run remembers, as `config.json` holds it; each value is checked, wherever it came from."""
+"""The contents of `config.json`. Every value is checked, because the file may be untrusted."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 from charrnn.config.checks import CheckedFields, Range, check_sha256, check_text
 from charrnn.config.model import ModelConfig
-from charrnn.config.text import PLAIN, TextConfig
+from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
 from charrnn.config.training import ResolvedTrainConfig
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.errors import ConfigError
@@ -13,7 +13,7 @@ from charrnn.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """The checkpoint that a run's weights came from, and the SHA-256 of its model."""
+    """The checkpoint from which a run took its initial weights, and the SHA-256 of its model."""
 
     path: str
     sha256: str
@@ -25,16 +25,16 @@ class Origin:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(CheckedFields):
-    """All that `config.json` holds: what a run is, fixed when it starts."""
+    """The contents of `config.json`, which are fixed when a run starts."""
 
     model: ModelConfig
     training: ResolvedTrainConfig
     vocabulary: tuple[str, ...]
     corpus: CorpusRecord
-    text: TextConfig = PLAIN
+    text: TextConfig = DEFAULT_TEXT_CONFIG
     init_from: Origin | None = None
     baseline: Annotated[float | None, Range(0, 1e9)] = None
-    """Loss of a 5-gram model on the held-out part, in nats per character; None: not measured."""
+    """The held-out loss of a 5-gram model, in nats per character; None if it was not measured."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

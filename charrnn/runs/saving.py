@@ -1,9 +1,9 @@
-"""How a run folder is written: by one process at a time, each checkpoint whole or not at all.
+"""Writing of run folders: only one process at a time can write; checkpoints are written atomically.
 
-RUN/.lock .writer            held by the process that trains; its number
-RUN/.saving/                 a checkpoint that is being written
-RUN/.replaced-step-00001000/ one that another takes the place of
-RUN/.removed-step-00001000/  one that is being removed
+RUN/.lock .writer            the lock of the process that trains, and its process ID
+RUN/.saving/                 a checkpoint while it is written
+RUN/.replaced-step-00001000/ an old checkpoint while it is replaced
+RUN/.removed-step-00001000/  a checkpoint while it is removed
 """
 
 import contextlib
@@ -19,54 +19,55 @@ from charrnn.files import sync_folder, write_synced
 from charrnn.runs.layout import CONFIG_FILE
 
 _SAVING, _REPLACED, _REMOVED = ".saving", ".replaced-", ".removed-"
-_LOCK, _WRITER = ".lock", ".writer"
+_LOCK_FILE, _WRITER_FILE = ".lock", ".writer"
 
 
 @contextlib.contextmanager
-def writing(run: Path) -> Iterator[None]:
-    """Keep other processes from writing to a run; raise `CheckpointError` if one does.
+def lock_for_writing(run: Path) -> Iterator[None]:
+    """Lock a run in a block; raise `CheckpointError` if another process holds the lock.
 
-    The system lets go of the lock when the process ends, however it ends.
+    The system releases the lock when the process ends, also if it is killed.
     """
-    lock = filelock.FileLock(run / _LOCK, timeout=0)
+    lock = filelock.FileLock(run / _LOCK_FILE, timeout=0)
     try:
         run.mkdir(parents=True, exist_ok=True)
         lock.acquire()
-        (run / _WRITER).write_text(f"{os.getpid()}", encoding="ascii")
-        _clear_away(run)
+        (run / _WRITER_FILE).write_text(f"{os.getpid()}", encoding="ascii")
+        _clean_up(run)
     except filelock.Timeout:
         raise CheckpointError(
-            f"{run} is being trained by another process{_writer(run)}: wait until it ends, stop "
+            f"another process{_describe_writer(run)} is training {run}: wait until it ends, stop "
             "it, or give another folder with --out-dir"
         ) from None
     except OSError as error:
         lock.release()
         raise CheckpointError(
-            f"the run folder {run} cannot be written ({error.strerror}): make it writable, or "
-            "give another one with --out-dir"
+            f"the run folder {run} cannot be written ({error.strerror}): change its permissions, "
+            "or give another folder with --out-dir"
         ) from None
     try:
         yield
     finally:
         with contextlib.suppress(OSError):
-            (run / _WRITER).unlink()
+            (run / _WRITER_FILE).unlink()
         lock.release()
-        if not (run / CONFIG_FILE).exists():  # no run came of it
+        if not (run / CONFIG_FILE).exists():  # no run was created
             with contextlib.suppress(OSError):
-                (run / _LOCK).unlink()
+                (run / _LOCK_FILE).unlink()
                 run.rmdir()
 
 
-def save(folder: Path, contents: Mapping[str, bytes], what: str) -> None:
-    """Write the files of a checkpoint in this order, then put it in its place.
+def save_checkpoint(folder: Path, contents: Mapping[str, bytes], label: str) -> None:
+    """Write the files of a checkpoint to a temporary folder, then rename it to `folder`.
 
-    Raises `CheckpointError` where the disk is full or fails: what was there before is there still.
+    Raises `CheckpointError` if the disk is full or fails; the existing checkpoints remain intact.
+    `label` names the checkpoint in the message.
     """
     run = folder.parent
     temporary, replaced = run / _SAVING, run / f"{_REPLACED}{folder.name}"
     try:
-        _clear_away(run)
-        check_room(run, sum(map(len, contents.values())), f"{what} could not be saved")
+        _clean_up(run)
+        check_free_space(run, sum(map(len, contents.values())), f"{label} could not be saved")
         temporary.mkdir()
         for name, data in contents.items():
             write_synced(temporary / name, data)
@@ -77,38 +78,41 @@ def save(folder: Path, contents: Mapping[str, bytes], what: str) -> None:
         sync_folder(run)
     except OSError as error:
         raise CheckpointError(
-            f"{what} could not be saved in {run} ({error.strerror}): make room or mend the disk, "
-            "then `charrnn resume`; the checkpoints saved before are intact"
+            f"{label} could not be saved in {run} ({error.strerror}): free some space or repair "
+            "the disk, then run `charrnn resume`; the earlier checkpoints are intact"
         ) from None
     finally:
         with contextlib.suppress(OSError):
-            _clear_away(run)
+            _clean_up(run)
 
 
-def remove(folders: Iterable[Path]) -> None:
-    """Remove checkpoints; where that fails, the next save tries again."""
+def remove_checkpoints(folders: Iterable[Path]) -> None:
+    """Remove checkpoints; if this fails, the next save tries again."""
     for folder in folders:
-        # Renamed first, so that no reader takes what is half removed for damaged.
+        # Rename first, so that no reader sees an incomplete folder as a damaged checkpoint.
         removed = folder.with_name(f"{_REMOVED}{folder.name}")
         with contextlib.suppress(OSError):
             folder.rename(removed)
         shutil.rmtree(removed, ignore_errors=True)
 
 
-def check_room(folder: Path, needed: int, what: str) -> None:
-    """Raise `CheckpointError` unless so many bytes are free on the disk of a folder."""
+def check_free_space(folder: Path, needed: int, problem: str) -> None:
+    """Raise `CheckpointError` if the disk of a folder has fewer free bytes than `needed`.
+
+    `problem` is the start of the message.
+    """
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise CheckpointError(
-            f"{what} in {folder}: {needed / 1e6:,.1f} MB are needed and {free / 1e6:,.1f} are free "
-            "on that disk; make room there"
+            f"{problem} in {folder}: {needed / 1e6:,.1f} MB are needed, but only "
+            f"{free / 1e6:,.1f} MB are free on that disk; free some space there"
         )
 
 
-def _clear_away(run: Path) -> None:
-    """Remove what a save leaves when it fails; what it was about to replace comes back."""
-    for litter in (run / _SAVING, *run.glob(f"{_REMOVED}*")):
-        shutil.rmtree(litter, ignore_errors=True)
+def _clean_up(run: Path) -> None:
+    """Remove the temporary folders of a failed save; restore the checkpoint that it replaced."""
+    for temporary in (run / _SAVING, *run.glob(f"{_REMOVED}*")):
+        shutil.rmtree(temporary, ignore_errors=True)
     for replaced in run.glob(f"{_REPLACED}*"):
         folder = run / replaced.name.removeprefix(_REPLACED)
         if folder.exists():
@@ -117,9 +121,9 @@ def _clear_away(run: Path) -> None:
             replaced.rename(folder)
 
 
-def _writer(run: Path) -> str:
+def _describe_writer(run: Path) -> str:
     try:
-        number = (run / _WRITER).read_text(encoding="ascii")[:20]
+        process_id = (run / _WRITER_FILE).read_text(encoding="ascii")[:20]
     except (OSError, ValueError):
-        number = ""
-    return f" (number {number})" if number.isdigit() else ""
+        process_id = ""
+    return f" (process ID {process_id})" if process_id.isdigit() else ""

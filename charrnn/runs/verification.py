@@ -1,4 +1,4 @@
-"""Every byte of a run, checked: what `charrnn verify` tells."""
+"""Verification of every byte of a run, for `charrnn verify`."""
 
 from typing import NamedTuple
 
@@ -9,50 +9,50 @@ from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
 
 
-class Verified(NamedTuple):
-    """A file or folder of a run, and what is wrong with it: nothing if `damage` is None."""
+class VerifiedFile(NamedTuple):
+    """A file or folder of a run that was verified; `damage` is None if it is intact."""
 
     name: str
     bytes: int
     damage: str | None
 
 
-def verified(run: Run) -> list[Verified]:
-    """Check the files of a run that could be opened: the oldest checkpoint first.
+def verify_run(run: Run) -> list[VerifiedFile]:
+    """Verify all files of a run, the oldest checkpoint first.
 
-    A checkpoint's manifest vouches for its files and for config.json; metrics.jsonl, which has
-    none, holds if each of its lines is a row.
+    The manifest of a checkpoint covers its files and config.json. metrics.jsonl has no manifest: it
+    is intact if each of its lines is a row.
     """
-    found, broken = run.look()
-    results = [_checked(each) for each in found]
+    checkpoints, damaged = run.scan_checkpoints()
+    results = [_verify_checkpoint(checkpoint) for checkpoint in checkpoints]
     results += [
-        Verified(folder.name, 0, "its manifest does not hold: it is damaged, or not whole")
-        for _, folder in sorted(broken.items())
+        VerifiedFile(folder.name, 0, "its manifest is not valid: it is damaged or incomplete")
+        for _, folder in sorted(damaged.items())
     ]
-    if not found and not broken:
-        results.append(Verified(run.path.name, 0, "it holds no checkpoint"))
+    if not checkpoints and not damaged:
+        results.append(VerifiedFile(run.path.name, 0, "it contains no checkpoint"))
     if run.metrics_path.exists():
-        results.append(_curves(run))
+        results.append(_verify_metrics(run))
     return results
 
 
-def _checked(checkpoint: Checkpoint) -> Verified:
+def _verify_checkpoint(checkpoint: Checkpoint) -> VerifiedFile:
     size = sum(record["size"] for record in checkpoint.manifest["files"].values())
     try:
         checkpoint.verify()
         for part in ("model", "trainer"):
             checkpoint.load(part)
     except CheckpointError as error:
-        return Verified(checkpoint.path.name, size, str(error))
-    return Verified(checkpoint.path.name, size, None)
+        return VerifiedFile(checkpoint.path.name, size, str(error))
+    return VerifiedFile(checkpoint.path.name, size, None)
 
 
-def _curves(run: Run) -> Verified:
+def _verify_metrics(run: Run) -> VerifiedFile:
     path = run.metrics_path
     try:
-        data = manifests.read(path, path.lstat().st_size)
+        data = manifests.read_file(path, path.lstat().st_size)
         lines, rows = len(data.decode().splitlines()), len(read_rows(path))
         damage = f"line {rows + 1} of {lines} is not a row" if rows < lines else None
     except (CheckpointError, OSError, ValueError, RecursionError) as error:
-        return Verified(path.name, 0, str(error))
-    return Verified(path.name, len(data), damage)
+        return VerifiedFile(path.name, 0, str(error))
+    return VerifiedFile(path.name, len(data), damage)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config.sampling import MOST_COPIED, SampleConfig
+from charrnn.config.sampling import MAX_LOOKBACK, SampleConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import UNKNOWN, Vocabulary
 from charrnn.errors import ConfigError
@@ -33,7 +33,7 @@ class Place(NamedTuple):
 
     def after(self, character: str) -> "Place":
         """Return the place behind a character."""
-        before = (self.before + character)[-MOST_COPIED:]
+        before = (self.before + character)[-MAX_LOOKBACK:]
         if character == "\n":
             return Place(self.line + 1, 0, before)
         return Place(self.line, self.column + 1, before)
@@ -45,7 +45,7 @@ Rule = Callable[[Place], Allowed]
 def first_place(prompt: str) -> Place:
     """Return the place behind a prompt."""
     begun = len(prompt) - (prompt.rfind("\n") + 1)
-    before = prompt[-MOST_COPIED:]
+    before = prompt[-MAX_LOOKBACK:]
     return Place(-1, begun, before) if begun else Place(0, 0, before)
 
 

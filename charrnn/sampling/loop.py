@@ -259,7 +259,7 @@ def generate(
     writer = writer_for(source)
     return [
         text
-        for one in chosen.at_each_temperature()
+        for one in chosen.split_temperatures()
         for text in _joined(stream_samples(writer, prompt, one, corpus), one.num_samples)
     ]
 

@@ -141,7 +141,7 @@ def quantization_cost(run: str = BUNDLED) -> Quantization:
         )
     )
     return Quantization(
-        run, catalogue.bundled(), len(codes), float32, quantized, quantized - float32
+        run, catalogue.bundled_name(), len(codes), float32, quantized, quantized - float32
     )
 
 

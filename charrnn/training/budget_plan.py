@@ -48,7 +48,7 @@ class BudgetPlan:
         """
         if progress.step:
             return seconds / progress.step
-        work = (1 + _BACKWARD_WORK) * self.config.batch_characters / characters
+        work = (1 + _BACKWARD_WORK) * self.config.characters_per_step / characters
         return max(_SHORTEST_STEP, work * evaluation_seconds)
 
     def seconds_left(self, progress: Progress, step_seconds: float) -> float | None:

@@ -12,7 +12,7 @@ import numpy as np
 from charrnn.config.model import ModelConfig
 from charrnn.config.text import TextConfig
 from charrnn.config.training import TrainConfig
-from charrnn.data.catalogue import bundled
+from charrnn.data.catalogue import bundled_name
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import code_points
 from charrnn.runs.run_config import RunConfig
@@ -67,7 +67,7 @@ def dry_run(
     init_from: str | None,
 ) -> Diagnosis:
     """Read a text and examine it; see `charrnn.train` for the arguments. Raises `CharrnnError`."""
-    corpus = Corpus.open(sources or [bundled()], text)
+    corpus = Corpus.open(sources or [bundled_name()], text)
     new_run = prepare_new_run(corpus, training, model, init_from=init_from)
     return examine(corpus, new_run.trainer)
 
@@ -79,7 +79,7 @@ def examine(corpus: Corpus, trainer: Trainer) -> Diagnosis:
     lines, duplicates = _lines(corpus)
     occurrences = dict(zip(corpus.vocabulary.characters, corpus.counts, strict=False))
     counts = dict(sorted(occurrences.items(), key=lambda each: -each[1]))
-    parameters = config.model.parameters(len(config.vocabulary))
+    parameters = config.model.count_parameters(len(config.vocabulary))
     weights = _NUMBER * parameters
     return Diagnosis(
         config=config,
@@ -131,8 +131,8 @@ def _is_suspicious(character: str) -> bool:
 def _activations(config: RunConfig) -> int:
     """Return about what a step keeps for its backward pass."""
     training, model = config.training, config.model
-    positions = training.batch_characters
-    a_layer = (model.gates + 4) * model.hidden_size  # gates, cell, output, two masks
+    positions = training.characters_per_step
+    a_layer = (model.num_gates + 4) * model.hidden_size  # gates, cell, output, two masks
     return _NUMBER * positions * (model.num_layers * a_layer + 3 * len(config.vocabulary))
 
 

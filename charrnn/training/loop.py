@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from charrnn.config.model import ModelConfig
-from charrnn.config.text import PLAIN, TextConfig
+from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
 from charrnn.config.training import Budget, TrainConfig
 from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus
@@ -33,7 +33,7 @@ def train(
     corpus: Corpus | str | Path | Sequence[str | Path] | None = None,
     config: TrainConfig | None = None,
     model: ModelConfig | None = None,
-    text_config: TextConfig = PLAIN,
+    text_config: TextConfig = DEFAULT_TEXT_CONFIG,
     *,
     out_dir: str | Path | None = None,
     init_from: str | None = None,
@@ -53,7 +53,7 @@ def train(
     with Group.joined() as group:
         restarted = group.on_rank_zero(lambda: run_before_restart(group.ranks, out_dir))
         if restarted:
-            with group.rank_zero_context(restarted.writing):
+            with group.rank_zero_context(restarted.lock_for_writing):
                 yield from _resume(restarted, ResumeRequest(), progress, stop, group)
             return
         if isinstance(corpus, Corpus):
@@ -70,7 +70,7 @@ def train(
             text, config, model, out_dir=out_dir, init_from=init_from, group=group
         )
         trainer = new_run.trainer
-        with group.rank_zero_context(trainer.run.writing):
+        with group.rank_zero_context(trainer.run.lock_for_writing):
             notes = (*text.notes, *idle_gpus(trainer.model.device, group.ranks.size))
             trainer.create()  # from here on, the run can be resumed
             yield _started(trainer, added_characters=new_run.added_characters, notes=notes)
@@ -96,7 +96,7 @@ def resume(
     with Group.joined() as group:
         resumed = group.on_rank_zero(lambda: find_run_to_resume(run))
         request = ResumeRequest(budget, corpus, device, threads)
-        with group.rank_zero_context(resumed.writing):
+        with group.rank_zero_context(resumed.lock_for_writing):
             yield from _resume(resumed, request, progress, stop or threading.Event(), group)
 
 
@@ -127,7 +127,7 @@ def _started(
         step=progress.step,
         training_characters=trainer.training_characters,
         held_out_characters=trainer.held_out_characters,
-        parameters=model.config.parameters(len(model.vocabulary)),
+        parameters=model.config.count_parameters(len(model.vocabulary)),
         steps_per_epoch=trainer.plan.steps_per_epoch,
         budget=progress.budget,
         horizon=progress.horizon,

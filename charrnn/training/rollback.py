@@ -50,7 +50,7 @@ def rolled_back(progress: Progress, checkpoint: Checkpoint) -> Progress:
     them since the checkpoint.
     """
     return dataclasses.replace(
-        Progress.of(checkpoint),
+        Progress.from_checkpoint(checkpoint),
         rollbacks=progress.rollbacks + 1,
         budget=progress.budget,
         horizon=progress.horizon,

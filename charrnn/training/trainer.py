@@ -159,7 +159,7 @@ class Trainer:
             learning_rate=learning_rate,
             seconds=result.seconds,
         )
-        speed = self._recorder.add_step(self.plan.config.batch_characters, result.duration)
+        speed = self._recorder.add_step(self.plan.config.characters_per_step, result.duration)
         return Step(
             step=step,
             epoch=progress.epoch,
@@ -221,7 +221,7 @@ class Trainer:
 
     def _write_row(self, preview: str | None = None) -> None:
         self._recorder.write_row(self.progress, preview)
-        self.progress.start_row()
+        self.progress.start_metrics_row()
 
     def save(self) -> Saved:
         """Write a checkpoint; raise `DivergedError` if a weight is not finite."""
@@ -240,7 +240,7 @@ class Trainer:
         self.restore(checkpoint)
         self._recorder.discard()
         self.save()  # stores the number of rollbacks
-        self._group.on_rank_zero(lambda: self.run.remove_after(self.progress.step))
+        self._group.on_rank_zero(lambda: self.run.remove_checkpoints_after(self.progress.step))
         return SteppedBack(
             why=str(error),
             step=self.progress.step,

@@ -31,8 +31,12 @@ from tests.conftest import VERSE, Cli
 FAILURES: list[tuple[type[CharrnnError], list[str], str]] = [
     (CorpusError, ["train", "nowhere.txt"], "there is no file nowhere.txt"),
     (CorpusError, ["train", "latin1.txt"], "latin1.txt is not UTF-8 text: byte 0xe9 at offset 3"),
-    (DownloadError, ["train", "alice"], "alice could not be fetched (127.0.0.1:1: "),
-    (VocabularyError, ["sample", "verse", "-p", "~"], "these are not among them: '~' (U+007E)"),
+    (DownloadError, ["train", "alice"], "alice could not be downloaded (127.0.0.1:1: "),
+    (
+        VocabularyError,
+        ["sample", "verse", "-p", "~"],
+        "not know these characters: '~' (U+007E)",
+    ),
     (CheckpointError, ["sample", "nobody"], "there is no run nobody"),
     (ConfigError, ["train", "--dropout", "2"], "dropout must be a number from 0 to 0.95, not 2.0"),
     (DeviceError, ["train", "--device", "mps"], "--device mps cannot be used"),

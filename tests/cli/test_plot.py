@@ -4,14 +4,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from charrnn.runs.curves import curves
+from charrnn.runs.curves import read_curves
 from charrnn.training.events import Finished
 from tests.conftest import Cli
 
 
 def test_a_run_without_a_curve_is_drawn_empty(finished: Finished, cli: Cli) -> None:
     finished.run.metrics_path.unlink()
-    assert curves([finished.run]).series == ()
+    assert read_curves([finished.run]).series == ()
     assert cli("plot").out == "nothing to draw yet\n"
     assert cli("plot", "-o", "curve.png").code == 0
 

@@ -37,7 +37,7 @@ def test_train_goes_to_the_folder_given_and_never_over_a_run(cli: Cli, text_file
     assert cli("train", text_file, *TINY, "-o", "here").out == "here\n"
     refused = cli("train", text_file, *TINY, "-o", "here")
     assert refused.code == 1
-    assert "here already holds a run" in refused.err
+    assert "here already contains a run" in refused.err
 
 
 def test_init_from_says_what_was_added(cli: Cli, finished: Finished, tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_a_signal_while_the_text_is_read_ends_with_its_code(tmp_path: Path) -> N
         file.writelines([VERSE.encode() * 10_000] * 100)
     process = program("train", "large.txt", *SMALL)
     assert process.stderr
-    assert process.stderr.readline().startswith("looking at ")
+    assert process.stderr.readline().startswith("reading ")
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 143

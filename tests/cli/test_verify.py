@@ -48,7 +48,7 @@ def test_commands_use_what_is_sound_and_say_so(finished: Finished, cli: Cli) -> 
         outcome = cli(*command)
         assert outcome.code == 0
         assert "is damaged: expected SHA-256" in outcome.err
-        assert "; step-00000020 is used in its place" in outcome.err
+        assert "; charrnn uses step-00000020 instead" in outcome.err
         assert outcome.err.count("warning: ") == 1
     resumed = cli("resume", "verse", "--max-steps", "31")
     assert resumed.code == 0

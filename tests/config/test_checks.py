@@ -25,7 +25,7 @@ CONFIGS: tuple[type, ...] = (
 
 
 @pytest.mark.parametrize(
-    ("config", "settings", "sentence"),
+    ("config", "settings", "message"),
     [
         (ModelConfig, {"hidden_size": 0}, "hidden_size must be a whole number from 1 to 16,384"),
         (ModelConfig, {"cell": "tree"}, "cell must be one of lstm, gru, rnn, not 'tree'"),
@@ -41,12 +41,12 @@ CONFIGS: tuple[type, ...] = (
         (SampleConfig, {"stop": ""}, "stop must be at least one character"),
     ],
 )
-def test_values_out_of_range_are_named_with_the_range(config, settings, sentence) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(ConfigError, match=sentence):
+def test_the_error_names_the_setting_and_its_range(config, settings, message) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ConfigError, match=message):
         config(**settings)
 
 
-def test_a_size_out_of_range_is_named() -> None:
+def test_a_benchmark_size_out_of_range_is_an_error() -> None:
     with pytest.raises(ConfigError, match="seq_length"):
         BenchConfig(seq_length=1)
 
@@ -56,18 +56,18 @@ ANYTHING = st.one_of(
 )
 
 
-def is_valid(value: object, kind: object, limits: Range = UNLIMITED) -> bool:
-    """Return whether `check_value` accepts a value; if not, check what its error names."""
+def is_valid(value: object, expected_type: object, value_range: Range = UNLIMITED) -> bool:
+    """Return whether `check_value` accepts a value; if not, check the error message."""
     try:
-        check_value("setting", value, kind, limits)
+        check_value("setting", value, expected_type, value_range)
     except ConfigError as error:
         message = str(error)
     else:
         return True
     assert message.startswith("setting must be ")
-    shown = str(value)[:80] if kind in (str, str | None) else value
+    shown = str(value)[:80] if expected_type in (str, str | None) else value
     assert message.endswith(f", not {shown!r}")
-    assert str(limits) in message or limits == UNLIMITED
+    assert str(value_range) in message or value_range == UNLIMITED
     return False
 
 
@@ -87,27 +87,29 @@ def test_numbers_within_the_range_are_valid(value: object, low: float, high: flo
 
 @given(st.integers(0, 9), st.integers(0, 9))
 def test_both_ends_of_a_range_are_valid(low: int, size: int) -> None:
-    ends = Range(low, low + size)
-    for kind in (int, float):
-        assert [is_valid(n, kind, ends) for n in (ends.low, ends.high)] == [True, True]
-        assert [is_valid(n, kind, ends) for n in (low - 1, low + size + 1)] == [False, False]
+    value_range = Range(low, low + size)
+    for number_type in (int, float):
+        for inside in (low, low + size):
+            assert is_valid(inside, number_type, value_range)
+        for outside in (low - 1, low + size + 1):
+            assert not is_valid(outside, number_type, value_range)
 
 
 @given(st.lists(st.floats(-2, 2)).map(tuple))
 def test_each_number_of_a_tuple_is_checked(numbers: tuple[float, ...]) -> None:
-    kind, limits = float | tuple[float, ...], Range(0, 1)
+    expected_type, value_range = float | tuple[float, ...], Range(0, 1)
     invalid = [number for number in numbers if not 0 <= number <= 1]
     if invalid:
         with pytest.raises(ConfigError, match=f"from 0 to 1, not {invalid[0]!r}"):
-            check_value("setting", numbers, kind, limits)
+            check_value("setting", numbers, expected_type, value_range)
     else:
-        check_value("setting", numbers, kind, limits)
+        check_value("setting", numbers, expected_type, value_range)
     with pytest.raises(ConfigError, match="must be a number"):
-        check_value("setting", numbers, float, limits)
+        check_value("setting", numbers, float, value_range)
 
 
 @given(ANYTHING)
-def test_texts_and_choices(value: object) -> None:
+def test_strings_and_choices_are_checked(value: object) -> None:
     assert is_valid(value, str) == isinstance(value, str)
     assert is_valid(value, str | None) == (isinstance(value, str) or value is None)
     assert is_valid(value, Literal["a", "b"]) == (value in ("a", "b"))
@@ -115,11 +117,11 @@ def test_texts_and_choices(value: object) -> None:
 
 
 @pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
-def test_infinities_and_nan_are_refused(number: float) -> None:
+def test_infinities_and_nan_are_invalid(number: float) -> None:
     assert not is_valid(number, float, Range(-1e300, 1e300))
 
 
-def test_whole_numbers_too_large_for_a_float_are_refused() -> None:
+def test_integers_too_large_for_a_float_are_invalid() -> None:
     assert not is_valid(10**400, float, Range(-1e300, 1e300))
 
 
@@ -132,12 +134,12 @@ def test_every_number_has_a_range() -> None:
     classes = list(config_classes())
     assert {*CONFIGS, RunConfig, Progress, CorpusRecord} <= set(classes)
     for cls in classes:
-        for name, (kind, limits) in field_checks(cls).items():
-            kinds = {kind, *get_args(kind)}
-            assert (limits == UNLIMITED) != bool(kinds & {int, float}), (cls, name)
+        for name, (expected_type, value_range) in field_checks(cls).items():
+            types = {expected_type, *get_args(expected_type)}
+            assert (value_range == UNLIMITED) != bool(types & {int, float}), (cls, name)
 
 
 def test_every_setting_has_a_type_that_is_checked() -> None:
     for cls in CONFIGS:
-        for name, (kind, limits) in field_checks(cls).items():
-            assert not is_valid(object(), kind, limits), (cls, name)
+        for name, (expected_type, value_range) in field_checks(cls).items():
+            assert not is_valid(object(), expected_type, value_range), (cls, name)

@@ -13,7 +13,7 @@ OPTIONAL_FIELDS = {"save_every", *(field.name for field in dataclasses.fields(Bu
 
 
 @pytest.mark.parametrize("name", RESOLVED_FIELDS)
-def test_a_resolved_config_needs_each_value(name: str) -> None:
+def test_a_resolved_config_requires_every_value(name: str) -> None:
     values = {**dataclasses.asdict(UNREGULARISED)}
     with pytest.raises(ConfigError, match=f"{name} must be .*, not None"):
         ResolvedTrainConfig(**{**values, name: None})
@@ -23,7 +23,7 @@ def test_a_resolved_config_needs_each_value(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["device", "precision"])
-def test_a_resolved_config_refuses_auto(name: str) -> None:
+def test_a_resolved_config_does_not_accept_auto(name: str) -> None:
     settings: dict[str, Any] = {name: "auto"}
     with pytest.raises(ConfigError, match=f"{name} must be one of .*, not 'auto'"):
         dataclasses.replace(UNREGULARISED, **settings)
@@ -39,15 +39,15 @@ def test_only_limits_and_save_every_of_a_resolved_config_may_be_none() -> None:
                 dataclasses.replace(UNREGULARISED, **settings)
 
 
-def test_a_resolved_config_has_the_ranges_of_the_given_one() -> None:
+def test_a_resolved_config_has_the_ranges_of_train_config() -> None:
     with pytest.raises(ConfigError, match=r"dropout must be a number from 0 to 0\.95, not 1"):
         dataclasses.replace(UNREGULARISED, dropout=1)
 
 
-def test_any_limit_makes_a_budget_named() -> None:
-    assert not Budget().named
-    assert not TrainConfig(batch_size=3).named
+def test_a_budget_with_any_limit_has_a_limit() -> None:
+    assert not Budget().has_limit
+    assert not TrainConfig(batch_size=3).has_limit
     limits: list[dict[str, Any]] = [{"epochs": 1}, {"max_steps": 1}, {"max_time": 1}]
     for limit in limits:
-        assert Budget(**limit).named
+        assert Budget(**limit).has_limit
         assert TrainConfig(**limit).limits == Budget(**limit)

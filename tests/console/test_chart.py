@@ -26,7 +26,7 @@ def test_a_chart_fits_and_tells_its_axes() -> None:
 
 def test_a_chart_of_one_point_or_a_level_stands() -> None:
     assert any(each >= "⠁" for line in shown([Series("x", ((3, 2),))])[2:-2] for each in line)
-    flat = shown([Series("5-gram", ((0, 2), (10, 2)), "level")])[2:-2]
+    flat = shown([Series("5-gram", ((0, 2), (10, 2)), "baseline")])[2:-2]
     assert sum(any(each > "\u2800" for each in line) for line in flat) == 1
 
 

@@ -104,7 +104,7 @@ def test_what_cannot_be_done_is_said_and_the_conversation_goes_on(session: Sessi
     assert "error: there is no command /dance: /help" in session.ask("/dance")
     assert "error: temperature must be a number from 0" in session.ask("/temperature -1")
     assert "error: 'warm' is not a number" in session.ask("/temperature warm")
-    assert "these are not among them: '~'" in session.ask("~")
+    assert "does not know these characters: '~'" in session.ask("~")
     assert "No such file or directory" in session.ask("/save no/such/folder")
     assert session.ask("The").startswith("The")
 

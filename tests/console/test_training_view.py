@@ -124,14 +124,14 @@ def test_the_reading_of_a_text_is_a_bar_on_a_terminal_and_a_line_per_task_elsewh
 ) -> None:
     console = terminal(80, 30)
     view = view_on(console, monkeypatch)
-    view.show_reading(Reading("looking at novel", 1 << 20, 4 << 20))
+    view.show_reading(Reading("reading novel", 1 << 20, 4 << 20))
     with console.capture() as shown:
         console.print(view._live.renderable)
-    assert "25%  looking at novel" in shown.get()
+    assert "25%  reading novel" in shown.get()
 
     file = io.StringIO()
     view = view_on(Console(file=file, width=200), monkeypatch)
-    for task in ("looking at novel", "encoding novel"):
+    for task in ("reading novel", "encoding novel"):
         for done in (1, 2, 3):
             view.show_reading(Reading(task, done << 20, 4 << 20))
-    assert file.getvalue().splitlines() == ["looking at novel", "encoding novel"]
+    assert file.getvalue().splitlines() == ["reading novel", "encoding novel"]

@@ -1,4 +1,4 @@
-"""Fixtures of the tests of texts."""
+"""Fixtures of the tests of `charrnn.data`."""
 
 import pytest
 
@@ -6,8 +6,8 @@ from charrnn.data import encoded_cache, progress, sources
 
 
 @pytest.fixture
-def kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Treat every text as a large one, read a few bytes at once."""
-    monkeypatch.setattr(encoded_cache, "SMALL", 0)
+def cache_all_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Store every text in the cache, as if it were large, and read a few bytes at once."""
+    monkeypatch.setattr(encoded_cache, "MIN_CACHED_BYTES", 0)
     monkeypatch.setattr(sources, "CHUNK", 16)
     monkeypatch.setattr(progress, "CHUNK", 16)

@@ -1,4 +1,4 @@
-"""Train on large.txt; print the memory that it takes beyond the program without a text, in MiB."""
+"""Train on large.txt; print the increase of the peak memory by training, in MiB."""
 
 import resource
 import sys
@@ -9,13 +9,13 @@ from charrnn.config.training import TrainConfig
 from charrnn.training.loop import train
 
 
-def peak() -> float:
+def peak_memory() -> float:
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
-empty = peak()
+before = peak_memory()
 small = TrainConfig(batch_size=32, seq_length=64, max_steps=40, eval_every=99, device="cpu")
 for _ in train("large.txt", small, ModelConfig(num_layers=2, hidden_size=16)):
     pass
-print(peak() - empty)
+print(peak_memory() - before)

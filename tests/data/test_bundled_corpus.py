@@ -1,4 +1,4 @@
-"""The bundled play is real writing, laid out as the model is to learn it."""
+"""The bundled play has enough text, a regular layout and few repetitions."""
 
 import re
 import string
@@ -8,9 +8,9 @@ import pytest
 
 from charrnn.data import catalogue
 
-SMALLEST = 120_000  # bytes
-MOST_REPEATS = 4  # of a phrase of five words
-REFRAINS = {  # lines of songs, of the prophecy and of the oath that come again on purpose
+MIN_BYTES = 120_000
+MAX_REPEATS = 4  # of a phrase of five words
+REFRAINS = {  # lines of songs, of the prophecy and of the oath that are repeated on purpose
     "lay it low and tread it down",
     "spade for sceptre clay for crown",
     "ring bell under the water o",
@@ -32,7 +32,7 @@ DIRECTION = re.compile(r"\[\S.*\S\]")
 
 @pytest.fixture(scope="module")
 def text() -> str:
-    path = catalogue.find(catalogue.bundled())
+    path = catalogue.find_text(catalogue.bundled_name())
     assert path
     return path.read_bytes().decode("ascii")
 
@@ -51,10 +51,10 @@ def is_layout(line: str) -> bool:
 
 
 def test_it_is_long_enough_to_learn_from(text: str) -> None:
-    assert len(text) >= SMALLEST
+    assert len(text) >= MIN_BYTES
 
 
-def test_it_holds_only_what_a_keyboard_has(text: str) -> None:
+def test_it_contains_only_characters_of_a_keyboard(text: str) -> None:
     keyboard = set(string.ascii_letters + string.digits + string.punctuation + " \n")
     assert set(text) <= keyboard
 
@@ -104,13 +104,13 @@ def test_directions_open_and_close_on_one_line(lines: list[str]) -> None:
             assert DIRECTION.fullmatch(line), line
 
 
-def test_many_speak_and_most_more_than_once(lines: list[str]) -> None:
+def test_there_are_many_speakers_and_most_speak_more_than_once(lines: list[str]) -> None:
     speeches = Counter(line for line in lines if SPEAKER.fullmatch(line))
     assert len(speeches) >= 15
     assert sum(count > 1 for count in speeches.values()) > len(speeches) / 2
 
 
-def test_no_line_comes_twice_but_in_refrains(lines: list[str]) -> None:
+def test_no_line_except_refrains_is_repeated(lines: list[str]) -> None:
     counts = Counter(
         words(line) for line in lines if len(words(line)) >= 6 and not SCENE.fullmatch(line)
     )
@@ -118,21 +118,21 @@ def test_no_line_comes_twice_but_in_refrains(lines: list[str]) -> None:
     assert repeated <= REFRAINS
 
 
-def test_no_phrase_of_five_words_is_a_habit(lines: list[str]) -> None:
-    running = [
+def test_no_phrase_of_five_words_is_repeated_often(lines: list[str]) -> None:
+    all_words = [
         word
         for line in lines
         if not SPEAKER.fullmatch(line) and " ".join(words(line)) not in REFRAINS
         for word in words(line)
     ]
-    phrases = Counter(zip(*(running[start:] for start in range(5)), strict=False))
-    habits = [(" ".join(phrase), count) for phrase, count in phrases.items()]
-    assert [(phrase, count) for phrase, count in habits if count > MOST_REPEATS] == []
+    phrases = Counter(zip(*(all_words[start:] for start in range(5)), strict=False))
+    frequent = [" ".join(phrase) for phrase, count in phrases.items() if count > MAX_REPEATS]
+    assert frequent == []
 
 
-def test_texts_that_need_no_network_are_there() -> None:
-    path = catalogue.find(catalogue.bundled())
+def test_texts_that_need_no_network_exist() -> None:
+    path = catalogue.find_text(catalogue.bundled_name())
     assert path
     assert path.is_file()
-    assert sum(each.stat().st_size for each in catalogue.python_files()) > 10_000_000
-    assert catalogue.find("no such text") is None
+    assert sum(path.stat().st_size for path in catalogue.python_files()) > 10_000_000
+    assert catalogue.find_text("no such text") is None

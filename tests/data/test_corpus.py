@@ -20,13 +20,13 @@ def test_the_held_out_part_is_the_last_tenth() -> None:
     assert corpus.vocabulary.decode(held_out) == "9xyz"
 
 
-def test_the_line_start_is_the_commonest_that_is_not_white_space() -> None:
+def test_the_line_start_is_the_most_common_one_without_white_space() -> None:
     assert Corpus.from_text("b\n a\n a\nb\nc\n").line_start == "b"
     assert Corpus.from_text("once").line_start == "o"
     assert Corpus.from_text("\n\n \n").line_start == "\n"
 
 
-def test_a_text_file_is_read_as_it_is(tmp_path: Path) -> None:
+def test_a_text_file_is_read_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "accents.txt"
     path.write_bytes("\ufeffÀ l'été,\r\n🙂\n".encode())
     corpus = Corpus.open(path)
@@ -36,26 +36,28 @@ def test_a_text_file_is_read_as_it_is(tmp_path: Path) -> None:
 
 
 def test_the_bundled_text_is_known_by_name() -> None:
-    assert len(Corpus.open(catalogue.bundled()).codes) > 25_000
+    assert len(Corpus.open(catalogue.bundled_name()).codes) > 25_000
 
 
 def test_a_folder_does_not_hide_a_text_of_the_catalogue(tmp_path: Path) -> None:
-    (tmp_path / catalogue.bundled()).mkdir()
-    assert len(Corpus.open(catalogue.bundled()).codes) > 25_000
+    (tmp_path / catalogue.bundled_name()).mkdir()
+    assert len(Corpus.open(catalogue.bundled_name()).codes) > 25_000
 
 
-def test_a_text_of_the_catalogue_is_found_again_wherever_it_lies_now() -> None:
-    corpus = Corpus.open(catalogue.bundled())
+def test_a_text_of_the_catalogue_is_found_again_after_it_was_moved() -> None:
+    corpus = Corpus.open(catalogue.bundled_name())
     moved = dataclasses.replace(corpus.record, path="/an/older/place.txt")
     assert Corpus.reopen(moved, corpus.vocabulary).sha256 == corpus.sha256
 
 
-def test_a_file_goes_before_a_text_of_the_same_name(tmp_path: Path) -> None:
-    (tmp_path / catalogue.bundled()).write_text("mine", encoding="utf-8")
-    assert len(Corpus.open(catalogue.bundled()).codes) == 4
+def test_a_file_takes_precedence_over_a_text_of_the_catalogue(tmp_path: Path) -> None:
+    (tmp_path / catalogue.bundled_name()).write_text("mine", encoding="utf-8")
+    assert len(Corpus.open(catalogue.bundled_name()).codes) == 4
 
 
-def test_standard_input_is_kept_for_resuming(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_standard_input_is_stored_so_that_a_run_can_be_resumed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"piped text\n")))
     corpus = Corpus.open("-")
     assert corpus.name == "stdin"
@@ -63,7 +65,7 @@ def test_standard_input_is_kept_for_resuming(monkeypatch: pytest.MonkeyPatch) ->
     assert np.array_equal(again.codes, corpus.codes)
 
 
-def test_a_text_is_found_again_by_its_path_or_where_it_is_said_to_be(text_file: Path) -> None:
+def test_a_text_is_found_again_by_its_path_or_at_the_given_source(text_file: Path) -> None:
     corpus = Corpus.open(text_file)
     assert Corpus.reopen(corpus.record, corpus.vocabulary).sha256 == corpus.sha256
     moved = text_file.rename(text_file.with_name("moved.txt"))
@@ -72,7 +74,7 @@ def test_a_text_is_found_again_by_its_path_or_where_it_is_said_to_be(text_file: 
     assert Corpus.reopen(corpus.record, corpus.vocabulary, moved).sha256 == corpus.sha256
 
 
-def test_a_changed_text_is_refused_naming_both_hashes(text_file: Path) -> None:
+def test_the_error_for_a_changed_text_gives_both_hashes(text_file: Path) -> None:
     corpus = Corpus.open(text_file)
     text_file.write_text("another text\n", encoding="utf-8")
     with pytest.raises(
@@ -81,7 +83,7 @@ def test_a_changed_text_is_refused_naming_both_hashes(text_file: Path) -> None:
         Corpus.reopen(corpus.record, corpus.vocabulary)
 
 
-def test_what_is_no_text_is_refused_with_the_place(tmp_path: Path) -> None:
+def test_the_error_for_an_invalid_text_names_the_file_and_the_byte(tmp_path: Path) -> None:
     bad = tmp_path / "latin1.txt"
     bad.write_bytes(b"caf\xe9 au lait")
     (tmp_path / "none").mkdir()
@@ -103,7 +105,7 @@ def test_an_empty_text_is_refused(tmp_path: Path) -> None:
         Corpus.open(tmp_path / "empty.txt")
 
 
-def test_another_text_is_taken_where_that_is_allowed_and_its_characters_are_known(
+def test_another_text_is_accepted_if_it_is_allowed_and_its_characters_are_known(
     text_file: Path,
 ) -> None:
     corpus = Corpus.open(text_file)
@@ -112,5 +114,5 @@ def test_another_text_is_taken_where_that_is_allowed_and_its_characters_are_know
     other = Corpus.reopen(corpus.record, corpus.vocabulary, "known.txt", allow_other=True)
     assert other.vocabulary == corpus.vocabulary
     assert (other.name, other.vocabulary.decode(other.codes)) == ("known", "the wheel\n")
-    with pytest.raises(VocabularyError, match=r"new holds .* does not know .*--init-from"):
+    with pytest.raises(VocabularyError, match=r"new contains .* does not know .*--init-from"):
         Corpus.reopen(corpus.record, corpus.vocabulary, "new.txt", allow_other=True)

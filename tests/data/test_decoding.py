@@ -6,21 +6,21 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from charrnn.config.text import TextConfig
-from charrnn.data.decoding import decoded, likely_encoding
+from charrnn.data.decoding import decode_chunks, guess_encoding
 from charrnn.errors import ConfigError, CorpusError
 
 TEXT = "Ça, déjà vu?\r\n漢字 🙂 é\r line\n"
 
 
 def read(data: bytes, *cuts: int, **settings: object) -> str:
-    places = [0, *cuts, len(data)]
-    chunks = [data[a:b] for a, b in itertools.pairwise(places)]
-    return "".join(decoded(chunks, "it", TextConfig(**settings)))  # type: ignore[arg-type]
+    ends = [0, *cuts, len(data)]
+    chunks = [data[a:b] for a, b in itertools.pairwise(ends)]
+    return "".join(decode_chunks(chunks, "it", TextConfig(**settings)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32", "gb18030"])
 @pytest.mark.parametrize("newline", ["keep", "lf"])
-def test_a_text_is_the_same_cut_at_any_byte(encoding: str, newline: str) -> None:
+def test_the_text_is_the_same_wherever_the_chunks_are_split(encoding: str, newline: str) -> None:
     data = TEXT.encode(encoding)
     wanted = TEXT if newline == "keep" else TEXT.replace("\r\n", "\n").replace("\r", "\n")
     for cut in range(len(data) + 1):
@@ -31,20 +31,20 @@ def test_a_text_is_the_same_cut_at_any_byte(encoding: str, newline: str) -> None
 @given(st.binary(max_size=60), st.lists(st.integers(0, 60), max_size=4))
 @example(b"\xf0\x9f\x99", [1])
 @example(b"ab\xc3(", [3])
-def test_the_first_bad_byte_is_named_wherever_the_chunks_are_cut(
+def test_the_first_invalid_byte_is_named_wherever_the_chunks_are_split(
     data: bytes, cuts: list[int]
 ) -> None:
     try:
         wanted = data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        place = f"byte 0x{data[error.start]:02x} at offset {error.start:,} does not"
-        with pytest.raises(CorpusError, match=place):
+        message = f"byte 0x{data[error.start]:02x} at offset {error.start:,} is not valid"
+        with pytest.raises(CorpusError, match=message):
             read(data, *sorted(cuts))
     else:
         assert read(data, *sorted(cuts)) == wanted
 
 
-def test_a_byte_order_mark_is_left_out_and_only_at_the_beginning() -> None:
+def test_a_byte_order_mark_is_removed_only_at_the_start() -> None:
     assert read(codecs.BOM_UTF8 + b"a\xef\xbb\xbfb", 1, 2) == "a\ufeffb"
     assert read("ab".encode("utf-16-le"), encoding="utf-16-le") == "ab"
     assert read("\ufeffab".encode("utf-16-le"), encoding="utf-16-le") == "ab"
@@ -63,19 +63,19 @@ def test_a_byte_order_mark_is_left_out_and_only_at_the_beginning() -> None:
         ("anything", "utf-32"),
     ],
 )
-def test_the_encoding_is_suggested(text: str, encoding: str) -> None:
-    assert likely_encoding(text.encode(encoding)) == encoding
+def test_the_error_suggests_the_likely_encoding(text: str, encoding: str) -> None:
+    assert guess_encoding(text.encode(encoding)) == encoding
     with pytest.raises(CorpusError, match=f"it looks like {encoding}: read it with --encoding"):
         read(text.encode(encoding))
 
 
-def test_bytes_that_are_no_text_are_not_given_an_encoding() -> None:
-    assert likely_encoding(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR") is None
-    with pytest.raises(CorpusError, match="it looks like no text at all"):
+def test_no_encoding_is_suggested_for_binary_data() -> None:
+    assert guess_encoding(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR") is None
+    with pytest.raises(CorpusError, match="it does not look like text"):
         read(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
 
 
 @pytest.mark.parametrize("encoding", ["nope", "rot13", "", "undefined"])
-def test_an_encoding_python_does_not_know_is_refused(encoding: str) -> None:
+def test_an_unknown_encoding_is_an_error(encoding: str) -> None:
     with pytest.raises(ConfigError, match="encoding must be one that Python knows"):
         TextConfig(encoding=encoding)

@@ -23,15 +23,15 @@ SHA256 = hashlib.sha256(TEXT).hexdigest()
 
 
 class Site(ThreadingHTTPServer):
-    """Serves TEXT in many bad ways; counts and keeps what it was asked."""
+    """Serves TEXT with many kinds of faults; records the path and range of each request."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.asked: list[tuple[str, str | None]] = []
+        self.requests: list[tuple[str, str | None]] = []
         self.faults = 1
-        """How often /cut and /busy fail before they do not."""
+        """How many requests for /cut and similar paths fail before they succeed."""
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.server_port}/{path}"
@@ -45,27 +45,27 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        what = self.path.strip("/")
-        self.server.asked.append((what, self.headers["Range"]))
-        if what == "moved":
+        path = self.path.strip("/")
+        self.server.requests.append((path, self.headers["Range"]))
+        if path == "moved":
             self.answer(302, b"", Location="/whole")
-        elif what == "missing":
+        elif path == "missing":
             self.answer(404, b"")
-        elif what == "busy" and self.fails():
+        elif path == "busy" and self.fails():
             self.answer(503, b"")
-        elif what == "zip":
-            packed = io.BytesIO()
-            with zipfile.ZipFile(packed, "w") as archive:
+        elif path == "zip":
+            buffer = io.BytesIO()
+            with zipfile.ZipFile(buffer, "w") as archive:
                 archive.writestr("inside", TEXT)
-            self.answer(200, packed.getvalue())
-        elif what == "wrong":
+            self.answer(200, buffer.getvalue())
+        elif path == "wrong":
             self.answer(200, TEXT[::-1])
-        elif what == "partial" and self.fails():  # a part that nobody asked for
+        elif path == "partial" and self.fails():  # a part that was not requested
             self.answer(206, TEXT[:10], ETag='"one"')
-        elif what == "changed" and self.fails():  # a server that ignores If-Range
+        elif path == "changed" and self.fails():  # a server that ignores If-Range
             self.answer(206, TEXT[::-1][10:], ETag='"two"')
         else:
-            self.text(cut=what == "cut" and self.fails())
+            self.text(cut=path == "cut" and self.fails())
 
     def fails(self) -> bool:
         self.server.faults -= 1
@@ -102,17 +102,17 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 def entry(site: Site, *paths: str, sha256: str | None = SHA256, **fields: Any) -> CatalogueEntry:
     urls = tuple(site.url(path) for path in paths)
-    given = {"title": "", "language": "", "licence": "", **fields}
-    return CatalogueEntry(name="far", urls=urls, sha256=sha256, **given)
+    fields = {"title": "", "language": "", "licence": "", **fields}
+    return CatalogueEntry(name="far", urls=urls, sha256=sha256, **fields)
 
 
-def left() -> list[str]:
-    """The files that a download left behind, its lock apart."""
-    return sorted(each.name for each in downloads_folder().iterdir() if each.suffix != ".lock")
+def downloaded_files() -> list[str]:
+    """Return the names of the files in the folder of downloads, without locks."""
+    return sorted(path.name for path in downloads_folder().iterdir() if path.suffix != ".lock")
 
 
 @pytest.mark.parametrize("path", ["whole", "moved", "busy"])
-def test_a_text_is_fetched_once(site: Site, path: str) -> None:
+def test_a_text_is_downloaded_once(site: Site, path: str) -> None:
     wanted = entry(site, path)
     assert wanted.path is None
     readings = list[Reading]()
@@ -120,14 +120,14 @@ def test_a_text_is_fetched_once(site: Site, path: str) -> None:
     assert readings[-1].done == readings[-1].total == len(TEXT)
     assert wanted.path
     assert wanted.path.read_bytes() == TEXT
-    assert left() == ["far.json", "far.txt"]
-    asked = len(site.asked)
+    assert downloaded_files() == ["far.json", "far.txt"]
+    num_requests = len(site.requests)
     assert fetch(wanted) == wanted.path
-    assert len(site.asked) == asked
+    assert len(site.requests) == num_requests
 
 
 @pytest.mark.parametrize("error", [BrokenPipeError(32, "closed"), OSError(5, "fault", "a file")])
-def test_an_error_of_the_callback_is_not_one_of_the_network_or_the_disk(
+def test_an_error_of_the_callback_is_not_handled_as_one_of_the_network_or_the_disk(
     site: Site, error: OSError
 ) -> None:
     def fail(reading: Reading) -> None:
@@ -136,12 +136,12 @@ def test_an_error_of_the_callback_is_not_one_of_the_network_or_the_disk(
     with pytest.raises(OSError, match=r"closed|fault") as raised:
         fetch(entry(site, "whole"), fail)
     assert raised.value is error
-    assert len(site.asked) == 1
+    assert len(site.requests) == 1
 
 
-def test_a_part_that_was_not_asked_for_is_not_taken_for_the_text(site: Site) -> None:
+def test_a_partial_answer_that_was_not_requested_is_not_used_as_the_text(site: Site) -> None:
     assert fetch(entry(site, "partial", sha256=None)).read_bytes() == TEXT
-    assert site.asked == [("partial", None), ("partial", None)]
+    assert site.requests == [("partial", None), ("partial", None)]
 
 
 def test_another_version_is_never_appended(site: Site) -> None:
@@ -150,34 +150,34 @@ def test_another_version_is_never_appended(site: Site) -> None:
     mark = {"url": site.url("changed"), "version": '"one"'}
     (downloads_folder() / "far.mark").write_text(json.dumps(mark))
     assert fetch(entry(site, "changed", sha256=None)).read_bytes() == TEXT
-    assert site.asked == [("changed", "bytes=10-"), ("changed", None)]
+    assert site.requests == [("changed", "bytes=10-"), ("changed", None)]
 
 
-def test_a_new_version_replaces_what_an_earlier_call_left(site: Site) -> None:
+def test_a_new_version_replaces_a_partial_download_of_an_old_one(site: Site) -> None:
     downloads_folder().mkdir(parents=True)
     (downloads_folder() / "far.part").write_bytes(b"of an old version")
     assert fetch(entry(site, "whole")).read_bytes() == TEXT
-    assert site.asked == [("whole", None)]
+    assert site.requests == [("whole", None)]
 
 
-def test_a_download_that_breaks_off_goes_on_where_it_stopped(site: Site) -> None:
+def test_an_interrupted_download_continues_where_it_stopped(site: Site) -> None:
     path = fetch(entry(site, "cut"))
     assert path.read_bytes() == TEXT
-    assert site.asked == [("cut", None), ("cut", f"bytes={len(TEXT) // 2}-")]
+    assert site.requests == [("cut", None), ("cut", f"bytes={len(TEXT) // 2}-")]
 
 
-def test_a_later_call_goes_on_with_what_an_earlier_one_left(site: Site) -> None:
+def test_a_later_call_continues_an_interrupted_download(site: Site) -> None:
     site.faults = 2
-    with pytest.raises(DownloadError, match="it ended early"):
+    with pytest.raises(DownloadError, match="the connection ended before"):
         fetch(entry(site, "cut"))
-    assert left() == ["far.mark", "far.part"]
-    have = (downloads_folder() / "far.part").stat().st_size
+    assert downloaded_files() == ["far.mark", "far.part"]
+    num_bytes = (downloads_folder() / "far.part").stat().st_size
     fetch(entry(site, "cut"))
-    assert site.asked[-1] == ("cut", f"bytes={have}-")
-    assert left() == ["far.json", "far.txt"]
+    assert site.requests[-1] == ("cut", f"bytes={num_bytes}-")
+    assert downloaded_files() == ["far.json", "far.txt"]
 
 
-def test_what_was_left_of_another_version_is_not_gone_on_with(site: Site) -> None:
+def test_a_partial_download_of_another_version_is_not_continued(site: Site) -> None:
     downloads_folder().mkdir(parents=True)
     (downloads_folder() / "far.part").write_bytes(b"an older version")
     mark = {"url": site.url("whole"), "version": '"zero"'}
@@ -185,38 +185,38 @@ def test_what_was_left_of_another_version_is_not_gone_on_with(site: Site) -> Non
     assert fetch(entry(site, "whole")).read_bytes() == TEXT
 
 
-def test_mirrors_are_tried_in_turn(site: Site) -> None:
+def test_mirrors_are_tried_in_order(site: Site) -> None:
     assert fetch(entry(site, "missing", "wrong", "whole")).read_bytes() == TEXT
-    assert [path for path, _ in site.asked] == ["missing", "wrong", "whole"]
+    assert [path for path, _ in site.requests] == ["missing", "wrong", "whole"]
 
 
-def test_a_wrong_text_is_refused_naming_both_hashes(site: Site) -> None:
+def test_the_error_for_a_wrong_text_gives_both_hashes(site: Site) -> None:
     found = hashlib.sha256(TEXT[::-1]).hexdigest()
     with pytest.raises(DownloadError, match=f"expected SHA-256 {SHA256}, found {found}"):
         fetch(entry(site, "wrong"))
-    with pytest.raises(DownloadError, match="and 7 were expected"):
+    with pytest.raises(DownloadError, match="but 7 were expected"):
         fetch(entry(site, "whole", bytes=7))
-    assert [name for name in left() if name != "far.mark"] == []
+    assert [name for name in downloaded_files() if name != "far.mark"] == []
 
 
 def test_without_a_checksum_the_first_download_is_recorded(site: Site) -> None:
-    unsure = entry(site, "whole", sha256=None)
-    assert unsure.known_sha256 is None
-    fetch(unsure).unlink()
-    assert unsure.known_sha256 == SHA256
+    without_checksum = entry(site, "whole", sha256=None)
+    assert without_checksum.expected_sha256 is None
+    fetch(without_checksum).unlink()
+    assert without_checksum.expected_sha256 == SHA256
     with pytest.raises(DownloadError, match=f"expected SHA-256 {SHA256}"):
         fetch(entry(site, "wrong", sha256=None))
 
 
 def test_a_text_is_unpacked_from_its_archive(site: Site) -> None:
     assert fetch(entry(site, "zip", member="inside")).read_bytes() == TEXT
-    assert left() == ["far.json", "far.txt"]
+    assert downloaded_files() == ["far.json", "far.txt"]
     (downloads_folder() / "far.txt").unlink()
-    with pytest.raises(DownloadError, match=r"is not the \.zip that holds other"):
+    with pytest.raises(DownloadError, match=r"is not a \.zip that contains other"):
         fetch(entry(site, "zip", member="other"))
 
 
-def test_without_a_network_what_needs_none_is_offered(site: Site) -> None:
+def test_the_error_without_a_network_names_texts_that_need_none(site: Site) -> None:
     wanted = entry(site, "missing", "busy")
     site.faults = 9
     with pytest.raises(
@@ -226,31 +226,33 @@ def test_without_a_network_what_needs_none_is_offered(site: Site) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_slow_server_is_given_up(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_does_not_answer_is_an_error(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(downloads, "_TIMEOUT", 0.05)
     monkeypatch.setattr(Handler, "do_GET", lambda _: threading.Event().wait(0.3))
     with pytest.raises(DownloadError, match="timed out"):
         fetch(entry(site, "whole"))
 
 
-def test_a_disk_that_is_no_place_for_it_is_one_sentence(site: Site) -> None:
+def test_the_error_names_a_folder_that_cannot_store_the_download(site: Site) -> None:
     downloads_folder().parent.mkdir(parents=True)
     downloads_folder().write_text("a file", "utf-8")
-    with pytest.raises(DownloadError, match="cannot be kept in"):
+    with pytest.raises(DownloadError, match="cannot be stored in"):
         fetch(entry(site, "whole"))
 
 
-def test_a_text_known_by_name_is_fetched_when_it_is_opened(
+def test_a_text_of_the_catalogue_is_downloaded_when_it_is_opened(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(catalogue.entries(), "far", entry(site, "whole"))
     corpus = Corpus.open("far")
     assert (corpus.name, corpus.sha256) == ("far", SHA256)
     assert Corpus.reopen(corpus.record, corpus.vocabulary).sha256 == SHA256
-    assert len(site.asked) == 1
+    assert len(site.requests) == 1
 
 
-def test_the_source_of_this_python_is_a_text() -> None:
+def test_the_source_code_of_python_is_a_text() -> None:
     corpus = Corpus.open("python")
     assert (corpus.name, corpus.path) == ("python", "python")
     assert len(corpus.codes) > 9_000_000

@@ -21,7 +21,7 @@ from tests.data.text_files import TEXT, copies, write
 
 @pytest.mark.parametrize("chunk", range(1, 24))
 def test_encoding_in_chunks_equals_encoding_in_memory(
-    chunk: int, kept: None, monkeypatch: pytest.MonkeyPatch
+    chunk: int, cache_all_texts: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources, "CHUNK", chunk)
     corpus, whole = Corpus.open(write("t.txt", TEXT)), Corpus.from_text(TEXT)
@@ -29,20 +29,22 @@ def test_encoding_in_chunks_equals_encoding_in_memory(
     assert corpus.codes.dtype == whole.codes.dtype
     assert (corpus.vocabulary, corpus.counts) == (whole.vocabulary, whole.counts)
     assert (corpus.line_start, corpus.sha256) == (whole.line_start, whole.sha256)
-    assert not corpus.codes.flags.writeable  # it is the copy, mapped
+    assert not corpus.codes.flags.writeable  # it is the memory-mapped copy
 
 
-def test_a_copy_is_made_once_and_used_again(kept: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_is_made_once_and_used_again(
+    cache_all_texts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = Corpus.open(write("t.txt", TEXT))
     monkeypatch.setattr(encoded_cache, "_encode", None)
     again = Corpus.open("t.txt")
     assert np.array_equal(again.codes, first.codes)
-    for field in ("vocabulary", "counts", "line_start", "distinct", "sha256"):
+    for field in ("vocabulary", "counts", "line_start", "num_distinct", "sha256"):
         assert getattr(again, field) == getattr(first, field)
     assert len(copies()) == 1
 
 
-def test_content_and_the_way_it_is_read_decide_about_the_copy(kept: None) -> None:
+def test_a_copy_depends_on_the_content_and_the_settings(cache_all_texts: None) -> None:
     Corpus.open(write("t.txt", TEXT))
     Corpus.open(write("other name.txt", TEXT))
     assert len(copies()) == 1
@@ -55,7 +57,7 @@ def test_content_and_the_way_it_is_read_decide_about_the_copy(kept: None) -> Non
     assert changed.vocabulary.decode(changed.codes) == TEXT.replace("vu", "uv")
 
 
-def test_a_damaged_copy_is_made_anew(kept: None) -> None:
+def test_a_damaged_copy_is_replaced(cache_all_texts: None) -> None:
     Corpus.open(write("t.txt", TEXT))
     (copy,) = copies()
     os.truncate(copy / "codes", 3)
@@ -63,35 +65,35 @@ def test_a_damaged_copy_is_made_anew(kept: None) -> None:
     assert corpus.vocabulary.decode(corpus.codes) == TEXT
 
 
-def test_without_a_place_for_a_copy_memory_has_to_do(kept: None) -> None:
+def test_a_text_is_encoded_in_memory_if_no_copy_can_be_stored(cache_all_texts: None) -> None:
     write(str(cache_folder()), "a file where the folder should be")
     corpus = Corpus.open(write("t.txt", TEXT))
     assert corpus.vocabulary.decode(corpus.codes) == TEXT
 
 
-def test_two_processes_encode_the_same_text_at_once() -> None:
+def test_two_processes_can_encode_the_same_text_at_once() -> None:
     write("t.txt", TEXT * 100)
     command = [sys.executable, str(Path(__file__).with_name("encode_once.py"))]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
-    outputs = [each.communicate(timeout=60)[0] for each in both]
-    assert [each.returncode for each in both] == [0, 0]
+    outputs = [process.communicate(timeout=60)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
     assert outputs[0] == outputs[1] != b""
     assert len(copies()) == 1
 
 
-def test_a_text_that_changes_while_it_is_read_is_refused(kept: None) -> None:
+def test_a_text_that_changes_while_it_is_read_is_an_error(cache_all_texts: None) -> None:
     def change(reading: Reading) -> None:
-        if reading.task == "looking at t":
+        if reading.task == "reading t":
             write("t.txt", TEXT.replace("vu", "uv"))
 
-    with pytest.raises(CorpusError, match="t changed while it was read"):
+    with pytest.raises(CorpusError, match="t changed while charrnn read it"):
         Corpus.open(write("t.txt", TEXT), progress=change)
     assert copies() == []
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "not of the disk")])
 def test_an_exception_in_the_callback_ends_the_work_and_leaves_no_copy(
-    kept: None, error: BaseException
+    cache_all_texts: None, error: BaseException
 ) -> None:
     calls = 0
 
@@ -108,43 +110,43 @@ def test_an_exception_in_the_callback_ends_the_work_and_leaves_no_copy(
     assert copies() == []
 
 
-def test_the_progress_of_a_large_text_is_reported_in_order(kept: None) -> None:
+def test_the_progress_of_a_large_text_is_reported_in_order(cache_all_texts: None) -> None:
     readings = list[Reading]()
     corpus = Corpus.open(write("t.txt", TEXT), progress=readings.append)
     Corpus.reopen(corpus.record, corpus.vocabulary, progress=readings.append)
     tasks = [reading.task for reading in readings]
-    assert list(dict.fromkeys(tasks)) == ["looking at t", "encoding t"]
-    assert tasks[-1] == "looking at t"  # by `reopen`, which finds the copy
+    assert list(dict.fromkeys(tasks)) == ["reading t", "encoding t"]
+    assert tasks[-1] == "reading t"  # by `reopen`, which finds the copy
     encoding = [reading for reading in readings if reading.task == "encoding t"]
     assert encoding == sorted(encoding)
     assert encoding[-1].done > encoding[-1].total // 2
     assert all(0 < reading.done <= reading.total for reading in readings)
 
 
-def test_a_moved_text_is_found_by_its_content(kept: None) -> None:
+def test_a_moved_text_is_found_by_its_content(cache_all_texts: None) -> None:
     corpus = Corpus.open(write("t.txt", TEXT))
     Path("t.txt").unlink()
     again = Corpus.reopen(corpus.record, corpus.vocabulary)
     assert np.array_equal(again.codes, corpus.codes)
 
 
-def test_another_vocabulary_translates_in_chunks(kept: None) -> None:
+def test_codes_are_translated_to_another_vocabulary_in_chunks(cache_all_texts: None) -> None:
     corpus = Corpus.open(write("t.txt", TEXT))
-    adapted = corpus.adapted_to(Vocabulary("zé"))
-    assert adapted.vocabulary.characters[:2] == ("z", "é")
-    assert adapted.vocabulary.decode(adapted.codes) == TEXT
+    translated = corpus.encode_with_extended(Vocabulary("zé"))
+    assert translated.vocabulary.characters[:2] == ("z", "é")
+    assert translated.vocabulary.decode(translated.codes) == TEXT
 
 
-def test_pages_that_were_let_go_are_read_again(kept: None) -> None:
+def test_released_pages_are_read_again(cache_all_texts: None) -> None:
     corpus = Corpus.open(write("t.txt", TEXT))
     before = corpus.codes.copy()
-    encoded_cache.forget(corpus.codes[3:])
+    encoded_cache.release_pages(corpus.codes[3:])
     assert np.array_equal(corpus.codes, before)
     batches = Batches(corpus.codes, 2, 4, seed=1)
-    assert np.array_equal(batches.window(0), batches.window(0))
+    assert np.array_equal(batches.read_window(0), batches.read_window(0))
 
 
-def test_rare_characters_are_folded_over_documents(kept: None) -> None:
+def test_rare_characters_are_counted_over_all_documents(cache_all_texts: None) -> None:
     corpus = Corpus.open([write("a", "aaab"), write("b", "aaac")], TextConfig(min_count=2))
     assert corpus.vocabulary.decode(corpus.codes) == "aaa\ufffd\ufffdaaa\ufffd"
     with pytest.raises(CorpusError, match="occurs less than 99 times: give a smaller --min-count"):
@@ -154,7 +156,7 @@ def test_rare_characters_are_folded_over_documents(kept: None) -> None:
 def try_any_bytes(examples: int) -> None:
     @settings(max_examples=examples, deadline=None, database=None)
     @given(st.binary(max_size=24))
-    def judge(data: bytes) -> None:
+    def check(data: bytes) -> None:
         Path("any").write_bytes(data)
         try:
             text = data.decode().removeprefix("\ufeff")
@@ -167,10 +169,10 @@ def try_any_bytes(examples: int) -> None:
             with pytest.raises(CorpusError, match=r"^any is [^\n]*$"):
                 Corpus.open("any")
 
-    judge()
+    check()
 
 
-def test_any_bytes_are_a_text_or_one_sentence() -> None:
+def test_any_bytes_are_a_text_or_give_a_one_line_error() -> None:
     try_any_bytes(500)
 
 

@@ -13,7 +13,7 @@ from charrnn.errors import CorpusError
 from tests.data.text_files import TEXT, write
 
 
-def test_documents_are_separated_in_a_stable_order() -> None:
+def test_documents_are_separated_and_in_a_fixed_order() -> None:
     for name in ("d/b.txt", "d/a/z.txt", "d/a.txt", "d/.hidden", "d/.git/x"):
         write(name, name)
     write("d/empty.txt", "")
@@ -30,7 +30,7 @@ def test_documents_are_separated_in_a_stable_order() -> None:
     assert Corpus.open(["d/b.txt", "d/a"]).name == "b-and-1-more"
     assert Corpus.open(["d/b.txt", "d/a.txt"]).sha256 != Corpus.open("d/b.txt").sha256
     record = Corpus.open(["d/b.txt", "d/a"]).record
-    assert [Path(each).name for each in (record.path, *record.more_paths)] == ["b.txt", "a"]
+    assert [Path(path).name for path in (record.path, *record.more_paths)] == ["b.txt", "a"]
     again = Corpus.reopen(record, Corpus.open(["d/b.txt", "d/a"]).vocabulary)
     assert again.sha256 == record.sha256
 
@@ -46,21 +46,21 @@ def test_the_files_of_a_folder_are_sorted_however_the_system_lists_them(
     assert corpus.vocabulary.decode(corpus.codes) == SEPARATOR.join("abcd")
 
 
-def test_a_packed_text_is_the_text() -> None:
+def test_a_compressed_text_is_the_same_text() -> None:
     write("novel.txt", TEXT)
     write("novel.txt.gz", gzip.compress(TEXT.encode()))
-    packed, plain = Corpus.open("novel.txt.gz"), Corpus.open("novel.txt")
-    assert (packed.name, packed.sha256) == (plain.name, plain.sha256)
-    assert (packed.vocabulary, packed.counts) == (plain.vocabulary, plain.counts)
-    assert np.array_equal(packed.codes, plain.codes)
+    compressed, plain = Corpus.open("novel.txt.gz"), Corpus.open("novel.txt")
+    assert (compressed.name, compressed.sha256) == (plain.name, plain.sha256)
+    assert (compressed.vocabulary, compressed.counts) == (plain.vocabulary, plain.counts)
+    assert np.array_equal(compressed.codes, plain.codes)
     write("cut.gz", gzip.compress(TEXT.encode())[:-9])
     write("not.gz", TEXT)
     for name in ("cut.gz", "not.gz"):
-        with pytest.raises(CorpusError, match=f"{name} is not a whole .gz file"):
+        with pytest.raises(CorpusError, match=f"{name} is not a complete .gz file"):
             Corpus.open(name)
 
 
-def test_a_pipe_is_kept() -> None:
+def test_the_text_of_a_pipe_is_stored() -> None:
     os.mkfifo("pipe")
     writer = threading.Thread(target=Path("pipe").write_text, args=("from a pipe",))
     writer.start()
@@ -70,7 +70,7 @@ def test_a_pipe_is_kept() -> None:
     assert Corpus.reopen(corpus.record, corpus.vocabulary).sha256 == corpus.sha256
 
 
-def test_what_holds_no_text_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_without_text_gives_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("bare").mkdir()
     write("void/a", "")
     write("void/b", "")

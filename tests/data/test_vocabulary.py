@@ -3,75 +3,84 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.data.vocabulary import UNKNOWN, Census, Vocabulary, notes
+from charrnn.data.vocabulary import (
+    UNKNOWN,
+    CharacterCounts,
+    Vocabulary,
+    describe_unusual_characters,
+)
 from charrnn.errors import VocabularyError
 
 TEXTS = st.text(min_size=1, max_size=300)
 PIECES = st.lists(st.text(max_size=40), min_size=1, max_size=5).filter(any)
 
 
-def counted(*pieces: str) -> Census:
-    census = Census()
+def count_characters(*pieces: str) -> CharacterCounts:
+    counter = CharacterCounts()
     for piece in pieces:
-        census.add(piece)
-    return census
+        counter.add(piece)
+    return counter
 
 
 @given(PIECES)
-def test_a_census_counts_every_character_however_the_text_is_cut(pieces: list[str]) -> None:
-    text, census = "".join(pieces), counted(*pieces)
-    vocabulary = census.vocabulary()
-    assert vocabulary == Vocabulary.of(text)
-    assert dict(zip(vocabulary.characters, census.counts(vocabulary), strict=True)) == {
-        each: text.count(each) for each in set(text)
+def test_every_character_is_counted_whatever_the_pieces_of_the_text(pieces: list[str]) -> None:
+    text, counter = "".join(pieces), count_characters(*pieces)
+    vocabulary = counter.make_vocabulary()
+    assert vocabulary == Vocabulary.from_text(text)
+    assert dict(zip(vocabulary.characters, counter.counts_of(vocabulary), strict=True)) == {
+        character: text.count(character) for character in set(text)
     }
-    assert (census.characters, census.distinct()) == (len(text), len(set(text)))
+    assert (counter.total, counter.num_distinct) == (len(text), len(set(text)))
 
 
 def test_a_long_piece_is_counted_to_its_end() -> None:
     for text in ("abc\n" * 150_000 + "d", "abé\n" * 150_000 + "d"):
-        census = counted(text)
-        vocabulary = census.vocabulary()
+        counter = count_characters(text)
+        vocabulary = counter.make_vocabulary()
         assert vocabulary.characters == tuple(sorted(set(text)))
-        assert set(census.counts(vocabulary)) == {150_000, 1}
+        assert set(counter.counts_of(vocabulary)) == {150_000, 1}
 
 
 def test_rare_characters_become_one_unknown_symbol() -> None:
     text = "aaabbbcd🙂"
-    census = counted(text)
-    vocabulary = census.vocabulary(min_count=2)
+    counter = count_characters(text)
+    vocabulary = counter.make_vocabulary(min_count=2)
     assert vocabulary.characters == ("a", "b", UNKNOWN)
-    assert census.counts(vocabulary) == (3, 3, 3)
+    assert counter.counts_of(vocabulary) == (3, 3, 3)
     assert vocabulary.decode(vocabulary.encode(text)) == "aaabbb" + 3 * UNKNOWN
     assert vocabulary.decode(vocabulary.encode("zürich a")) == 7 * UNKNOWN + "a"
-    assert census.vocabulary(min_count=1).characters == tuple("abcd🙂")
+    assert counter.make_vocabulary(min_count=1).characters == tuple("abcd🙂")
 
 
-def test_what_is_unusual_about_a_text_is_told() -> None:
-    def told(text: str, min_count: int = 1) -> str:
-        census = counted(text)
-        vocabulary = census.vocabulary(min_count)
-        return "\n".join(notes(vocabulary, census.counts(vocabulary), census.distinct()))
+def test_unusual_facts_about_the_characters_of_a_text_are_described() -> None:
+    def describe(text: str, min_count: int = 1) -> str:
+        counter = count_characters(text)
+        vocabulary = counter.make_vocabulary(min_count)
+        return "\n".join(
+            describe_unusual_characters(
+                vocabulary, counter.counts_of(vocabulary), counter.num_distinct
+            )
+        )
 
-    assert told("plain text\n") == ""
-    assert "2 rare characters (2 of 5 in the text)" in told("aaabc", 2)
-    assert "2 characters of the text are U+FFFD" in told("a\ufffd\ufffd")
-    assert "1,500 distinct characters are many" in told("".join(map(chr, range(19968, 21468))))
-    assert "1 NUL characters" in told("abc\0")
-    assert "--encoding utf-16" in told("a\0b\0")
-    assert "--encoding utf-16" not in told("abc\0")
+    assert describe("plain text\n") == ""
+    assert "2 different rare characters (2 of 5 characters of the text)" in describe("aaabc", 2)
+    assert "2 characters of the text are U+FFFD" in describe("a\ufffd\ufffd")
+    assert "has 1,500 different characters" in describe("".join(map(chr, range(19968, 21468))))
+    assert "1 NUL characters" in describe("abc\0")
+    assert "--encoding utf-16" in describe("a\0b\0")
+    assert "--encoding utf-16" not in describe("abc\0")
 
 
 @given(TEXTS)
-def test_decoding_gives_back_what_was_encoded(text: str) -> None:
-    vocabulary = Vocabulary.of(text)
+def test_decoding_is_the_inverse_of_encoding(text: str) -> None:
+    vocabulary = Vocabulary.from_text(text)
     assert vocabulary.decode(vocabulary.encode(text)) == text
     assert vocabulary.characters == tuple(sorted(set(text)))
 
 
 @given(TEXTS, TEXTS)
-def test_an_extended_vocabulary_keeps_the_codes_it_had(text: str, more: str) -> None:
-    known = Vocabulary.of(text)
+def test_an_extended_vocabulary_keeps_its_codes(text: str, more: str) -> None:
+    known = Vocabulary.from_text(text)
     extended = known.extended(more)
     assert np.array_equal(extended.encode(text), known.encode(text))
     assert extended.decode(extended.encode(more)) == more
@@ -79,23 +88,23 @@ def test_an_extended_vocabulary_keeps_the_codes_it_had(text: str, more: str) -> 
 
 @given(TEXTS, TEXTS)
 def test_unknown_characters_are_named_or_skipped(text: str, more: str) -> None:
-    vocabulary = Vocabulary.of(text)
-    unknown = tuple(dict.fromkeys(each for each in more if each not in text))
+    vocabulary = Vocabulary.from_text(text)
+    unknown = tuple(dict.fromkeys(character for character in more if character not in text))
     skipped = vocabulary.decode(vocabulary.encode(more, "skip"))
-    assert skipped == "".join(each for each in more if each in text)
+    assert skipped == "".join(character for character in more if character in text)
     if unknown:
         with pytest.raises(VocabularyError) as caught:
             vocabulary.encode(more)
         assert caught.value.characters == unknown
 
 
-def test_codes_take_the_smallest_integer_that_holds_them() -> None:
-    assert Vocabulary.of("ab").encode("ab").dtype == np.uint8
+def test_codes_have_the_smallest_sufficient_integer_type() -> None:
+    assert Vocabulary.from_text("ab").encode("ab").dtype == np.uint8
     assert Vocabulary(map(chr, range(300))).encode("ab").dtype == np.uint16
 
 
 @pytest.mark.parametrize("characters", [[], ["ab"], [""], ["a", "a"]])
-def test_a_vocabulary_is_distinct_single_characters(characters: list[str]) -> None:
+def test_a_vocabulary_must_consist_of_distinct_single_characters(characters: list[str]) -> None:
     with pytest.raises(VocabularyError):
         Vocabulary(characters)
 

@@ -1,4 +1,4 @@
-"""Texts written to files, and the copies that the cache holds."""
+"""Functions that write text files, and that list the encoded copies in the cache."""
 
 from pathlib import Path
 

@@ -108,11 +108,13 @@ def test_a_stream_whose_state_is_dropped_starts_blank() -> None:
 @pytest.mark.parametrize("cell", CELLS)
 def test_the_stated_number_of_parameters_is_that_of_the_network(cell: Cell) -> None:
     model = small_model(cell)
-    assert model.config.parameters(len(VOCABULARY)) == sum(p.numel() for p in model.parameters())
+    assert model.config.count_parameters(len(VOCABULARY)) == sum(
+        p.numel() for p in model.parameters()
+    )
 
 
 def test_the_default_network_has_about_5_4_million_parameters() -> None:
-    assert ModelConfig().parameters(65) == 5_421_633
+    assert ModelConfig().count_parameters(65) == 5_421_633
 
 
 def test_initial_weights_follow_the_seed_alone() -> None:

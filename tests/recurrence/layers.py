@@ -95,7 +95,7 @@ CELLS = get_args(Cell)
 
 def random_weights(cell: Cell, inputs: int, hidden: int, dtype: torch.dtype) -> LayerWeights:
     draws = torch.Generator().manual_seed(3)
-    rows = ModelConfig(cell=cell).gates * hidden
+    rows = ModelConfig(cell=cell).num_gates * hidden
     shapes = ((rows, inputs), (rows, hidden), (rows,), (rows,))
     return LayerWeights(
         *(torch.randn(shape, generator=draws, dtype=dtype).requires_grad_() for shape in shapes)

@@ -6,6 +6,6 @@ from pathlib import Path
 
 from charrnn.runs.run import Run
 
-with Run.open(Path(sys.argv[1])).writing():
+with Run.open(Path(sys.argv[1])).lock_for_writing():
     print("held", flush=True)
     time.sleep(60)

@@ -1,10 +1,10 @@
-"""A small run of an earlier version, and the results of this version for it.
+"""Makes a small run, and computes the results of this version for a run of an earlier version.
 
-    python -m tests.runs.reference_run make FOLDER     trains it, and stores what was observed
-    python -m tests.runs.reference_run digest FOLDER   prints the SHA-256 of every result, so that
-                                                       versions can be compared on one machine
+    python -m tests.runs.reference_run make FOLDER     trains the run and stores its results
+    python -m tests.runs.reference_run digest FOLDER   prints the SHA-256 of every result, to
+                                                       compare versions on one machine
 
-The run is stopped between two evaluations, and every regulariser is on.
+The run is stopped between two evaluations. It uses every kind of regularization.
 """
 
 import dataclasses
@@ -51,17 +51,17 @@ CONFIG = TrainConfig(
     log_every=5,
     seed=3,
     device="cpu",
-    precision="float32",  # on every processor
+    precision="float32",  # the same on every CPU
     threads=1,
 )
 SAMPLE = SampleConfig(length=80, temperature=0.8, top_k=20, top_p=0.98, min_p=0.01, seed=5)
 PROMPT = "SECOND MILLER:\n"
 ARRAYS = ("weights", "trainer")
-"""How the keys of results end that are arrays."""
+"""The endings of the keys of results that are arrays."""
 
 
 def make(folder: Path) -> None:
-    """Train the run until `STOP_AT`; store it with its text and what was observed."""
+    """Train the run until `STOP_AT`; store it with its text and its results."""
     (folder / "run").parent.mkdir(parents=True)
     text = VERSE * 12
     (folder / "corpus.txt").write_text(text, encoding="utf-8")
@@ -71,14 +71,14 @@ def make(folder: Path) -> None:
         if isinstance(event, Step) and event.step == STOP_AT:
             stop.set()
     (folder / "run/.lock").unlink(missing_ok=True)
-    expected = {"charrnn": charrnn.__version__, **summarize(observe(folder))}
+    expected = {"charrnn": charrnn.__version__, **summarize(compute_results(folder))}
     (folder / "expected.json").write_text(json.dumps(expected, indent=2) + "\n", encoding="utf-8")
 
 
-def observe(folder: Path) -> dict[str, Any]:
+def compute_results(folder: Path) -> dict[str, Any]:
     """Load, sample, score and resume a copy of the run; return the results by name."""
-    with tempfile.TemporaryDirectory() as place:
-        copy = Path(place) / "run"
+    with tempfile.TemporaryDirectory() as parent:
+        copy = Path(parent) / "run"
         shutil.copytree(folder / "run", copy)
         text = (folder / "corpus.txt").read_text("utf-8")
         newest = Run.open(copy).select("last")
@@ -90,14 +90,14 @@ def observe(folder: Path) -> dict[str, Any]:
             ),
             "int8": judged(writer_of(newest, device="cpu"), PROMPT, SAMPLE),
         }
-        observed = {
+        results = {
             "step": newest.step,
             "weights": model.arrays(),
             "score": score(model, text).nats_per_char,
             "score, context 20": score(model, text, context=20).nats_per_char,
             "score, adapted": score(model, text[:400], adapt=AdaptConfig()).nats_per_char,
             "samples": {
-                name: [each._asdict() for each in found] for name, found in samples.items()
+                name: [sample._asdict() for sample in texts] for name, texts in samples.items()
             },
         }
         for _ in resume(str(copy), corpus=folder / "corpus.txt"):
@@ -105,7 +105,7 @@ def observe(folder: Path) -> dict[str, Any]:
         resumed = Run.open(copy).select("last", ("model", "trainer"))
         rows = read_rows(copy / "metrics.jsonl")
         return {
-            **observed,
+            **results,
             "resumed step": resumed.step,
             "resumed weights": resumed.load("model"),
             "resumed trainer": resumed.load("trainer"),
@@ -113,31 +113,31 @@ def observe(folder: Path) -> dict[str, Any]:
         }
 
 
-def summarize(observed: dict[str, Any]) -> dict[str, Any]:
-    """Return the results as JSON: of arrays the norms, which differ little between processors."""
+def summarize(results: dict[str, Any]) -> dict[str, Any]:
+    """Return the results as JSON, with the norms of arrays, which differ little between CPUs."""
     return {
         key: {name: float(np.linalg.norm(array)) for name, array in sorted(value.items())}
         if key.endswith(ARRAYS)
         else value
-        for key, value in observed.items()
+        for key, value in results.items()
     }
 
 
-def digest(observed: dict[str, Any]) -> dict[str, str]:
-    """Return the SHA-256 of each result, bit by bit."""
+def digest(results: dict[str, Any]) -> dict[str, str]:
+    """Return the SHA-256 of the bytes of each result."""
     return {
         key: hashlib.sha256(
             b"".join(name.encode() + value[name].tobytes() for name in sorted(value))
             if key.endswith(ARRAYS)
             else json.dumps(value).encode()
         ).hexdigest()
-        for key, value in observed.items()
+        for key, value in results.items()
     }
 
 
 if __name__ == "__main__":
-    action, place = sys.argv[1], Path(sys.argv[2])
+    action, folder = sys.argv[1], Path(sys.argv[2])
     if action == "make":
-        make(place)
+        make(folder)
     else:
-        print(json.dumps(digest(observe(place)), indent=2))
+        print(json.dumps(digest(compute_results(folder)), indent=2))

@@ -1,4 +1,4 @@
-"""A run of four characters, small enough to save a thousand times."""
+"""A run with a vocabulary of four characters, small enough to save a thousand times."""
 
 import math
 from typing import Any
@@ -32,7 +32,7 @@ CONFIG = RunConfig(
     corpus=CorpusRecord(name="t", path="/t.txt", sha256="0" * 64, characters=9, line_start="a"),
 )
 
-NUMBERS = np.arange(CONFIG.model.parameters(4))
+NUMBERS = np.arange(CONFIG.model.count_parameters(4))
 
 
 def save(run: Run, step: int, val_loss: float | None = None) -> Checkpoint:
@@ -42,7 +42,7 @@ def save(run: Run, step: int, val_loss: float | None = None) -> Checkpoint:
 
 
 def weights(add: float, dtype: type = np.float32) -> dict[str, NDArray[Any]]:
-    shapes = CONFIG.model.shapes(4)
-    ends = np.cumsum([math.prod(shape) for shape in shapes.values()])
-    pieces: list[NDArray[Any]] = np.split((NUMBERS + add).astype(dtype), ends[:-1])
-    return {name: each.reshape(shapes[name]) for name, each in zip(shapes, pieces, strict=True)}
+    shapes = CONFIG.model.parameter_shapes(4)
+    offsets = np.cumsum([math.prod(shape) for shape in shapes.values()])
+    pieces: list[NDArray[Any]] = np.split((NUMBERS + add).astype(dtype), offsets[:-1])
+    return {name: piece.reshape(shapes[name]) for name, piece in zip(shapes, pieces, strict=True)}

@@ -21,15 +21,15 @@ TEXT = "First Citizen:\nBefore we proceed any further, hear me speak.\n"
 
 
 def test_it_is_small_and_of_the_default_shape() -> None:
-    files = [each for each in bundled_path().rglob("*") if each.is_file()]
-    assert sum(each.stat().st_size for each in files) <= 12_000_000
+    files = [path for path in bundled_path().rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 12_000_000
     config = find_run("bard").config
     assert config.model == ModelConfig()
     assert len(config.vocabulary) == 65
     assert config.corpus.path == ""
 
 
-def test_its_card_gives_the_figures_of_its_record() -> None:
+def test_its_model_card_gives_the_recorded_figures() -> None:
     checkpoint = find_run("bard").select()
     card = bundled_path().joinpath("README.md").read_text("utf-8")
     assert checkpoint.val_loss
@@ -40,22 +40,24 @@ def test_its_card_gives_the_figures_of_its_record() -> None:
     assert checkpoint.val_loss in [json.loads(row)["val_loss"] for row in rows]
 
 
-def test_it_is_not_resumed_but_begun_from(text_file: Path) -> None:
+def test_it_cannot_be_resumed_but_a_new_run_can_start_from_it(text_file: Path) -> None:
     with pytest.raises(CheckpointError, match="begin a run with its weights by `charrnn train --i"):
         list(resume("bard"))
     config = TrainConfig(max_steps=1, batch_size=2, seq_length=4, device="cpu", threads=1)
-    begun = last_event(list(train(str(text_file), config, init_from="bard")))
-    assert begun.run.config.model == ModelConfig()
+    finished = last_event(list(train(str(text_file), config, init_from="bard")))
+    assert finished.run.config.model == ModelConfig()
 
 
-def test_its_text_is_looked_for_by_its_name_in_the_catalogue() -> None:
+def test_its_text_is_searched_by_name_in_the_catalogue() -> None:
     record = find_run("bard").config.corpus
-    assert record.name in catalogue.names()
-    with pytest.raises(CorpusError, match=r"of this run is not at \S+: say where it is now"):
+    assert record.name in catalogue.list_names()
+    with pytest.raises(
+        CorpusError, match=r"of this run is not at \S+: give its path with --corpus"
+    ):
         Corpus.reopen(record, Vocabulary(find_run("bard").config.vocabulary))
 
 
-def test_it_writes_and_knows_its_author() -> None:
+def test_it_generates_text_and_predicts_shakespeare_well() -> None:
     checkpoint = find_run("bard").select()
     writer = writer_of(checkpoint, device="cpu")
     (text,) = generate(writer, "KING RICHARD", length=200, seed=1)

@@ -11,18 +11,18 @@ from charrnn.training.events import Finished
 from tests.runs.small_run import CONFIG, NUMBERS, save, weights
 
 
-def test_what_was_saved_is_what_is_loaded(run: Run) -> None:
+def test_loaded_arrays_and_state_are_those_that_were_saved(run: Run) -> None:
     save(run, 12, 1.25)
     loaded = Run.open(run.path).select("last")
     assert loaded.step == 12
     assert loaded.state == {"step": 12, "val_loss": 1.25}
     arrays = loaded.load("model")
     assert arrays.keys() == weights(12).keys()
-    assert all(np.array_equal(arrays[name], each) for name, each in weights(12).items())
+    assert all(np.array_equal(arrays[name], array) for name, array in weights(12).items())
     assert np.array_equal(loaded.load("trainer")["m"][: len(NUMBERS)], 2 * (NUMBERS + 12))
 
 
-def test_a_checkpoint_is_the_documented_files_and_nothing_else(run: Run) -> None:
+def test_a_checkpoint_consists_of_the_documented_files_only(run: Run) -> None:
     folder = save(run, 7).path
     assert folder.name == "step-00000007"
     names = ["manifest.json", "model.safetensors", "state.json", "trainer.safetensors"]
@@ -32,56 +32,60 @@ def test_a_checkpoint_is_the_documented_files_and_nothing_else(run: Run) -> None
 
 FILES = ("model.safetensors", "trainer.safetensors", "state.json", "manifest.json")
 
-EVERY = pytest.mark.parametrize("stride", [97, pytest.param(1, marks=pytest.mark.slow)])
+STRIDES = pytest.mark.parametrize("stride", [97, pytest.param(1, marks=pytest.mark.slow)])
 
 
-@EVERY
+@STRIDES
 @pytest.mark.parametrize("name", FILES)
-def test_any_damaged_byte_is_noticed_and_an_older_checkpoint_taken(
+def test_any_damaged_byte_is_detected_and_an_older_checkpoint_is_used(
     run: Run, name: str, stride: int
 ) -> None:
     save(run, 10)
     path = save(run, 20).path / name
-    whole = path.read_bytes()
-    for place in range(0, len(whole), 1 if len(whole) < 2000 else stride):
-        damaged = bytearray(whole)
-        damaged[place] ^= 1 << place % 8
+    content = path.read_bytes()
+    for offset in range(0, len(content), 1 if len(content) < 2000 else stride):
+        damaged = bytearray(content)
+        damaged[offset] ^= 1 << offset % 8
         path.write_bytes(damaged)
-        with pytest.warns(DamagedCheckpointWarning, match="step-00000010 is used in its place"):
+        with pytest.warns(DamagedCheckpointWarning, match="charrnn uses step-00000010 instead"):
             assert run.select("last", ("model", "trainer")).step == 10
-    path.write_bytes(whole)
+    path.write_bytes(content)
     assert run.select("last", ("model", "trainer")).step == 20
 
 
-@EVERY
+@STRIDES
 @pytest.mark.parametrize("name", FILES)
-def test_any_truncation_is_noticed(run: Run, name: str, stride: int) -> None:
+def test_any_truncation_is_detected(run: Run, name: str, stride: int) -> None:
     save(run, 10)
     path = save(run, 20).path / name
-    whole = path.read_bytes()
-    for length in range(0, len(whole), 1 if len(whole) < 2000 else stride):
-        path.write_bytes(whole[:length])
-        with pytest.warns(DamagedCheckpointWarning, match="is damaged or not whole; step-00000010"):
+    content = path.read_bytes()
+    for length in range(0, len(content), 1 if len(content) < 2000 else stride):
+        path.write_bytes(content[:length])
+        with pytest.warns(
+            DamagedCheckpointWarning, match="is damaged or incomplete; charrnn uses step-00000010"
+        ):
             assert run.select("last").step == 10
     path.unlink()
-    with pytest.warns(DamagedCheckpointWarning, match="is damaged or not whole; step-00000010"):
+    with pytest.warns(
+        DamagedCheckpointWarning, match="is damaged or incomplete; charrnn uses step-00000010"
+    ):
         assert run.select("best").step == 10
 
 
-def test_any_damaged_byte_of_the_config_is_noticed(run: Run) -> None:
+def test_any_damaged_byte_of_the_config_is_detected(run: Run) -> None:
     save(run, 10)
     path = run.path / "config.json"
-    whole = path.read_bytes()
-    for place in range(len(whole)):
-        damaged = bytearray(whole)
-        damaged[place] ^= 1 << place % 8
-        for data in (bytes(damaged), whole[:place]):
+    content = path.read_bytes()
+    for offset in range(len(content)):
+        damaged = bytearray(content)
+        damaged[offset] ^= 1 << offset % 8
+        for data in (bytes(damaged), content[:offset]):
             path.write_bytes(data)
             with pytest.raises(CheckpointError):
                 Run.open(run.path).select("last")
 
 
-def test_a_damaged_checkpoint_asked_for_by_its_step_is_refused(run: Run) -> None:
+def test_a_damaged_checkpoint_that_is_selected_by_its_step_is_an_error(run: Run) -> None:
     save(run, 10)
     path = save(run, 20).path / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"?")
@@ -90,25 +94,25 @@ def test_a_damaged_checkpoint_asked_for_by_its_step_is_refused(run: Run) -> None
     save(run, 10)
     for folder in run.path.glob("step-*"):
         (folder / "model.safetensors").write_bytes(path.read_bytes())
-    with pytest.raises(CheckpointError, match=r"no checkpoint in .* is sound"):
+    with pytest.raises(CheckpointError, match=r"all checkpoints in .* are damaged"):
         run.select("best")
 
 
-def test_the_second_best_takes_the_place_of_a_damaged_best(run: Run) -> None:
+def test_the_second_best_checkpoint_replaces_a_damaged_best_one(run: Run) -> None:
     best = save(run, 10, 1.0).path / "model.safetensors"
     for step, loss in ((20, 1.5), (30, 2.0)):
         save(run, step, loss)
     best.write_bytes(best.read_bytes()[:-1] + b"?")
-    with pytest.warns(DamagedCheckpointWarning, match=r"damaged: .*step-00000020 is used"):
+    with pytest.warns(DamagedCheckpointWarning, match=r"damaged: .*charrnn uses step-00000020"):
         assert run.select("best").step == 20
 
 
-def test_links_and_files_of_another_size_are_refused(run: Run, tmp_path: Path) -> None:
+def test_links_and_files_of_another_size_are_not_read(run: Run, tmp_path: Path) -> None:
     save(run, 10)
     path = save(run, 20).path / "model.safetensors"
     path.rename(tmp_path / "elsewhere")
     path.symlink_to(tmp_path / "elsewhere")
-    with pytest.warns(DamagedCheckpointWarning, match="is used in its place"):
+    with pytest.warns(DamagedCheckpointWarning, match="charrnn uses step-00000010 instead"):
         assert run.select("last").step == 10
     large = Run(tmp_path / "large", dataclasses.replace(CONFIG, model=ModelConfig()))
     large.create()
@@ -117,23 +121,25 @@ def test_links_and_files_of_another_size_are_refused(run: Run, tmp_path: Path) -
         large.select("step-10")
 
 
-def test_a_changed_config_is_noticed(run: Run) -> None:
+def test_a_changed_config_is_detected(run: Run) -> None:
     save(run, 10)
     config = run.path / "config.json"
     config.write_text(config.read_text("utf-8").replace('"seed": 1', '"seed": 2'), "utf-8")
-    with pytest.raises(CheckpointError, match=r"no checkpoint in .* is whole and fits its config"):
+    with pytest.raises(
+        CheckpointError, match=r"no checkpoint in .* is complete and matches its config"
+    ):
         Run.open(run.path).select("last")
 
 
-def test_weights_of_16_bits_are_read_as_32(run: Run) -> None:
-    kept = weights(0.1, np.float16)
-    run.save(10, kept, {}, {"step": 10, "val_loss": 1.0})
+def test_float16_weights_are_loaded_as_float32(run: Run) -> None:
+    saved = weights(0.1, np.float16)
+    run.save(10, saved, {}, {"step": 10, "val_loss": 1.0})
     for name, array in run.select().load("model").items():
         assert array.dtype == np.float32
-        assert array.tolist() == kept[name].tolist()
+        assert array.tolist() == saved[name].tolist()
 
 
-def test_weights_of_other_names_or_shapes_are_refused(run: Run) -> None:
+def test_weights_with_other_names_or_shapes_are_an_error(run: Run) -> None:
     for other in ("output.bias", "a"):
         arrays = {**weights(0), other: np.zeros(3, np.float32)}
         run.save(10, arrays, {}, {"step": 10, "val_loss": 1.0})
@@ -141,7 +147,7 @@ def test_weights_of_other_names_or_shapes_are_refused(run: Run) -> None:
             run.select().load("model")
 
 
-def test_names_on_disk_are_those_of_a_finished_run(finished: Finished) -> None:
+def test_a_finished_run_has_the_documented_files(finished: Finished) -> None:
     assert sorted(path.name for path in finished.run.path.iterdir()) == [
         ".lock",
         "config.json",

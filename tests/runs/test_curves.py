@@ -1,11 +1,11 @@
-"""A run's losses as series of points."""
+"""Tests of the loss curves of runs."""
 
 import json
 import math
 
 import pytest
 
-from charrnn.runs.curves import Axis, curves
+from charrnn.runs.curves import Axis, read_curves
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
 from charrnn.training.events import Finished
@@ -16,9 +16,9 @@ def run(finished: Finished) -> Run:
     return finished.run
 
 
-def test_curves_are_the_losses_of_the_run_in_either_unit(run: Run) -> None:
+def test_curves_are_the_losses_of_the_run_in_nats_or_bits(run: Run) -> None:
     rows = read_rows(run.metrics_path)
-    in_nats, in_bits = curves([run], unit="nats"), curves([run], unit="bits")
+    in_nats, in_bits = read_curves([run], unit="nats"), read_curves([run], unit="bits")
     train, held_out = in_nats.series
     assert train.points == tuple(
         (row["step"], row["train_loss"]) for row in rows if row["train_loss"]
@@ -27,7 +27,7 @@ def test_curves_are_the_losses_of_the_run_in_either_unit(run: Run) -> None:
         (row["step"], row["val_loss"]) for row in rows if row["val_loss"]
     )
     assert in_bits.series[1].points[-1][1] == pytest.approx(held_out.points[-1][1] / math.log(2))
-    assert {y for _, y in in_nats.levels[0].points} == {run.config.baseline}
+    assert {y for _, y in in_nats.baselines[0].points} == {run.config.baseline}
     assert in_nats.y_name == "loss (nats per character)"
 
 
@@ -39,27 +39,31 @@ def test_curves_are_the_losses_of_the_run_in_either_unit(run: Run) -> None:
         ("epochs", "epoch", None),
     ],
 )
-def test_curves_run_along_what_was_asked_for(
+def test_the_x_axis_is_the_requested_one(
     axis: Axis, name: str, last: float | None, run: Run
 ) -> None:
-    drawn = curves([run], axis)
-    assert drawn.x_name == name
-    assert drawn.series[0].points[-1][0] == (last or read_rows(run.metrics_path)[-1]["epoch"])
+    result = read_curves([run], axis)
+    assert result.x_name == name
+    assert result.series[0].points[-1][0] == (last or read_rows(run.metrics_path)[-1]["epoch"])
 
 
 @pytest.mark.parametrize(
     ("seconds", "unit", "end"), [(90, "s", 90), (600, "min", 10), (7200, "h", 2)]
 )
-def test_time_is_in_a_unit_that_fits(seconds: float, unit: str, end: float, run: Run) -> None:
+def test_the_unit_of_time_depends_on_the_length_of_the_run(
+    seconds: float, unit: str, end: float, run: Run
+) -> None:
     rows = read_rows(run.metrics_path)
     rows[-1]["seconds"] = seconds
     run.metrics_path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    drawn = curves([run], "time")
-    assert drawn.x_name == f"time ({unit})"
-    assert drawn.series[0].points[-1][0] == pytest.approx(end)
+    result = read_curves([run], "time")
+    assert result.x_name == f"time ({unit})"
+    assert result.series[0].points[-1][0] == pytest.approx(end)
 
 
-def test_several_runs_are_told_apart_and_share_a_level_that_is_the_same(run: Run) -> None:
-    drawn = curves([run, run])
-    assert [each.name for each in drawn.series][:2] == ["verse train", "verse held out"]
-    assert len(drawn.levels) == 1
+def test_curves_of_several_runs_have_the_name_of_the_run_and_share_an_equal_baseline(
+    run: Run,
+) -> None:
+    result = read_curves([run, run])
+    assert [series.name for series in result.series][:2] == ["verse train", "verse held out"]
+    assert len(result.baselines) == 1

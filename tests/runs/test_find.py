@@ -5,18 +5,18 @@ from pathlib import Path
 import pytest
 
 from charrnn.errors import CheckpointError
-from charrnn.runs.find import bundled_path, find_run, free_path, open_if_run, run_paths
+from charrnn.runs.find import bundled_path, find_run, open_if_run, run_paths, unused_run_path
 from charrnn.runs.run import Run
 from tests.runs.small_run import CONFIG, save
 
 
-def test_the_newest_run_is_one_that_was_saved(run: Run) -> None:
+def test_the_newest_run_is_one_with_a_checkpoint(run: Run) -> None:
     save(run, 10)
     Run(run.path.with_name("unsaved"), CONFIG).create()
     assert find_run(None).path == Path("checkpoints/t")
 
 
-def test_a_run_is_found_by_folder_by_name_or_as_the_newest(run: Run) -> None:
+def test_a_run_is_found_by_folder_or_by_name_or_as_the_newest(run: Run) -> None:
     save(run, 10)
     other = Run(run.path.with_name("u"), dataclasses.replace(CONFIG))
     other.create()
@@ -30,9 +30,9 @@ def test_a_run_is_found_by_folder_by_name_or_as_the_newest(run: Run) -> None:
 
 
 def test_a_missing_run_is_named(run: Run) -> None:
-    with pytest.raises(CheckpointError, match="there is no run nobody, nor checkpoints/nobody"):
+    with pytest.raises(CheckpointError, match="there is no run nobody or checkpoints/nobody"):
         find_run("nobody")
-    with pytest.raises(CheckpointError, match="holds no complete checkpoint"):
+    with pytest.raises(CheckpointError, match="contains no complete checkpoint"):
         run.select()
     save(run, 10)
     with pytest.raises(CheckpointError, match="no checkpoint step-11: choose best, last, step-10"):
@@ -49,22 +49,24 @@ def test_an_argument_may_name_a_run_or_a_file(run: Run) -> None:
     assert open_if_run("t") is None
 
 
-def test_without_runs_the_way_to_one_is_told() -> None:
-    with pytest.raises(CheckpointError, match="make one with `charrnn train`"):
-        find_run(None, or_bundled=False)
+def test_the_error_without_runs_says_how_to_start_one() -> None:
+    with pytest.raises(CheckpointError, match="start one with `charrnn train`"):
+        find_run(None, allow_bundled=False)
 
 
-def test_without_runs_there_is_the_model_that_comes_with_charrnn(run: Run) -> None:
+def test_without_runs_the_bundled_model_is_used(run: Run) -> None:
     assert find_run(None).path == find_run("bard").path == bundled_path()
     Path("checkpoints").mkdir(exist_ok=True)
     Path("checkpoints/bard").symlink_to(bundled_path())
-    assert find_run(None).path == bundled_path(), "in a checkout it is no run of one's own"
+    assert find_run(None).path == bundled_path(), (
+        "in a checkout, the bundled model is not a run of the user"
+    )
     save(run, 10)
     assert find_run(None).path == Path("checkpoints/t")
 
 
-def test_new_runs_get_the_next_free_name(run: Run) -> None:
-    assert free_path("s") == Path("checkpoints/s")
-    assert free_path("t") == Path("checkpoints/t-2")
+def test_new_runs_get_the_next_unused_name(run: Run) -> None:
+    assert unused_run_path("s") == Path("checkpoints/s")
+    assert unused_run_path("t") == Path("checkpoints/t-2")
     Path("checkpoints/t-2").mkdir()
-    assert free_path("t") == Path("checkpoints/t-3")
+    assert unused_run_path("t") == Path("checkpoints/t-3")

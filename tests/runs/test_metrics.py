@@ -4,7 +4,7 @@ from typing import Any
 from charrnn.runs.metrics import append_row, drop_rows_after, read_rows
 
 
-def test_rows_come_back_in_order(tmp_path: Path) -> None:
+def test_rows_are_read_in_order(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     rows: list[dict[str, Any]] = [
         {"step": 1, "train_loss": 0.1 + 0.2},
@@ -15,7 +15,7 @@ def test_rows_come_back_in_order(tmp_path: Path) -> None:
     assert read_rows(path) == rows
 
 
-def test_rows_after_a_step_are_dropped_and_so_is_an_unfinished_line(tmp_path: Path) -> None:
+def test_rows_after_a_step_and_an_incomplete_line_are_removed(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     for step in (10, 20, 30):
         append_row(path, {"step": step})

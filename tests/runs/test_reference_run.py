@@ -1,4 +1,4 @@
-"""Runs of earlier versions load, sample, score and resume with the results they had then."""
+"""Runs of earlier versions give the same results now, when loaded, sampled, scored or resumed."""
 
 import json
 from pathlib import Path
@@ -6,35 +6,35 @@ from typing import Any
 
 import pytest
 
-from tests.runs.reference_run import observe, summarize
+from tests.runs.reference_run import compute_results, summarize
 
 RUNS = sorted((Path(__file__).parents[1] / "data").glob("run-*"))
 TOLERANCE = 1e-5
 
 
 @pytest.mark.parametrize("folder", RUNS, ids=[folder.name for folder in RUNS])
-def test_a_run_of_an_earlier_version_gives_the_results_it_had_then(folder: Path) -> None:
+def test_a_run_of_an_earlier_version_gives_the_same_results(folder: Path) -> None:
     expected = json.loads((folder / "expected.json").read_text("utf-8"))
     assert f"run-{expected.pop('charrnn')}" == folder.name
-    observed = summarize(observe(folder))
-    assert list(observed) == list(expected)
-    assert_close(observed, expected, "")
+    results = summarize(compute_results(folder))
+    assert list(results) == list(expected)
+    assert_close(results, expected, "")
 
 
 def test_there_is_a_run_of_version_0_1_0() -> None:
     assert [folder.name for folder in RUNS] == ["run-0.1.0"]
 
 
-def assert_close(observed: Any, expected: Any, place: str) -> None:
+def assert_close(actual: Any, expected: Any, path: str) -> None:
     if isinstance(expected, dict):
-        assert sorted(observed) == sorted(expected), place
+        assert sorted(actual) == sorted(expected), path
         for key, value in expected.items():
-            assert_close(observed[key], value, f"{place}/{key}")
+            assert_close(actual[key], value, f"{path}/{key}")
     elif isinstance(expected, list):
-        assert len(observed) == len(expected), place
+        assert len(actual) == len(expected), path
         for number, value in enumerate(expected):
-            assert_close(observed[number], value, f"{place}/{number}")
+            assert_close(actual[number], value, f"{path}/{number}")
     elif isinstance(expected, float):
-        assert observed == pytest.approx(expected, rel=TOLERANCE, abs=TOLERANCE), place
+        assert actual == pytest.approx(expected, rel=TOLERANCE, abs=TOLERANCE), path
     else:
-        assert observed == expected, place
+        assert actual == expected, path

@@ -15,7 +15,7 @@ def test_a_run_keeps_its_config(run: Run) -> None:
     assert record["format"] == 1
 
 
-def test_best_and_newest_are_worked_out_from_the_folders(run: Run) -> None:
+def test_the_best_and_newest_checkpoints_are_computed_from_the_folders(run: Run) -> None:
     for step, loss in ((10, 2.0), (20, 1.5), (30, 1.7), (40, None)):
         save(run, step, loss)
     assert run.select("best").step == 20
@@ -33,28 +33,30 @@ def test_without_an_evaluation_the_best_is_the_newest(run: Run) -> None:
 def test_two_newest_and_the_best_are_kept(run: Run) -> None:
     for step, loss in ((10, 2.0), (20, 1.5), (30, 1.7), (40, None), (50, 1.6), (60, None)):
         save(run, step, loss)
-    assert [each.step for each in run.checkpoints()] == [20, 50, 60]
+    assert [checkpoint.step for checkpoint in run.checkpoints()] == [20, 50, 60]
 
 
 def test_a_checkpoint_saved_again_is_replaced(run: Run) -> None:
     save(run, 10, None)
     save(run, 10, 3.0)
-    assert [each.val_loss for each in run.checkpoints()] == [3.0]
+    assert [checkpoint.val_loss for checkpoint in run.checkpoints()] == [3.0]
     assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "step-00000010"]
 
 
-def test_a_folder_that_holds_a_run_is_refused_with_both_ways_on(run: Run) -> None:
-    with pytest.raises(CheckpointError, match=r"already holds a run: .*charrnn resume.*--out-dir"):
+def test_the_error_for_a_folder_with_a_run_names_both_ways_to_continue(run: Run) -> None:
+    with pytest.raises(
+        CheckpointError, match=r"already contains a run: .*charrnn resume.*--out-dir"
+    ):
         Run(run.path, CONFIG).create()
 
 
-def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CheckpointError, match="cannot be made"):
+    with pytest.raises(CheckpointError, match="cannot be created"):
         Run(tmp_path / "file" / "run", CONFIG).create()
 
 
-def test_a_newer_format_is_refused(run: Run) -> None:
+def test_a_newer_format_is_an_error(run: Run) -> None:
     config = run.path / "config.json"
     config.write_text(config.read_text("utf-8").replace('"format": 1', '"format": 2'), "utf-8")
     with pytest.raises(
@@ -64,7 +66,7 @@ def test_a_newer_format_is_refused(run: Run) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"format": 1}', "[]", "null", '{"format": "x"}'])
-def test_a_config_that_is_none_is_refused(run: Run, text: str) -> None:
+def test_an_invalid_config_is_an_error(run: Run, text: str) -> None:
     (run.path / "config.json").write_text(text, "utf-8")
     with pytest.raises(CheckpointError, match=r"config.json is damaged"):
         Run.open(run.path)
@@ -79,7 +81,7 @@ def test_a_config_that_is_none_is_refused(run: Run, text: str) -> None:
         pytest.param("learning_rate", 10**400, id="too large for a float"),
     ],
 )
-def test_a_config_with_an_unresolved_or_unusable_value_is_refused(
+def test_a_config_with_an_unresolved_or_invalid_value_is_an_error(
     run: Run, name: str, value: object
 ) -> None:
     record = json.loads((run.path / "config.json").read_text("utf-8"))

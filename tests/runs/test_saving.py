@@ -11,6 +11,7 @@ import pytest
 from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError
 from charrnn.runs import run as module
+from charrnn.runs.checkpoint import read_records
 from charrnn.runs.manifest import FileRecord
 from charrnn.runs.run import Run
 from tests.runs.small_run import CONFIG, save
@@ -19,34 +20,36 @@ from tests.training.tiny_runs import tiny
 HOLD_LOCK = Path(__file__).with_name("hold_lock.py")
 
 
-def test_a_disk_without_room_is_named_before_a_run_and_before_a_save(
+def test_a_full_disk_is_an_error_before_a_run_and_before_a_save(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(run, 10)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9, 9, 900))
-    with pytest.raises(CheckpointError, match=r"step 20 could not be saved .* 0.0 are free"):
+    with pytest.raises(
+        CheckpointError, match=r"step 20 could not be saved .* only 0.0 MB are free"
+    ):
         save(run, 20)
     assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "step-00000010"]
-    with pytest.raises(CheckpointError, match=r"the run cannot be kept .* make room there"):
+    with pytest.raises(CheckpointError, match=r"the run cannot be stored .* free some space there"):
         Run(tmp_path / "new", CONFIG).create()
 
 
-def test_two_writers_cannot_share_a_run(run: Run) -> None:
+def test_two_processes_cannot_write_to_the_same_run(run: Run) -> None:
     command = [sys.executable, str(HOLD_LOCK), str(run.path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout
         assert other.stdout.readline() == "held\n"
-        named = rf"by another process \(number {other.pid}\)"
-        with pytest.raises(CheckpointError, match=named), run.writing():
+        message = rf"another process \(process ID {other.pid}\) is training"
+        with pytest.raises(CheckpointError, match=message), run.lock_for_writing():
             pass
         save(run, 10)
-        assert run.select("last").step == 10, "readers are not held up"
+        assert run.select("last").step == 10, "readers need no lock"
         other.kill()
-    with run.writing():  # what a killed process leaves holds no one up
+    with run.lock_for_writing():  # the lock of a killed process is released
         pass
 
 
-def test_a_failed_save_leaves_the_older_checkpoints_and_no_litter(
+def test_a_failed_save_keeps_older_checkpoints_and_leaves_no_temporary_files(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(run, 10)
@@ -61,16 +64,16 @@ def test_a_failed_save_leaves_the_older_checkpoints_and_no_litter(
     assert run.select("last").step == 10
 
 
-def test_a_failed_replacement_brings_back_what_was_there(
+def test_a_failed_replacement_restores_the_old_checkpoint(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(run, 10, 1.0)
-    plain = Path.rename
+    rename = Path.rename
 
     def failing(path: Path, target: Path) -> Path:
         if path.name == ".saving":
             raise OSError(5, "Input/output error")
-        return plain(path, target)
+        return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", failing)
     with pytest.raises(CheckpointError, match=r"step 10 could not be saved .*Input/output error"):
@@ -78,35 +81,35 @@ def test_a_failed_replacement_brings_back_what_was_there(
     assert run.select("last").val_loss == 1.0
 
 
-def test_what_a_crash_left_half_replaced_comes_back_at_the_next_save(run: Run) -> None:
+def test_the_next_save_restores_a_checkpoint_whose_replacement_crashed(run: Run) -> None:
     folder = save(run, 10, 1.0).path
     folder.rename(run.path / ".replaced-step-00000010")
     (run.path / ".saving").mkdir()
-    assert run.select("last").step == 10, "until then it is read where it is"
+    assert run.select("last").step == 10, "until then, the replaced folder is read"
     save(run, 20)
-    assert [each.step for each in run.checkpoints()] == [10, 20]
+    assert [checkpoint.step for checkpoint in run.checkpoints()] == [10, 20]
     assert not (run.path / ".saving").exists()
 
 
-def test_a_reader_looks_again_where_all_that_it_saw_was_pruned(
+def test_a_reader_scans_again_if_all_checkpoints_were_removed_in_the_meantime(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save(run, 10)
-    plain = module._read_records
+    original = read_records
 
-    def pruned_meanwhile(folder: Path, config_record: FileRecord) -> Any:
-        monkeypatch.setattr(module, "_read_records", plain)
+    def prune_and_read(folder: Path, config_record: FileRecord) -> Any:
+        monkeypatch.setattr(module, "read_records", original)
         for step in (20, 30, 40):
             save(run, step)
         assert not folder.exists()
-        return plain(folder, config_record)
+        return original(folder, config_record)
 
-    monkeypatch.setattr(module, "_read_records", pruned_meanwhile)
+    monkeypatch.setattr(module, "read_records", prune_and_read)
     assert run.select("last").step == 40
 
 
-def test_readers_never_see_a_torn_checkpoint(text_file: Path) -> None:
-    """Read best and newest as fast as can be while a run saves at each step."""
+def test_readers_never_see_an_incomplete_checkpoint(text_file: Path) -> None:
+    """Read the best and newest checkpoint continuously while a run saves at each step."""
     text, seen, failures = Corpus.open(text_file), set[int](), list[BaseException]()
     done = threading.Event()
 
@@ -116,7 +119,7 @@ def test_readers_never_see_a_torn_checkpoint(text_file: Path) -> None:
                 for name in ("best", "last"):
                     if Path("run/config.json").exists():
                         run = Run.open(Path("run"))
-                        if run.look()[0]:
+                        if run.scan_checkpoints()[0]:
                             checkpoint = run.select(name, ("model", "trainer"))
                             assert checkpoint.load("model")
                             seen.add(checkpoint.step)

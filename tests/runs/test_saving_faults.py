@@ -1,4 +1,4 @@
-"""A save that is killed, or whose disk fails, at every one of its file operations."""
+"""Tests in which a save is killed, or the disk fails, at each of its file operations."""
 
 import errno
 import os
@@ -19,32 +19,32 @@ REMOVING = ("os.remove", "os.rmdir")
 CHANGING = ("os.rename", "os.mkdir", *REMOVING)
 STEPS = (10, 20, 30)  # before the save that fails: the best, another, the newest
 
-_told: list[Callable[[str], None]] = []
+_listeners: list[Callable[[str], None]] = []
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if not _told:
+    if not _listeners:
         return
     if event == "open" and isinstance(arguments[2], int) and arguments[2] & os.O_CREAT:
-        _told[0]("open")
+        _listeners[0]("open")
     elif event in CHANGING:
-        _told[0](event)
+        _listeners[0](event)
 
 
 sys.addaudithook(_audit)
 
 
 class Disk:
-    """Counts the operations that change files, and fails at one of them."""
+    """Records the operations that change files, and fails at one of them."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.done = list[str]()
         self.fail: Callable[[str, int], None] = lambda name, number: None
-        plain = os.fsync
+        original_fsync = os.fsync
 
         def fsync(descriptor: int) -> None:
             self("fsync")
-            plain(descriptor)
+            original_fsync(descriptor)
 
         def write(path: Path, data: bytes) -> None:
             with path.open("wb") as file:
@@ -64,23 +64,24 @@ class Disk:
         self.done.append(name)
         self.fail(name, len(self.done) - 1)
 
-    def watched(self, work: Callable[[], object]) -> None:
+    def run(self, function: Callable[[], object]) -> None:
+        """Call a function and record its operations."""
         self.done.clear()
-        _told[:] = [self]
+        _listeners[:] = [self]
         try:
-            work()
+            function()
         finally:
-            _told.clear()
+            _listeners.clear()
 
 
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     yield Disk(monkeypatch)
-    _told.clear()
+    _listeners.clear()
 
 
 def runs() -> Iterator[Run]:
-    """Yield new runs, each of three checkpoints."""
+    """Yield new runs with three checkpoints each."""
     number = 0
     while True:
         run = Run(Path(f"run-{number}"), CONFIG)
@@ -92,126 +93,130 @@ def runs() -> Iterator[Run]:
 
 
 def operations(disk: Disk, run: Run, step: int) -> list[str]:
-    """Return what a save does when nothing fails."""
-    disk.watched(lambda: save(run, step, 2.5))
+    """Return the operations of a save without faults."""
+    disk.run(lambda: save(run, step, 2.5))
     done = list(disk.done)
     assert {"open", "write", "fsync", *CHANGING} == set(done)
     return done
 
 
-def assert_whole(run: Run, newest: int) -> None:
-    """What the run holds is sound, of the older checkpoints none is lost."""
+def assert_intact(run: Run, newest: int) -> None:
+    """Check that all checkpoints are intact and that no older checkpoint is lost."""
     opened = Run.open(run.path)
     checkpoint = opened.select("last", ("model", "trainer"))
     assert checkpoint.step == newest
-    steps = [each.step for each in opened.checkpoints()]
+    steps = [checkpoint.step for checkpoint in opened.checkpoints()]
     assert len(steps) >= 3, "the best and two more"
     assert steps[0] == opened.select("best").step == 10
-    for each in opened.checkpoints():
-        each.verify()
+    for checkpoint in opened.checkpoints():
+        checkpoint.verify()
 
 
 @pytest.mark.parametrize("step", [40, 30], ids=["a new one", "one that is replaced"])
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_killed_at_every_operation_of_a_save(disk: Disk, step: int) -> None:
+def test_a_save_can_be_killed_at_every_operation(disk: Disk, step: int) -> None:
     new = runs()
     names = operations(disk, next(new), step)
-    for place, name in enumerate(names):
+    for index, name in enumerate(names):
         run = next(new)
         child = os.fork()
         if child == 0:
-            disk.fail = lambda _, number, place=place: (  # type: ignore[misc]
-                os.kill(os.getpid(), signal.SIGKILL) if number == place else None
+            disk.fail = lambda _, number, index=index: (  # type: ignore[misc]
+                os.kill(os.getpid(), signal.SIGKILL) if number == index else None
             )
-            disk.watched(lambda run=run: save(run, step, 2.5))  # type: ignore[misc]
+            disk.run(lambda run=run: save(run, step, 2.5))  # type: ignore[misc]
             os._exit(0)
         _, status = os.waitpid(child, 0)
-        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, (place, name)
-        kept = [each.step for each in Run.open(run.path).checkpoints()]
-        assert_whole(run, max(kept))
-        with run.writing():
+        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, (index, name)
+        steps = [checkpoint.step for checkpoint in Run.open(run.path).checkpoints()]
+        assert_intact(run, max(steps))
+        with run.lock_for_writing():
             save(run, 50, 2.0)
-        assert_whole(run, 50)
-        assert not [each for each in run.path.iterdir() if each.name.startswith((".s", ".re"))]
+        assert_intact(run, 50)
+        assert not [path for path in run.path.iterdir() if path.name.startswith((".s", ".re"))]
     print(f"killed at each of {len(names)} file operations of a save")
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS], ids=errno.errorcode.get)
-@pytest.mark.parametrize("for_good", [False, True], ids=["once", "for good"])
+@pytest.mark.parametrize("is_permanent", [False, True], ids=["once", "permanent"])
 @pytest.mark.parametrize("step", [40, 30], ids=["a new one", "one that is replaced"])
-def test_a_fault_at_every_operation_of_a_save(
-    disk: Disk, code: int, for_good: bool, step: int
+def test_a_save_can_fail_at_every_operation(
+    disk: Disk, code: int, is_permanent: bool, step: int
 ) -> None:
     new, faults = runs(), 0
     names = operations(disk, next(new), step)
-    for place in range(len(names)):
+    for index in range(len(names)):
         run = next(new)
 
-        def fail(name: str, number: int, place: int = place) -> None:
-            removable = code == errno.ENOSPC and name in REMOVING  # a full disk lets go of files
-            if number == place or (for_good and number > place and not removable):
+        def fail(name: str, number: int, index: int = index) -> None:
+            succeeds = code == errno.ENOSPC and name in REMOVING  # works also on a full disk
+            if number == index or (is_permanent and number > index and not succeeds):
                 raise OSError(code, os.strerror(code))
 
         disk.fail = fail
         try:
-            disk.watched(lambda run=run: save(run, step, 2.5))  # type: ignore[misc]
-            told = ""
+            disk.run(lambda run=run: save(run, step, 2.5))  # type: ignore[misc]
+            message = ""
         except CheckpointError as error:
-            told = str(error)
+            message = str(error)
         disk.fail = lambda name, number: None
         faults += 1
-        if told:
-            assert f"step {step} could not be saved in {run.path} ({os.strerror(code)})" in told
-            assert "the checkpoints saved before are intact" in told
-        assert_whole(run, step if not told else max(Run.open(run.path).checkpoints()[-1].step, 30))
+        if message:
+            assert f"step {step} could not be saved in {run.path} ({os.strerror(code)})" in message
+            assert "the earlier checkpoints are intact" in message
+        assert_intact(
+            run, step if not message else max(Run.open(run.path).checkpoints()[-1].step, 30)
+        )
         save(run, 50, 2.0)
-        assert_whole(run, 50)
-        assert not [each for each in run.path.iterdir() if each.name.startswith(".")]
+        assert_intact(run, 50)
+        assert not [path for path in run.path.iterdir() if path.name.startswith(".")]
     print(f"faults injected: {faults} ({errno.errorcode[code]})")
 
 
 def creation(disk: Disk) -> list[str]:
-    """Return what the creation of a run does when nothing fails."""
-    disk.watched(Run(Path("whole"), CONFIG).create)
+    """Return the operations of the creation of a run without faults."""
+    disk.run(Run(Path("intact"), CONFIG).create)
     assert disk.done == ["os.mkdir", "open", "write", "fsync", "os.rename", "fsync"]
     return list(disk.done)
 
 
-def test_a_fault_at_every_operation_of_a_creation(disk: Disk) -> None:
-    whole = creation(disk)
-    for place, name in enumerate(whole[:-1]):  # a temporary file that stays does no harm
+def test_a_creation_can_fail_at_every_operation(disk: Disk) -> None:
+    operation_names = creation(disk)
+    for index, name in enumerate(operation_names[:-1]):  # a remaining temporary file does no harm
 
-        def fail(_: str, number: int, place: int = place) -> None:
-            if number == place:
+        def fail(_: str, number: int, index: int = index) -> None:
+            if number == index:
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-        run = Run(Path(f"run-{place}"), CONFIG)
+        run = Run(Path(f"run-{index}"), CONFIG)
         disk.fail = fail
-        with pytest.raises(CheckpointError, match=f"{run.path} cannot be made .Input/output error"):
-            disk.watched(run.create)
+        with pytest.raises(
+            CheckpointError, match=f"{run.path} cannot be created .Input/output error"
+        ):
+            disk.run(run.create)
         disk.fail = lambda name, number: None
-        renamed = "os.rename" in whole[:place]
-        left = [path.name for path in run.path.iterdir()] if run.path.exists() else []
-        assert left == (["config.json"] if renamed else []), name
+        renamed = "os.rename" in operation_names[:index]
+        names = [path.name for path in run.path.iterdir()] if run.path.exists() else []
+        assert names == (["config.json"] if renamed else []), name
         if not renamed:
             run.create()
         assert Run.open(run.path).config == run.config
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_killed_at_every_operation_of_a_creation(disk: Disk) -> None:
-    whole = creation(disk)
-    for place, name in enumerate(whole):
-        run = Run(Path(f"run-{place}"), CONFIG)
+def test_a_creation_can_be_killed_at_every_operation(disk: Disk) -> None:
+    operation_names = creation(disk)
+    for index, name in enumerate(operation_names):
+        run = Run(Path(f"run-{index}"), CONFIG)
         child = os.fork()
         if child == 0:
-            disk.fail = lambda _, number, place=place: (  # type: ignore[misc]
-                os.kill(os.getpid(), signal.SIGKILL) if number == place else None
+            disk.fail = lambda _, number, index=index: (  # type: ignore[misc]
+                os.kill(os.getpid(), signal.SIGKILL) if number == index else None
             )
-            disk.watched(run.create)
+            disk.run(run.create)
             os._exit(0)
         _, status = os.waitpid(child, 0)
-        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, (place, name)
+        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, (index, name)
         if not (run.path / "config.json").exists():
             run.create()
         assert Run.open(run.path).config == run.config

@@ -32,4 +32,4 @@ def test_state_json_keeps_its_names(corpus: Corpus) -> None:
         *("loss_sum", "loss_count", "val_loss", "evaluated_step", "best_val_loss", "best_step"),
         *("stale_evaluations", "setbacks", "processes", "corpus"),
     ]
-    assert Progress.of(checkpoint).to_record() == checkpoint.state
+    assert Progress.from_checkpoint(checkpoint).to_record() == checkpoint.state

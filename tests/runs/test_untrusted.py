@@ -1,4 +1,4 @@
-"""Checkpoints from strangers: mutated in every part, and signed anew, they give one error."""
+"""Tests with untrusted checkpoints: mutated in any part, with a valid manifest."""
 
 import copy
 import json
@@ -24,7 +24,7 @@ from charrnn.reports.tables.runs import describe, print_run, print_runs
 from charrnn.runs import manifest
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
-from charrnn.runs.verification import verified
+from charrnn.runs.verification import verify_run
 from charrnn.sampling.engines.selection import writer_of
 from charrnn.training.loop import train
 from charrnn.training.trainer import Trainer
@@ -39,8 +39,8 @@ PARTS = ("model.safetensors", "trainer.safetensors")
 FILES = (*PARTS, "state.json")
 
 
-class Stranger:
-    """Makes checkpoints out of a sound one."""
+class Mutator:
+    """Makes mutated copies of an intact checkpoint."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -48,7 +48,7 @@ class Stranger:
         corpus = Corpus.from_text(VERSE * 3, name="verse")
         training = type(TINY_TRAINING)(**config)
         shape = ModelConfig(num_layers=1, hidden_size=4)
-        run = last_event(list(train(corpus, training, shape, out_dir="sound"))).run
+        run = last_event(list(train(corpus, training, shape, out_dir="intact"))).run
         newest = run.select("last")
         self.corpus = corpus
         self.config = json.loads((run.path / "config.json").read_bytes())
@@ -56,21 +56,21 @@ class Stranger:
         self.contents = {name: (newest.path / name).read_bytes() for name in FILES}
 
     def write(self, path: Path) -> str:
-        """Write a checkpoint that is sound but for one or two things; return which."""
+        """Write a checkpoint with one or two mutations; return their names."""
         config, contents = copy.deepcopy(self.config), dict(self.contents)
-        kinds: list[Callable[[Any, dict[str, bytes]], None]] = [
+        mutations: list[Callable[[Any, dict[str, bytes]], None]] = [
             self.spoil_config,
             self.spoil_state,
             self.spoil_header,
             self.spoil_bytes,
         ]
-        chosen = self.random.sample(kinds, self.random.choice((1, 1, 2)))
-        for kind in sorted(chosen, key=kinds.index):  # bytes last: what they spoil is no JSON
-            kind(config, contents)
+        chosen = self.random.sample(mutations, self.random.choice((1, 1, 2)))
+        for mutation in sorted(chosen, key=mutations.index):  # bytes last: JSON becomes invalid
+            mutation(config, contents)
         data = _json(config)
         body = {
             "format": 1,
-            "files": {name: manifest.file_record(each) for name, each in contents.items()},
+            "files": {name: manifest.file_record(content) for name, content in contents.items()},
             "config": manifest.file_record(data),
         }
         if self.random.random() < 0.15:
@@ -78,11 +78,13 @@ class Stranger:
         folder = path / "step-00000004"
         folder.mkdir(parents=True, exist_ok=True)
         (path / "config.json").write_bytes(data)
-        for name, each in contents.items():
-            (folder / name).write_bytes(each)
-        sealed = manifest.sealed(body) if self.random.random() < 0.97 else {**body, "digest": 3}
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
+        sealed = (
+            manifest.with_digest(body) if self.random.random() < 0.97 else {**body, "digest": 3}
+        )
         (folder / "manifest.json").write_bytes(_json(sealed))
-        return "+".join(kind.__name__ for kind in chosen)
+        return "+".join(mutation.__name__ for mutation in chosen)
 
     def spoil_config(self, config: Any, contents: dict[str, bytes]) -> None:
         self.mutate(config)
@@ -99,22 +101,22 @@ class Stranger:
         header = json.loads(data[8 : 8 + length])
         self.mutate(header)
         new = json.dumps(header).encode("utf-8", "surrogatepass")
-        told = self.random.choice((len(new), len(new), 0, 2**63, length))
-        contents[name] = struct.pack("<Q", told) + new + data[8 + length :]
+        stated = self.random.choice((len(new), len(new), 0, 2**63, length))
+        contents[name] = struct.pack("<Q", stated) + new + data[8 + length :]
 
     def spoil_bytes(self, config: Any, contents: dict[str, bytes]) -> None:
         name = self.random.choice(FILES)
         data = bytearray(contents[name])
-        place = self.random.randrange(len(data))
+        offset = self.random.randrange(len(data))
         match self.random.randrange(4):
             case 0:
-                data[place] ^= 1 << self.random.randrange(8)
+                data[offset] ^= 1 << self.random.randrange(8)
             case 1:
-                del data[place:]
+                del data[offset:]
             case 2:
-                data[place:place] = self.random.randbytes(self.random.choice((1, 8, 5000)))
+                data[offset:offset] = self.random.randbytes(self.random.choice((1, 8, 5000)))
             case 3:
-                data[place : place + 8] = b"\xff" * 8
+                data[offset : offset + 8] = b"\xff" * 8
         contents[name] = bytes(data)
 
     def mutate(self, record: Any) -> None:
@@ -132,33 +134,33 @@ class Stranger:
             case _:
                 holder[key] = copy.deepcopy(self.random.choice(HOSTILE))
 
-    def tried(self, path: Path) -> str:
-        """Read all that can be read of a checkpoint; return how that ended."""
+    def use(self, path: Path) -> str:
+        """Use a checkpoint in every way; return the outcome."""
         try:
             run = Run.open(path)
             checkpoint = run.select("last", ("model", "trainer"))
-            verified(run)
-            if self.random.random() < 0.1:  # which takes as long as all the rest
+            verify_run(run)
+            if self.random.random() < 0.1:  # this takes as long as all other steps
                 print_runs([describe(run)])
                 print_run(run)
-            progress = Progress.of(checkpoint)
+            progress = Progress.from_checkpoint(checkpoint)
             writer = writer_of(checkpoint)
             writer.read(writer.vocabulary.encode(writer.line_start))
             model = load_checkpoint(checkpoint, "cpu")
-            if not checkpoint.is_model_alone:
+            if not checkpoint.weights_only:
                 network = CharRNN(run.config.model, model.vocabulary, model.line_start)
-                text = self.corpus.within(model.vocabulary)
+                text = self.corpus.encode_with(model.vocabulary)
                 Trainer(run, text, network, progress).restore(checkpoint)
         except CheckpointError as error:
-            return "refused" if str(error) and "\n" not in str(error) else "more than a sentence"
-        except CorpusError:  # of a text that another vocabulary does not fit, or a split of it
+            return "refused" if str(error) and "\n" not in str(error) else "several lines"
+        except CorpusError:  # the vocabulary or the split does not fit the text
             return "another text"
         return "read"
 
 
 def _json(record: Any) -> bytes:
     try:
-        return manifest.as_json(record)
+        return manifest.to_json_bytes(record)
     except ValueError:
         return b"{"
 
@@ -171,34 +173,38 @@ def _places(record: Any) -> Any:
             yield from _places(value)
 
 
-def try_strangers(number: int, seed: int, capsys: pytest.CaptureFixture[str]) -> None:
-    stranger = Stranger(seed)
-    path, ends, kinds = Path("strange"), dict[str, int](), set[str]()
+def try_mutations(number: int, seed: int, capsys: pytest.CaptureFixture[str]) -> None:
+    mutator = Mutator(seed)
+    path, outcomes, kinds = Path("mutated"), dict[str, int](), set[str]()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for each in range(number):
-            kind = stranger.write(path)
+        for index in range(number):
+            kind = mutator.write(path)
             kinds.add(kind)
             try:
-                end = stranger.tried(path)
+                outcome = mutator.use(path)
             except Exception as error:
-                raise AssertionError(f"the {each}th of seed {seed}: {kind}") from error
-            ends[end] = ends.get(end, 0) + 1
-            assert not {"\x1b", "\x07"} & set(capsys.readouterr().out), "shown harmlessly"
+                raise AssertionError(f"number {index} of seed {seed}: {kind}") from error
+            outcomes[outcome] = outcomes.get(outcome, 0) + 1
+            assert not {"\x1b", "\x07"} & set(capsys.readouterr().out), (
+                "control characters are escaped"
+            )
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     grown = grown // 1024 if sys.platform == "darwin" else grown
-    assert grown < 300 * 1024, "memory is taken for what is there alone"
-    assert set(ends) <= {"refused", "read", "another text"}
-    assert ends["refused"] > 0.3 * number
-    assert ends["read"] > 0, "what does no harm is read"
+    assert grown < 300 * 1024, "memory is allocated only for data that exists"
+    assert set(outcomes) <= {"refused", "read", "another text"}
+    assert outcomes["refused"] > 0.3 * number
+    assert outcomes["read"] > 0, "harmless mutations are read"
     assert len(kinds) > 5
     with capsys.disabled():
-        print(f"mutated checkpoints tried: {number:,} ({ends}), {grown / 1024:.0f} MiB of memory")
+        print(
+            f"mutated checkpoints tried: {number:,} ({outcomes}), {grown / 1024:.0f} MiB of memory"
+        )
 
 
 def test_mutated_checkpoints_are_read_or_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    try_strangers(500, seed=1, capsys=capsys)
+    try_mutations(500, seed=1, capsys=capsys)
 
 
 @pytest.mark.slow
@@ -206,17 +212,19 @@ def test_mutated_checkpoints_are_read_or_refused(capsys: pytest.CaptureFixture[s
 def test_a_hundred_thousand_mutated_checkpoints(
     seed: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    try_strangers(10_000, seed=100 + seed, capsys=capsys)
+    try_mutations(10_000, seed=100 + seed, capsys=capsys)
 
 
-def test_a_network_larger_than_its_file_is_refused_before_it_is_made(
+def test_a_network_larger_than_its_file_is_an_error_before_memory_is_allocated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stranger = Stranger(seed=1)
-    stranger.config["model"]["hidden_size"] = 16_384
-    monkeypatch.setattr(stranger.random, "sample", lambda *_, **__: [])
-    monkeypatch.setattr(stranger.random, "random", lambda: 0.5)
-    stranger.write(Path("large"))
-    monkeypatch.setattr(torch.nn.Parameter, "__new__", lambda *_: pytest.fail("memory was taken"))
+    mutator = Mutator(seed=1)
+    mutator.config["model"]["hidden_size"] = 16_384
+    monkeypatch.setattr(mutator.random, "sample", lambda *_, **__: [])
+    monkeypatch.setattr(mutator.random, "random", lambda: 0.5)
+    mutator.write(Path("large"))
+    monkeypatch.setattr(
+        torch.nn.Parameter, "__new__", lambda *_: pytest.fail("memory was allocated")
+    )
     with pytest.raises(CheckpointError, match="does not fit the network"):
         load_checkpoint(Run.open(Path("large")).select("step-4"))

@@ -94,7 +94,7 @@ class Reciter(Writer):
     """A writer that is certain of what comes next: the same text over and over."""
 
     def __init__(self, text: str) -> None:
-        self.vocabulary = Vocabulary.of(text)
+        self.vocabulary = Vocabulary.from_text(text)
         self.line_start = text[0]
         self._codes = self.vocabulary.encode(text)
 

@@ -21,7 +21,7 @@ def test_a_row_holds_means_over_the_steps_since_the_last_row() -> None:
     recorder = MetricsRecorder(PATH, is_writer=True)
     progress = after_two_steps(recorder)
     recorder.write_row(progress)
-    progress.start_row()
+    progress.start_metrics_row()
     progress.record_evaluation(1.5)
     recorder.write_row(progress, preview="and so")
     first, second = read_rows(PATH)

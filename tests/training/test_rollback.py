@@ -69,7 +69,7 @@ def test_settings_that_a_resume_may_change_stay(run: Run) -> None:
     assert (restored.budget, restored.horizon, restored.processes) == (now.budget, 99, 2)
     assert restored.corpus == other
     assert (restored.step, restored.rollbacks) == (10, 2)
-    assert restored.best_val_loss == Progress.of(checkpoint).best_val_loss
+    assert restored.best_val_loss == Progress.from_checkpoint(checkpoint).best_val_loss
 
 
 def test_after_the_last_rollback_the_error_says_what_to_try(run: Run) -> None:

@@ -19,7 +19,7 @@ def catalogue_rows() -> list[dict[str, Any]]:
             "here": each.path is not None,
             "path": str(each.path) if each.path else None,
             "urls": list(each.urls),
-            "sha256": each.known_sha256,
+            "sha256": each.expected_sha256,
         }
         for each in entries().values()
     ]

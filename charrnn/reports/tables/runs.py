@@ -13,7 +13,7 @@ from charrnn.numerics.information import nats_to_bits
 from charrnn.runs.find import run_paths
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
-from charrnn.runs.verification import Verified
+from charrnn.runs.verification import VerifiedFile
 
 Row = dict[str, Any]
 
@@ -27,7 +27,7 @@ def describe_all() -> Iterator[Row]:
             messages().print(printable(f"left out: {error}"))
 
 
-def print_verified(run: Run, found: list[Verified]) -> None:
+def print_verified(run: Run, found: list[VerifiedFile]) -> None:
     """Print what `verify` found, and in a sentence what it means."""
     print_table(
         f"{run.path}",
@@ -47,7 +47,7 @@ def print_verified(run: Run, found: list[Verified]) -> None:
 def describe(run: Run) -> Row:
     """Return what `info` and `list` tell of a run, under the keys of their JSON."""
     config, checkpoints = run.config, run.checkpoints()
-    newest = dataclasses.asdict(Progress.of(checkpoints[-1])) if checkpoints else {}
+    newest = dataclasses.asdict(Progress.from_checkpoint(checkpoints[-1])) if checkpoints else {}
     return {
         "run": str(run.path),
         "corpus": config.corpus.name,
@@ -56,7 +56,7 @@ def describe(run: Run) -> Row:
         "cell": config.model.cell,
         "num_layers": config.model.num_layers,
         "hidden_size": config.model.hidden_size,
-        "parameters": config.model.parameters(len(config.vocabulary)),
+        "parameters": config.model.count_parameters(len(config.vocabulary)),
         "step": newest.get("step"),
         "epoch": newest.get("epoch"),
         "seconds": newest.get("seconds"),
@@ -91,7 +91,11 @@ def print_run(run: Run) -> None:
     """Print all that is known of one run."""
     facts = describe(run)
     checkpoints = run.checkpoints()
-    budget = Progress.of(checkpoints[-1]).budget if checkpoints else run.config.training.limits
+    budget = (
+        Progress.from_checkpoint(checkpoints[-1]).budget
+        if checkpoints
+        else run.config.training.limits
+    )
     lines = [("run", facts["run"]), *run_facts(run.config, budget)]
     lines.append(("parameters", f"{facts['parameters']:,}"))
     if engine := _engine(run):

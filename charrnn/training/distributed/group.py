@@ -76,7 +76,7 @@ class Group:
         with _translate_errors():
             dist.broadcast_object_list(told, src=0)
         if told[1] is not None:
-            told[1].told_by_another = not self.ranks.leads
+            told[1].reported_by_rank_zero = not self.ranks.leads
             raise told[1]
         result: Result = told[0]
         return result

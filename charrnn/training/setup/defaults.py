@@ -31,8 +31,8 @@ def resolve(
     characters = max(1, training_characters)
     seq_length = config.seq_length or _seq_length(characters)
     batch_size = config.batch_size or _batch_size(characters, seq_length)
-    batch_characters, speed = batch_size * seq_length, _GPU_SPEED if device == "cuda" else 1
-    epochs = config.epochs if config.named else _epochs(characters, batch_characters, speed)
+    characters_per_step, speed = batch_size * seq_length, _GPU_SPEED if device == "cuda" else 1
+    epochs = config.epochs if config.has_limit else _epochs(characters, characters_per_step, speed)
     defaults: dict[str, Any] = {
         "seq_length": seq_length,
         "batch_size": batch_size,
@@ -42,7 +42,9 @@ def resolve(
         "weight_drop": _weight_drop(characters),
         "weight_decay": _weight_decay(characters),
         "loss_temperature": _loss_temperature(characters),
-        "eval_every": _eval_every(characters, held_out_characters, batch_characters, epochs, speed),
+        "eval_every": _eval_every(
+            characters, held_out_characters, characters_per_step, epochs, speed
+        ),
     }
     given = {name: value for name, value in vars(config).items() if value is not None}
     computed_with = {"device": device, "precision": precision, "threads": threads}
@@ -101,7 +103,7 @@ def _loss_temperature(characters: int) -> float:
     return 0.9 if _learnt_long(characters) else 1.0
 
 
-def _epochs(characters: int, batch_characters: int, speed: int) -> int:
+def _epochs(characters: int, characters_per_step: int, speed: int) -> int:
     """Return as many passes as a text bears before it is learnt by heart.
 
     Measured with the default network on slices of the bundled play's training part: 79,000
@@ -113,7 +115,7 @@ def _epochs(characters: int, batch_characters: int, speed: int) -> int:
     passes = max(
         8.0,
         8.0 * math.sqrt(characters / 134_000),
-        400 * batch_characters / characters,
+        400 * characters_per_step / characters,
     )
     return max(1, min(round(passes), speed * 18_500_000 // characters))
 
@@ -121,7 +123,7 @@ def _epochs(characters: int, batch_characters: int, speed: int) -> int:
 def _eval_every(
     characters: int,
     held_out_characters: int,
-    batch_characters: int,
+    characters_per_step: int,
     epochs: int | None,
     speed: int,
 ) -> int:
@@ -131,7 +133,7 @@ def _eval_every(
     fast GPU, and an evaluation takes at most a fifteenth of that. Where the number of epochs is
     known, a run has at least four evaluations, or one per step if it is shorter.
     """
-    steps = max(100_000 * speed, 5 * min(held_out_characters, 1_000_000)) // batch_characters
+    steps = max(100_000 * speed, 5 * min(held_out_characters, 1_000_000)) // characters_per_step
     if epochs:
-        steps = min(steps, epochs * characters // batch_characters // 4)
+        steps = min(steps, epochs * characters // characters_per_step // 4)
     return max(1, steps)

@@ -18,7 +18,7 @@ from charrnn.model.network import CharRNN
 from charrnn.numerics.devices import choose_device
 from charrnn.numerics.precision import choose_precision
 from charrnn.numerics.threads import set_threads
-from charrnn.runs.find import find_run, free_path
+from charrnn.runs.find import find_run, unused_run_path
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.runs.run_config import Origin, RunConfig
@@ -63,10 +63,10 @@ def prepare_new_run(
     initial = None
     if group.ranks.leads and init_from is not None:
         initial = _load_initial(init_from)
-        text = text.adapted_to(initial.model.vocabulary)
+        text = text.encode_with_extended(initial.model.vocabulary)
 
     def settings() -> tuple[Run, tuple[str, ...] | None]:
-        path = Path(out_dir) if out_dir is not None else free_path(text.name)
+        path = Path(out_dir) if out_dir is not None else unused_run_path(text.name)
         shape = _shape(model, initial)
         run = Run(path, _run_config(text, config, shape, initial, device, threads))
         known = len(initial.model.vocabulary) if initial else 0
@@ -74,7 +74,7 @@ def prepare_new_run(
 
     run, added_characters = group.on_rank_zero(settings)
     vocabulary = Vocabulary(run.config.vocabulary)
-    text = text.adapted_to(vocabulary)
+    text = text.encode_with_extended(vocabulary)
     check_same_text(text, run.config.corpus)
     network = CharRNN(run.config.model, vocabulary, text.line_start).initialize(config.seed)
     if initial:

@@ -49,9 +49,9 @@ class ResumedRun:
 
 def find_run_to_resume(name: str | None) -> Run:
     """Open a run; raise `CheckpointError` if it holds a model without the state of training."""
-    run = find_run(name, or_bundled=False)
+    run = find_run(name, allow_bundled=False)
     checkpoints = run.checkpoints()
-    if checkpoints and checkpoints[-1].is_model_alone:
+    if checkpoints and checkpoints[-1].weights_only:
         raise CheckpointError(
             f"{run.path} is a model to write with, without what training goes on from: begin a "
             f"run with its weights by `charrnn train --init-from {run.path}`"
@@ -90,7 +90,7 @@ def prepare_resumed_run(
     device = choose_device(request.device or config.training.device)
     choose_precision(config.training.precision, device, config.model.cell)
     set_threads(request.threads or config.training.threads)
-    record = Progress.of(checkpoint).corpus or config.corpus
+    record = Progress.from_checkpoint(checkpoint).corpus or config.corpus
     vocabulary = Vocabulary(config.vocabulary)
     text = open_unless_stopped(
         lambda report: Corpus.reopen(
@@ -114,13 +114,13 @@ def _restore(
     group: Group,
 ) -> ResumedRun:
     """Restore a checkpoint for training on `text`, with another budget if one is given."""
-    progress = Progress.of(checkpoint)
+    progress = Progress.from_checkpoint(checkpoint)
     record = progress.corpus or run.config.corpus
     processes = progress.processes
     is_other_text = text.sha256 != record.sha256
     if is_other_text:
-        progress.take(text.record)
-    is_other_budget = budget is not None and budget.named and budget != progress.budget
+        progress.switch_corpus(text.record)
+    is_other_budget = budget is not None and budget.has_limit and budget != progress.budget
     if budget is not None and is_other_budget:
         progress.budget, progress.stale_evaluations = budget, 0
     check_same_text(text, group.on_rank_zero(lambda: text.record))

@@ -56,7 +56,7 @@ class StepInputSource:
     def load(self, step: int, learning_rate: float) -> None:
         """Build the inputs of the step that follows `step` steps."""
         device = self._model.device
-        window_TB = torch.from_numpy(self._batches.window(step, self._streams))
+        window_TB = torch.from_numpy(self._batches.read_window(step, self._streams))
         self._inputs = StepInputs(
             window_TB=window_TB.to(device),
             mask_bytes={name: bytes_.to(device) for name, bytes_ in self._draw(step).items()},

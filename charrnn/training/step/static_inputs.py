@@ -64,12 +64,12 @@ class StaticInputSource(StepInputSource):
     def load(self, step: int, learning_rate: float) -> None:
         """Start to copy what the step that follows `step` steps differs in."""
         record_R = np.zeros(len(self._record_R), np.int64)
-        record_R[0] = self._batches.first(step)
+        record_R[0] = self._batches.first_position(step)
         record_R[1:2].view(np.float32)[:] = learning_rate, self._ema_weight(step)
         record_R[2:] = mask_keys(self._config, self._mask_names, step).view(np.int64).ravel()
         copy_async(self._record_R, torch.from_numpy(record_R))
         if self._resident is None:
-            window_TB = torch.from_numpy(self._batches.window(step, self._streams))
+            window_TB = torch.from_numpy(self._batches.read_window(step, self._streams))
             copy_async(self._window_TB, window_TB)
         self._masks.load(step)
 

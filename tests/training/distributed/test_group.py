@@ -235,7 +235,7 @@ def test_what_the_first_cannot_do_ends_all_with_one_sentence(
     Path("run", "config.json").write_text("{}")
     first, second = start(*train(text_file, "run")).ended()
     assert (first[0], second[0]) == (1, 1)
-    assert "run already holds a run" in first[2]
+    assert "run already contains a run" in first[2]
     assert second[2] == ""
 
 

@@ -50,7 +50,7 @@ def test_what_was_given_is_kept() -> None:
 
 
 def test_naming_one_limit_lifts_the_default_of_the_others() -> None:
-    assert resolved(TrainConfig(), 50_000).limits.named
+    assert resolved(TrainConfig(), 50_000).limits.has_limit
     assert resolved(TrainConfig(max_time=60.0), 50_000).limits == Budget(max_time=60.0)
 
 
@@ -97,10 +97,10 @@ def test_a_gpu_is_evaluated_every_million_characters() -> None:
     processor, gpu = (
         resolved(TrainConfig(), TINYSHAKESPEARE, device) for device in ("cpu", "cuda")
     )
-    assert processor.eval_every * processor.batch_characters > 5 * 111_000
-    assert gpu.eval_every == 1_000_000 // gpu.batch_characters
+    assert processor.eval_every * processor.characters_per_step > 5 * 111_000
+    assert gpu.eval_every == 1_000_000 // gpu.characters_per_step
     large = resolved(TrainConfig(), 10_000_000, "cuda")
-    assert large.eval_every == 5 * 1_000_000 // large.batch_characters
+    assert large.eval_every == 5 * 1_000_000 // large.characters_per_step
 
 
 def test_a_short_run_on_a_gpu_is_evaluated_four_times() -> None:

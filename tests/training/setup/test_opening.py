@@ -13,13 +13,13 @@ from charrnn.training.loop import resume, train
 from charrnn.training.setup.opening import open_unless_stopped
 from tests.conftest import TINY_MODEL, TINY_TRAINING
 
-TASKS = ["looking at verse", "encoding verse"]
+TASKS = ["reading verse", "encoding verse"]
 
 
 @pytest.fixture
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Treat every text as a large one."""
-    monkeypatch.setattr(encoded_cache, "SMALL", 0)
+    monkeypatch.setattr(encoded_cache, "MIN_CACHED_BYTES", 0)
     for module in (sources, progress):
         monkeypatch.setattr(module, "CHUNK", 64)
 
