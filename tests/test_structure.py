@@ -86,7 +86,7 @@ def test_the_public_names_are_the_documented_ones() -> None:
     documented = (
         "train, resume, load, generate, stream, score, Corpus, Vocabulary, CharRNN, ModelConfig, "
         "TrainConfig, ResolvedTrainConfig, SampleConfig, TextConfig, Budget, AdaptConfig, "
-        "CharrnnError, Reading, Started, Step, Evaluated, Saved, SteppedBack, Finished, __version__"
+        "CharrnnError, Reading, Started, Step, Evaluated, Saved, RolledBack, Finished, __version__"
     )
     assert sorted(charrnn.__all__) == sorted(documented.split(", "))
 

@@ -17,7 +17,7 @@ from charrnn.training.clock import Clock
 from charrnn.training.distributed.group import ALONE, Group
 from charrnn.training.divergence import check_step
 from charrnn.training.evaluation import Evaluator
-from charrnn.training.events import Evaluated, Event, Finished, Saved, Step, SteppedBack
+from charrnn.training.events import Evaluated, Event, Finished, RolledBack, Saved, Step
 from charrnn.training.metrics_recorder import MetricsRecorder
 from charrnn.training.rollback import (
     check_rollbacks_left,
@@ -223,7 +223,7 @@ class Trainer:
         """Write a checkpoint; raise `DivergedError` if a weight is not finite."""
         return self._saver.save(self.progress)
 
-    def _roll_back(self, error: DivergedError) -> SteppedBack:
+    def _roll_back(self, error: DivergedError) -> RolledBack:
         """Restore an earlier checkpoint, with half the learning rate.
 
         Raises `DivergedError` if no rollback is left.
@@ -237,10 +237,10 @@ class Trainer:
         self._recorder.discard()
         self.save()  # stores the number of rollbacks
         self._group.on_rank_zero(lambda: self.run.remove_after(self.progress.step))
-        return SteppedBack(
-            why=str(error),
+        return RolledBack(
+            cause=str(error),
             step=self.progress.step,
-            setbacks=self.progress.rollbacks,
+            rollbacks=self.progress.rollbacks,
             learning_rate=self.plan.highest_learning_rate(self.progress.rollbacks),
         )
 

@@ -14,7 +14,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.errors import DivergedError
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
-from charrnn.training.events import Event, Step, SteppedBack
+from charrnn.training.events import Event, RolledBack, Step
 from charrnn.training.loop import resume
 from charrnn.training.step import train_step
 from charrnn.training.trainer import Trainer
@@ -68,9 +68,9 @@ def test_training_steps_back_with_half_the_learning_rate(
 ) -> None:
     diverging(monkeypatch, spoil, 14, times=1)
     events = list(tiny("run", text))
-    back = next(event for event in events if isinstance(event, SteppedBack))
-    assert "training diverged at step 15: the loss is" in back.why
-    assert (back.step, back.setbacks) == (10, 1)
+    rollback = next(event for event in events if isinstance(event, RolledBack))
+    assert "training diverged at step 15: the loss is" in rollback.cause
+    assert (rollback.step, rollback.rollbacks) == (10, 1)
     steps = [event for event in events if isinstance(event, Step)]
     assert [event.step for event in steps] == [*range(1, 15), *range(11, 31)]
     rates = {event.step: event.learning_rate for event in steps[:14]}
@@ -87,7 +87,7 @@ def test_what_was_saved_on_the_way_to_divergence_is_removed(
 ) -> None:
     diverging(monkeypatch, spoil_loss, 14, times=1)
     events = tiny("run", text, save_every=1)
-    next(event for event in events if isinstance(event, SteppedBack))
+    next(event for event in events if isinstance(event, RolledBack))
     events.close()  # as if killed
     assert Run.open(Path("run")).select("last").step == 10
     steps = [event.step for event in resume("run") if isinstance(event, Step)]
@@ -99,8 +99,8 @@ def test_before_the_first_evaluation_it_steps_back_to_the_start(
 ) -> None:
     diverging(monkeypatch, spoil_loss, 2, times=2)
     events = list(tiny("run", text))
-    back = [event for event in events if isinstance(event, SteppedBack)]
-    assert [(event.step, event.setbacks) for event in back] == [(0, 1), (0, 2)]
+    rollbacks = [event for event in events if isinstance(event, RolledBack)]
+    assert [(event.step, event.rollbacks) for event in rollbacks] == [(0, 1), (0, 2)]
     assert last_event(events).step == 30
 
 
@@ -125,7 +125,7 @@ def test_after_three_times_it_ends_and_says_what_to_try(
     with pytest.raises(DivergedError, match=r"at step 15: .* after 3 times .*--learning-rate") as e:
         events.extend(tiny("run", text))
     assert e.value.step == 15
-    assert [each.setbacks for each in events if isinstance(each, SteppedBack)] == [1, 2, 3]
+    assert [event.rollbacks for event in events if isinstance(event, RolledBack)] == [1, 2, 3]
     newest = Run.open(Path("run")).select("last")
     assert (newest.step, newest.state["setbacks"]) == (10, 3)
     with pytest.raises(DivergedError, match="after 3 times"):
@@ -146,6 +146,6 @@ def test_a_weight_that_is_no_number_is_never_saved(
 
     monkeypatch.setattr(Trainer, "take_steps", spoiled)
     events = list(tiny("run", text, save_every=17))
-    back = next(event for event in events if isinstance(event, SteppedBack))
-    assert "at step 17: a weight is not a number" in back.why
+    rollback = next(event for event in events if isinstance(event, RolledBack))
+    assert "at step 17: a weight is not a number" in rollback.cause
     assert last_event(events).step == 30

@@ -25,7 +25,7 @@ from charrnn.numerics.philox import Launch
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
 from charrnn.training import budget_plan, dry_run, trainer
-from charrnn.training.events import Evaluated, Event, Step, SteppedBack
+from charrnn.training.events import Evaluated, Event, RolledBack, Step
 from charrnn.training.loop import resume, train
 from charrnn.training.setup.new_run import prepare_new_run
 from charrnn.training.step import static_inputs
@@ -166,9 +166,9 @@ def test_divergence_is_told_of_the_very_step(text: Corpus, graphed: Any) -> None
 
     graphed.setattr(torch.nn.utils, "clip_grad_norm_", clip)
     events: list[Event] = list(tiny("run", text))
-    (back,) = (each for each in events if isinstance(each, SteppedBack))
-    assert "training diverged at step 13:" in back.why
-    assert back.step == 10
+    (rollback,) = (event for event in events if isinstance(event, RolledBack))
+    assert "training diverged at step 13:" in rollback.cause
+    assert rollback.step == 10
     steps = [each.step for each in events if isinstance(each, Step)]
     assert steps == [*range(1, 11), *range(11, 31)]
     assert last_event(events).step == 30
