@@ -21,8 +21,8 @@ what to do.
 class CharrnnError(Exception):
     """Base of all errors that charrnn raises on purpose."""
 
-    told_by_another = False
-    """Whether another process of the same run has found it, and says so."""
+    reported_by_rank_zero = False
+    """Whether another process, the one of rank zero, reports this error to the user."""
 
 
 class ConfigError(CharrnnError):

@@ -46,7 +46,7 @@ class Commands(TyperGroup):
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
         except CharrnnError as error:
-            if error.told_by_another:
+            if error.reported_by_rank_zero:
                 raise typer.Exit(1) from None
             sentence = str(error)
         except (MemoryError, RuntimeError) as error:

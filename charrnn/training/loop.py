@@ -50,7 +50,7 @@ def train(
     """
     stop = stop or threading.Event()
     choose_device((config or TrainConfig()).device)  # refused before a large text is read
-    with Group.joined() as group:
+    with Group.join() as group:
         restarted = group.on_rank_zero(lambda: run_before_restart(group.ranks, out_dir))
         if restarted:
             with group.rank_zero_context(restarted.writing):
@@ -93,7 +93,7 @@ def resume(
     from there. `corpus` says where the run's text is now; another text replaces it from there on.
     Raises `CharrnnError`.
     """
-    with Group.joined() as group:
+    with Group.join() as group:
         resumed = group.on_rank_zero(lambda: find_run_to_resume(run))
         request = ResumeRequest(budget, corpus, device, threads)
         with group.rank_zero_context(resumed.writing):

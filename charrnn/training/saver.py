@@ -31,7 +31,7 @@ class CheckpointSaver:
         """Make the run folder; give all processes the initial weights of rank zero."""
         self._group.on_rank_zero(self._run.create)
         arrays = self._group.on_rank_zero(self._train_step.model.arrays)
-        if not self._group.ranks.leads:
+        if not self._group.ranks.is_rank_zero:
             self._train_step.model.set_arrays(arrays)
             self._train_step.average.set_arrays(arrays)
 

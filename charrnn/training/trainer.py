@@ -14,7 +14,7 @@ from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.training.budget_plan import BudgetPlan
 from charrnn.training.clock import Clock
-from charrnn.training.distributed.group import ALONE, Group
+from charrnn.training.distributed.group import SINGLE_PROCESS, Group
 from charrnn.training.divergence import check_step
 from charrnn.training.evaluation import Evaluator
 from charrnn.training.events import Evaluated, Event, Finished, RolledBack, Saved, Step
@@ -40,12 +40,17 @@ class Trainer:
     """
 
     def __init__(
-        self, run: Run, corpus: Corpus, model: CharRNN, progress: Progress, group: Group = ALONE
+        self,
+        run: Run,
+        corpus: Corpus,
+        model: CharRNN,
+        progress: Progress,
+        group: Group = SINGLE_PROCESS,
     ) -> None:
         config = run.config.training
         training, held_out = corpus.split(config.val_fraction)
         check_length(held_out, "the held-out part", "use a longer text, or a larger --val-fraction")
-        streams = group.ranks.share(config.batch_size)
+        streams = group.ranks.local_streams(config.batch_size)
         is_gpu = model.device.type == "cuda"
         source = StaticInputSource if is_gpu else StepInputSource
         inputs = source(training, model, config, streams)  # while a GPU has most room
@@ -58,7 +63,7 @@ class Trainer:
             precision=config.precision,
             device=model.device,
         )
-        is_graphed = is_gpu and group.alone
+        is_graphed = is_gpu and group.is_single
         train_step = (GraphedTrainStep if is_graphed else TrainStep)(model, config, streams)
         self.run, self.model, self.progress = run, model, progress
         self.training_characters, self.held_out_characters = len(training), len(held_out)
@@ -67,7 +72,7 @@ class Trainer:
         self._clock = Clock(progress.seconds)
         self._steps = StepRunner(inputs, train_step, self._clock, group)
         self._evaluator = Evaluator(train_step.average, held_out, config)
-        self._recorder = MetricsRecorder(run.metrics_path, is_writer=group.ranks.leads)
+        self._recorder = MetricsRecorder(run.metrics_path, is_writer=group.ranks.is_rank_zero)
         self._saver = CheckpointSaver(run, train_step, progress, group)
         self._stop_requested = False
         self._step_seconds = math.inf  # the time of a step in the last call
@@ -176,7 +181,7 @@ class Trainer:
         self._stop_requested = evaluated is None
         if evaluated is None:
             return
-        if not self._group.ranks.leads:
+        if not self._group.ranks.is_rank_zero:
             self.progress = progress
         self._saver.is_saved = False
         self._write_row(evaluated.preview)
@@ -259,5 +264,5 @@ class Trainer:
 
     def _stop_reason(self, stop: threading.Event) -> str | None:
         """Return `stopped` if training was asked to stop: the same in all processes."""
-        requested = stop.is_set() if self._group.alone else self._stop_requested
+        requested = stop.is_set() if self._group.is_single else self._stop_requested
         return "stopped" if requested else None

@@ -22,7 +22,7 @@ from charrnn.runs.find import find_run, free_path
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.runs.run_config import Origin, RunConfig
-from charrnn.training.distributed.group import ALONE, Group
+from charrnn.training.distributed.group import SINGLE_PROCESS, Group
 from charrnn.training.setup.defaults import resolve
 from charrnn.training.trainer import Trainer
 
@@ -52,7 +52,7 @@ def prepare_new_run(
     *,
     out_dir: str | Path | None = None,
     init_from: str | None = None,
-    group: Group = ALONE,
+    group: Group = SINGLE_PROCESS,
 ) -> NewRun:
     """Prepare a new run; see `charrnn.train` for the arguments.
 
@@ -61,7 +61,7 @@ def prepare_new_run(
     config = config or TrainConfig()
     device, threads = choose_device(config.device), set_threads(config.threads)
     initial = None
-    if group.ranks.leads and init_from is not None:
+    if group.ranks.is_rank_zero and init_from is not None:
         initial = _load_initial(init_from)
         text = text.adapted_to(initial.model.vocabulary)
 

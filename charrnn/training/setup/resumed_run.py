@@ -65,8 +65,8 @@ def run_before_restart(ranks: Ranks, out_dir: str | Path | None) -> Run | None:
         return None
     if out_dir is None:
         raise ConfigError(
-            "torchrun has started these processes anew, and which run they had begun is not known: "
-            "give its folder by --out-dir from the start"
+            "torchrun has restarted these processes, and their run cannot be found without "
+            "--out-dir: start the training again, and use --out-dir to name the folder of the run"
         )
     try:
         return find_run_to_resume(str(out_dir))
@@ -148,14 +148,14 @@ def _check_budget_left(trainer: Trainer) -> None:
 
 def _other_text(before: CorpusRecord, after: CorpusRecord) -> str:
     return (
-        f"this is another text than before: SHA-256 {after.sha256} in the place of "
-        f"{before.sha256}; losses on its held-out part are not those of the old one"
+        f"this is another text than before: its SHA-256 is {after.sha256}, not {before.sha256}; "
+        "its held-out losses cannot be compared with the earlier ones"
     )
 
 
 def _other_processes(before: int, now: int) -> str:
     count = "1 process" if now == 1 else f"{now} processes"
     return (
-        f"{count} in the place of {before}: the data and the masks are the same; gradients are "
-        "added up in another order, which rounds them otherwise in the last digits"
+        f"{count} instead of {before}: the data and the dropout masks are the same; gradients are "
+        "added in another order, so their last digits differ"
     )

@@ -32,7 +32,7 @@ class StepRunner:
         self, inputs: StepInputSource, train_step: TrainStep, clock: Clock, group: Group
     ) -> None:
         self._inputs, self._train_step, self._clock = inputs, train_step, clock
-        self._is_alone = group.alone
+        self._is_single_process = group.is_single
         self._sync = GradientSync(group, train_step.model.parameters(), clock)
 
     @property
@@ -54,13 +54,13 @@ class StepRunner:
             for number, learning_rate in enumerate(learning_rates)
         ]
         results = torch.stack(losses_and_norms).tolist()  # waits until the device has finished
-        end = self._clock.seconds() if self._is_alone else self._sync.seconds
+        end = self._clock.seconds() if self._is_single_process else self._sync.seconds
         duration = (end - start) / len(results)
         step_results = [
             StepResult(loss, norm, duration, seconds=start + duration * number)
             for number, (loss, norm) in enumerate(results, start=1)
         ]
-        return step_results, stop if self._is_alone else self._sync.stop_requested
+        return step_results, stop if self._is_single_process else self._sync.stop_requested
 
     def _start(self, step: int, learning_rate: float, stop: bool) -> torch.Tensor:
         """Start a step; return its loss and the norm of its gradient."""
