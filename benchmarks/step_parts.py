@@ -31,7 +31,7 @@ from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.runs.run_config import RunConfig
 from charrnn.training.metrics_recorder import MetricsRecorder
-from charrnn.training.setup.defaults import resolve
+from charrnn.training.setup.defaults import resolve_config
 from charrnn.training.step.optimization import make_optimizer, update_average
 from charrnn.training.trainer import Trainer
 
@@ -43,7 +43,7 @@ def trainer_of(corpus: Corpus, config: TrainConfig, folder: str) -> Trainer:
     precision = choose_precision(config.precision, torch.device("cpu"), "lstm")
     training, held_out = corpus.split(config.val_fraction)
     threads = set_threads(config.threads)
-    resolved = resolve(
+    resolved = resolve_config(
         config,
         len(training),
         len(held_out),

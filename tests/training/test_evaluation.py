@@ -25,7 +25,7 @@ def model() -> CharRNN:
     return CharRNN(TINY_MODEL, Vocabulary("abcde")).initialize(1)
 
 
-def test_a_held_out_loss_that_is_not_finite_is_divergence(model: CharRNN) -> None:
+def test_a_held_out_loss_that_is_not_finite_raises_diverged_error(model: CharRNN) -> None:
     evaluator = Evaluator(model, HELD_OUT, UNREGULARISED)
     loss = evaluator.loss(7, threading.Event())
     assert loss is not None
@@ -73,7 +73,7 @@ def test_on_a_gpu_all_previews_share_one_captured_graph(
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_a_preview_uses_the_present_weights(cell: Cell) -> None:
+def test_a_preview_uses_the_current_weights(cell: Cell) -> None:
     model = CharRNN(dataclasses.replace(TINY_MODEL, cell=cell), Vocabulary("abcde")).initialize(1)
     evaluator = Evaluator(model, HELD_OUT, UNREGULARISED)
     first = evaluator.preview(3)

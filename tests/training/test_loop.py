@@ -188,7 +188,7 @@ def test_a_run_goes_on_from_another_and_learns_its_new_characters(text: Corpus) 
 
 def test_another_shape_than_that_of_the_run_started_from_is_refused(text: Corpus) -> None:
     list(tiny("first", text, max_steps=1))
-    with pytest.raises(ConfigError, match="the run first gives the shape"):
+    with pytest.raises(ConfigError, match="--init-from first determines the shape"):
         list(train(text, TINY_TRAINING, ModelConfig(hidden_size=8), init_from="first"))
 
 

@@ -1,4 +1,4 @@
-"""Steps in a row: their numbers, their results and their times."""
+"""A sequence of steps: their numbers, results and times."""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +36,7 @@ class Inputs:
         return self.inputs
 
 
-class Recorder:
+class RecordingStep:
     """A training step that records its calls."""
 
     is_async = True
@@ -56,7 +56,7 @@ class Recorder:
 
 
 def test_steps_are_taken_in_order_and_share_the_time() -> None:
-    train_step = Recorder()
+    train_step = RecordingStep()
     clock = SteppedClock()
     runner = StepRunner(Inputs(), train_step, clock, SINGLE_PROCESS)  # type: ignore[arg-type]
     start = clock.now + 3

@@ -12,7 +12,7 @@ from tests.conftest import TINY_MODEL, UNREGULARISED
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
-def test_the_loss_learnt_from_is_that_at_its_temperature(temperature: float) -> None:
+def test_the_training_loss_uses_the_loss_temperature(temperature: float) -> None:
     config = dataclasses.replace(UNREGULARISED, batch_size=4, loss_temperature=temperature)
     model = CharRNN(TINY_MODEL, Vocabulary("abcde")).initialize(1)
     window_TB = torch.arange(36).reshape(9, 4) % 5
