@@ -132,10 +132,10 @@ def test_a_graphed_run_resumes_exactly(text: Corpus, graphed: Any, step: int) ->
 def test_a_dry_run_writes_no_rows_between_steps(
     text: Corpus, graphed: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    graphed.setattr(dry_run, "_PROBE", 0.0)
+    graphed.setattr(dry_run, "_PROBE_SECONDS", 0.0)
     config = dataclasses.replace(TINY_TRAINING, log_every=2)
     trainer = prepare_new_run(text, config, TINY_MODEL, out_dir=tmp_path / "run").trainer
-    assert dry_run._seconds_a_step(trainer) > 0
+    assert dry_run._seconds_per_step(trainer) > 0
     assert trainer.progress.step > 2
     assert not (tmp_path / "run").exists()
 
