@@ -113,9 +113,7 @@ def make_report(corpus: Corpus, trainer: Trainer) -> DryRunReport:
 def _count_line_ends(corpus: Corpus) -> tuple[int, int, int]:
     """Return the number of CRLF, of other LF, and of other CR."""
     characters = corpus.vocabulary.characters
-    codes = {
-        character: characters.index(character) for character in "\r\n" if character in characters
-    }
+    codes = {end: characters.index(end) for end in "\r\n" if end in characters}
     occurrences = dict(zip(characters, corpus.counts, strict=False))
     crlf_count = 0
     if len(codes) == len("\r\n"):

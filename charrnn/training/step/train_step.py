@@ -136,7 +136,7 @@ def _checked_tensor(arrays: Arrays, name: str, shape: tuple[int, ...]) -> Tensor
     """Return the array `name` as a tensor; raise `CheckpointError` unless it has this shape."""
     if name not in arrays or arrays[name].shape != shape:
         raise CheckpointError(
-            f"the checkpoint does not match the settings of its run: the array {name} is missing or "
-            f"does not have the shape {shape}; `charrnn verify` checks the files of the run"
+            f"the checkpoint does not match the settings of its run: the array {name} is missing "
+            f"or does not have the shape {shape}; `charrnn verify` checks the files of the run"
         )
     return torch.from_numpy(arrays[name])
