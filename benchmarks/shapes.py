@@ -10,7 +10,7 @@ import sys
 
 from charrnn.config.benchmark import BenchConfig
 from charrnn.numerics.allocator import keep_freed_memory
-from charrnn.training.benchmark import benchmark
+from charrnn.training.benchmark import run_benchmark
 
 SHAPES = [  # streams, characters, layers, units
     (16, 64, 2, 128),
@@ -28,7 +28,7 @@ def main() -> None:
     keep_freed_memory()
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
     for batch_size, seq_length, num_layers, hidden_size in SHAPES:
-        result = benchmark(
+        result = run_benchmark(
             BenchConfig(
                 batch_size=batch_size,
                 seq_length=seq_length,
