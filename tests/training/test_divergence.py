@@ -19,7 +19,12 @@ from charrnn.training.loop import resume
 from charrnn.training.step import train_step
 from charrnn.training.trainer import Trainer
 from tests.conftest import last_event
-from tests.training.tiny_runs import assert_same_but_for_the_steps_kept, digest, stopped_after, tiny
+from tests.training.tiny_runs import (
+    assert_same_run_apart_from_kept_checkpoints,
+    digest,
+    stop_after,
+    tiny,
+)
 
 Corruption = Callable[[pytest.MonkeyPatch], None]
 
@@ -113,10 +118,10 @@ def test_a_run_with_rollbacks_resumes_exactly(
     make_training_diverge(monkeypatch, corrupt_weights, 14, times=2)
     list(tiny("whole", text))
     stop = threading.Event()
-    stopped_after(tiny("parts", text, stop), stop, step)
+    stop_after(tiny("parts", text, stop), stop, step)
     list(resume("parts"))
     assert digest(Path("whole"))["state"]["setbacks"] == 2
-    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+    assert_same_run_apart_from_kept_checkpoints(Path("parts"), Path("whole"))
 
 
 def test_the_error_after_three_rollbacks_gives_advice(

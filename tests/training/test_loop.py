@@ -25,7 +25,7 @@ from charrnn.training.step import inputs
 from tests.cli.process import SMALL, program
 from tests.conftest import TINY_MODEL, TINY_TRAINING, VERSE, last_event
 from tests.training.tiny_runs import (
-    EPOCH,
+    STEPS_PER_EPOCH,
     digest,
     tiny,
 )
@@ -35,13 +35,13 @@ def test_events_tell_the_run(text: Corpus) -> None:
     events = list(tiny("run", text))
     started = events[0]
     assert isinstance(started, Started)
-    assert started.steps_per_epoch == EPOCH
+    assert started.steps_per_epoch == STEPS_PER_EPOCH
     assert started.horizon == 30
     assert started.training_characters == int(0.9 * len(text.codes))
     assert started.held_out_characters == len(text.codes) - started.training_characters
     steps = [event for event in events if isinstance(event, Step)]
     assert [event.step for event in steps] == list(range(1, 31))
-    assert steps[-1].epoch == round(30 / EPOCH, 6)
+    assert steps[-1].epoch == round(30 / STEPS_PER_EPOCH, 6)
     evaluated = [event for event in events if isinstance(event, Evaluated)]
     assert [event.step for event in evaluated] == [10, 20, 30]
     assert all(len(event.preview) == 240 for event in evaluated)
@@ -81,7 +81,7 @@ def test_two_runs_of_a_seed_are_the_same_and_another_seed_differs(text: Corpus) 
 
 def test_the_first_limit_reached_ends_the_run(text: Corpus) -> None:
     by_epochs = last_event(list(tiny("a", text, epochs=1, max_steps=25)))
-    assert (by_epochs.reason, by_epochs.step) == ("epochs", EPOCH)
+    assert (by_epochs.reason, by_epochs.step) == ("epochs", STEPS_PER_EPOCH)
     by_steps = last_event(list(tiny("b", text, epochs=2, max_steps=25)))
     assert (by_steps.reason, by_steps.step) == ("max_steps", 25)
 
@@ -160,7 +160,7 @@ def test_streams_begin_an_epoch_blank_and_go_on_from_what_they_read(
 
     monkeypatch.setattr(CharRNN, "forward", watched)
     list(tiny("run", text, state_drop=0.0))
-    assert [step for step, each in enumerate(blank) if each] == [0, EPOCH]
+    assert [step for step, each in enumerate(blank) if each] == [0, STEPS_PER_EPOCH]
 
 
 def test_a_run_goes_on_from_another_and_learns_its_new_characters(text: Corpus) -> None:

@@ -16,7 +16,12 @@ from charrnn.training import evaluation
 from charrnn.training.events import Evaluated, Event, Started, Step
 from charrnn.training.loop import resume, train
 from tests.conftest import TINY_MODEL, TINY_TRAINING, last_event
-from tests.training.tiny_runs import assert_same_but_for_the_steps_kept, digest, stopped_after, tiny
+from tests.training.tiny_runs import (
+    assert_same_run_apart_from_kept_checkpoints,
+    digest,
+    stop_after,
+    tiny,
+)
 
 
 # 3: the end of the warm-up; 5: a row; 10 and 20: evaluations; 23: the end of an epoch.
@@ -24,11 +29,11 @@ from tests.training.tiny_runs import assert_same_but_for_the_steps_kept, digest,
 def test_resume_matches_the_uninterrupted_run(text: Corpus, step: int) -> None:
     list(tiny("whole", text))
     stop = threading.Event()
-    events = stopped_after(tiny("parts", text, stop), stop, step)
+    events = stop_after(tiny("parts", text, stop), stop, step)
     assert last_event(events).reason == "stopped"
     assert last_event(events).step == step
     assert last_event(list(resume("parts"))).reason == "max_steps"
-    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+    assert_same_run_apart_from_kept_checkpoints(Path("parts"), Path("whole"))
 
 
 @pytest.mark.parametrize("step", [10, 20, 30])
@@ -54,7 +59,7 @@ def test_a_stop_during_an_evaluation_repeats_it_first(
     first = next(event for event in resumed if isinstance(event, Step | Evaluated))
     assert isinstance(first, Evaluated)
     assert first.step == step
-    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+    assert_same_run_apart_from_kept_checkpoints(Path("parts"), Path("whole"))
 
 
 def test_rows_written_after_the_checkpoint_are_dropped(text: Corpus) -> None:
@@ -104,9 +109,9 @@ def test_a_new_budget_lasts_through_a_further_stop(text: Corpus) -> None:
         list(tiny(name, text))
     list(resume("one", Budget(max_steps=40)))
     stop = threading.Event()
-    stopped_after(resume("parts", Budget(max_steps=40), stop=stop), stop, 35)
+    stop_after(resume("parts", Budget(max_steps=40), stop=stop), stop, 35)
     list(resume("parts"))
-    assert_same_but_for_the_steps_kept(Path("parts"), Path("one"))
+    assert_same_run_apart_from_kept_checkpoints(Path("parts"), Path("one"))
 
 
 def test_a_finished_run_is_not_resumed_without_a_larger_budget(text: Corpus) -> None:
@@ -117,7 +122,7 @@ def test_a_finished_run_is_not_resumed_without_a_larger_budget(text: Corpus) -> 
 
 def test_the_last_evaluation_of_a_time_budget_is_due_after_a_resume_too(text: Corpus) -> None:
     stop = threading.Event()
-    stopped_after(tiny("run", text, stop, max_steps=None, max_time=60.0), stop, 7)
+    stop_after(tiny("run", text, stop, max_steps=None, max_time=60.0), stop, 7)
     stopped = Run.open(Path("run")).select("last")
     assert stopped.state["evaluation_seconds"] > 0
     # An evaluation is taken to need all the time that is left: then none but the last comes next.
@@ -135,7 +140,7 @@ def test_other_cells_train_and_resume_exactly(text: Corpus, cell: Any, precision
     config = dataclasses.replace(TINY_TRAINING, precision=precision)
     list(train(text, config, shape, out_dir="whole"))
     stop = threading.Event()
-    stopped_after(train(text, config, shape, out_dir="parts", stop=stop), stop, 13)
+    stop_after(train(text, config, shape, out_dir="parts", stop=stop), stop, 13)
     list(resume("parts"))
     assert digest(Path("parts"))["trainer"] == digest(Path("whole"))["trainer"]
 
@@ -170,9 +175,9 @@ def test_the_engine_for_processors_trains_and_resumes_exactly(
     list(tiny("whole", text, **settings))
     assert len(calls) >= 24
     stop = threading.Event()
-    stopped_after(tiny("parts", text, stop, **settings), stop, 5)
+    stop_after(tiny("parts", text, stop, **settings), stop, 5)
     list(resume("parts"))
-    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+    assert_same_run_apart_from_kept_checkpoints(Path("parts"), Path("whole"))
 
 
 def test_a_checkpoint_with_a_missing_array_is_an_error(text: Corpus) -> None:
@@ -193,21 +198,21 @@ def test_resume_is_exact_at_each_of_sixty_steps(text_file: Path, step: int) -> N
     assert TINY_TRAINING.warmup_steps == 5
     list(tiny("whole", text, max_steps=61))
     stop = threading.Event()
-    stopped_after(tiny("parts", text, stop, max_steps=61), stop, step)
+    stop_after(tiny("parts", text, stop, max_steps=61), stop, step)
     list(resume("parts"))
-    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+    assert_same_run_apart_from_kept_checkpoints(Path("parts"), Path("whole"))
 
 
 def test_a_chain_of_ten_resumes_is_exact(text_file: Path) -> None:
     text = Corpus.open(text_file)
     list(tiny("whole", text))
     stop = threading.Event()
-    stopped_after(tiny("parts", text, stop), stop, 2)
+    stop_after(tiny("parts", text, stop), stop, 2)
     for step in (4, 7, 10, 12, 15, 18, 20, 23, 27):
         stop = threading.Event()
-        stopped_after(resume("parts", stop=stop), stop, step)
+        stop_after(resume("parts", stop=stop), stop, step)
     list(resume("parts"))
-    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+    assert_same_run_apart_from_kept_checkpoints(Path("parts"), Path("whole"))
 
 
 def test_a_new_time_limit_before_the_first_step_is_planned_from_the_evaluation(

@@ -18,7 +18,7 @@ from charrnn.training.rollback import (
     progress_after_rollback,
     select_rollback_checkpoint,
 )
-from tests.training.tiny_runs import stopped_after, tiny
+from tests.training.tiny_runs import stop_after, tiny
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_training_returns_to_an_evaluated_checkpoint_before_the_step(run: Run) -
 
 def test_a_checkpoint_without_an_evaluation_is_skipped(text: Corpus) -> None:
     stop = threading.Event()
-    stopped_after(tiny("run", text, stop), stop, 15)
+    stop_after(tiny("run", text, stop), stop, 15)
     run = Run.open(Path("run"))
     assert [checkpoint.step for checkpoint in run.checkpoints()] == [10, 15]
     assert select_rollback_checkpoint(run, 16).step == 10

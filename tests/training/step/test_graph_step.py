@@ -36,7 +36,12 @@ from charrnn.training.step.optimization import update_average
 from charrnn.training.step.static_inputs import StaticInputSource
 from tests.conftest import TINY_MODEL, TINY_TRAINING, UNREGULARISED, last_event
 from tests.numerics.philox_emulator import build_launch
-from tests.training.tiny_runs import assert_same_but_for_the_steps_kept, digest, stopped_after, tiny
+from tests.training.tiny_runs import (
+    assert_same_run_apart_from_kept_checkpoints,
+    digest,
+    stop_after,
+    tiny,
+)
 
 REGULARIZED: dict[str, Any] = {
     "output_dropout": 0.3,
@@ -123,10 +128,10 @@ def test_masks_that_the_cpu_draws_give_the_same_run(
 def test_a_graphed_run_resumes_exactly(text: Corpus, graphed: Any, step: int) -> None:
     list(tiny("whole", text, **REGULARIZED))
     stop = threading.Event()
-    events = stopped_after(tiny("parts", text, stop, **REGULARIZED), stop, step)
+    events = stop_after(tiny("parts", text, stop, **REGULARIZED), stop, step)
     assert step <= last_event(events).step < step + REGULARIZED["save_every"]
     list(resume("parts"))
-    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+    assert_same_run_apart_from_kept_checkpoints(Path("parts"), Path("whole"))
 
 
 def test_a_dry_run_writes_no_rows_between_steps(
@@ -236,6 +241,6 @@ def test_a_gpu_trains_and_resumes_exactly_by_graphs(
         with monkeypatch.context() as patch:
             patch.setattr(budget_plan, "_CALL_SECONDS", 0.0)  # one step in each call
             events = train(text, config, TINY_MODEL, out_dir=f"parts-{step}", stop=stop)
-            stopped_after(events, stop, step)
+            stop_after(events, stop, step)
         list(resume(f"parts-{step}"))
-        assert_same_but_for_the_steps_kept(Path(f"parts-{step}"), Path("whole"))
+        assert_same_run_apart_from_kept_checkpoints(Path(f"parts-{step}"), Path("whole"))
