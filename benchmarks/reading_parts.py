@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 from encoding import texts
-from turns import compare, replaced
+from timing import compare, replaced
 
 from charrnn.data import cache as cache_module
 from charrnn.data import encoded_cache, sources

@@ -23,7 +23,7 @@ from typing import Any
 
 import numba
 import torch
-from turns import compare
+from timing import compare
 
 from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus

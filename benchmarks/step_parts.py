@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from timing import ROUNDS, measure
 from torch import Tensor
-from turns import ROUNDS, measure
 
 from charrnn.config.model import ModelConfig
 from charrnn.config.training import TrainConfig

@@ -19,9 +19,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from timing import compare, replaced
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from turns import compare, replaced
 
 from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Vocabulary

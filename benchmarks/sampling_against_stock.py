@@ -1,6 +1,6 @@
 """Compare the writing of text with the loop that everyone writes, and with the processor's limit.
 
-    python benchmarks/writing.py RUN [CHARACTERS]
+    python benchmarks/sampling_against_stock.py RUN [CHARACTERS]
 
 One text, many texts, a long prompt and the first character; in each part all take turns. The loop
 is an `nn.LSTM` of the run's sizes fed one character at a time, softmax and `multinomial`; the
@@ -15,8 +15,8 @@ import sys
 
 import numpy as np
 import torch
+from timing import ROUNDS, compare
 from torch import nn
-from turns import ROUNDS, compare
 
 from charrnn.config.model import ModelConfig
 from charrnn.model.loading import load_checkpoint

@@ -1,6 +1,6 @@
 """Make the model that comes with charrnn from a run, and tell what its smaller weights cost.
 
-    python benchmarks/bundle.py RUN FOLDER TEXT NAME
+    python benchmarks/make_bundled_model.py RUN FOLDER TEXT NAME
 
 The averaged weights of the run's best checkpoint are kept in 16 bits, without what a run needs to
 be resumed; NAME is the text's in the catalogue. Both are scored on the held-out part of the text

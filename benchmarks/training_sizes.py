@@ -1,6 +1,6 @@
 """Compare training with stock PyTorch over networks and batches of many sizes.
 
-    python benchmarks/shapes.py [SECONDS A SHAPE]
+    python benchmarks/training_sizes.py [SECONDS A SHAPE]
 
 Each line is one run of what `charrnn bench` measures: streams x characters, layers x units, medians
 in characters a second, and the median over rounds of the ratio to stock float32.

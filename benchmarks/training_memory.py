@@ -1,6 +1,6 @@
 """Compare the peak memory of a training process with that of a stock trainer.
 
-    python benchmarks/memory.py tinyshakespeare.txt
+    python benchmarks/training_memory.py tinyshakespeare.txt
 
 Each trainer is a process of its own: `charrnn train`, and one of Embedding, `nn.LSTM`, Linear,
 AdamW and clipping, both with 64 streams x 128 characters in float32, both without dropout.
