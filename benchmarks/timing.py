@@ -1,4 +1,4 @@
-"""Contenders that take turns, so that other load affects all of them alike."""
+"""Times several functions in turns, so that other load on the machine affects all equally."""
 
 import contextlib
 import functools
@@ -12,21 +12,21 @@ ROUNDS = 7
 
 @contextlib.contextmanager
 def replaced(module: Any, **names: Any) -> Iterator[None]:
-    """Replace attributes of a module or a class in a block."""
-    before = {name: getattr(module, name) for name in names}
+    """Replace attributes of a module or a class during the block."""
+    originals = {name: getattr(module, name) for name in names}
     for name, value in names.items():
         setattr(module, name, value)
     try:
         yield
     finally:
-        for name, value in before.items():
+        for name, value in originals.items():
             setattr(module, name, value)
 
 
 def measure(contenders: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Time contenders in turns; return the seconds of each in every round.
+    """Run the contenders in turns; return the seconds of each contender in each round.
 
-    A round before the first one is not counted.
+    The first round warms up and is not counted.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for run in contenders.values():
@@ -39,30 +39,30 @@ def measure(contenders: Mapping[str, Callable[[], Any]], rounds: int) -> dict[st
     return seconds
 
 
-def _checked(name: str, run: Callable[[], float], amount: float) -> None:
-    done = run()
-    if done != amount:
-        raise RuntimeError(f"{name} did {done}, not {amount}")
+def _run_checked(name: str, run: Callable[[], float], amount: float) -> None:
+    processed = run()
+    if processed != amount:
+        raise RuntimeError(f"{name} processed {processed}, expected {amount}")
 
 
 def compare(
     title: str, amount: float, contenders: Mapping[str, Callable[[], float]], rounds: int = ROUNDS
 ) -> None:
-    """Time contenders in turns; print how much of `amount` each does in a second.
+    """Run the contenders in turns; print the amount that each one processes per second.
 
-    A contender returns how much it has processed, which must be `amount`. The ratio is the median
-    over the rounds of its speed divided by that of the first contender in the same round.
+    Each contender must process `amount` and return it. The ratio is the median over rounds of the
+    speed of a contender divided by the speed of the first contender in the same round.
     """
     checked = {
-        name: functools.partial(_checked, name, run, amount) for name, run in contenders.items()
+        name: functools.partial(_run_checked, name, run, amount) for name, run in contenders.items()
     }
     seconds = measure(checked, rounds)
-    speeds = {name: [amount / each for each in times] for name, times in seconds.items()}
+    speeds = {name: [amount / duration for duration in times] for name, times in seconds.items()}
     print(f"\n{title}")
     first = next(iter(speeds.values()))
-    for name, own in speeds.items():
-        ratio = statistics.median(speed / other for speed, other in zip(own, first, strict=True))
+    for name, values in speeds.items():
+        ratio = statistics.median(speed / other for speed, other in zip(values, first, strict=True))
         print(
-            f"  {name:42} {statistics.median(own):12,.2f} a second "
-            f"({min(own):,.2f} to {max(own):,.2f}), {ratio:.2f} times the first"
+            f"  {name:42} {statistics.median(values):12,.2f} per second "
+            f"({min(values):,.2f} to {max(values):,.2f}), {ratio:.2f} times the first"
         )

@@ -1,9 +1,9 @@
-"""Compare training with stock PyTorch over networks and batches of many sizes.
+"""Compare the speed of training with stock PyTorch for several sizes of batch and network.
 
-    python benchmarks/training_sizes.py [SECONDS A SHAPE]
+    python benchmarks/training_sizes.py [SECONDS_PER_SIZE]
 
-Each line is one run of what `charrnn bench` measures: streams x characters, layers x units, medians
-in characters a second, and the median over rounds of the ratio to stock float32.
+Each line is a run of `charrnn bench`: streams x characters, layers x units, the median speeds in
+characters per second, and the median over rounds of the ratio to stock float32.
 """
 
 import sys
@@ -12,7 +12,7 @@ from charrnn.config.benchmark import BenchConfig
 from charrnn.numerics.allocator import keep_freed_memory
 from charrnn.training.benchmark import run_benchmark
 
-SHAPES = [  # streams, characters, layers, units
+SIZES = [  # streams, characters, layers, units
     (16, 64, 2, 128),
     (64, 128, 2, 128),
     (16, 64, 3, 512),
@@ -24,10 +24,10 @@ SHAPES = [  # streams, characters, layers, units
 
 
 def main() -> None:
-    """Measure and print, shape after shape."""
+    """Measure and print."""
     keep_freed_memory()
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
-    for batch_size, seq_length, num_layers, hidden_size in SHAPES:
+    for batch_size, seq_length, num_layers, hidden_size in SIZES:
         result = run_benchmark(
             BenchConfig(
                 batch_size=batch_size,
@@ -37,11 +37,12 @@ def main() -> None:
                 max_time=seconds,
             )
         )
-        shape = f"{batch_size:3} x {seq_length:3}, {num_layers} x {hidden_size}"
-        parts = [
-            f"{each.name} {each.median:,.0f} ({each.times_stock:.2f})" for each in result.measured
+        size = f"{batch_size:3} x {seq_length:3}, {num_layers} x {hidden_size}"
+        speeds = [
+            f"{contender.name} {contender.median:,.0f} ({contender.times_stock:.2f})"
+            for contender in result.measured
         ]
-        print(f"{shape:18} {result.rounds:4} rounds  {', '.join(parts)}", flush=True)
+        print(f"{size:18} {result.rounds:4} rounds  {', '.join(speeds)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def check_kills(kills: int, seed: int) -> None:
         )
     assert result["children"][-1]["after"] > kills, "each child makes progress"
     assert_resume_is_exact()
-    print(f"kills survived: {kills}, to step {result['found'][-1]['after']:,}, then exact")
+    print(f"kills survived: {kills}, to step {result['children'][-1]['after']:,}, then exact")
 
 
 def check_stops(kills: int, number: signal.Signals, seed: int) -> None:
