@@ -201,7 +201,7 @@ def main() -> None:
                 times[name].append(duration)
     rate = 2 * arguments.square**3 / statistics.median(times.pop("large product"))
     first = statistics.median(next(iter(times.values())))
-    print(f"{'':30} {'us a step of time':>24} {'char/s':>12} ratio")
+    print(f"{'':30} {'us per time step':>24} {'char/s':>12} ratio")
     for name, durations in times.items():
         print_row(name, sizes, sorted(durations), first)
     print_row("limit of the products", sizes, [sizes.operations / rate], first)
@@ -215,7 +215,7 @@ def print_row(name: str, sizes: Sizes, durations: list[float], first: float) -> 
     )
     characters = sizes.streams * sizes.steps / median * 1000
     result = f"layers-{sizes.streams}x{sizes.steps}-{name.replace(' ', '-')}"
-    print(f"RESULT {result} {middle:.6g} us a step of time")
+    print(f"RESULT {result} {middle:.6g} us per time step")
     print(
         f"{name:30} {middle:8.2f} ({low:.2f}-{high:.2f}) {characters:12,.0f} {first / median:5.2f}"
     )
