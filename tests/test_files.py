@@ -16,20 +16,20 @@ from charrnn.files import (
 
 @pytest.fixture
 def operations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of what is synced and renamed, in order."""
-    done, fsync, replace = list[str](), os.fsync, Path.replace
+    """Record the syncs and renames of files, in order."""
+    recorded, fsync, replace = list[str](), os.fsync, Path.replace
 
     def record_sync(descriptor: int) -> None:
-        done.append(f"sync {Path(os.readlink(f'/proc/self/fd/{descriptor}')).name}")
+        recorded.append(f"sync {Path(os.readlink(f'/proc/self/fd/{descriptor}')).name}")
         fsync(descriptor)
 
     def record_rename(path: Path, target: Path) -> Path:
-        done.append(f"rename {path.name}")
+        recorded.append(f"rename {path.name}")
         return replace(path, target)
 
     monkeypatch.setattr(os, "fsync", record_sync)
     monkeypatch.setattr(Path, "replace", record_rename)
-    return done
+    return recorded
 
 
 linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="there is no /proc")
@@ -39,14 +39,14 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_is_replaced_completely_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
-    replace_file(path, "one")
-    replace_file(path, "two", synced=True)
-    assert path.read_text() == "two"
+    replace_file(path, "first")
+    replace_file(path, "second", synced=True)
+    assert path.read_text() == "second"
     with pytest.raises(UnicodeEncodeError):
         replace_file(path, "\ud800")
-    assert path.read_text() == "two"
+    assert path.read_text() == "second"
     assert names(tmp_path) == ["page.html"]
 
 
@@ -60,7 +60,7 @@ def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path: Path, synce
         tmp_path / "folder": IsADirectoryError,
     }.items():
         with pytest.raises(kind) as caught:
-            replace_file(path, "three", synced=synced)
+            replace_file(path, "text", synced=synced)
         assert (caught.value.filename, caught.value.filename2) == (str(path), None)
     assert names(tmp_path) == ["file", "folder"]
 
@@ -113,13 +113,13 @@ def test_a_new_folder_appears_complete_or_not_at_all(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
-def test_a_file_system_that_cannot_sync_folders_is_served(
+def test_a_file_system_that_cannot_sync_folders_is_supported(
     monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    def refuse(descriptor: int) -> None:
+    def fail_to_sync(descriptor: int) -> None:
         raise OSError(code, "cannot sync")
 
-    monkeypatch.setattr(os, "fsync", refuse)
+    monkeypatch.setattr(os, "fsync", fail_to_sync)
     sync_folder(Path())
 
 
