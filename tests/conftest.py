@@ -31,7 +31,7 @@ TINY_TRAINING = TrainConfig(
     precision="float32",  # every CPU supports it
     threads=1,
 )
-UNREGULARISED = ResolvedTrainConfig(
+UNREGULARIZED = ResolvedTrainConfig(
     batch_size=32,
     seq_length=8,
     dropout=0.0,

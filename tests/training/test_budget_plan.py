@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from charrnn.config.training import Budget, ResolvedTrainConfig
 from charrnn.runs.progress import Progress
 from charrnn.training.budget_plan import BudgetPlan
-from tests.conftest import UNREGULARISED
+from tests.conftest import UNREGULARIZED
 
 EPOCH = 13
 
 
 def plan(**settings: Any) -> BudgetPlan:
     config: ResolvedTrainConfig = dataclasses.replace(
-        UNREGULARISED, **{"batch_size": 4, **settings}
+        UNREGULARIZED, **{"batch_size": 4, **settings}
     )
     return BudgetPlan(config, EPOCH)
 

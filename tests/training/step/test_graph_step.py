@@ -34,7 +34,7 @@ from charrnn.training.step.graph_step import GraphedTrainStep
 from charrnn.training.step.inputs import StepInputs
 from charrnn.training.step.optimization import update_average
 from charrnn.training.step.static_inputs import StaticInputSource
-from tests.conftest import TINY_MODEL, TINY_TRAINING, UNREGULARISED, last_event
+from tests.conftest import TINY_MODEL, TINY_TRAINING, UNREGULARIZED, last_event
 from tests.numerics.philox_emulator import build_launch
 from tests.training.tiny_runs import (
     assert_same_run_apart_from_kept_checkpoints,
@@ -198,7 +198,7 @@ def test_a_rehearsal_that_fails_leaves_everything_as_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Memory runs out after the optimizer has updated the weights in the second rehearsal."""
-    config = dataclasses.replace(UNREGULARISED, batch_size=4)
+    config = dataclasses.replace(UNREGULARIZED, batch_size=4)
     model = CharRNN(TINY_MODEL, Vocabulary("abcde")).initialize(1)
     train_step = GraphedTrainStep(model, config, slice(0, 4), rehearsed)
     inputs = StepInputs(torch.arange(36).reshape(9, 4) % 5, {}, 0.1, 0.5)

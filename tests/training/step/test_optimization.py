@@ -6,7 +6,7 @@ from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
 from charrnn.training.step.optimization import make_optimizer, update_average
-from tests.conftest import UNREGULARISED
+from tests.conftest import UNREGULARIZED
 
 
 def test_averaged_weights_move_by_one_minus_the_decay() -> None:
@@ -19,7 +19,7 @@ def test_averaged_weights_move_by_one_minus_the_decay() -> None:
 
 def test_only_matrices_have_weight_decay() -> None:
     model = CharRNN(ModelConfig(num_layers=2, hidden_size=4), Vocabulary("ab"))
-    config = dataclasses.replace(UNREGULARISED, weight_decay=0.5)
+    config = dataclasses.replace(UNREGULARIZED, weight_decay=0.5)
     matrices, biases = make_optimizer(model, config).param_groups
     assert {parameter.dim() for parameter in matrices["params"]} == {2}
     assert matrices["weight_decay"] == 0.5
