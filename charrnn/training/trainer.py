@@ -73,7 +73,7 @@ class Trainer:
         self.plan = BudgetPlan(config, inputs.steps_per_epoch)
         self._group = group
         self._clock = Clock(progress.seconds)
-        self._steps = StepRunner(inputs, train_step, self._clock, group)
+        self._step_runner = StepRunner(inputs, train_step, self._clock, group)
         self._evaluator = Evaluator(train_step.average, held_out, config)
         self._recorder = MetricsRecorder(run.metrics_path, is_writer=group.ranks.is_rank_zero)
         self._saver = CheckpointSaver(run, train_step, progress, group)
@@ -138,13 +138,13 @@ class Trainer:
         """
         first = self.progress.step
         count = 1
-        if self._steps.is_async:
+        if self._step_runner.is_async:
             count = self.plan.steps_in_one_call(self.progress, self._step_seconds)
         learning_rates = [
             self.plan.learning_rate(step, self.progress) for step in range(first, first + count)
         ]
         self._saver.is_saved = False
-        results, self._stop_requested = self._steps.run(first, learning_rates, stop)
+        results, self._stop_requested = self._step_runner.run(first, learning_rates, stop)
         self._step_seconds = results[-1].duration
         steps: list[Step] = []
         for result, learning_rate in zip(results, learning_rates, strict=True):
