@@ -1,6 +1,8 @@
-"""How fast a large text is encoded, cache and all: ASCII and mixed UTF-8.
+"""Measure the speed of encoding a large text, and of opening it from the cache.
 
-python benchmarks/encoding.py [MEGABYTES]
+    python benchmarks/encoding.py [MEGABYTES]
+
+One text is ASCII, the other one UTF-8 in several scripts.
 """
 
 import os
@@ -18,26 +20,26 @@ ROUNDS = 5
 MIXED = "Größe und Ähre, déjà vu, здравствуй, мир, 你好，世界, žluťoučký kůň, 🙂 and plain words. "
 
 
-def texts() -> dict[str, str]:
-    """Return a piece of each kind of text."""
+def sample_texts() -> dict[str, str]:
+    """Return a sample of each kind of text, which is repeated to make a large text."""
     play = catalogue.bundled_path().read_text(encoding="utf-8")
     lines = play.splitlines(keepends=True)
     return {"ASCII": play, "mixed UTF-8": "".join(MIXED + line for line in lines)}
 
 
-def seconds(path: Path) -> float:
-    """Return how long it takes to open a text."""
-    started = time.perf_counter()
+def seconds_to_open(path: Path) -> float:
+    """Return the time to open a text, in seconds."""
+    start = time.perf_counter()
     Corpus.open(path)
-    return time.perf_counter() - started
+    return time.perf_counter() - start
 
 
 def main(megabytes: int) -> None:
-    """Print how fast each text is encoded, and how fast it is opened again."""
+    """Print the speed of encoding each text, and of opening it from the cache."""
     keep_freed_memory()  # as `charrnn train` does
-    for name, piece in texts().items():
-        first, again = [], []
-        data = piece.encode()
+    for name, sample in sample_texts().items():
+        first, cached = [], []
+        data = sample.encode()
         for _ in range(ROUNDS):
             with tempfile.TemporaryDirectory() as folder:
                 os.environ["XDG_CACHE_HOME"] = str(Path(folder, "cache"))
@@ -46,12 +48,12 @@ def main(megabytes: int) -> None:
                     for _ in range(megabytes * 1_000_000 // len(data)):
                         file.write(data)
                 size = path.stat().st_size / 1e6
-                first.append(size / seconds(path))
-                again.append(size / seconds(path))
+                first.append(size / seconds_to_open(path))
+                cached.append(size / seconds_to_open(path))
         print(
             f"{name:12} {size:5,.0f} MB  encoded at {statistics.median(first):4,.0f} MB/s "
-            f"({min(first):,.0f} to {max(first):,.0f})  opened again at "
-            f"{statistics.median(again):5,.0f} MB/s"
+            f"({min(first):,.0f} to {max(first):,.0f})  opened from the cache at "
+            f"{statistics.median(cached):5,.0f} MB/s"
         )
 
 

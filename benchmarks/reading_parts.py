@@ -1,10 +1,11 @@
-"""What each part of reading texts gains, compared with the simple implementation.
+"""Measure how much each part of the reading of texts saves, compared with simpler code.
 
     python benchmarks/reading_parts.py [MEGABYTES]
 
-The encoding of a large text: without the background thread, without the count of ASCII characters
-in pairs, and the encoded copy in the cache, which later runs open. Downloads: the bytes that a
-server sends when the connection breaks once, beside pooch (`pip install pooch`).
+The encoding of a large text is timed with all parts, without the background thread, without the
+counting of ASCII characters in pairs, and from the encoded copy in the cache, which later runs
+open. Downloads are compared with pooch (`pip install pooch`): the number of bytes that a server
+sends if the connection breaks once.
 """
 
 import contextlib
@@ -21,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from encoding import texts
-from turns import compare, replaced
+from encoding import sample_texts
+from timing import compare, replaced
 
 from charrnn.data import cache as cache_module
 from charrnn.data import encoded_cache, sources
@@ -33,32 +34,32 @@ from charrnn.data.vocabulary import CharacterCounts, code_points
 from charrnn.numerics.allocator import keep_freed_memory
 from charrnn.numerics.processor import processor_name
 
-BROKEN = 0.5  # of a download, after which the connection breaks
-SIZE = 10_000_000  # bytes of the download
-PIECE = 1 << 17  # characters counted at once, as `CharacterCounts` does
+BREAK_POINT = 0.5  # share of a download after which the connection breaks
+DOWNLOAD_BYTES = 10_000_000
+CHUNK = 1 << 17  # characters counted at once, as `CharacterCounts` does
 
 
-class NoThread:
-    """Runs tasks immediately, instead of in a background thread."""
+class ForegroundWorker:
+    """Does the work in the calling thread, instead of a background thread."""
 
-    def submit(self, task: Callable[..., Any], *arguments: Any) -> None:
-        """Run a task."""
-        task(*arguments)
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> None:
+        """Call `work`."""
+        work(*arguments)
 
     def close(self) -> None:
-        """Do nothing: all tasks are complete."""
+        """Do nothing: all work has finished."""
 
 
 def count_code_points(counter: Any, text: bytes) -> None:
-    """Count ASCII characters as any other characters."""
+    """Count ASCII characters like other characters, not in pairs."""
     points = code_points(text.decode("ascii"))
-    for first in range(0, len(points), PIECE):
-        counts = np.bincount(points[first : first + PIECE])
+    for first in range(0, len(points), CHUNK):
+        counts = np.bincount(points[first : first + CHUNK])
         counter._counts[: len(counts)] += counts
 
 
 def cache(folder: str) -> contextlib.AbstractContextManager[None]:
-    """Use a folder as the cache in a block."""
+    """Use a folder as the cache during the block."""
     return replaced(cache_module, cache_folder=lambda: Path(folder))
 
 
@@ -79,24 +80,23 @@ def open_again(path: Path, folder: str) -> int:
     return path.stat().st_size // 1_000_000
 
 
-def compare_encoding(name: str, piece: str, megabytes: int) -> None:
-    """Compare the ways to open a text of one kind."""
-    data = piece.encode()
+def compare_encoding(name: str, sample: str, megabytes: int) -> None:
+    """Compare the ways to open a text, which repeats the sample."""
+    data = sample.encode()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "text.txt")
         with path.open("wb") as file:
             for _ in range(megabytes * 1_000_000 // len(data)):
                 file.write(data)
-        no_thread = [
-            (module, {"BackgroundWorker": NoThread}) for module in (encoded_cache, sources)
-        ]
+        modules = encoded_cache, sources
+        foreground = [(module, {"BackgroundWorker": ForegroundWorker}) for module in modules]
         points = (CharacterCounts, {"_add_ascii": count_code_points})
         compare(
             f"{name}, {path.stat().st_size / 1e6:,.0f} MB: megabytes encoded",
             path.stat().st_size // 1_000_000,
             {
                 "all parts": functools.partial(encode, path),
-                "without the background thread": functools.partial(encode, path, *no_thread),
+                "without the background thread": functools.partial(encode, path, *foreground),
                 "without counting ASCII in pairs": functools.partial(encode, path, points),
                 "the copy in the cache": functools.partial(open_again, path, folder),
             },
@@ -104,13 +104,13 @@ def compare_encoding(name: str, piece: str, megabytes: int) -> None:
 
 
 class BreakingServer(ThreadingHTTPServer):
-    """Serve one file; break the first connection half way, and count the bytes sent."""
+    """Serves one file, breaks the first connection halfway, and counts the bytes sent."""
 
     daemon_threads = True
 
     def __init__(self, data: bytes) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.data, self.sent, self.breaks = data, 0, 1
+        self.data, self.sent_bytes, self.breaks_left = data, 0, 1
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -120,7 +120,7 @@ class BreakingServer(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answer a request, also for the rest of the file."""
+    """Answers requests for the file or for the rest of it."""
 
     server: BreakingServer
 
@@ -128,23 +128,23 @@ class Handler(BaseHTTPRequestHandler):
         """Print nothing."""
 
     def do_GET(self) -> None:
-        """Send the file, or the part of it that was asked for."""
-        asked = self.headers["Range"]
-        first = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
+        """Send the file, or the requested part of it."""
+        bytes_range = self.headers["Range"]
+        first = int(bytes_range.removeprefix("bytes=").removesuffix("-")) if bytes_range else 0
         body = self.server.data[first:]
         self.send_response(206 if first else 200)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("ETag", '"one"')
         self.end_headers()
-        if self.server.breaks:
-            self.server.breaks -= 1
-            body = body[: int(BROKEN * len(body))]
+        if self.server.breaks_left:
+            self.server.breaks_left -= 1
+            body = body[: int(BREAK_POINT * len(body))]
         self.wfile.write(body)
-        self.server.sent += len(body)
+        self.server.sent_bytes += len(body)
 
 
-def download_ours(server: BreakingServer, sha256: str, folder: str) -> None:
-    """Fetch the file as charrnn does."""
+def download_with_charrnn(server: BreakingServer, sha256: str, folder: str) -> None:
+    """Download the file with charrnn."""
     with cache(folder):
         fetch(
             CatalogueEntry(
@@ -153,8 +153,8 @@ def download_ours(server: BreakingServer, sha256: str, folder: str) -> None:
         )
 
 
-def download_pooch(server: BreakingServer, sha256: str, folder: str) -> None:
-    """Fetch the file by pooch, which tries again from the start."""
+def download_with_pooch(server: BreakingServer, sha256: str, folder: str) -> None:
+    """Download the file with pooch, which starts again from the beginning after a break."""
     pooch = importlib.import_module("pooch")
     registry = {"text.txt": f"sha256:{sha256}"}
     base = server.url.removesuffix("text.txt")
@@ -162,11 +162,11 @@ def download_pooch(server: BreakingServer, sha256: str, folder: str) -> None:
 
 
 def compare_downloads() -> None:
-    """Print how many bytes each way needs for a download whose connection breaks once."""
-    data = np.random.default_rng(0).bytes(SIZE)
+    """Print how many bytes the server sends for a download whose connection breaks once."""
+    data = np.random.default_rng(0).bytes(DOWNLOAD_BYTES)
     sha256 = hashlib.sha256(data).hexdigest()
-    print(f"\nA download of {SIZE:,} bytes that breaks once, at {BROKEN:.0%}: bytes sent")
-    for name, download in (("charrnn", download_ours), ("pooch", download_pooch)):
+    print(f"\nA download of {DOWNLOAD_BYTES:,} bytes, broken once at {BREAK_POINT:.0%}: bytes sent")
+    for name, download in (("charrnn", download_with_charrnn), ("pooch", download_with_pooch)):
         server = BreakingServer(data)
         try:
             with tempfile.TemporaryDirectory() as folder:
@@ -176,7 +176,8 @@ def compare_downloads() -> None:
             continue
         finally:
             server.shutdown()
-        print(f"  {name:42} {server.sent:12,}, {server.sent / SIZE:.2f} times the file")
+        ratio = server.sent_bytes / DOWNLOAD_BYTES
+        print(f"  {name:42} {server.sent_bytes:12,}, {ratio:.2f} times the file")
 
 
 def main() -> None:
@@ -185,8 +186,8 @@ def main() -> None:
     os.environ["no_proxy"] = "127.0.0.1"
     keep_freed_memory()  # as `charrnn train` does
     print(f"{processor_name()}, {os.cpu_count()} cores")
-    for name, piece in texts().items():
-        compare_encoding(name, piece, megabytes)
+    for name, sample in sample_texts().items():
+        compare_encoding(name, sample, megabytes)
     compare_downloads()
 
 

@@ -1,12 +1,12 @@
-"""What each part of the sampling engines gains, compared with the simple implementation.
+"""Measure how much each part of the sampling engines saves, compared with simpler code.
 
     python benchmarks/sampling_parts.py [RUN]
 
-The simple implementation is the network itself, called once per character (`eager`). For one text:
-8-bit weights in numpy, the same loop compiled, with AVX2 products, and with half of the units on a
-second core. For many texts: packed weights. For copied text: hashes of passages, beside Python's
-search in strings. For the start: whole processes, with and without the numpy loop that generates
-text until the compiled loop is ready.
+The simplest engine calls the network once per character (`eager`). For one text, it is compared
+with 8-bit weights in numpy, the same loop compiled, with AVX2 products, and with half of the units
+on a second core. For many texts, it is compared with packed weights. The search for copied text by
+hashes is compared with Python's search in strings. The start of the program is timed in new
+processes, with and without the numpy loop that generates text until the compiled loop is ready.
 """
 
 import functools
@@ -17,13 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 import numba
 import torch
-from turns import compare
+from timing import compare
 
 from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus
@@ -42,9 +43,9 @@ from charrnn.sampling.engines.packed import PackedWriter
 from charrnn.sampling.loop import generate
 from charrnn.sampling.novelty import LONG, novelty
 
-LENGTH, MANY, MANY_LENGTH, COPIED_LENGTH = 600, 64, 100, 2000
-STARTS = 3  # rounds of whole processes
-START = """
+LENGTH, TEXTS, TEXTS_LENGTH, COPIED_LENGTH = 600, 64, 100, 2000
+PROCESS_ROUNDS = 3  # rounds of new processes
+PROGRAM = """
 import sys
 from charrnn.sampling.engines.int8 import switching_loop
 if sys.argv[1] == "compiled":
@@ -57,7 +58,7 @@ from charrnn.cli.app import main
 sys.argv[:2] = ["charrnn"]
 main()
 """
-"""`charrnn` with another loop of the 8-bit engine: switching, compiled or numpy."""
+"""The `charrnn` command with one of three loops of the 8-bit engine: switching, compiled, numpy."""
 
 
 def with_generic_products(folder: str) -> ModuleType:
@@ -77,17 +78,17 @@ def with_generic_products(folder: str) -> ModuleType:
     return module
 
 
-def characters(engine: Writer, length: int, samples: int = 1) -> int:
-    """Generate; return how many characters were generated."""
+def generate_characters(engine: Writer, length: int, samples: int = 1) -> int:
+    """Generate text; return the number of characters."""
     return sum(map(len, generate(engine, "a", length=length, num_samples=samples, seed=1)))
 
 
-def one_text(checkpoint: Checkpoint, folder: str) -> None:
+def compare_one_text(checkpoint: Checkpoint, folder: str) -> None:
     """Compare the engines for one text."""
     config = checkpoint.run.config
     arrays, vocabulary = checkpoint.load("model"), Vocabulary(config.vocabulary)
 
-    def engine(make_loop: Callable[[Any], Any]) -> Writer:
+    def int8_engine(make_loop: Callable[[Any], Any]) -> Writer:
         line_start = config.corpus.line_start
         return QuantizedWriter(arrays, config.model, vocabulary, line_start, make_loop)
 
@@ -95,30 +96,41 @@ def one_text(checkpoint: Checkpoint, folder: str) -> None:
     engines: dict[str, Writer] = {
         "eager: the network, a call per character": TorchWriter(load_checkpoint(checkpoint, "cpu")),
         "packed float32 weights": PackedWriter(load_checkpoint(checkpoint, "cpu")),
-        "8-bit weights, numpy": engine(PlainLoop),
-        "compiled, products by LLVM, one core": engine(lambda w: generic.CompiledLoop(w, False)),
-        "compiled, AVX2 products, one core": engine(lambda w: compiled_loop.CompiledLoop(w, False)),
-        "compiled, products by LLVM, two cores": engine(lambda w: generic.CompiledLoop(w, True)),
-        "compiled, AVX2 products, two cores": engine(lambda w: compiled_loop.CompiledLoop(w, True)),
+        "8-bit weights, numpy": int8_engine(PlainLoop),
+        "compiled, products by LLVM, one core": int8_engine(
+            lambda w: generic.CompiledLoop(w, False)
+        ),
+        "compiled, AVX2 products, one core": int8_engine(
+            lambda w: compiled_loop.CompiledLoop(w, False)
+        ),
+        "compiled, products by LLVM, two cores": int8_engine(
+            lambda w: generic.CompiledLoop(w, True)
+        ),
+        "compiled, AVX2 products, two cores": int8_engine(
+            lambda w: compiled_loop.CompiledLoop(w, True)
+        ),
     }
-    runs = {name: functools.partial(characters, each, LENGTH) for name, each in engines.items()}
+    runs = {
+        name: functools.partial(generate_characters, engine, LENGTH)
+        for name, engine in engines.items()
+    }
     compare(f"One text of {LENGTH} characters", LENGTH, runs)
 
 
-def many_texts(checkpoint: Checkpoint) -> None:
+def compare_many_texts(checkpoint: Checkpoint) -> None:
     """Compare the engines for many texts."""
     engines: dict[str, Writer] = {
         "eager: the network": TorchWriter(load_checkpoint(checkpoint, "cpu")),
         "packed weights, compiled gates": PackedWriter(load_checkpoint(checkpoint, "cpu")),
     }
     runs = {
-        name: functools.partial(characters, each, MANY_LENGTH, MANY)
-        for name, each in engines.items()
+        name: functools.partial(generate_characters, engine, TEXTS_LENGTH, TEXTS)
+        for name, engine in engines.items()
     }
-    compare(f"{MANY} texts of {MANY_LENGTH} characters", MANY * MANY_LENGTH, runs)
+    compare(f"{TEXTS} texts of {TEXTS_LENGTH} characters", TEXTS * TEXTS_LENGTH, runs)
 
 
-def copied_text() -> None:
+def compare_searches() -> None:
     """Compare the search for copied passages with Python's search in strings."""
     path = catalogue.bundled_path()
     corpus, play = Corpus.open(path), path.read_text(encoding="utf-8")
@@ -139,48 +151,48 @@ def copied_text() -> None:
     def search_hashes() -> int:
         return novelty(text, corpus).longest
 
-    def compared(search: Callable[[], int]) -> int:
+    def run_search(search: Callable[[], int]) -> int:
         if search() != longest:
-            raise RuntimeError("the searches differ")
+            raise RuntimeError("the searches have different results")
         return len(text)
 
     longest = search_hashes()
     searches = {"Python's search": search_strings, "hashes": search_hashes}
-    runs = {name: functools.partial(compared, search) for name, search in searches.items()}
+    runs = {name: functools.partial(run_search, search) for name, search in searches.items()}
     compare(f"Characters compared with {len(play):,}", len(text), runs, rounds=3)
 
 
-def start(loop: str, run: str, cache: str) -> tuple[float, float]:
+def time_process(loop: str, run: str, cache: str) -> tuple[float, float]:
     """Run `charrnn sample` with a loop; return the seconds to its first and its last character."""
-    command = [sys.executable, "-c", START, loop, "sample", run, "-s", "1", "-n", "2000"]
+    command = [sys.executable, "-c", PROGRAM, loop, "sample", run, "-s", "1", "-n", "2000"]
     environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
-    begin = time.perf_counter()
+    start = time.perf_counter()
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
     ) as process:
         assert process.stdout
         process.stdout.read(1)
-        first = time.perf_counter() - begin
+        first = time.perf_counter() - start
         process.stdout.read()
     if process.returncode:
         raise RuntimeError(f"the sample with the {loop} loop failed")
-    return first, time.perf_counter() - begin
+    return first, time.perf_counter() - start
 
 
-def starts(run: str) -> None:
-    """Time whole processes, with and without a compiled loop in numba's cache."""
-    times: dict[str, list[tuple[float, float]]] = {}
+def compare_starts(run: str) -> None:
+    """Time new processes, with and without a compiled loop in the cache of numba."""
+    times: dict[str, list[tuple[float, float]]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as warm:
-        start("compiled", run, warm)
-        for _ in range(STARTS):
+        time_process("compiled", run, warm)
+        for _ in range(PROCESS_ROUNDS):
             for loop in ("switching", "compiled", "numpy"):
-                times.setdefault(f"{loop}, compiled before", []).append(start(loop, run, warm))
+                times[f"{loop}, compiled before"].append(time_process(loop, run, warm))
                 with tempfile.TemporaryDirectory() as cold:
-                    times.setdefault(f"{loop}, first use", []).append(start(loop, run, cold))
+                    times[f"{loop}, first use"].append(time_process(loop, run, cold))
                     wait_for_compiler()
-    print("\n2,000 characters in a new process: seconds to the first and to the last, medians")
+    print("\n2,000 characters in a new process: seconds to the first and to the last one, medians")
     for name, measured in sorted(times.items()):
-        first, last = (statistics.median(each) for each in zip(*measured, strict=True))
+        first, last = (statistics.median(seconds) for seconds in zip(*measured, strict=True))
         print(f"  {name:42} {first:8.2f} {last:8.2f}")
 
 
@@ -202,10 +214,10 @@ def main() -> None:
     threads = set_threads(None)
     print(f"{processor_name()}, {threads} threads, torch {torch.__version__}")
     with tempfile.TemporaryDirectory() as folder:
-        one_text(checkpoint, folder)
-    many_texts(checkpoint)
-    copied_text()
-    starts(run)
+        compare_one_text(checkpoint, folder)
+    compare_many_texts(checkpoint)
+    compare_searches()
+    compare_starts(run)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Measure what the rounding of factors in the block engine changes in a model's predictions.
+"""Measure how the rounding of factors in the block engine changes the predictions of a model.
 
     python benchmarks/sampling_rounding.py TEXT [RUN]
 
-Reads held-out text (the last tenth) character by character, with the factors of products in
-float32, float16 and bfloat16. Prints the change in bits per character, with its standard error, and
-the Kullback-Leibler divergence from the float32 predictions. Computed on a processor: products of
-rounded numbers, added in float32.
+Reads the held-out part of a text (the last tenth) character by character, with the factors of
+products in float32, float16 and bfloat16. Prints the change in bits per character, its standard
+error, and the Kullback-Leibler divergence from the float32 predictions. The computation runs on a
+CPU: products of rounded numbers, added in float32.
 """
 
 import math

@@ -1,10 +1,10 @@
-"""Measure how fast the block engine generates, alone and through `charrnn.generate`.
+"""Measure the speed of the block engine, alone and through `charrnn.generate`.
 
     python benchmarks/sampling_speed.py [--device cuda] [--texts 1 64 4096] [--length N] [--run RUN]
 
-"engine" is `GraphWriter.sample_block` alone, one block after another. "generate" is the call that a
-user makes. Prints the median over rounds, in characters of all texts per second. On a processor a
-function does the work of the CUDA graph: that tries the program, and measures nothing of interest.
+"engine" is `GraphWriter.sample_block` alone, one block after another. "generate" is
+`charrnn.generate`. Prints the median over rounds, in characters of all texts per second. On a CPU,
+a function replaces the CUDA graph. This tests the program; the speed has no meaning.
 """
 
 import argparse
@@ -36,8 +36,8 @@ def engine_alone(engine: GraphWriter, texts: int, length: int) -> Callable[[], i
     filters, blocks = Filters.of(SampleConfig()), max(1, length // BLOCK)
     uniforms_KB = SampleUniforms(1, texts).block(0, BLOCK)
     logits_1V, state = engine.read(engine.vocabulary.encode(engine.line_start))
-    everyone_B = np.zeros(texts, np.int64)
-    start: tuple[Any, State] = logits_1V[everyone_B], engine.pick(state, everyone_B)
+    all_texts_B = np.zeros(texts, np.int64)
+    start: tuple[Any, State] = logits_1V[all_texts_B], engine.pick(state, all_texts_B)
 
     def run() -> int:
         logits, carried = start
@@ -80,7 +80,7 @@ def main() -> None:
     model = load_checkpoint(find_run(arguments.run).select("best"), arguments.device)
     capture = cuda_graph if model.device.type == "cuda" else lambda work: work
     engine = GraphWriter(model, capture, arguments.precision)
-    name = torch.cuda.get_device_name() if model.device.type == "cuda" else "a processor"
+    name = torch.cuda.get_device_name() if model.device.type == "cuda" else "CPU"
     print(f"{name}, torch {torch.__version__}, precision {arguments.precision}")
     for texts in arguments.texts:
         length = arguments.length or min(max(CHARACTERS // texts, LENGTHS[0]), LENGTHS[1])

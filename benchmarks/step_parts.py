@@ -1,8 +1,8 @@
-"""Tell how the time of a training step divides.
+"""Measure how long each part of a training step takes.
 
     python benchmarks/step_parts.py tinyshakespeare.txt
 
-Each part is repeated alone, at the sizes and with the threads of the step, the parts taking turns.
+Each part is timed alone, in turns with the others, with the sizes and threads of the step.
 """
 
 import argparse
@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from timing import ROUNDS, measure
 from torch import Tensor
-from turns import ROUNDS, measure
 
 from charrnn.config.model import ModelConfig
 from charrnn.config.training import TrainConfig
@@ -31,19 +31,19 @@ from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.runs.run_config import RunConfig
 from charrnn.training.metrics_recorder import MetricsRecorder
-from charrnn.training.setup.defaults import resolve
+from charrnn.training.setup.defaults import resolve_config
 from charrnn.training.step.optimization import make_optimizer, update_average
 from charrnn.training.trainer import Trainer
 
 DROPOUT = 0.3
 
 
-def trainer_of(corpus: Corpus, config: TrainConfig, folder: str) -> Trainer:
-    """Return the trainer of a new run of the default network."""
+def make_trainer(corpus: Corpus, config: TrainConfig, folder: str) -> Trainer:
+    """Return the trainer of a new run with the default network."""
     precision = choose_precision(config.precision, torch.device("cpu"), "lstm")
     training, held_out = corpus.split(config.val_fraction)
     threads = set_threads(config.threads)
-    resolved = resolve(
+    resolved = resolve_config(
         config,
         len(training),
         len(held_out),
@@ -64,29 +64,29 @@ def trainer_of(corpus: Corpus, config: TrainConfig, folder: str) -> Trainer:
 
 
 def products(model: CharRNN, length: int, streams: int, dtype: torch.dtype) -> Callable[[], None]:
-    """Return all products of a step's layers and output, at the shapes the engine has them."""
+    """Return all matrix products of a step, with the shapes that the engine uses."""
     units, rows = model.config.hidden_size, length * streams
     hidden_TBH = torch.randn(length, streams, units).to(dtype)
     gates_TBG = torch.randn(length, streams, 4 * units).to(dtype)
     weight_GH = torch.randn(4 * units, units).to(dtype)
     hidden_NH, gates_NG = hidden_TBH.view(rows, units), gates_TBG.view(rows, 4 * units)
-    written_NG = torch.empty_like(gates_NG)
+    result_NG = torch.empty_like(gates_NG)
 
-    def through_time(weight: Tensor, inputs_TBK: Tensor) -> None:
+    def recurrent_products(weight: Tensor, inputs_TBK: Tensor) -> None:
         product = packed(weight, largest_share(streams))
 
-        def run(some: slice) -> None:
+        def run(streams_slice: slice) -> None:
             for t in range(length):
-                product(inputs_TBK[t, some])
+                product(inputs_TBK[t, streams_slice])
 
         deal_out(run, streams)
 
-    def layer(first: bool) -> None:
-        through_time(weight_GH, hidden_TBH)
-        through_time(weight_GH.t(), gates_TBG)
+    def layer(is_first: bool) -> None:
+        recurrent_products(weight_GH, hidden_TBH)
+        recurrent_products(weight_GH.t(), gates_TBG)
         multiply(gates_NG.t(), hidden_NH)
-        if not first:
-            multiply(hidden_NH, weight_GH.t(), written_NG)
+        if not is_first:
+            multiply(hidden_NH, weight_GH.t(), result_NG)
             multiply(gates_NG.t(), hidden_NH)
             multiply(gates_NG, weight_GH)
 
@@ -94,7 +94,7 @@ def products(model: CharRNN, length: int, streams: int, dtype: torch.dtype) -> C
 
     def run() -> None:
         for number in range(model.config.num_layers):
-            layer(first=number == 0)
+            layer(is_first=number == 0)
         torch.mm(hidden_NH.float(), output_VH.t())
         torch.mm(logits_NV.t(), hidden_NH.float())
         torch.mm(logits_NV, output_VH)
@@ -103,38 +103,38 @@ def products(model: CharRNN, length: int, streams: int, dtype: torch.dtype) -> C
 
 
 def all_gates(model: CharRNN, length: int, streams: int, dtype: torch.dtype) -> Callable[[], None]:
-    """Return the element-wise work of a step's layers."""
+    """Return all element-wise computations of the layers of a step."""
     units = model.config.hidden_size
-    shares, activations = torch.randn(2, length, streams, 4 * units)
+    input_terms, activations = torch.randn(2, length, streams, 4 * units)
     recurrent_BG, bias = torch.zeros(streams, 4 * units).to(dtype), torch.zeros(4 * units)
-    to_gates = torch.empty(length, streams, 4 * units, dtype=dtype)
+    gate_gradients = torch.empty(length, streams, 4 * units, dtype=dtype)
     cells, outputs = torch.zeros(length + 1, streams, units), torch.zeros(length, streams, units)
-    arrays = [as_array(each) for each in (shares.view(-1, 4 * units), bias, recurrent_BG)]
+    arrays = [as_array(tensor) for tensor in (input_terms.view(-1, 4 * units), bias, recurrent_BG)]
     places = as_array(torch.arange(length * streams).view(length, streams))
-    kept, gradient, cell = as_array(activations), as_array(to_gates), as_array(cells)
-    hidden, to_cell = as_array(outputs.to(dtype)), as_array(torch.zeros(streams, units))
+    gates_array, gradient, cell = as_array(activations), as_array(gate_gradients), as_array(cells)
+    hidden, cell_gradient = as_array(outputs.to(dtype)), as_array(torch.zeros(streams, units))
 
-    def run(some: slice) -> None:
+    def run(streams_slice: slice) -> None:
         for t in range(length):
             gates.forward(
-                places[t, some],
+                places[t, streams_slice],
                 arrays[0],
                 arrays[1],
-                arrays[2][some],
-                kept[t, some],
-                cell[t, some],
-                cell[t + 1, some],
-                hidden[t, some],
+                arrays[2][streams_slice],
+                gates_array[t, streams_slice],
+                cell[t, streams_slice],
+                cell[t + 1, streams_slice],
+                hidden[t, streams_slice],
             )
         for t in reversed(range(length)):
             gates.backward(
-                hidden[t, some],
-                hidden[t, some],
-                kept[t, some],
-                cell[t, some],
-                cell[t + 1, some],
-                to_cell[some],
-                gradient[t, some],
+                hidden[t, streams_slice],
+                hidden[t, streams_slice],
+                gates_array[t, streams_slice],
+                cell[t, streams_slice],
+                cell[t + 1, streams_slice],
+                cell_gradient[streams_slice],
+                gradient[t, streams_slice],
             )
 
     def layers() -> None:
@@ -144,8 +144,8 @@ def all_gates(model: CharRNN, length: int, streams: int, dtype: torch.dtype) -> 
     return layers
 
 
-def parts_of(trainer: Trainer) -> dict[str, Callable[[], object]]:
-    """Return the whole step of a run and its parts, the whole step first."""
+def make_parts(trainer: Trainer) -> dict[str, Callable[[], object]]:
+    """Return the whole step, then its parts."""
     config, model = trainer.run.config.training, trainer.model
     length, streams = config.seq_length, config.batch_size
     dtype = getattr(torch, config.precision)
@@ -174,17 +174,17 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int)
     parser.add_argument("--seq-length", type=int)
     parser.add_argument("--precision", default="auto")
-    asked = parser.parse_args()
-    wanted = TrainConfig(
-        batch_size=asked.batch_size,
-        seq_length=asked.seq_length,
-        precision=asked.precision,
+    arguments = parser.parse_args()
+    train_config = TrainConfig(
+        batch_size=arguments.batch_size,
+        seq_length=arguments.seq_length,
+        precision=arguments.precision,
         dropout=DROPOUT,
     )
     with tempfile.TemporaryDirectory() as folder:
-        trainer = trainer_of(Corpus.open(asked.corpus), wanted, folder)
+        trainer = make_trainer(Corpus.open(arguments.corpus), train_config, folder)
         config = trainer.run.config.training
-        seconds = measure(parts_of(trainer), ROUNDS)
+        seconds = measure(make_parts(trainer), ROUNDS)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     print(
         f"{config.batch_size} streams x {config.seq_length} characters, {config.precision}, "

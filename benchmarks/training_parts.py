@@ -1,13 +1,14 @@
-"""What each part of the training engine for processors gains, compared with doing without it.
+"""Measure how much each part of the training engine for CPUs saves.
 
     python benchmarks/training_parts.py [--precision bfloat16] [--busy] [--library]
 
-Forward and backward of a training step of the default network. The first contender is the simple
-implementation, torch's own kernels. The others leave out one part each: packed weights, buffers
-that are used again, threads that own their streams. The compiled gates are compared with torch's.
+Times the forward and backward pass of a training step of the default network. The first contender
+uses the kernels of PyTorch. The others use the engine, with all parts or without one of them:
+packed weights, reuse of buffers, threads that own their streams. The compiled gates are compared
+with gates in PyTorch.
 
-`--busy` adds a process that occupies one core. `--library` leaves out the tuning of glibc's
-allocator, which only the command line applies.
+`--busy` adds a process that occupies one core. `--library` omits the tuning of glibc's allocator,
+which only the command line applies.
 """
 
 import argparse
@@ -19,9 +20,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from timing import compare, replaced
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from turns import compare, replaced
 
 from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Vocabulary
@@ -32,13 +33,13 @@ from charrnn.numerics.processor import processor_name
 from charrnn.numerics.threads import set_threads
 from charrnn.recurrence.cpu import buffers, gates, lstm, matmul
 
-SHAPES = ((32, 64), (64, 128))  # streams x characters: the defaults for small and large texts
+SIZES = ((32, 64), (64, 128))  # streams x characters: the defaults for small and large texts
 CHARACTERS = 65
 GATE_STEPS = 500
 
 
 class FreshBuffers(buffers.Loan):
-    """Buffers that are allocated for each use."""
+    """Allocates a new buffer for each use."""
 
     def take(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """Return a new buffer."""
@@ -46,7 +47,7 @@ class FreshBuffers(buffers.Loan):
 
 
 def training_step(streams: int, length: int, precision: str) -> Callable[[], int]:
-    """Return forward and backward of a step, which returns the characters it has read."""
+    """Return the forward and backward pass of a step; it returns the number of characters."""
     vocabulary = Vocabulary(map(chr, range(0x4E00, 0x4E00 + CHARACTERS)))
     model = CharRNN(ModelConfig(), vocabulary).initialize(seed=0)
     x_TB, y_TB = torch.randint(CHARACTERS, (2, length, streams))
@@ -63,12 +64,12 @@ def training_step(streams: int, length: int, precision: str) -> Callable[[], int
 
 
 def contenders(step: Callable[[], int]) -> dict[str, Callable[[], int]]:
-    """Return the step with all parts, and without each of them."""
-    without: dict[str, tuple[Any, dict[str, Any]]] = {
-        "torch's own kernels": (lstm, {"serves": lambda streams, weights: False}),
+    """Return the step with all parts of the engine, and without each part."""
+    replacements: dict[str, tuple[Any, dict[str, Any]]] = {
+        "PyTorch kernels": (lstm, {"serves": lambda streams, weights: False}),
         "all parts": (lstm, {}),
         "without packed weights": (matmul, {"_WORTH_PACKING": sys.maxsize}),
-        "without buffers used again": (lstm, {"Loan": FreshBuffers}),
+        "without reuse of buffers": (lstm, {"Loan": FreshBuffers}),
         "without threads that own their streams": (
             lstm,
             {
@@ -82,11 +83,13 @@ def contenders(step: Callable[[], int]) -> dict[str, Callable[[], int]]:
         with replaced(module, **names):
             return step()
 
-    return {name: functools.partial(run, *parts) for name, parts in without.items()}
+    return {
+        name: functools.partial(run, *replacement) for name, replacement in replacements.items()
+    }
 
 
 def compare_gates(streams: int) -> None:
-    """Compare the compiled gates of one step of a layer with the same in torch, in place."""
+    """Compare the compiled gates of one step of a layer with the same gates in PyTorch."""
     units = ModelConfig().hidden_size
     sources_BG, recurrent_BG, activations_BG = torch.randn(3, streams, 4 * units)
     bias_G = torch.randn(4 * units)
@@ -113,7 +116,7 @@ def compare_gates(streams: int) -> None:
         return GATE_STEPS
 
     title = f"Gates of a step of {streams} streams, forward, float32"
-    runs = {"torch, in place, all cores": eager, "compiled, one core": compiled}
+    runs = {"PyTorch, in place, all cores": eager, "compiled, one core": compiled}
     compare(title, GATE_STEPS, runs)
 
 
@@ -121,9 +124,11 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--busy", action="store_true", help="occupy one core with other work")
+    parser.add_argument("--busy", action="store_true", help="run another process on one core")
     parser.add_argument(
-        "--library", action="store_true", help="leave the allocator as it is, as an import does"
+        "--library",
+        action="store_true",
+        help="do not tune the allocator, like an import of charrnn",
     )
     options = parser.parse_args()
     if not options.library:
@@ -135,7 +140,7 @@ def main() -> None:
         if options.busy:
             busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
             stack.callback(busy.kill)
-        for streams, length in SHAPES:
+        for streams, length in SIZES:
             step = training_step(streams, length, precision)
             load = ", one core busy" if options.busy else ""
             title = f"{streams} streams x {length} characters{load}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from charrnn.model.loading import load
     from charrnn.model.network import CharRNN
     from charrnn.sampling.loop import generate, stream
-    from charrnn.training.events import Evaluated, Finished, Saved, Started, Step, SteppedBack
+    from charrnn.training.events import Evaluated, Finished, RolledBack, Saved, Started, Step
     from charrnn.training.loop import resume, train
 
 _MODULES = {
@@ -36,11 +36,11 @@ _MODULES = {
     "ModelConfig": "config.model",
     "Reading": "data.progress",
     "ResolvedTrainConfig": "config.training",
+    "RolledBack": "training.events",
     "SampleConfig": "config.sampling",
     "Saved": "training.events",
     "Started": "training.events",
     "Step": "training.events",
-    "SteppedBack": "training.events",
     "TextConfig": "config.text",
     "TrainConfig": "config.training",
     "Vocabulary": "data.vocabulary",
@@ -63,11 +63,11 @@ __all__ = [
     "ModelConfig",
     "Reading",
     "ResolvedTrainConfig",
+    "RolledBack",
     "SampleConfig",
     "Saved",
     "Started",
     "Step",
-    "SteppedBack",
     "TextConfig",
     "TrainConfig",
     "Vocabulary",

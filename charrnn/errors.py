@@ -22,7 +22,7 @@ class CharrnnError(Exception):
     """Base class of all errors that charrnn raises."""
 
     reported_by_rank_zero = False
-    """Whether the process of rank 0 reports this error, so that this process must not print it."""
+    """Whether another process, the one of rank zero, reports this error to the user."""
 
 
 class ConfigError(CharrnnError):

@@ -1,4 +1,4 @@
-"""Run `charrnn` with these arguments, or use public names that need no torch; look for it then."""
+"""Run `charrnn` with arguments, or use public names that do not need torch; check its absence."""
 
 import contextlib
 import sys

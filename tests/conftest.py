@@ -28,10 +28,10 @@ TINY_TRAINING = TrainConfig(
     log_every=5,
     warmup_steps=5,
     device="cpu",
-    precision="float32",  # on every processor
+    precision="float32",  # every CPU supports it
     threads=1,
 )
-UNREGULARISED = ResolvedTrainConfig(
+UNREGULARIZED = ResolvedTrainConfig(
     batch_size=32,
     seq_length=8,
     dropout=0.0,
@@ -58,11 +58,11 @@ Nor asks the stone how many turns it took.
 """
 
 
-class Opened(NamedTuple):
-    """A page in a browser, and what it said and asked for since."""
+class OpenedPage(NamedTuple):
+    """A page in a browser, with its console messages, errors, dialogs and requests."""
 
     page: "Page"
-    complaints: list[str]
+    messages: list[str]
     requests: list[str]
 
 
@@ -76,7 +76,7 @@ Cli = Callable[..., Outcome]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what needs a GPU where there is none."""
+    """Skip the tests that need a GPU if there is none."""
     if not torch.cuda.is_available():
         for item in items:
             if item.get_closest_marker("gpu"):
@@ -85,7 +85,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run each test in an empty folder with a cache of its own, on one thread."""
+    """Run each test in an empty folder, with an empty cache, on one thread."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
@@ -94,14 +94,14 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let sockets connect to this machine alone."""
+    """Allow sockets to connect to this machine only."""
     plain = socket.socket.connect
 
     def connect(self: socket.socket, address: Any) -> None:
         if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in (
             *("127.0.0.1", "::1", "localhost"),
         ):
-            pytest.fail(f"a test asked the network for {address[0]}")
+            pytest.fail(f"a test connected to {address[0]}")
         plain(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", connect)
@@ -127,12 +127,12 @@ def finished(text_file: Path) -> Finished:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator["Browser"]:
-    """A headless Chromium; where there is none, tests that open pages are skipped."""
+    """Start a headless Chromium; skip the test if it is not installed."""
     from playwright.sync_api import sync_playwright
 
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
-        pytest.skip("there is no Chromium to open pages in: install the package chromium")
+        pytest.skip("Chromium is not installed: install the package chromium")
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
@@ -140,25 +140,26 @@ def browser() -> Iterator["Browser"]:
 
 
 @pytest.fixture
-def opened(browser: "Browser") -> Iterator[Callable[[Path], Opened]]:
-    """Open a page by its file; at the end it must neither have complained nor asked for more."""
+def opened(browser: "Browser") -> Iterator[Callable[[Path], OpenedPage]]:
+    """Open HTML files; at the end, check that they had no messages and made no other requests."""
     context = browser.new_context()
-    everything: list[Opened] = []
+    opened_pages: list[OpenedPage] = []
 
-    def open_page(path: Path) -> Opened:
-        found = Opened(context.new_page(), [], [])
-        found.page.on("console", lambda message: found.complaints.append(message.text))
-        found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
-        found.page.on("dialog", lambda dialog: found.complaints.append(dialog.message))
-        found.page.on("request", lambda request: found.requests.append(request.url))
-        found.page.goto(path.resolve().as_uri())
-        everything.append(found)
-        return found
+    def open_page(path: Path) -> OpenedPage:
+        opened_page = OpenedPage(context.new_page(), [], [])
+        opened_page.page.on("console", lambda message: opened_page.messages.append(message.text))
+        opened_page.page.on("pageerror", lambda error: opened_page.messages.append(str(error)))
+        opened_page.page.on("dialog", lambda dialog: opened_page.messages.append(dialog.message))
+        opened_page.page.on("request", lambda request: opened_page.requests.append(request.url))
+        opened_page.page.goto(path.resolve().as_uri())
+        opened_pages.append(opened_page)
+        return opened_page
 
     yield open_page
-    for each in everything:
-        assert each.complaints == []
-        assert [url for url in each.requests if not url.startswith("data:")] == each.requests[:1]
+    for opened_page in opened_pages:
+        assert opened_page.messages == []
+        urls = [url for url in opened_page.requests if not url.startswith("data:")]
+        assert urls == opened_page.requests[:1]
     context.close()
 
 
@@ -171,7 +172,7 @@ def last_event(events: list[Event]) -> Finished:
 def cli(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., Outcome]:
-    """Call the command line in this process, as `charrnn ARGUMENTS` would be."""
+    """Call `charrnn ARGUMENTS` in this process."""
     from charrnn.cli.app import main
 
     def call(*arguments: object) -> Outcome:
@@ -179,8 +180,8 @@ def cli(
         code: object = 0
         try:
             main()
-        except SystemExit as leaving:
-            code = leaving.code or 0
+        except SystemExit as exit_:
+            code = exit_.code or 0
         assert isinstance(code, int)
         return Outcome(code, *capfd.readouterr())
 

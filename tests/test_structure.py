@@ -1,4 +1,4 @@
-"""What the package promises about itself: its structure, public names, quick starts, no pickle.
+"""Rules of the package: its structure, public names, fast start, no pickle.
 
 The order of imports between packages is checked by import-linter: see pyproject.toml and
 `test_style.py`.
@@ -19,17 +19,17 @@ from charrnn.errors import CharrnnError
 
 PACKAGE = Path(charrnn.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-LONGEST_INIT = 4  # lines: a docstring of three, and the quotes that end it
+MAX_LINES_OF_INIT = 4  # a docstring of three lines, and its closing quotes
 
 
-def trees() -> Iterator[tuple[str, ast.Module]]:
+def parse_modules() -> Iterator[tuple[str, ast.Module]]:
     for path in MODULES:
         yield str(path.relative_to(PACKAGE)), ast.parse(path.read_text("utf-8"))
 
 
 def test_modules_are_imported_by_their_full_names() -> None:
-    """So that import-linter, and readers, see every import."""
-    for name, tree in trees():
+    """Import-linter and readers then see every import."""
+    for name, tree in parse_modules():
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom):
                 assert node.level == 0, name
@@ -37,22 +37,22 @@ def test_modules_are_imported_by_their_full_names() -> None:
                 assert not any(alias.name.startswith("charrnn") for alias in node.names), name
 
 
-def test_nothing_that_runs_code_from_a_file_is_called() -> None:
-    for name, tree in trees():
+def test_no_function_that_runs_code_from_a_file_is_called() -> None:
+    for name, tree in parse_modules():
         called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
         assert not called & {"eval", "exec", "torch.load", "compile"}, name
 
 
-def test_every_package_says_what_it_contains_and_defines_nothing() -> None:
+def test_every_package_describes_its_content_and_defines_nothing() -> None:
     for folder in {path.parent for path in MODULES} - {PACKAGE}:
         init = (folder / "__init__.py").read_text("utf-8")
         (docstring,) = ast.parse(init).body
         assert isinstance(docstring, ast.Expr)
-        assert len(init.splitlines()) <= LONGEST_INIT
+        assert len(init.splitlines()) <= MAX_LINES_OF_INIT
         assert "May import: " in init
 
 
-def test_few_packages_and_modules_at_the_top() -> None:
+def test_the_top_level_has_few_packages_and_modules() -> None:
     modules = [path.stem for path in PACKAGE.glob("*.py")]
     packages = [path.parent.name for path in PACKAGE.glob("*/__init__.py")]
     assert sorted(modules) == ["__init__", "__main__", "errors", "files", "version"]
@@ -60,7 +60,6 @@ def test_few_packages_and_modules_at_the_top() -> None:
 
 
 def test_every_command_has_a_file_of_its_name() -> None:
-
     for name, command in COMMANDS.items():
         assert command.__module__ == f"charrnn.cli.{name}"
 
@@ -73,20 +72,20 @@ def test_tests_mirror_the_package() -> None:
     assert folders <= packages
 
 
-def test_the_public_names_are_there_and_lead_to_what_they_say() -> None:
+def test_every_public_name_can_be_imported() -> None:
     for name in charrnn.__all__:
         assert name in dir(charrnn)
         if name != "__version__":
             assert getattr(charrnn, name).__name__ == name
-    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
-        charrnn.nothing  # noqa: B018
+    with pytest.raises(AttributeError, match="has no attribute 'unknown'"):
+        charrnn.unknown  # noqa: B018
 
 
 def test_the_public_names_are_the_documented_ones() -> None:
     documented = (
         "train, resume, load, generate, stream, score, Corpus, Vocabulary, CharRNN, ModelConfig, "
         "TrainConfig, ResolvedTrainConfig, SampleConfig, TextConfig, Budget, AdaptConfig, "
-        "CharrnnError, Reading, Started, Step, Evaluated, Saved, SteppedBack, Finished, __version__"
+        "CharrnnError, Reading, Started, Step, Evaluated, Saved, RolledBack, Finished, __version__"
     )
     assert sorted(charrnn.__all__) == sorted(documented.split(", "))
 
@@ -99,7 +98,7 @@ def test_no_public_name_is_the_name_of_a_package() -> None:
 @pytest.mark.parametrize(
     "arguments", [(), ("api",), ("--help",), ("--version",), ("train", "--help"), ("list",)]
 )
-def test_no_torch_is_loaded_before_it_is_needed(arguments: tuple[str, ...]) -> None:
+def test_torch_is_not_loaded_before_it_is_needed(arguments: tuple[str, ...]) -> None:
     script = Path(__file__).with_name("assert_no_torch.py")
     command = [sys.executable, "-W", "error", str(script), *arguments]
     subprocess.run(command, check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""Lint, format, types, the order of imports, and sizes: part of the test command."""
+"""Lint, format, types, import order, and the sizes of files and functions."""
 
 import ast
 import shutil
@@ -17,7 +17,7 @@ SOURCES = [
 ]
 MAX_LINES_OF_FILE, MAX_LINES_OF_FUNCTION, MAX_LINES_OF_COMMAND = 300, 50, 60
 COMMAND_FUNCTIONS = {command.__name__ for command in COMMANDS.values()}
-LONGER_ALLOWED: set[str] = set()
+ALLOWED_EXCEPTIONS: set[str] = set()
 
 
 @pytest.mark.parametrize(
@@ -25,27 +25,27 @@ LONGER_ALLOWED: set[str] = set()
     [("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",), ("lint-imports",)],
     ids=" ".join,
 )
-def test_nothing_to_mend(tool: tuple[str, ...]) -> None:
+def test_the_tool_reports_no_problem(tool: tuple[str, ...]) -> None:
     program = shutil.which(tool[0], path=TOOLS)
     assert program, f"{tool[0]} is not installed: pip install -e '.[test]'"
-    done = subprocess.run(
+    process = subprocess.run(
         [program, *tool[1:]], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert process.returncode == 0, process.stdout + process.stderr
 
 
-def too_long(path: Path) -> set[str]:
-    """Return what has too many lines: the name of the file, of each function."""
+def find_too_long(path: Path) -> set[str]:
+    """Return the names of the file and of its functions that have too many lines."""
     name, source = path.relative_to(ROOT).as_posix(), path.read_text("utf-8")
-    found = {name} if len(source.splitlines()) > MAX_LINES_OF_FILE else set()
+    too_long = {name} if len(source.splitlines()) > MAX_LINES_OF_FILE else set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             is_command = node.name in COMMAND_FUNCTIONS and name.startswith("charrnn/cli/")
             limit = MAX_LINES_OF_COMMAND if is_command else MAX_LINES_OF_FUNCTION
             if (node.end_lineno or 0) - node.lineno + 1 > limit:
-                found.add(f"{name}: {node.name}")
-    return found
+                too_long.add(f"{name}: {node.name}")
+    return too_long
 
 
 def test_files_and_functions_are_short() -> None:
-    assert set().union(*map(too_long, SOURCES)) == LONGER_ALLOWED
+    assert set().union(*map(find_too_long, SOURCES)) == ALLOWED_EXCEPTIONS

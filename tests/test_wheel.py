@@ -7,34 +7,34 @@ ROOT = Path(__file__).parents[1]
 
 
 def run(*arguments: object, **options: object) -> str:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
         **options,  # type: ignore[call-overload]
     )
-    assert done.returncode == 0, done.stderr
-    return str(done.stdout)
+    assert process.returncode == 0, process.stderr
+    return str(process.stdout)
 
 
-def test_the_wheel_installed_elsewhere_writes_at_once_and_trains(tmp_path: Path) -> None:
-    dist, site, empty = tmp_path / "dist", tmp_path / "site", tmp_path / "empty"
-    empty.mkdir()
+def test_an_installed_wheel_samples_trains_and_exports_in_any_folder(tmp_path: Path) -> None:
+    dist, site, folder = tmp_path / "dist", tmp_path / "site", tmp_path / "empty"
+    folder.mkdir()
     run("-m", "hatchling", "build", "-t", "wheel", "-d", dist, cwd=ROOT)
     (wheel,) = dist.glob("charrnn-*.whl")
     run("-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", site, wheel)
-    elsewhere = {
-        "cwd": empty,
+    options = {
+        "cwd": folder,
         "env": {**os.environ, "PYTHONPATH": str(site), "PYTHONSAFEPATH": "1"},
     }
-    home = run("-c", "import charrnn; print(charrnn.__file__)", **elsewhere)
-    assert Path(home.strip()).parent == site / "charrnn"
-    text = run("-m", "charrnn", "sample", "-n", 50, "-s", 1, **elsewhere)
+    module_path = run("-c", "import charrnn; print(charrnn.__file__)", **options)
+    assert Path(module_path.strip()).parent == site / "charrnn"
+    text = run("-m", "charrnn", "sample", "-n", 50, "-s", 1, **options)
     assert len(text) == 50
     sizes = ("--hidden-size", 16, "--max-steps", 2, "--eval-every", 2, "--device", "cpu")
-    assert run("-m", "charrnn", "train", *sizes, **elsewhere).strip() == "checkpoints/low-hundreds"
-    text = run("-m", "charrnn", "sample", "-n", 50, "-s", 1, **elsewhere)
+    assert run("-m", "charrnn", "train", *sizes, **options).strip() == "checkpoints/low-hundreds"
+    text = run("-m", "charrnn", "sample", "-n", 50, "-s", 1, **options)
     assert len(text) == 50
-    page = run("-m", "charrnn", "export", "--to", "html", "--no-cells", **elsewhere).strip()
-    assert "Content-Security-Policy" in (empty / page).read_text()
+    page = run("-m", "charrnn", "export", "--to", "html", "--no-cells", **options).strip()
+    assert "Content-Security-Policy" in (folder / page).read_text()

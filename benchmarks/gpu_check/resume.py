@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from turns import replaced
+from timing import replaced
 
 from charrnn.config.model import ModelConfig
 from charrnn.config.training import DeviceName, TrainConfig

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
-from turns import replaced
+from timing import replaced
 
 from charrnn.config.training import DeviceName
 from charrnn.numerics.cuda_graph import Work, cuda_graph

@@ -12,10 +12,10 @@ def bench(as_json: JsonOption = False, config: BenchConfig = BenchConfig()) -> N
     from charrnn.console.output import print_json
     from charrnn.numerics.allocator import keep_freed_memory
     from charrnn.reports.tables.benchmark import print_benchmark
-    from charrnn.training.benchmark import benchmark
+    from charrnn.training.benchmark import run_benchmark
 
     keep_freed_memory()
-    result = benchmark(config)
+    result = run_benchmark(config)
     if as_json:
         print_json(dataclasses.asdict(result))
     else:

@@ -32,10 +32,10 @@ def follow(start: StartTraining) -> int:
 
     Of several processes, the first shows it.
     """
-    ranks = Ranks.of_environment()
+    ranks = Ranks.from_environment()
     finished: Finished | None = None
     with (
-        TrainingView(shown=ranks.leads) as view,
+        TrainingView(shown=ranks.is_rank_zero) as view,
         _stop_on_signals(again_ends=ranks.size == 1) as (stop, received),
     ):
         for event in start(progress=view.show_reading, stop=stop):
@@ -47,9 +47,9 @@ def follow(start: StartTraining) -> int:
             return 128 + received[0]
         if finished.reason == "stopped":
             view.say(f"saved; go on with: charrnn resume {finished.run.path}")
-        elif ranks.leads:
+        elif ranks.is_rank_zero:
             _show_sample(finished, view.say)
-    if ranks.leads:
+    if ranks.is_rank_zero:
         print_result(str(finished.run.path))
     return 128 + received[0] if received else 0
 

@@ -16,7 +16,7 @@ from charrnn.console.text import duration, nats, printable
 from charrnn.data.progress import Reading
 from charrnn.numerics.information import nats_to_bits
 from charrnn.runs.progress import MAX_ROLLBACKS
-from charrnn.training.events import Evaluated, Event, Finished, Saved, Started, Step, SteppedBack
+from charrnn.training.events import Evaluated, Event, Finished, RolledBack, Saved, Started, Step
 
 _PLAIN_LINE_SECONDS = 30.0  # between two lines of progress where there is no terminal
 _PREVIEW_LINES = 5
@@ -69,10 +69,10 @@ class TrainingView:
                 self._evaluated(event)
             case Finished():
                 self._finished(event)
-            case SteppedBack():
+            case RolledBack():
                 self.say(
-                    f"{event.why}; back to step {event.step:,} with half the learning rate, at "
-                    f"most {event.learning_rate:.2g} ({event.setbacks} of at most {MAX_ROLLBACKS})"
+                    f"{event.cause}; back to step {event.step:,} with half the learning rate, at "
+                    f"most {event.learning_rate:.2g} ({event.rollbacks} of at most {MAX_ROLLBACKS})"
                 )
             case Saved():
                 pass

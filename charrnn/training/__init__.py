@@ -1,4 +1,4 @@
-"""Training: loop, `setup`, trainer, evaluation, rollback, plan, `step`, `distributed`, dry run.
+"""Training: loop, `setup`, trainer, `step`, `distributed`, evaluation, rollback, plan, dry run.
 
 May import: charrnn.analysis and everything below it.
 """

@@ -1,4 +1,4 @@
-"""Training on this machine, beside stock PyTorch and the limit of its device; what 8 bits cost.
+"""The speed of training compared with stock PyTorch and the device limit; the cost of 8 bits.
 
 Shape suffixes: T steps, B streams, V characters of the vocabulary, H units, L layers, N = T * B.
 """
@@ -32,24 +32,25 @@ from charrnn.recurrence.dispatch import describe_engine
 from charrnn.runs.find import BUNDLED, find_run
 from charrnn.sampling.engines.selection import writer_of
 
-_SCORED = 10_000  # characters the weights of the writer are judged by
-_FIRST_CHARACTER = 0x10000  # beyond the surrogates, with room for any vocabulary
+_SCORED_CHARACTERS = 10_000  # from which the loss of the 8-bit weights is computed
+_FIRST_CHARACTER = 0x10000  # after the surrogates, so that a vocabulary has any size
 
 
 @dataclass(frozen=True)
-class Measured:
-    """Characters a second of one contender, over all rounds."""
+class ContenderSpeed:
+    """The speed of one contender over all rounds, in characters per second."""
 
     name: str
     median: float
     minimum: float
     maximum: float
-    times_stock: float  # the median over rounds of its speed divided by stock float32's
+    times_stock: float
+    """The median over rounds of the speed divided by the speed of stock float32."""
 
 
 @dataclass(frozen=True)
-class Quantization:
-    """What the 8-bit weights that one text is written with cost, in bits per character."""
+class QuantizationCost:
+    """The change of the loss by the 8-bit weights of the sampling engine, in bits per character."""
 
     run: str
     text: str
@@ -60,47 +61,47 @@ class Quantization:
 
 
 @dataclass(frozen=True)
-class Benchmark:
-    """What was measured, and on what."""
+class BenchmarkResult:
+    """The results of a benchmark, and the machine and settings that they belong to."""
 
     processor: str
-    """The name of what computed: of the processor, or of the GPU."""
+    """The name of the device: of the CPU or the GPU."""
     device: str
     torch: str
     bfloat16_instructions: bool
     threads: int
     config: BenchConfig
     rounds: int
-    measured: tuple[Measured, ...]
-    quantization: Quantization
+    measured: tuple[ContenderSpeed, ...]
+    quantization: QuantizationCost
     engines: dict[str, str]
-    """On an NVIDIA GPU: the engine of charrnn's row in each precision, and why."""
+    """On an NVIDIA GPU: the engine that charrnn uses in each precision, and the reason."""
 
 
-def benchmark(config: BenchConfig) -> Benchmark:
-    """Measure forward and backward of training steps, the contenders taking turns.
+def run_benchmark(config: BenchConfig) -> BenchmarkResult:
+    """Time the forward and backward pass of training steps, in turns for all contenders.
 
-    The limits are what the products of a step alone would take at the speed of one large product.
-    16 bits are measured where there are instructions for them; a GPU's float32 is TF32 in training,
-    and exact in stock float32.
+    The limit is the time of the matrix products of a step at the speed of one large product. The
+    16-bit precisions are measured if the device has instructions for them. On a GPU, charrnn
+    computes float32 products as TF32; stock float32 does not.
     """
     threads, device = set_threads(config.threads), choose_device(config.device)
-    engines = _engines(config, device)  # checked before a graph is captured
+    engines = _describe_engines(config, device)  # checked before a graph is captured
     contenders = _contenders(config, device)
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for run in contenders.values():
-        run()  # compiles, allocates, warms up
-    started = time.perf_counter()
-    while not seconds["limit float32"] or time.perf_counter() - started < config.max_time:
+        run()  # compiles functions and allocates memory
+    first_start = time.perf_counter()
+    while not seconds["limit float32"] or time.perf_counter() - first_start < config.max_time:
         for name, run in contenders.items():
-            _wait(device)
-            begun = time.perf_counter()
+            _synchronize(device)
+            start = time.perf_counter()
             run()
-            _wait(device)
-            seconds[name].append(time.perf_counter() - begun)
+            _synchronize(device)
+            seconds[name].append(time.perf_counter() - start)
     characters = config.batch_size * config.seq_length
-    return Benchmark(
-        processor=_name(device),
+    return BenchmarkResult(
+        processor=_device_name(device),
         device=device.type,
         torch=torch.__version__,
         bfloat16_instructions=has_bfloat16(),
@@ -108,30 +109,31 @@ def benchmark(config: BenchConfig) -> Benchmark:
         config=config,
         rounds=len(seconds["limit float32"]),
         measured=tuple(
-            Measured(
+            ContenderSpeed(
                 name=name,
                 median=characters / statistics.median(times),
                 minimum=characters / max(times),
                 maximum=characters / min(times),
                 times_stock=statistics.median(
-                    stock / own for stock, own in zip(seconds["stock float32"], times, strict=True)
+                    stock / contender
+                    for stock, contender in zip(seconds["stock float32"], times, strict=True)
                 ),
             )
             for name, times in seconds.items()
         ),
-        quantization=quantization_cost(),
+        quantization=measure_quantization_cost(),
         engines=engines,
     )
 
 
-def quantization_cost(run: str = BUNDLED) -> Quantization:
-    """Compare the writer's weights with the network's, on a text that neither has read.
+def measure_quantization_cost(run: str = BUNDLED) -> QuantizationCost:
+    """Compare the loss with 8-bit weights and with float32 weights, on a text that is new to both.
 
-    The text is the beginning of the bundled play, without characters the model does not know.
+    The text is the beginning of the bundled play, without characters that the vocabulary lacks.
     """
     checkpoint = find_run(run).select()
     model = load_checkpoint(checkpoint, "cpu")
-    text = catalogue.bundled_path().read_text("utf-8")[:_SCORED]
+    text = catalogue.bundled_path().read_text("utf-8")[:_SCORED_CHARACTERS]
     codes = model.vocabulary.encode(text, "skip")
     float32, quantized = (
         nats_to_bits(float(nats_N.mean(dtype=np.float64)))
@@ -140,7 +142,7 @@ def quantization_cost(run: str = BUNDLED) -> Quantization:
             writer_nats(writer_of(checkpoint, device="cpu"), codes),
         )
     )
-    return Quantization(
+    return QuantizationCost(
         run, catalogue.bundled_name(), len(codes), float32, quantized, quantized - float32
     )
 
@@ -151,29 +153,30 @@ def _contenders(config: BenchConfig, device: torch.device) -> dict[str, Callable
     x_TB, y_TB = torch.randint(config.vocabulary_size, sizes).to(device)
     contenders = {}
     for precision in _precisions(device):
-        ours = _ours(config, precision, x_TB, y_TB)
+        charrnn_step = _charrnn_step(config, precision, x_TB, y_TB)
         if device.type == "cuda":
-            ours = graph_or_eager(ours, f"a training step in {precision}")
-        contenders[f"charrnn {precision}"] = ours
-        contenders[f"stock {precision}"] = _stock(config, precision, x_TB, y_TB)
+            charrnn_step = graph_or_eager(charrnn_step, f"a training step in {precision}")
+        contenders[f"charrnn {precision}"] = charrnn_step
+        contenders[f"stock {precision}"] = _stock_step(config, precision, x_TB, y_TB)
         if device.type == "cuda" and precision == "float32":
             contenders["stock TF32"] = tensor_cores(device)(contenders["stock float32"])
-        contenders[f"limit {precision}"] = _limit(config, getattr(torch, precision), device)
+        contenders[f"limit {precision}"] = _limit_step(config, getattr(torch, precision), device)
     return contenders
 
 
 def _precisions(device: torch.device) -> list[str]:
-    """Return what a device computes with instructions of its own."""
-    served = ["float32"]
+    """Return the precisions for which the device has instructions."""
+    supported = ["float32"]
     for precision in ("bfloat16", "float16"):
         if device.type == "cpu" and not (precision == "bfloat16" and has_bfloat16()):
             continue
         with contextlib.suppress(DeviceError):
-            served.append(choose_precision(precision, device, "lstm"))
-    return served
+            supported.append(choose_precision(precision, device, "lstm"))
+    return supported
 
 
-def _engines(config: BenchConfig, device: torch.device) -> dict[str, str]:
+def _describe_engines(config: BenchConfig, device: torch.device) -> dict[str, str]:
+    """Return the engine of each precision, and the reason for it; empty on a CPU."""
     shape = ModelConfig(num_layers=config.num_layers, hidden_size=config.hidden_size)
     engines = {
         precision: describe_engine(
@@ -189,19 +192,21 @@ def _engines(config: BenchConfig, device: torch.device) -> dict[str, str]:
     return {precision: engine for precision, engine in engines.items() if engine}
 
 
-def _wait(device: torch.device) -> None:
-    """Wait until a GPU has done what was started; a processor has."""
+def _synchronize(device: torch.device) -> None:
+    """Wait until a GPU has finished its work; a CPU always has."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
 
 
-def _name(device: torch.device) -> str:
+def _device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
 
 
-def _ours(config: BenchConfig, precision: str, x_TB: Tensor, y_TB: Tensor) -> Callable[[], None]:
+def _charrnn_step(
+    config: BenchConfig, precision: str, x_TB: Tensor, y_TB: Tensor
+) -> Callable[[], None]:
     shape = ModelConfig(num_layers=config.num_layers, hidden_size=config.hidden_size)
     characters = map(chr, range(_FIRST_CHARACTER, _FIRST_CHARACTER + config.vocabulary_size))
     model = CharRNN(shape, Vocabulary(tuple(characters))).initialize(seed=0).to(x_TB.device)
@@ -217,10 +222,13 @@ def _ours(config: BenchConfig, precision: str, x_TB: Tensor, y_TB: Tensor) -> Ca
     return step
 
 
-def _stock(config: BenchConfig, precision: str, x_TB: Tensor, y_TB: Tensor) -> Callable[[], None]:
-    """Return a step of what everyone writes: Embedding, LSTM, Linear.
+def _stock_step(
+    config: BenchConfig, precision: str, x_TB: Tensor, y_TB: Tensor
+) -> Callable[[], None]:
+    """Return a step of the usual PyTorch model: Embedding, LSTM, Linear.
 
-    On a GPU, bfloat16 weights make it bfloat16: under autocast, the LSTM computes in float16.
+    On a GPU, its weights are bfloat16 for bfloat16, because the LSTM computes in float16 under
+    autocast.
     """
     units, vocabulary = config.hidden_size, config.vocabulary_size
     embedding, output = nn.Embedding(vocabulary, units), nn.Linear(units, vocabulary)
@@ -239,11 +247,13 @@ def _stock(config: BenchConfig, precision: str, x_TB: Tensor, y_TB: Tensor) -> C
     return step
 
 
-def _limit(config: BenchConfig, dtype: torch.dtype, device: torch.device) -> Callable[[], None]:
-    """Return large products of as many operations as a step has.
+def _limit_step(
+    config: BenchConfig, dtype: torch.dtype, device: torch.device
+) -> Callable[[], None]:
+    """Return large products that have as many operations as a training step.
 
-    A step multiplies each of its weights with each character three times: forward, for the gradient
-    of the inputs and for that of the weights. One-hot inputs need no product.
+    For each character, a step uses each weight in three products: the forward pass, the gradient of
+    the inputs and the gradient of the weights. One-hot inputs need no product.
     """
     units, layers = config.hidden_size, config.num_layers
     rows = config.batch_size * config.seq_length
@@ -251,14 +261,14 @@ def _limit(config: BenchConfig, dtype: torch.dtype, device: torch.device) -> Cal
     left_NH = torch.randn(rows, units).to(device, dtype)
     right_HG = torch.randn(units, 4 * units).to(device, dtype)
     result_NG = torch.empty(rows, 4 * units, dtype=dtype, device=device)
-    whole, rest = divmod(3 * weights, 4 * units * units)
-    part = round(rows * rest / (4 * units * units))
+    full_products, remainder = divmod(3 * weights, 4 * units * units)
+    last_rows = round(rows * remainder / (4 * units * units))
 
     @tensor_cores(device)
     def step() -> None:
-        for _ in range(whole):
+        for _ in range(full_products):
             torch.mm(left_NH, right_HG, out=result_NG)
-        if part:
-            torch.mm(left_NH[:part], right_HG, out=result_NG[:part])
+        if last_rows:
+            torch.mm(left_NH[:last_rows], right_HG, out=result_NG[:last_rows])
 
     return step

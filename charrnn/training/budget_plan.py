@@ -7,9 +7,9 @@ from charrnn.runs.progress import Progress
 from charrnn.training.schedule import learning_rate
 
 _SAVE_SECONDS = 600.0  # between saves, unless save_every is given
-_SHORTEST_STEP = 1e-6  # seconds: keeps the horizon finite where no evaluation was timed
-_CALL_SECONDS = 0.1  # of steps that run asynchronously, so that a stop request is noticed soon
-_BACKWARD_WORK = 2.0  # of a backward pass, relative to the forward pass
+_MIN_STEP_SECONDS = 1e-6  # keeps the horizon finite if no evaluation was timed
+_CALL_SECONDS = 0.1  # of asynchronous steps in one call, so that a stop request has effect soon
+_BACKWARD_COST = 2.0  # of a backward pass, relative to the forward pass
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class BudgetPlan:
         """Return the step at which the learning rate is planned to end, None if it is not known.
 
         `seconds` is the training time so far, `step_seconds` the time of a step. A time limit has
-        an effect after the first evaluation; it leaves room for one more evaluation.
+        an effect after the first evaluation, and leaves enough time for one more evaluation.
         """
         budget = progress.budget
         steps = [budget.epochs * self.steps_per_epoch] if budget.epochs else []
@@ -41,15 +41,15 @@ class BudgetPlan:
     def step_seconds(
         self, progress: Progress, seconds: float, characters: int, evaluation_seconds: float
     ) -> float:
-        """Return the mean time of a step, evaluations included; `seconds` is that of the run.
+        """Return the mean time of a step, including evaluations; `seconds` is the time of the run.
 
         Before the first step it is estimated from an evaluation of `characters` that took
         `evaluation_seconds`: a step is a forward and a backward pass, an evaluation a forward pass.
         """
         if progress.step:
             return seconds / progress.step
-        work = (1 + _BACKWARD_WORK) * self.config.characters_per_step / characters
-        return max(_SHORTEST_STEP, work * evaluation_seconds)
+        cost = (1 + _BACKWARD_COST) * self.config.characters_per_step / characters
+        return max(_MIN_STEP_SECONDS, cost * evaluation_seconds)
 
     def seconds_left(self, progress: Progress, step_seconds: float) -> float | None:
         """Return the estimated time to the end of the run, None if no limit is known."""
@@ -65,10 +65,10 @@ class BudgetPlan:
         return learning_rate(step, progress.horizon, self.config) / float(2**progress.rollbacks)
 
     def highest_learning_rate(self, rollbacks: int) -> float:
-        """Return the highest learning rate after so many rollbacks."""
+        """Return the highest learning rate after this number of rollbacks."""
         return self.config.learning_rate / float(2**rollbacks)
 
-    def evaluation_due(self, progress: Progress) -> bool:
+    def is_evaluation_due(self, progress: Progress) -> bool:
         """Return whether the model must be evaluated before the next step."""
         step = progress.step
         if progress.evaluated_step == step:
@@ -77,11 +77,11 @@ class BudgetPlan:
             return progress.budget.max_time is not None
         return step % self.config.eval_every == 0 or self.limit_reached(progress) is not None
 
-    def row_due(self, progress: Progress) -> bool:
+    def is_row_due(self, progress: Progress) -> bool:
         """Return whether a row of metrics.jsonl is due at a step without an evaluation."""
         return progress.step % self.config.log_every == 0
 
-    def save_due(self, progress: Progress, saved_at: float) -> bool:
+    def is_save_due(self, progress: Progress, saved_at: float) -> bool:
         """Return whether a save is due at a step without an evaluation.
 
         `saved_at` is the training time of the last save, in seconds.
@@ -93,7 +93,7 @@ class BudgetPlan:
     def steps_in_one_call(self, progress: Progress, step_seconds: float) -> int:
         """Return how many asynchronous steps to start before the first wait for a result.
 
-        They end where an evaluation, a save or the horizon is due, or after about a tenth of a
+        They end when an evaluation, a save or the horizon is due, or after about a tenth of a
         second. `step_seconds` is the time of a step, infinite if none was timed yet.
         """
         intervals = [self.config.eval_every]
@@ -102,7 +102,7 @@ class BudgetPlan:
         steps = [interval - progress.step % interval for interval in intervals]
         if progress.horizon is not None:
             steps.append(progress.horizon - progress.step)
-        steps.append(int(_CALL_SECONDS / max(_SHORTEST_STEP, step_seconds)))
+        steps.append(int(_CALL_SECONDS / max(_MIN_STEP_SECONDS, step_seconds)))
         return max(1, min(steps))
 
     def limit_reached(self, progress: Progress) -> str | None:
@@ -113,14 +113,14 @@ class BudgetPlan:
         if budget.max_steps and step >= budget.max_steps:
             return "max_steps"
         if budget.max_time and step:
-            spent = progress.seconds + progress.evaluation_seconds >= budget.max_time
-            at_horizon = progress.horizon is not None and step >= progress.horizon
-            return "max_time" if spent or at_horizon else None
+            is_time_over = progress.seconds + progress.evaluation_seconds >= budget.max_time
+            is_at_horizon = progress.horizon is not None and step >= progress.horizon
+            return "max_time" if is_time_over or is_at_horizon else None
         return None
 
     def finish_reason(self, progress: Progress) -> str | None:
         """Return why the run ends at this step: a limit or `patience`; None if it continues."""
-        if self.evaluation_due(progress):
+        if self.is_evaluation_due(progress):
             return None
         patience = self.config.patience
         if patience and progress.stale_evaluations >= patience:

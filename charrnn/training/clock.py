@@ -1,14 +1,14 @@
-"""The clock of a run."""
+"""The training time of a run."""
 
 import time
 
 
 class Clock:
-    """Seconds of training in a run, including the time before a resume."""
+    """Measures the training time of a run, including the time before a resume."""
 
     def __init__(self, seconds_before: float) -> None:
         self._start = time.perf_counter() - seconds_before
 
     def seconds(self) -> float:
-        """Return the seconds of training until now."""
+        """Return the training time so far, in seconds."""
         return time.perf_counter() - self._start

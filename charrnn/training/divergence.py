@@ -1,4 +1,4 @@
-"""Checks that training has not diverged: losses, gradients and weights are finite."""
+"""Checks for divergence: losses, gradients and weights must be finite."""
 
 import math
 from collections.abc import Iterable
@@ -14,8 +14,8 @@ def check_step(step: int, train_loss: float, gradient_norm: float, learning_rate
     """Raise `DivergedError` unless the loss and the gradient norm of a step are finite."""
     if not math.isfinite(train_loss) or not math.isfinite(gradient_norm):
         raise DivergedError(
-            f"training diverged at step {step:,}: the loss is {train_loss:.4g} and the norm of its "
-            f"gradient {gradient_norm:.4g} at learning rate {learning_rate:.3g}",
+            f"training diverged at step {step:,}: the loss is {train_loss:.4g} and the gradient "
+            f"norm is {gradient_norm:.4g} at learning rate {learning_rate:.3g}",
             step,
             train_loss,
         )
@@ -35,7 +35,7 @@ def check_weights(step: int, arrays: Iterable[NDArray[Any]]) -> None:
     """Raise `DivergedError` unless every number of a checkpoint is finite."""
     if not all(np.isfinite(array).all() for array in arrays):
         raise DivergedError(
-            f"training diverged at step {step:,}: a weight is not a number any more",
+            f"training diverged at step {step:,}: a weight is not a finite number",
             step,
             math.nan,
         )

@@ -1,4 +1,4 @@
-"""What a text is, and what training on it would take: told before anything is trained.
+"""A dry run: reports on a text, and estimates the time and memory of training on it.
 
 Sizes are in bytes, times in seconds.
 """
@@ -19,42 +19,44 @@ from charrnn.runs.run_config import RunConfig
 from charrnn.training.setup.new_run import prepare_new_run
 from charrnn.training.trainer import Trainer
 
-_PROBE = 2.0  # seconds of training that an epoch is estimated from
-_PIECE = 1 << 22  # characters looked at together
-_LINES = 5_000_000  # characters whose lines are compared, the first of the text
-_LONG = 20  # characters: shorter lines come again by themselves
-_RARE = 10  # occurrences
-_NUMBER = 4  # bytes of a float32
-_COPIES = 5  # of the weights in memory: themselves, gradient, two moments, average
-_KEPT = 3  # checkpoints, each with weights, moments and average
+_PROBE_SECONDS = 2.0  # of training, from which the time of an epoch is estimated
+_CHUNK = 1 << 22  # characters that are searched for line ends at once
+_LINES_LIMIT = 5_000_000  # characters at the start of the text whose lines are compared
+_MIN_LINE_LENGTH = 20  # characters: shorter lines often repeat by chance
+_RARE_LIMIT = 10  # occurrences
+_FLOAT32_BYTES = 4
+_MEMORY_COPIES = 5  # arrays of the size of the weights: weights, gradient, two moments, average
+_CHECKPOINT_COPIES = 4  # weights, two moments, average
+_CHECKPOINTS = 3  # that a run keeps on disk
 
 
 @dataclass(frozen=True)
-class Diagnosis:
-    """A text and the run that `charrnn train` would make of it."""
+class DryRunReport:
+    """A text, and the run that `charrnn train` would start with it."""
 
     config: RunConfig
     characters: int
     training_characters: int
     held_out_characters: int
     counts: dict[str, int]
-    """How often each character occurs, the commonest first."""
-    rare: tuple[str, ...]
+    """The number of occurrences of each character, the most common first."""
+    rare_characters: tuple[str, ...]
     """Characters that occur less than 10 times."""
-    suspicious: tuple[str, ...]
-    """Control characters, but for tabs and line ends, and others that text rarely holds."""
-    crlf: int
-    lf: int
-    cr: int
-    """Line ends of each kind; those of the others are not counted again."""
+    suspicious_characters: tuple[str, ...]
+    """Characters that often come from a wrong encoding: control characters except tabs and line
+    ends, byte order marks and replacement characters."""
+    crlf_count: int
+    lf_count: int
+    cr_count: int
+    """Line ends of each kind. A CRLF is not counted as LF or CR."""
     lines: int
     duplicate_lines: int
-    """Of the first 5,000,000 characters: lines of 20 characters or more, and how many of these
-    repeat an earlier one."""
+    """In the first 5,000,000 characters: the number of lines with 20 characters or more, and how
+    many of these repeat an earlier line."""
     parameters: int
     steps_per_epoch: int
-    memory: int
-    disk: int
+    memory_bytes: int
+    disk_bytes: int
     seconds_per_epoch: float
     notes: tuple[str, ...]
 
@@ -65,80 +67,89 @@ def dry_run(
     model: ModelConfig,
     text: TextConfig,
     init_from: str | None,
-) -> Diagnosis:
-    """Read a text and examine it; see `charrnn.train` for the arguments. Raises `CharrnnError`."""
+) -> DryRunReport:
+    """Read a text and report on it; see `charrnn.train` for the arguments.
+
+    Raises `CharrnnError`.
+    """
     corpus = Corpus.open(sources or [bundled_name()], text)
     new_run = prepare_new_run(corpus, training, model, init_from=init_from)
-    return examine(corpus, new_run.trainer)
+    return make_report(corpus, new_run.trainer)
 
 
-def examine(corpus: Corpus, trainer: Trainer) -> Diagnosis:
-    """Look at a text, and train on it for two seconds; nothing is written."""
+def make_report(corpus: Corpus, trainer: Trainer) -> DryRunReport:
+    """Report on a text, after two seconds of training on it; no file is written."""
     config = trainer.run.config
-    crlf, lf, cr = _line_ends(corpus)
-    lines, duplicates = _lines(corpus)
+    crlf_count, lf_count, cr_count = _count_line_ends(corpus)
+    lines, duplicate_lines = _count_lines(corpus)
     occurrences = dict(zip(corpus.vocabulary.characters, corpus.counts, strict=False))
-    counts = dict(sorted(occurrences.items(), key=lambda each: -each[1]))
+    counts = dict(sorted(occurrences.items(), key=lambda item: -item[1]))
     parameters = config.model.count_parameters(len(config.vocabulary))
-    weights = _NUMBER * parameters
-    return Diagnosis(
+    weight_bytes = _FLOAT32_BYTES * parameters
+    return DryRunReport(
         config=config,
         characters=len(corpus.codes),
         training_characters=trainer.training_characters,
         held_out_characters=trainer.held_out_characters,
         counts=counts,
-        rare=tuple(each for each, count in counts.items() if 0 < count < _RARE),
-        suspicious=tuple(each for each in counts if _is_suspicious(each)),
-        crlf=crlf,
-        lf=lf,
-        cr=cr,
+        rare_characters=tuple(
+            character for character, count in counts.items() if 0 < count < _RARE_LIMIT
+        ),
+        suspicious_characters=tuple(filter(_is_suspicious, counts)),
+        crlf_count=crlf_count,
+        lf_count=lf_count,
+        cr_count=cr_count,
         lines=lines,
-        duplicate_lines=duplicates,
+        duplicate_lines=duplicate_lines,
         parameters=parameters,
         steps_per_epoch=trainer.plan.steps_per_epoch,
-        memory=_COPIES * weights + _activations(config),
-        disk=_KEPT * 4 * weights,
-        seconds_per_epoch=_seconds_a_step(trainer) * trainer.plan.steps_per_epoch,
+        memory_bytes=_MEMORY_COPIES * weight_bytes + _activation_bytes(config),
+        disk_bytes=_CHECKPOINTS * _CHECKPOINT_COPIES * weight_bytes,
+        seconds_per_epoch=_seconds_per_step(trainer) * trainer.plan.steps_per_epoch,
         notes=corpus.notes,
     )
 
 
-def _line_ends(corpus: Corpus) -> tuple[int, int, int]:
-    known = corpus.vocabulary
-    code = {each: known.characters.index(each) for each in "\r\n" if each in known}
-    occurrences = dict(zip(known.characters, corpus.counts, strict=False))
-    both = 0
-    if len(code) == len("\r\n"):
-        for first in range(0, len(corpus.codes), _PIECE):
-            piece = corpus.codes[first : first + _PIECE + 1]
-            returns = piece[:-1] == code["\r"]
-            both += int(np.count_nonzero(returns & (piece[1:] == code["\n"])))
-    return both, occurrences.get("\n", 0) - both, occurrences.get("\r", 0) - both
+def _count_line_ends(corpus: Corpus) -> tuple[int, int, int]:
+    """Return the number of CRLF, of other LF, and of other CR."""
+    characters = corpus.vocabulary.characters
+    codes = {end: characters.index(end) for end in "\r\n" if end in characters}
+    occurrences = dict(zip(characters, corpus.counts, strict=False))
+    crlf_count = 0
+    if len(codes) == len("\r\n"):
+        for first in range(0, len(corpus.codes), _CHUNK):
+            chunk = corpus.codes[first : first + _CHUNK + 1]
+            is_cr = chunk[:-1] == codes["\r"]
+            crlf_count += int(np.count_nonzero(is_cr & (chunk[1:] == codes["\n"])))
+    lf_count = occurrences.get("\n", 0) - crlf_count
+    return crlf_count, lf_count, occurrences.get("\r", 0) - crlf_count
 
 
-def _lines(corpus: Corpus) -> tuple[int, int]:
-    points = code_points("".join(corpus.vocabulary.characters))[corpus.codes[:_LINES]]
+def _count_lines(corpus: Corpus) -> tuple[int, int]:
+    """Return the number of lines that are long enough, and how many of them repeat another one."""
+    points = code_points("".join(corpus.vocabulary.characters))[corpus.codes[:_LINES_LIMIT]]
     text = points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
-    lines = Counter(line for line in text.splitlines() if len(line) >= _LONG)
+    lines = Counter(line for line in text.splitlines() if len(line) >= _MIN_LINE_LENGTH)
     return lines.total(), lines.total() - len(lines)
 
 
 def _is_suspicious(character: str) -> bool:
-    control = not character.isprintable() and not character.isspace()
-    return control or character in "\ufeff\ufffd"
+    is_control = not character.isprintable() and not character.isspace()
+    return is_control or character in "\ufeff\ufffd"
 
 
-def _activations(config: RunConfig) -> int:
-    """Return about what a step keeps for its backward pass."""
+def _activation_bytes(config: RunConfig) -> int:
+    """Return the approximate size of the activations that a step stores for the backward pass."""
     training, model = config.training, config.model
     positions = training.characters_per_step
-    a_layer = (model.num_gates + 4) * model.hidden_size  # gates, cell, output, two masks
-    return _NUMBER * positions * (model.num_layers * a_layer + 3 * len(config.vocabulary))
+    per_layer = (model.num_gates + 4) * model.hidden_size  # gates, cell, output, two masks
+    numbers = model.num_layers * per_layer + 3 * len(config.vocabulary)
+    return _FLOAT32_BYTES * positions * numbers
 
 
-def _seconds_a_step(trainer: Trainer) -> float:
-    trainer.take_steps(write_rows=False)  # the first one also compiles and takes memory
-    begun, steps = time.perf_counter(), 0
-    while (spent := time.perf_counter() - begun) < _PROBE or not steps:
+def _seconds_per_step(trainer: Trainer) -> float:
+    trainer.take_steps(write_rows=False)  # the first call also compiles and allocates memory
+    start, steps = time.perf_counter(), 0
+    while (seconds := time.perf_counter() - start) < _PROBE_SECONDS or not steps:
         steps += len(trainer.take_steps(write_rows=False))
-    return spent / steps
+    return seconds / steps

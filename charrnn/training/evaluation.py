@@ -18,7 +18,7 @@ _PREVIEW = SampleConfig(length=240)
 
 
 class Evaluator:
-    """Evaluate a model on the held-out part of a text, and let it generate a preview.
+    """Evaluate a model on the held-out part of a text, and generate previews with it.
 
     The weights of the model may be updated in place between two calls. On a GPU, previews share one
     writer, so that its CUDA graph is captured once.
@@ -26,7 +26,7 @@ class Evaluator:
 
     def __init__(self, model: CharRNN, held_out: Codes, config: ResolvedTrainConfig) -> None:
         self.characters = min(len(held_out), LARGEST_EVALUATION)
-        """Characters that an evaluation reads."""
+        """The number of characters that an evaluation reads."""
         self._model, self._held_out, self._config = model, held_out, config
         self._writer: TorchWriter | None = None
 
@@ -39,7 +39,7 @@ class Evaluator:
         self.preview(0)
 
     def loss(self, step: int, stop: threading.Event) -> float | None:
-        """Return the held-out loss in nats per character, None if `stop` was set meanwhile.
+        """Return the held-out loss in nats per character, None if `stop` was set during it.
 
         Raises `DivergedError` if it is not finite.
         """
@@ -50,7 +50,7 @@ class Evaluator:
         return val_loss
 
     def preview(self, step: int) -> str:
-        """Return a few generated lines, a function of the seed and the step."""
+        """Return a short generated text, a function of the seed and the step."""
         seed = preview_seed(self._config.seed, step)
         writer = self._writer or network_writer(self._model)
         if not writer.copies_weights:

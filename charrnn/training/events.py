@@ -1,6 +1,7 @@
-"""What happens while a model is trained, as `charrnn.train` tells it.
+"""The events of training that `charrnn.train` and `charrnn.resume` yield.
 
-Losses are in nats per character, times in seconds of training, earlier sittings included.
+Losses are in nats per character. Times are in seconds of training in the run, including the time
+before a resume.
 """
 
 from dataclasses import dataclass
@@ -12,83 +13,94 @@ from charrnn.runs.run import Run
 
 @dataclass(frozen=True)
 class Started:
-    """All is ready: the run, what it trains on, and what was made of the request."""
+    """Training starts: the run, its text, its network and its budget."""
 
     run: Run
     step: int
+    """The number of steps taken so far: 0 for a new run."""
     training_characters: int
     held_out_characters: int
     parameters: int
     steps_per_epoch: int
     budget: Budget
     horizon: int | None
+    """The step at which the learning rate reaches its lowest value, None if it is not known yet."""
     replanned: bool = False
+    """Whether another budget or another text has changed the horizon of a resumed run."""
     added_characters: tuple[str, ...] | None = None
-    """With `init_from`: the characters that the earlier model did not know."""
+    """With `init_from`: the characters that the earlier model did not contain."""
     notes: tuple[str, ...] = ()
-    """What is unusual about the text, a sentence each."""
+    """What is unusual about the text or the machine, one sentence each."""
     engine: str | None = None
-    """On an NVIDIA GPU: the engine that computes the layers, and why; None elsewhere."""
+    """On an NVIDIA GPU: the engine that computes the layers, and the reason; None elsewhere."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step was taken: `step` counts from 1, `train_loss` is that of its batch."""
+    """One training step has finished."""
 
     step: int
+    """The number of the step, counted from 1."""
     epoch: float
     train_loss: float
+    """The mean loss of the batch of this step."""
     learning_rate: float
     characters_per_second: float
     seconds: float
     seconds_left: float | None
+    """The estimated time to the end of the run, None if no limit is known."""
     horizon: int | None
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The averaged weights were judged on the held-out text, and wrote a few lines."""
+    """The averaged weights were evaluated on the held-out text."""
 
     step: int
     epoch: float
     train_loss: float | None
+    """The mean training loss since the last row of metrics.jsonl, None without a step."""
     val_loss: float
     improved: bool
+    """Whether `val_loss` is the lowest of the run so far."""
     seconds: float
     preview: str
+    """A few lines of generated text."""
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A checkpoint is on the disk."""
+    """A checkpoint was saved in the folder `path`."""
 
     step: int
     path: Path
 
 
 @dataclass(frozen=True)
-class SteppedBack:
-    """Training diverged, and goes on from an earlier step with half the learning rate."""
+class RolledBack:
+    """Training diverged and continues from an earlier checkpoint, with half the learning rate."""
 
-    why: str
+    cause: str
+    """How training diverged: the message of the `DivergedError`."""
     step: int
-    """The step it goes on from."""
-    setbacks: int
-    """How often that has happened in this run."""
+    """The step of the checkpoint that training continues from."""
+    rollbacks: int
+    """The number of rollbacks in this run so far."""
     learning_rate: float
-    """The highest from here on."""
+    """The highest learning rate of the steps that follow."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """Training is over; `reason` is the limit reached, `patience`, or `stopped` on request."""
+    """Training has ended."""
 
     run: Run
     step: int
     reason: str
+    """The limit that was reached, `patience`, or `stopped` after a stop request."""
     best_step: int | None
     best_val_loss: float | None
     seconds: float
 
 
-Event = Started | Step | Evaluated | Saved | SteppedBack | Finished
+Event = Started | Step | Evaluated | Saved | RolledBack | Finished

@@ -1,7 +1,7 @@
-"""Training as a stream of events: a pure function of corpus, resolved config and step.
+"""Training as an iterator of events. Training is a function of corpus, resolved config and step.
 
-Nothing here prints. Asked to stop, training saves and ends at the next step, or at once during an
-evaluation, which is then repeated first when the run is resumed.
+Nothing is printed. After a stop request, training saves and ends before the next step. A stop
+request during an evaluation ends it at once; a resume then starts with that evaluation.
 """
 
 import threading
@@ -22,9 +22,9 @@ from charrnn.training.setup.new_run import prepare_new_run
 from charrnn.training.setup.opening import open_unless_stopped
 from charrnn.training.setup.resumed_run import (
     ResumeRequest,
+    find_run_before_restart,
     find_run_to_resume,
     prepare_resumed_run,
-    run_before_restart,
 )
 from charrnn.training.trainer import Trainer
 
@@ -40,18 +40,21 @@ def train(
     progress: ProgressCallback | None = None,
     stop: threading.Event | None = None,
 ) -> Iterator[Event]:
-    """Train a new model on a text until its budget or patience is spent; yield what happens.
+    """Train a new model on a text until a limit or the patience is reached; yield events.
 
-    Without `corpus` the bundled text is used; `text_config` says how it is read. `out_dir` is the
-    run's folder, by default the name of the text under `checkpoints/`. `init_from` names a run
-    whose best model is trained further, and gives the shape of the network. `progress` is called
-    with a `Reading` while a large text is fetched or read. Once `stop` is set, training saves and
-    ends; while the text is read, it ends without an event. Raises `CharrnnError`.
+    `corpus` is by default the bundled text; `text_config` says how to read it. `out_dir` is the
+    folder of the run, by default the name of the text under `checkpoints/`. `init_from` names a
+    run: training starts from its best model, and the network has the shape of that model.
+    `progress` is called with a `Reading` while a large text is downloaded or read. When `stop` is
+    set, training saves and ends; while the text is read, it ends without an event. Raises
+    `CharrnnError`.
     """
     stop = stop or threading.Event()
-    choose_device((config or TrainConfig()).device)  # refused before a large text is read
-    with Group.joined() as group:
-        restarted = group.on_rank_zero(lambda: run_before_restart(group.ranks, out_dir))
+    choose_device(
+        (config or TrainConfig()).device
+    )  # an error here comes before a large text is read
+    with Group.join() as group:
+        restarted = group.on_rank_zero(lambda: find_run_before_restart(group.ranks, out_dir))
         if restarted:
             with group.rank_zero_context(restarted.lock_for_writing):
                 yield from _resume(restarted, ResumeRequest(), progress, stop, group)
@@ -73,8 +76,8 @@ def train(
         with group.rank_zero_context(trainer.run.lock_for_writing):
             notes = (*text.notes, *idle_gpus(trainer.model.device, group.ranks.size))
             trainer.create()  # from here on, the run can be resumed
-            yield _started(trainer, added_characters=new_run.added_characters, notes=notes)
-            yield from trainer.events(stop)
+            yield _started_event(trainer, added_characters=new_run.added_characters, notes=notes)
+            yield from trainer.train(stop)
 
 
 def resume(
@@ -87,13 +90,13 @@ def resume(
     progress: ProgressCallback | None = None,
     stop: threading.Event | None = None,
 ) -> Iterator[Event]:
-    """Continue a run exactly where its newest checkpoint left it; see `train`.
+    """Continue a run exactly from its newest checkpoint; see `train` for the other arguments.
 
-    A `budget` that differs from the run's own replaces it, and the learning rate is planned again
-    from there. `corpus` says where the run's text is now; another text replaces it from there on.
-    Raises `CharrnnError`.
+    `run` is by default the newest run. A `budget` that differs from that of the run replaces it,
+    and the rest of the learning rate schedule is planned again. `corpus` is the current path of the
+    text of the run, or another text, which replaces it. Raises `CharrnnError`.
     """
-    with Group.joined() as group:
+    with Group.join() as group:
         resumed = group.on_rank_zero(lambda: find_run_to_resume(run))
         request = ResumeRequest(budget, corpus, device, threads)
         with group.rank_zero_context(resumed.lock_for_writing):
@@ -110,11 +113,11 @@ def _resume(
     resumed = prepare_resumed_run(run, request, progress, stop, group)
     if resumed is None:
         return
-    yield _started(resumed.trainer, replanned=resumed.replanned, notes=resumed.notes)
-    yield from resumed.trainer.events(stop)
+    yield _started_event(resumed.trainer, replanned=resumed.replanned, notes=resumed.notes)
+    yield from resumed.trainer.train(stop)
 
 
-def _started(
+def _started_event(
     trainer: Trainer,
     *,
     replanned: bool = False,

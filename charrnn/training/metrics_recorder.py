@@ -1,4 +1,4 @@
-"""The rows of metrics.jsonl."""
+"""Writes the rows of metrics.jsonl."""
 
 from pathlib import Path
 from typing import Any
@@ -6,28 +6,28 @@ from typing import Any
 from charrnn.runs import metrics
 from charrnn.runs.progress import Progress
 
-_SHORTEST_TIME = 1e-9  # seconds: keeps the speed finite where a clock did not advance
+_MIN_SECONDS = 1e-9  # keeps the speed finite if the clock did not advance
 
 
 class MetricsRecorder:
     """Measure the speed since the last row, and write rows.
 
-    Only the process of rank zero writes (`is_writer`); the others measure.
+    Only the process of rank zero writes rows (`is_writer`); the others measure the speed.
     """
 
     def __init__(self, path: Path, is_writer: bool) -> None:
         self._path = path
         self._is_writer = is_writer
-        self.discard()
+        self.reset()
 
-    def discard(self) -> None:
-        """Forget the steps since the last row."""
+    def reset(self) -> None:
+        """Discard the measurements since the last row."""
         self._characters, self._seconds = 0, 0.0
 
     def add_step(self, characters: int, seconds: float) -> float:
         """Count a step; return the speed since the last row, in characters per second."""
         self._characters += characters
-        self._seconds += max(_SHORTEST_TIME, seconds)
+        self._seconds += max(_MIN_SECONDS, seconds)
         return self._characters / self._seconds
 
     def write_row(self, progress: Progress, preview: str | None = None) -> None:
@@ -46,9 +46,9 @@ class MetricsRecorder:
             row["preview"] = preview
         if self._is_writer:
             metrics.append_row(self._path, row)
-        self.discard()
+        self.reset()
 
     def drop_rows_after(self, step: int) -> None:
-        """Remove the rows of later steps, which are taken again."""
+        """Remove the rows of later steps, which will be repeated."""
         if self._is_writer:
             metrics.drop_rows_after(self._path, step)

@@ -1,4 +1,4 @@
-"""The rollback after divergence: to an earlier checkpoint, with half the learning rate."""
+"""Rollback after divergence: training returns to a checkpoint, with half the learning rate."""
 
 import dataclasses
 
@@ -12,14 +12,14 @@ from charrnn.training.budget_plan import BudgetPlan
 def check_rollbacks_left(
     run: Run, plan: BudgetPlan, progress: Progress, error: DivergedError
 ) -> None:
-    """Raise `DivergedError` with advice if training has diverged too often."""
+    """Raise `DivergedError` with advice if the maximum number of rollbacks is reached."""
     if progress.rollbacks < MAX_ROLLBACKS:
         return
     learning_rate = plan.highest_learning_rate(progress.rollbacks + 2)
     raise DivergedError(
-        f"{error}, after {MAX_ROLLBACKS} times back with half the learning rate: train "
-        f"anew with --learning-rate {learning_rate:.2g} "
-        f"or a lower --clip-norm; what {run.path} holds is from before",
+        f"{error}; training already returned {MAX_ROLLBACKS} times to an earlier checkpoint with "
+        f"half the learning rate: start a new run with --learning-rate {learning_rate:.2g} or a "
+        f"lower --clip-norm; the checkpoints in {run.path} were saved before the divergence",
         error.step,
         error.loss,
     )
@@ -28,9 +28,9 @@ def check_rollbacks_left(
 def select_rollback_checkpoint(run: Run, step: int) -> Checkpoint:
     """Return the newest intact checkpoint before `step` that training can return to.
 
-    That is an evaluated one, or the one at the start: saves between evaluations depend on when a
-    run was stopped, and the result of a run must not. Without one, return the newest intact
-    checkpoint.
+    Only checkpoints with an evaluation and the one at the start qualify. Other checkpoints depend
+    on when the run was stopped, and the result of a run must not. If there is none, return the
+    newest intact checkpoint.
     """
     rollback_points = run.rollback_points(run.checkpoints())
     for checkpoint in reversed(rollback_points):
@@ -43,11 +43,11 @@ def select_rollback_checkpoint(run: Run, step: int) -> Checkpoint:
     return run.select("last", ("model", "trainer"))
 
 
-def rolled_back(progress: Progress, checkpoint: Checkpoint) -> Progress:
+def progress_after_rollback(progress: Progress, checkpoint: Checkpoint) -> Progress:
     """Return the progress of a checkpoint, with one rollback more than `progress` counts.
 
-    The budget, the horizon, the text and the number of processes stay: a resume may have changed
-    them since the checkpoint.
+    The budget, the horizon, the text and the number of processes are those of `progress`: a resume
+    may have changed them since the checkpoint.
     """
     return dataclasses.replace(
         Progress.from_checkpoint(checkpoint),

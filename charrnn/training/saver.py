@@ -1,4 +1,4 @@
-"""Checkpoints of a run in training: saved from all processes, and restored.
+"""Saves and restores the checkpoints of a run in training, for all processes.
 
 Shape suffixes: L layers, B streams, H units.
 """
@@ -15,23 +15,23 @@ from charrnn.training.step.train_step import TrainStep
 
 
 class CheckpointSaver:
-    """Save and restore what training needs to continue exactly.
+    """Save and restore everything that training needs to continue exactly.
 
-    The process of rank zero reads and writes; all processes take part in every call.
+    The process of rank zero reads and writes the files. All processes must make every call.
     """
 
     def __init__(self, run: Run, train_step: TrainStep, progress: Progress, group: Group) -> None:
         self._run, self._train_step, self._group = run, train_step, group
         self.is_saved = False
-        """Whether the newest checkpoint holds the present state; the trainer resets it."""
+        """Whether the newest checkpoint contains the current state; the trainer resets it."""
         self.saved_at = progress.seconds
         """The training time of the last save, in seconds."""
 
     def create_run(self) -> None:
-        """Make the run folder; give all processes the initial weights of rank zero."""
+        """Create the run folder; send the initial weights of rank zero to all processes."""
         self._group.on_rank_zero(self._run.create)
         arrays = self._group.on_rank_zero(self._train_step.model.arrays)
-        if not self._group.ranks.leads:
+        if not self._group.ranks.is_rank_zero:
             self._train_step.model.set_arrays(arrays)
             self._train_step.average.set_arrays(arrays)
 
@@ -49,18 +49,21 @@ class CheckpointSaver:
         return saved
 
     def _write(self, progress: Progress, state: State) -> Saved:
-        trainer, model = self._train_step.arrays(state), self._train_step.average.arrays()
-        check_weights(progress.step, [*model.values(), *trainer.values()])
-        checkpoint = self._run.save(progress.step, model, trainer, progress.to_record())
+        trainer_arrays = self._train_step.arrays(state)
+        model_arrays = self._train_step.average.arrays()
+        check_weights(progress.step, [*model_arrays.values(), *trainer_arrays.values()])
+        checkpoint = self._run.save(
+            progress.step, model_arrays, trainer_arrays, progress.to_record()
+        )
         return Saved(step=checkpoint.step, path=checkpoint.path)
 
     def restore(self, checkpoint: Checkpoint, progress: Progress) -> None:
-        """Load weights, moments and state; raise `CheckpointError` if they do not fit.
+        """Load weights, moments and carried state from a checkpoint with this progress.
 
-        `progress` is that of the checkpoint.
+        Raises `CheckpointError` if their shapes do not match.
         """
-        model, trainer = self._group.on_rank_zero(
+        model_arrays, trainer_arrays = self._group.on_rank_zero(
             lambda: (checkpoint.load("model"), checkpoint.load("trainer"))
         )
-        self._train_step.restore(model, trainer, progress.step)
+        self._train_step.restore(model_arrays, trainer_arrays, progress.step)
         self.is_saved = True

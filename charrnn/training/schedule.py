@@ -4,7 +4,7 @@ import math
 
 from charrnn.config.training import TrainConfig
 
-_FINAL_SHARE = 0.01  # of the learning rate, left at the horizon
+_FINAL_FACTOR = 0.01  # of the learning rate at the horizon, relative to the highest
 
 
 def learning_rate(step: int, horizon: int | None, config: TrainConfig) -> float:
@@ -19,10 +19,10 @@ def learning_rate(step: int, horizon: int | None, config: TrainConfig) -> float:
     if horizon is None:
         return config.learning_rate
     progress = min(1.0, (step - warmup) / max(1, horizon - warmup))
-    share = _FINAL_SHARE + (1 - _FINAL_SHARE) * 0.5 * (1 + math.cos(math.pi * progress))
-    return config.learning_rate * share
+    factor = _FINAL_FACTOR + (1 - _FINAL_FACTOR) * 0.5 * (1 + math.cos(math.pi * progress))
+    return config.learning_rate * factor
 
 
 def average_decay(step: int, decay: float) -> float:
-    """Return the decay of the averaged weights after `step` (from 0), less while they are young."""
+    """Return the decay of the averaged weights after `step` (from 0); it increases to `decay`."""
     return min(decay, (1 + step) / (10 + step))

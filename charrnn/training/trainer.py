@@ -1,4 +1,4 @@
-"""Training a run: steps, evaluations, rows of metrics, checkpoints and rollbacks, as events."""
+"""The training of a run: steps, evaluations, metrics, checkpoints and rollbacks."""
 
 import math
 import threading
@@ -14,14 +14,14 @@ from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.training.budget_plan import BudgetPlan
 from charrnn.training.clock import Clock
-from charrnn.training.distributed.group import ALONE, Group
+from charrnn.training.distributed.group import SINGLE_PROCESS, Group
 from charrnn.training.divergence import check_step
 from charrnn.training.evaluation import Evaluator
-from charrnn.training.events import Evaluated, Event, Finished, Saved, Step, SteppedBack
+from charrnn.training.events import Evaluated, Event, Finished, RolledBack, Saved, Step
 from charrnn.training.metrics_recorder import MetricsRecorder
 from charrnn.training.rollback import (
     check_rollbacks_left,
-    rolled_back,
+    progress_after_rollback,
     select_rollback_checkpoint,
 )
 from charrnn.training.saver import CheckpointSaver
@@ -33,23 +33,31 @@ from charrnn.training.step.train_step import TrainStep
 
 
 class Trainer:
-    """Train a run from its progress to the end of its budget.
+    """Train a run from its current progress to the end of its budget.
 
-    A new run begins with `create`, a resumed one with `restore`. Raises `CorpusError` for a text
-    that is too short, and `ConfigError` for streams that the processes cannot share.
+    First call `create` for a new run, or `restore` for a resumed run; then call `train`. Raises
+    `CorpusError` if the text is too short, and `ConfigError` if the streams cannot be divided among
+    the processes.
     """
 
     def __init__(
-        self, run: Run, corpus: Corpus, model: CharRNN, progress: Progress, group: Group = ALONE
+        self,
+        run: Run,
+        corpus: Corpus,
+        model: CharRNN,
+        progress: Progress,
+        group: Group = SINGLE_PROCESS,
     ) -> None:
         config = run.config.training
         training, held_out = corpus.split(config.val_fraction)
         check_length(held_out, "the held-out part", "use a longer text, or a larger --val-fraction")
-        streams = group.ranks.share(config.batch_size)
+        streams = group.ranks.local_streams(config.batch_size)
         is_gpu = model.device.type == "cuda"
         source = StaticInputSource if is_gpu else StepInputSource
-        inputs = source(training, model, config, streams)  # while a GPU has most room
-        # None on a CPU. Checked here, because no CUDA graph can contain a check.
+        inputs = source(
+            training, model, config, streams
+        )  # first, while the GPU has most free memory
+        # None on a CPU. Chosen here, because a CUDA graph cannot contain the checks of the engine.
         self.engine = describe_engine(
             model.config,
             len(model.vocabulary),
@@ -58,18 +66,18 @@ class Trainer:
             precision=config.precision,
             device=model.device,
         )
-        is_graphed = is_gpu and group.alone
+        is_graphed = is_gpu and group.is_single
         train_step = (GraphedTrainStep if is_graphed else TrainStep)(model, config, streams)
         self.run, self.model, self.progress = run, model, progress
         self.training_characters, self.held_out_characters = len(training), len(held_out)
         self.plan = BudgetPlan(config, inputs.steps_per_epoch)
         self._group = group
         self._evaluator = Evaluator(train_step.average, held_out, config)
-        if is_gpu and group.ranks.leads:
+        if is_gpu and group.ranks.is_rank_zero:
             self._evaluator.warm_up()
         self._clock = Clock(progress.seconds)
-        self._steps = StepRunner(inputs, train_step, self._clock, group)
-        self._recorder = MetricsRecorder(run.metrics_path, is_writer=group.ranks.leads)
+        self._step_runner = StepRunner(inputs, train_step, self._clock, group)
+        self._recorder = MetricsRecorder(run.metrics_path, is_writer=group.ranks.is_rank_zero)
         self._saver = CheckpointSaver(run, train_step, progress, group)
         self._stop_requested = False
         self._step_seconds = math.inf  # the time of a step in the last call
@@ -78,31 +86,31 @@ class Trainer:
             self.plan_horizon()
 
     def create(self) -> None:
-        """Make the run folder and its first checkpoint."""
+        """Create the run folder and save the first checkpoint."""
         self._saver.create_run()
         self.save()
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Load a checkpoint, whose progress this trainer has; drop the rows of later steps.
+        """Load a checkpoint that has the progress of this trainer; drop the rows of later steps.
 
-        Raises `CheckpointError` if the checkpoint does not fit.
+        Raises `CheckpointError` if the shapes of its arrays do not match.
         """
         self._saver.restore(checkpoint, self.progress)
         step = self.progress.step
-        # An evaluation that is still due writes the row of this step.
-        is_row_pending = self.plan.evaluation_due(self.progress)
-        last = step - 1 if is_row_pending else step
-        self._group.on_rank_zero(lambda: self._recorder.drop_rows_after(last))
+        # If an evaluation is due at this step, it will write the row of the step.
+        is_row_pending = self.plan.is_evaluation_due(self.progress)
+        last_row = step - 1 if is_row_pending else step
+        self._group.on_rank_zero(lambda: self._recorder.drop_rows_after(last_row))
 
-    def events(self, stop: threading.Event) -> Iterator[Event]:
-        """Train until the budget or the patience is spent or `stop` is set; yield what happens.
+    def train(self, stop: threading.Event) -> Iterator[Event]:
+        """Train until a limit or the patience is reached, or `stop` is set; yield events.
 
         Raises `DivergedError` if training diverges again after the last rollback.
         """
         reason = None
         while reason is None:
             try:
-                if self.plan.evaluation_due(self.progress):
+                if self.plan.is_evaluation_due(self.progress):
                     yield from self._evaluate(stop)
                 reason = self.plan.finish_reason(self.progress) or self._stop_reason(stop)
                 if reason is None:
@@ -123,34 +131,34 @@ class Trainer:
         )
 
     def take_steps(self, stop: bool = False, *, write_rows: bool = True) -> list[Step]:
-        """Train on the next batch; on a GPU, on several batches.
+        """Take the next training step; on a GPU, take several steps.
 
-        Writes the rows that are due between these steps, not the row of the last one; none without
-        `write_rows`, for a run that has no folder. `stop` tells the other processes of the run that
-        this one was asked to stop. Raises `DivergedError`; the progress is then that of the last
-        finite step.
+        Writes the rows that are due between these steps, but not the row of the last one. Without
+        `write_rows`, writes no rows: a dry run has no folder. `stop` says whether this process got
+        a stop request, which the other processes then get too. If a step raises `DivergedError`,
+        the progress is that of the last finite step.
         """
         first = self.progress.step
         count = 1
-        if self._steps.is_async:
+        if self._step_runner.is_async:
             count = self.plan.steps_in_one_call(self.progress, self._step_seconds)
         learning_rates = [
             self.plan.learning_rate(step, self.progress) for step in range(first, first + count)
         ]
         self._saver.is_saved = False
-        results, self._stop_requested = self._steps.run(first, learning_rates, stop)
+        results, self._stop_requested = self._step_runner.run(first, learning_rates, stop)
         self._step_seconds = results[-1].duration
         steps: list[Step] = []
         for result, learning_rate in zip(results, learning_rates, strict=True):
-            if steps and write_rows and self.plan.row_due(self.progress):
+            if steps and write_rows and self.plan.is_row_due(self.progress):
                 self._write_row()
             steps.append(self._record_step(result, learning_rate))
-        if self._steps.is_async and first == 1 and self.progress.budget.max_time:
+        if self._step_runner.is_async and first == 1 and self.progress.budget.max_time:
             self.plan_horizon()  # from the time of this call; the first one also captured the step
         return steps
 
     def _record_step(self, result: StepResult, learning_rate: float) -> Step:
-        """Count a step as taken; raise `DivergedError` if its loss or gradient is not finite."""
+        """Add a step to the progress; raise `DivergedError` if the step is not finite."""
         progress, step = self.progress, self.progress.step + 1
         check_step(step, result.train_loss, result.gradient_norm, learning_rate)
         progress.record_step(
@@ -174,13 +182,13 @@ class Trainer:
     def _evaluate(self, stop: threading.Event) -> Iterator[Event]:
         """Evaluate the averaged weights and save; yield nothing if `stop` was set meanwhile.
 
-        The process of rank zero evaluates, and sends the others its progress.
+        The process of rank zero evaluates, and sends its progress to the others.
         """
         evaluated, progress = self._group.on_rank_zero(lambda: self._evaluate_on_rank_zero(stop))
         self._stop_requested = evaluated is None
         if evaluated is None:
             return
-        if not self._group.ranks.leads:
+        if not self._group.ranks.is_rank_zero:
             self.progress = progress
         self._saver.is_saved = False
         self._write_row(evaluated.preview)
@@ -211,12 +219,12 @@ class Trainer:
         return evaluated, progress
 
     def _log_and_save(self) -> Iterator[Event]:
-        """Write a row and a checkpoint if they are due; an evaluation writes its own."""
-        if self.plan.evaluation_due(self.progress):
+        """Write a row and a checkpoint if they are due, unless an evaluation will write them."""
+        if self.plan.is_evaluation_due(self.progress):
             return
-        if self.plan.row_due(self.progress):
+        if self.plan.is_row_due(self.progress):
             self._write_row()
-        if self.plan.save_due(self.progress, self._saver.saved_at):
+        if self.plan.is_save_due(self.progress, self._saver.saved_at):
             yield self.save()
 
     def _write_row(self, preview: str | None = None) -> None:
@@ -227,7 +235,7 @@ class Trainer:
         """Write a checkpoint; raise `DivergedError` if a weight is not finite."""
         return self._saver.save(self.progress)
 
-    def _roll_back(self, error: DivergedError) -> SteppedBack:
+    def _roll_back(self, error: DivergedError) -> RolledBack:
         """Restore an earlier checkpoint, with half the learning rate.
 
         Raises `DivergedError` if no rollback is left.
@@ -236,27 +244,27 @@ class Trainer:
         checkpoint = self._group.on_rank_zero(
             lambda: select_rollback_checkpoint(self.run, error.step)
         )
-        self.progress = rolled_back(self.progress, checkpoint)
+        self.progress = progress_after_rollback(self.progress, checkpoint)
         self.restore(checkpoint)
-        self._recorder.discard()
+        self._recorder.reset()
         self.save()  # stores the number of rollbacks
         self._group.on_rank_zero(lambda: self.run.remove_checkpoints_after(self.progress.step))
-        return SteppedBack(
-            why=str(error),
+        return RolledBack(
+            cause=str(error),
             step=self.progress.step,
-            setbacks=self.progress.rollbacks,
+            rollbacks=self.progress.rollbacks,
             learning_rate=self.plan.highest_learning_rate(self.progress.rollbacks),
         )
 
     def plan_horizon(self) -> None:
-        """Plan the end of the learning rate again, from the budget."""
+        """Determine again, from the budget, the step at which the learning rate ends."""
         self.progress.horizon = self._group.on_rank_zero(
             lambda: self._horizon(self.progress.evaluation_seconds)
         )
 
     def _horizon(self, evaluation_seconds: float) -> int | None:
         seconds = self._clock.seconds()
-        if self._steps.is_async and self._step_seconds < math.inf:
+        if self._step_runner.is_async and self._step_seconds < math.inf:
             step_seconds = self._step_seconds + evaluation_seconds / self.plan.config.eval_every
         else:
             step_seconds = self.plan.step_seconds(
@@ -265,6 +273,6 @@ class Trainer:
         return self.plan.horizon(self.progress, seconds, step_seconds)
 
     def _stop_reason(self, stop: threading.Event) -> str | None:
-        """Return `stopped` if training was asked to stop: the same in all processes."""
-        requested = stop.is_set() if self._group.alone else self._stop_requested
+        """Return `stopped` if a stop was requested, else None; the same in all processes."""
+        requested = stop.is_set() if self._group.is_single else self._stop_requested
         return "stopped" if requested else None

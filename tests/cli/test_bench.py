@@ -20,7 +20,9 @@ def test_the_command_prints_a_table_and_json(cli: Cli) -> None:
 
 
 def test_the_table_names_the_engine_of_each_row(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(benchmark, "_engines", lambda *_: {"bfloat16": "CUDA kernel, bfloat16"})
+    monkeypatch.setattr(
+        benchmark, "_describe_engines", lambda *_: {"bfloat16": "CUDA kernel, bfloat16"}
+    )
     sizes = ("--hidden-size", 8, "--num-layers", 1, "--batch-size", 2, "--seq-length", 4)
     outcome = cli("bench", *sizes, "--max-time", "0.001", "--threads", 1)
     (line,) = (line for line in outcome.out.splitlines() if "engine" in line)

@@ -27,7 +27,7 @@ def test_resume_refuses_a_changed_text_unless_it_is_named(
     assert cli("score", "verse", "--corpus", text_file).code == 1
     resumed = cli("resume", "verse", "--max-steps", 40, "--corpus", text_file)
     assert resumed.code == 0
-    assert f"another text than before: SHA-256 {new} in the place of {old}" in resumed.err
+    assert f"another text than before: its SHA-256 is {new}, not {old};" in resumed.err
     again = cli("resume", "verse", "--max-steps", 50)
     assert again.code == 0
     assert "another text" not in again.err

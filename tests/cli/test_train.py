@@ -132,7 +132,7 @@ def test_a_file_name_can_be_any_bytes(cli: Cli, text_file: Path) -> None:
 def test_a_dry_run_tells_what_a_text_is_and_trains_nothing(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dry_run, "_PROBE", 0.0)
+    monkeypatch.setattr(dry_run, "_PROBE_SECONDS", 0.0)
     line = "a line of the text that comes again"
     Path("t.txt").write_bytes(f"{line}\r\n{line}\n\rsome ~ other\x07\n".encode() * 9)
     outcome = cli("train", "t.txt", "--dry-run", *TINY)

@@ -6,7 +6,7 @@ import pytest
 
 from charrnn.config.training import Budget, ResolvedTrainConfig, TrainConfig
 from charrnn.errors import ConfigError
-from tests.conftest import UNREGULARISED
+from tests.conftest import UNREGULARIZED
 
 RESOLVED_FIELDS = list(inspect.get_annotations(ResolvedTrainConfig))
 OPTIONAL_FIELDS = {"save_every", *(field.name for field in dataclasses.fields(Budget))}
@@ -14,7 +14,7 @@ OPTIONAL_FIELDS = {"save_every", *(field.name for field in dataclasses.fields(Bu
 
 @pytest.mark.parametrize("name", RESOLVED_FIELDS)
 def test_a_resolved_config_requires_every_value(name: str) -> None:
-    values = {**dataclasses.asdict(UNREGULARISED)}
+    values = {**dataclasses.asdict(UNREGULARIZED)}
     with pytest.raises(ConfigError, match=f"{name} must be .*, not None"):
         ResolvedTrainConfig(**{**values, name: None})
     del values[name]
@@ -26,22 +26,22 @@ def test_a_resolved_config_requires_every_value(name: str) -> None:
 def test_a_resolved_config_does_not_accept_auto(name: str) -> None:
     settings: dict[str, Any] = {name: "auto"}
     with pytest.raises(ConfigError, match=f"{name} must be one of .*, not 'auto'"):
-        dataclasses.replace(UNREGULARISED, **settings)
+        dataclasses.replace(UNREGULARIZED, **settings)
 
 
 def test_only_limits_and_save_every_of_a_resolved_config_may_be_none() -> None:
     for field in dataclasses.fields(ResolvedTrainConfig):
         settings: dict[str, Any] = {field.name: None}
         if field.name in OPTIONAL_FIELDS:
-            dataclasses.replace(UNREGULARISED, **settings)
+            dataclasses.replace(UNREGULARIZED, **settings)
         else:
             with pytest.raises(ConfigError, match=f"{field.name} must be"):
-                dataclasses.replace(UNREGULARISED, **settings)
+                dataclasses.replace(UNREGULARIZED, **settings)
 
 
 def test_a_resolved_config_has_the_ranges_of_train_config() -> None:
     with pytest.raises(ConfigError, match=r"dropout must be a number from 0 to 0\.95, not 1"):
-        dataclasses.replace(UNREGULARISED, dropout=1)
+        dataclasses.replace(UNREGULARIZED, dropout=1)
 
 
 def test_a_budget_with_any_limit_has_a_limit() -> None:

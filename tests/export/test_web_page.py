@@ -10,13 +10,13 @@ from charrnn.export import web_page
 from charrnn.runs.find import find_run
 from charrnn.sampling.engines.selection import writer_of
 from charrnn.sampling.loop import generate
-from tests.conftest import Cli, Opened
+from tests.conftest import Cli, OpenedPage
 from tests.export.small_models import checkpoint_of
 
 PAGE = "document.getElementById('text').textContent"
 
 
-def ask(opened: Opened, prompt: str, temperature: float, length: int) -> str:
+def ask(opened: OpenedPage, prompt: str, temperature: float, length: int) -> str:
     """Type a prompt, move the slider, and return what the page shows when it is done."""
     page = opened.page
     page.fill("#length", str(length))
@@ -36,7 +36,7 @@ def test_the_page_writes_what_the_8_bit_writer_writes(
     plain: bool,
     text_file: Path,
     cli: Cli,
-    opened: Callable[[Path], Opened],
+    opened: Callable[[Path], OpenedPage],
 ) -> None:
     checkpoint = checkpoint_of(text_file)
     outcome = cli("export", "lstm", "--to", "html")
@@ -50,7 +50,7 @@ def test_the_page_writes_what_the_8_bit_writer_writes(
 
 
 def test_bard_writes_in_a_page_what_it_writes_here(
-    cli: Cli, opened: Callable[[Path], Opened]
+    cli: Cli, opened: Callable[[Path], OpenedPage]
 ) -> None:
     assert cli("export", "bard", "--to", "html", "--no-cells").code == 0
     prompt = "KING:\nWhat "
@@ -61,7 +61,7 @@ def test_bard_writes_in_a_page_what_it_writes_here(
 
 
 def test_the_state_is_that_of_the_8_bit_writer_to_the_last_bit(
-    text_file: Path, opened: Callable[[Path], Opened]
+    text_file: Path, opened: Callable[[Path], OpenedPage]
 ) -> None:
     checkpoint = checkpoint_of(text_file)
     Path("page.html").write_text(web_page.web_page(checkpoint, []))
@@ -85,7 +85,7 @@ def test_the_state_is_that_of_the_8_bit_writer_to_the_last_bit(
 
 
 def test_a_page_without_a_prompt_begins_as_a_sample_does(
-    text_file: Path, opened: Callable[[Path], Opened]
+    text_file: Path, opened: Callable[[Path], OpenedPage]
 ) -> None:
     checkpoint = checkpoint_of(text_file)
     Path("page.html").write_text(web_page.web_page(checkpoint, []))
@@ -96,7 +96,7 @@ def test_a_page_without_a_prompt_begins_as_a_sample_does(
 
 
 def test_the_slider_the_cells_and_what_is_unknown(
-    text_file: Path, opened: Callable[[Path], Opened]
+    text_file: Path, opened: Callable[[Path], OpenedPage]
 ) -> None:
     Path("page.html").write_text(web_page.web_page(checkpoint_of(text_file), []))
     found = opened(Path("page.html"))

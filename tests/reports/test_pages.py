@@ -8,7 +8,7 @@ import pytest
 
 from charrnn.reports import pages
 from charrnn.training.loop import train
-from tests.conftest import TINY_MODEL, TINY_TRAINING, Cli, Opened
+from tests.conftest import TINY_MODEL, TINY_TRAINING, Cli, OpenedPage
 
 HOSTILE = "</pre></script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;'\"\u2028]]>"
 
@@ -60,7 +60,7 @@ def surprise_page(text: str) -> str:
 
 @pytest.mark.parametrize("make", [neurons_page, surprise_page])
 def test_hostile_text_is_shown_and_nothing_more(
-    make: Callable[[str], str], tmp_path: Path, opened: Callable[[Path], Opened]
+    make: Callable[[str], str], tmp_path: Path, opened: Callable[[Path], OpenedPage]
 ) -> None:
     path = tmp_path / "page.html"
     path.write_text(make(HOSTILE), encoding="utf-8")
@@ -71,15 +71,15 @@ def test_hostile_text_is_shown_and_nothing_more(
 
 
 def test_what_the_policy_does_not_allow_is_not_run(
-    tmp_path: Path, opened: Callable[[Path], Opened]
+    tmp_path: Path, opened: Callable[[Path], OpenedPage]
 ) -> None:
     changed = neurons_page("x").replace("</main>", "<script>document.title='run'</script></main>")
     path = tmp_path / "page.html"
     path.write_text(changed)
     found = opened(path)
     assert found.page.title() == "x"
-    assert "Content Security Policy" in found.complaints[0]
-    found.complaints.clear()
+    assert "Content Security Policy" in found.messages[0]
+    found.messages.clear()
 
 
 @pytest.mark.parametrize("make", [neurons_page, surprise_page])
@@ -116,7 +116,7 @@ def test_a_hostile_run_and_text_do_nothing_in_any_page(
     page: str,
     tmp_path: Path,
     cli: Cli,
-    opened: Callable[[Path], Opened],
+    opened: Callable[[Path], OpenedPage],
 ) -> None:
     hostile = "<script>alert(1)<!--"
     text = tmp_path / "<img src=x onerror=alert(2)>.txt"

@@ -2,11 +2,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from charrnn.training.events import Finished
-from tests.conftest import Cli, Opened
+from tests.conftest import Cli, OpenedPage
 
 
 def test_a_whole_run_is_on_one_page(
-    finished: Finished, cli: Cli, opened: Callable[[Path], Opened]
+    finished: Finished, cli: Cli, opened: Callable[[Path], OpenedPage]
 ) -> None:
     assert cli("plot", "--farthest", "10", "-o", "run.html").code == 0
     page = opened(Path("run.html")).page
@@ -23,7 +23,7 @@ def test_a_page_of_a_run_whose_text_is_gone_says_so(
     finished: Finished,
     text_file: Path,
     cli: Cli,
-    opened: Callable[[Path], Opened],
+    opened: Callable[[Path], OpenedPage],
 ) -> None:
     text_file.unlink()
     finished.run.metrics_path.unlink()

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from charrnn.training.events import Finished
-from tests.conftest import Cli, Opened
+from tests.conftest import Cli, OpenedPage
 
 
 def test_the_page_tells_what_was_expected(
     finished: Finished,
     text_file: Path,
     cli: Cli,
-    opened: Callable[[Path], Opened],
+    opened: Callable[[Path], OpenedPage],
 ) -> None:
     assert cli("score", text_file, "--per-char", "-o", "page.html").code == 0
     page = opened(Path("page.html")).page

@@ -1,4 +1,4 @@
-"""The plan of a run: each method is a function of settings and progress alone."""
+"""The plan of a run: each method is a pure function of settings and progress."""
 
 import dataclasses
 import math
@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from charrnn.config.training import Budget, ResolvedTrainConfig
 from charrnn.runs.progress import Progress
 from charrnn.training.budget_plan import BudgetPlan
-from tests.conftest import UNREGULARISED
+from tests.conftest import UNREGULARIZED
 
 EPOCH = 13
 
 
 def plan(**settings: Any) -> BudgetPlan:
     config: ResolvedTrainConfig = dataclasses.replace(
-        UNREGULARISED, **{"batch_size": 4, **settings}
+        UNREGULARIZED, **{"batch_size": 4, **settings}
     )
     return BudgetPlan(config, EPOCH)
 
@@ -39,15 +39,15 @@ def test_horizon_of_a_time_limit_is_unknown_before_the_first_evaluation() -> Non
 
 
 def test_horizon_of_a_time_limit_leaves_room_for_one_evaluation() -> None:
-    at_evaluation = progress(
+    evaluated = progress(
         40, Budget(max_time=100.0), evaluated_step=40, evaluation_seconds=10.0, seconds=20.0
     )
     # 100 - 20 - 10 = 70 seconds are left, at half a second per step
-    assert plan().horizon(at_evaluation, seconds=20.0, step_seconds=0.5) == 40 + 140
-    assert plan().horizon(at_evaluation, seconds=99.0, step_seconds=0.5) == 40
+    assert plan().horizon(evaluated, seconds=20.0, step_seconds=0.5) == 40 + 140
+    assert plan().horizon(evaluated, seconds=99.0, step_seconds=0.5) == 40
 
 
-def test_before_the_first_step_its_time_is_estimated_as_three_forward_passes() -> None:
+def test_the_time_of_the_first_step_is_estimated_as_three_forward_passes() -> None:
     # A batch has 4 x 8 characters: a tenth of the 320 that took a second.
     assert plan().step_seconds(progress(0), 9.0, 320, 1.0) == pytest.approx(0.3)
     assert plan().step_seconds(progress(0), 9.0, 320, 0.0) > 0
@@ -62,21 +62,21 @@ def test_seconds_left_is_the_shorter_of_steps_and_time() -> None:
 
 
 def test_each_rollback_halves_the_learning_rate() -> None:
-    first, twice = progress(horizon=30), progress(horizon=30, rollbacks=2)
+    first, after_two = progress(horizon=30), progress(horizon=30, rollbacks=2)
     for step in (0, 7, 29):
-        assert plan().learning_rate(step, twice) == plan().learning_rate(step, first) / 4
+        assert plan().learning_rate(step, after_two) == plan().learning_rate(step, first) / 4
     assert plan(learning_rate=0.8).highest_learning_rate(3) == pytest.approx(0.1)
 
 
-def test_evaluations_are_due_every_interval_and_at_the_end_until_done() -> None:
+def test_evaluations_are_due_every_interval_and_at_the_end_until_they_are_recorded() -> None:
     budget = Budget(max_steps=25)
-    due = [step for step in range(26) if plan().evaluation_due(progress(step, budget))]
+    due = [step for step in range(26) if plan().is_evaluation_due(progress(step, budget))]
     assert due == [10, 20, 25]
-    assert not plan().evaluation_due(progress(10, budget, evaluated_step=10))
-    assert plan().evaluation_due(progress(10, budget, evaluated_step=0))
+    assert not plan().is_evaluation_due(progress(10, budget, evaluated_step=10))
+    assert plan().is_evaluation_due(progress(10, budget, evaluated_step=0))
 
 
-def test_asynchronous_steps_end_where_something_is_due() -> None:
+def test_asynchronous_steps_end_when_an_evaluation_or_a_save_is_due() -> None:
     ends = {
         start: start + plan(save_every=7, log_every=2).steps_in_one_call(progress(start), 1e-9)
         for start in range(21)
@@ -95,21 +95,21 @@ def test_asynchronous_steps_take_a_tenth_of_a_second(step_seconds: float, steps:
 
 
 def test_only_a_time_limit_needs_an_evaluation_before_the_first_step() -> None:
-    assert plan().evaluation_due(progress(0, Budget(max_time=9.0)))
-    assert not plan().evaluation_due(progress(0))
+    assert plan().is_evaluation_due(progress(0, Budget(max_time=9.0)))
+    assert not plan().is_evaluation_due(progress(0))
 
 
 def test_rows_are_due_every_log_interval() -> None:
-    due = [step for step in range(1, 16) if plan(log_every=5).row_due(progress(step))]
+    due = [step for step in range(1, 16) if plan(log_every=5).is_row_due(progress(step))]
     assert due == [5, 10, 15]
 
 
 def test_saves_are_due_every_ten_minutes_or_every_interval() -> None:
-    assert not plan().save_due(progress(7, seconds=1000.0), saved_at=400.1)
-    assert plan().save_due(progress(7, seconds=1000.0), saved_at=400.0)
+    assert not plan().is_save_due(progress(7, seconds=1000.0), saved_at=400.1)
+    assert plan().is_save_due(progress(7, seconds=1000.0), saved_at=400.0)
     by_steps = plan(save_every=7)
-    assert by_steps.save_due(progress(14), saved_at=0.0)
-    assert not by_steps.save_due(progress(15, seconds=5000.0), saved_at=0.0)
+    assert by_steps.is_save_due(progress(14), saved_at=0.0)
+    assert not by_steps.is_save_due(progress(15, seconds=5000.0), saved_at=0.0)
 
 
 @pytest.mark.parametrize(
@@ -125,14 +125,16 @@ def test_saves_are_due_every_ten_minutes_or_every_interval() -> None:
         (Budget(max_time=9.0), {"step": 0, "horizon": 0}, None),
     ],
 )
-def test_limit_reached(budget: Budget, fields: dict[str, Any], limit: str | None) -> None:
+def test_limit_reached_names_the_limit(
+    budget: Budget, fields: dict[str, Any], limit: str | None
+) -> None:
     record = progress(budget=budget, **fields)
     assert plan().limit_reached(record) == limit
     evaluated = dataclasses.replace(record, evaluated_step=record.step)
     assert plan(patience=0).finish_reason(evaluated) == limit
 
 
-def test_a_run_ends_after_its_last_evaluation_only() -> None:
+def test_a_run_ends_only_after_its_last_evaluation() -> None:
     assert plan().finish_reason(progress(30)) is None
     assert plan().finish_reason(progress(30, evaluated_step=30)) == "max_steps"
 
@@ -162,12 +164,12 @@ def test_no_evaluation_or_save_is_due_between_steps_that_are_started_together(
     assert count >= 1
     for later in range(step + 1, step + count):
         between = dataclasses.replace(record, step=later)
-        assert step >= max_steps or not run.evaluation_due(between)
-        assert not (save_every and run.save_due(between, saved_at=0.0))
+        assert step >= max_steps or not run.is_evaluation_due(between)
+        assert not (save_every and run.is_save_due(between, saved_at=0.0))
     if step < max_steps:
         at_end = dataclasses.replace(record, step=step + count)
         assert (
-            run.evaluation_due(at_end)
-            or run.save_due(at_end, saved_at=0.0)
+            run.is_evaluation_due(at_end)
+            or run.is_save_due(at_end, saved_at=0.0)
             or at_end.step == max_steps
         )

@@ -1,4 +1,4 @@
-"""Losses, gradients and weights that are no numbers: training steps back, nothing of them stays."""
+"""Losses, gradients and weights that are not finite: training rolls back and saves none of them."""
 
 import math
 import threading
@@ -14,21 +14,26 @@ from charrnn.data.corpus import Corpus
 from charrnn.errors import DivergedError
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
-from charrnn.training.events import Event, Step, SteppedBack
+from charrnn.training.events import Event, RolledBack, Step
 from charrnn.training.loop import resume
 from charrnn.training.step import train_step
 from charrnn.training.trainer import Trainer
 from tests.conftest import last_event
-from tests.training.tiny_runs import assert_same_but_for_the_steps_kept, digest, stopped_after, tiny
+from tests.training.tiny_runs import (
+    assert_same_run_apart_from_kept_checkpoints,
+    digest,
+    stop_after,
+    tiny,
+)
 
-Spoil = Callable[[pytest.MonkeyPatch], None]
+Corruption = Callable[[pytest.MonkeyPatch], None]
 
 
-def spoil_weights(patch: pytest.MonkeyPatch) -> None:
-    next(iter(SPOILED[0].model.parameters())).data.view(-1)[3] = math.nan
+def corrupt_weights(patch: pytest.MonkeyPatch) -> None:
+    next(iter(CORRUPTED[0].model.parameters())).data.view(-1)[3] = math.nan
 
 
-def spoil_gradient(patch: pytest.MonkeyPatch) -> None:
+def corrupt_gradient(patch: pytest.MonkeyPatch) -> None:
     plain = torch.nn.utils.clip_grad_norm_
 
     def clip(parameters: Any, *arguments: Any) -> torch.Tensor:
@@ -39,38 +44,40 @@ def spoil_gradient(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(torch.nn.utils, "clip_grad_norm_", clip)
 
 
-def spoil_loss(patch: pytest.MonkeyPatch) -> None:
+def corrupt_loss(patch: pytest.MonkeyPatch) -> None:
     plain = torch.nn.functional.cross_entropy
-    patch.setattr(train_step, "cross_entropy", lambda *given: plain(*given) * math.nan)
+    patch.setattr(train_step, "cross_entropy", lambda *arguments: plain(*arguments) * math.nan)
 
 
-SPOILED: list[Trainer] = []
+CORRUPTED: list[Trainer] = []
 
 
-def diverging(patch: pytest.MonkeyPatch, spoil: Spoil, step: int, times: int) -> None:
-    """Have training diverge at the step after `step`, for so many times."""
+def make_training_diverge(
+    patch: pytest.MonkeyPatch, corrupt: Corruption, step: int, times: int
+) -> None:
+    """Make training diverge at the step after `step`, this number of times."""
     take_steps = Trainer.take_steps
 
-    def spoiled(self: Trainer, stop: bool = False) -> list[Step]:
+    def corrupted(self: Trainer, stop: bool = False) -> list[Step]:
         if self.progress.step != step or self.progress.rollbacks >= times:
             return take_steps(self)
-        SPOILED[:] = [self]
+        CORRUPTED[:] = [self]
         with pytest.MonkeyPatch.context() as inner:
-            spoil(inner)
+            corrupt(inner)
             return take_steps(self)
 
-    patch.setattr(Trainer, "take_steps", spoiled)
+    patch.setattr(Trainer, "take_steps", corrupted)
 
 
-@pytest.mark.parametrize("spoil", [spoil_weights, spoil_gradient, spoil_loss])
-def test_training_steps_back_with_half_the_learning_rate(
-    text: Corpus, monkeypatch: pytest.MonkeyPatch, spoil: Spoil
+@pytest.mark.parametrize("corrupt", [corrupt_weights, corrupt_gradient, corrupt_loss])
+def test_training_rolls_back_and_halves_the_learning_rate(
+    text: Corpus, monkeypatch: pytest.MonkeyPatch, corrupt: Corruption
 ) -> None:
-    diverging(monkeypatch, spoil, 14, times=1)
+    make_training_diverge(monkeypatch, corrupt, 14, times=1)
     events = list(tiny("run", text))
-    back = next(event for event in events if isinstance(event, SteppedBack))
-    assert "training diverged at step 15: the loss is" in back.why
-    assert (back.step, back.setbacks) == (10, 1)
+    rollback = next(event for event in events if isinstance(event, RolledBack))
+    assert "training diverged at step 15: the loss is" in rollback.cause
+    assert (rollback.step, rollback.rollbacks) == (10, 1)
     steps = [event for event in events if isinstance(event, Step)]
     assert [event.step for event in steps] == [*range(1, 15), *range(11, 31)]
     rates = {event.step: event.learning_rate for event in steps[:14]}
@@ -82,70 +89,72 @@ def test_training_steps_back_with_half_the_learning_rate(
             assert all(np.isfinite(array).all() for array in checkpoint.load(part).values())
 
 
-def test_what_was_saved_on_the_way_to_divergence_is_removed(
+def test_checkpoints_after_the_rollback_point_are_removed(
     text: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    diverging(monkeypatch, spoil_loss, 14, times=1)
+    make_training_diverge(monkeypatch, corrupt_loss, 14, times=1)
     events = tiny("run", text, save_every=1)
-    next(event for event in events if isinstance(event, SteppedBack))
+    next(event for event in events if isinstance(event, RolledBack))
     events.close()  # as if killed
     assert Run.open(Path("run")).select("last").step == 10
     steps = [event.step for event in resume("run") if isinstance(event, Step)]
     assert steps == list(range(11, 31))
 
 
-def test_before_the_first_evaluation_it_steps_back_to_the_start(
+def test_before_the_first_evaluation_training_rolls_back_to_the_start(
     text: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    diverging(monkeypatch, spoil_loss, 2, times=2)
+    make_training_diverge(monkeypatch, corrupt_loss, 2, times=2)
     events = list(tiny("run", text))
-    back = [event for event in events if isinstance(event, SteppedBack)]
-    assert [(event.step, event.setbacks) for event in back] == [(0, 1), (0, 2)]
+    rollbacks = [event for event in events if isinstance(event, RolledBack)]
+    assert [(event.step, event.rollbacks) for event in rollbacks] == [(0, 1), (0, 2)]
     assert last_event(events).step == 30
 
 
 @pytest.mark.parametrize("step", [2, 10, 12, 14, 16, 25])
-def test_a_run_that_stepped_back_resumes_exactly(
+def test_a_run_with_rollbacks_resumes_exactly(
     text: Corpus, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    diverging(monkeypatch, spoil_weights, 14, times=2)
+    make_training_diverge(monkeypatch, corrupt_weights, 14, times=2)
     list(tiny("whole", text))
     stop = threading.Event()
-    stopped_after(tiny("parts", text, stop), stop, step)
+    stop_after(tiny("parts", text, stop), stop, step)
     list(resume("parts"))
     assert digest(Path("whole"))["state"]["setbacks"] == 2
-    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+    assert_same_run_apart_from_kept_checkpoints(Path("parts"), Path("whole"))
 
 
-def test_after_three_times_it_ends_and_says_what_to_try(
+def test_the_error_after_three_rollbacks_gives_advice(
     text: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    diverging(monkeypatch, spoil_loss, 14, times=99)
+    make_training_diverge(monkeypatch, corrupt_loss, 14, times=99)
     events = list[Event]()
-    with pytest.raises(DivergedError, match=r"at step 15: .* after 3 times .*--learning-rate") as e:
+    with pytest.raises(
+        DivergedError, match=r"at step 15: .* returned 3 times .*--learning-rate"
+    ) as error:
         events.extend(tiny("run", text))
-    assert e.value.step == 15
-    assert [each.setbacks for each in events if isinstance(each, SteppedBack)] == [1, 2, 3]
+    assert error.value.step == 15
+    assert [event.rollbacks for event in events if isinstance(event, RolledBack)] == [1, 2, 3]
     newest = Run.open(Path("run")).select("last")
     assert (newest.step, newest.state["setbacks"]) == (10, 3)
-    with pytest.raises(DivergedError, match="after 3 times"):
+    with pytest.raises(DivergedError, match="returned 3 times"):
         list(resume("run"))
 
 
-def test_a_weight_that_is_no_number_is_never_saved(
+def test_a_weight_that_is_not_finite_is_never_saved(
     text: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take_steps = Trainer.take_steps
 
-    def spoiled(self: Trainer, stop: bool = False) -> list[Step]:
-        taken = take_steps(self)
+    def corrupted(self: Trainer, stop: bool = False) -> list[Step]:
+        steps = take_steps(self)
         if self.progress.step == 17 and not self.progress.rollbacks:
-            SPOILED[:] = [self]
-            spoil_weights(monkeypatch)
-        return taken
+            CORRUPTED[:] = [self]
+            corrupt_weights(monkeypatch)
+        return steps
 
-    monkeypatch.setattr(Trainer, "take_steps", spoiled)
+    monkeypatch.setattr(Trainer, "take_steps", corrupted)
     events = list(tiny("run", text, save_every=17))
-    back = next(event for event in events if isinstance(event, SteppedBack))
-    assert "at step 17: a weight is not a number" in back.why
+    rollback = next(event for event in events if isinstance(event, RolledBack))
+    assert "at step 17: a weight is not a finite number" in rollback.cause
     assert last_event(events).step == 30

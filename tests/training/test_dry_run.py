@@ -40,12 +40,12 @@ class Trainer:
         ([10, 50, 50], 1 + 1),  # a single call takes longer than the probe
     ],
 )
-def test_the_time_per_step_is_that_of_many_steps_in_a_call(
+def test_the_time_per_step_is_a_mean_over_all_steps_of_the_probe(
     monkeypatch: pytest.MonkeyPatch, counts: list[int], calls: int
 ) -> None:
     clock = Clock()
     trainer = Trainer(clock, counts)
     monkeypatch.setattr(dry_run, "time", clock)
-    seconds = dry_run._seconds_a_step(trainer)  # type: ignore[arg-type]
+    seconds = dry_run._seconds_per_step(trainer)  # type: ignore[arg-type]
     assert seconds == pytest.approx(SECONDS_PER_STEP)
     assert trainer.calls == calls

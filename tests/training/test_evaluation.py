@@ -15,7 +15,7 @@ from charrnn.sampling.engines.cuda_graph import GraphWriter
 from charrnn.sampling.engines.eager import TorchWriter
 from charrnn.training import evaluation
 from charrnn.training.evaluation import Evaluator
-from tests.conftest import TINY_MODEL, UNREGULARISED
+from tests.conftest import TINY_MODEL, UNREGULARIZED
 
 HELD_OUT = (np.arange(2500) % 5).astype(np.uint8)
 
@@ -25,8 +25,8 @@ def model() -> CharRNN:
     return CharRNN(TINY_MODEL, Vocabulary("abcde")).initialize(1)
 
 
-def test_a_held_out_loss_that_is_not_finite_is_divergence(model: CharRNN) -> None:
-    evaluator = Evaluator(model, HELD_OUT, UNREGULARISED)
+def test_a_held_out_loss_that_is_not_finite_raises_diverged_error(model: CharRNN) -> None:
+    evaluator = Evaluator(model, HELD_OUT, UNREGULARIZED)
     loss = evaluator.loss(7, threading.Event())
     assert loss is not None
     assert math.isfinite(loss)
@@ -39,11 +39,11 @@ def test_a_held_out_loss_that_is_not_finite_is_divergence(model: CharRNN) -> Non
 def test_a_stop_request_ends_an_evaluation(model: CharRNN) -> None:
     stop = threading.Event()
     stop.set()
-    assert Evaluator(model, HELD_OUT, UNREGULARISED).loss(7, stop) is None
+    assert Evaluator(model, HELD_OUT, UNREGULARIZED).loss(7, stop) is None
 
 
 def test_a_preview_is_a_function_of_seed_and_step(model: CharRNN) -> None:
-    evaluator = Evaluator(model, HELD_OUT, UNREGULARISED)
+    evaluator = Evaluator(model, HELD_OUT, UNREGULARIZED)
     assert len(evaluator.preview(3)) == 240
     assert evaluator.preview(3) == evaluator.preview(3)
     assert evaluator.preview(3) != evaluator.preview(4)
@@ -60,7 +60,7 @@ def test_on_a_gpu_all_previews_share_one_captured_graph(
         return work
 
     monkeypatch.setattr(evaluation, "network_writer", lambda model: GraphWriter(model, capture))
-    evaluator, plain = (Evaluator(model, HELD_OUT, UNREGULARISED) for _ in range(2))
+    evaluator, plain = (Evaluator(model, HELD_OUT, UNREGULARIZED) for _ in range(2))
     first = evaluator.preview(3)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -73,13 +73,13 @@ def test_on_a_gpu_all_previews_share_one_captured_graph(
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_a_preview_uses_the_present_weights(cell: Cell) -> None:
+def test_a_preview_uses_the_current_weights(cell: Cell) -> None:
     model = CharRNN(dataclasses.replace(TINY_MODEL, cell=cell), Vocabulary("abcde")).initialize(1)
-    evaluator = Evaluator(model, HELD_OUT, UNREGULARISED)
+    evaluator = Evaluator(model, HELD_OUT, UNREGULARIZED)
     first = evaluator.preview(3)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(1.5)
     second = evaluator.preview(3)
-    assert second == Evaluator(model, HELD_OUT, UNREGULARISED).preview(3)
+    assert second == Evaluator(model, HELD_OUT, UNREGULARIZED).preview(3)
     assert second != first

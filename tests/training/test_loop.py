@@ -25,23 +25,23 @@ from charrnn.training.step import inputs
 from tests.cli.process import SMALL, program
 from tests.conftest import TINY_MODEL, TINY_TRAINING, VERSE, last_event
 from tests.training.tiny_runs import (
-    EPOCH,
+    STEPS_PER_EPOCH,
     digest,
     tiny,
 )
 
 
-def test_events_tell_the_run(text: Corpus) -> None:
+def test_events_describe_the_run(text: Corpus) -> None:
     events = list(tiny("run", text))
     started = events[0]
     assert isinstance(started, Started)
-    assert started.steps_per_epoch == EPOCH
+    assert started.steps_per_epoch == STEPS_PER_EPOCH
     assert started.horizon == 30
     assert started.training_characters == int(0.9 * len(text.codes))
     assert started.held_out_characters == len(text.codes) - started.training_characters
     steps = [event for event in events if isinstance(event, Step)]
     assert [event.step for event in steps] == list(range(1, 31))
-    assert steps[-1].epoch == round(30 / EPOCH, 6)
+    assert steps[-1].epoch == round(30 / STEPS_PER_EPOCH, 6)
     evaluated = [event for event in events if isinstance(event, Evaluated)]
     assert [event.step for event in evaluated] == [10, 20, 30]
     assert all(len(event.preview) == 240 for event in evaluated)
@@ -66,40 +66,40 @@ def test_events_tell_the_run(text: Corpus) -> None:
     assert rows[2]["val_loss"] is None
 
 
-def test_training_learns(text: Corpus) -> None:
+def test_training_decreases_the_held_out_loss(text: Corpus) -> None:
     events = list(tiny("run", text, max_steps=300, eval_every=100, learning_rate=0.02))
     losses = [event.val_loss for event in events if isinstance(event, Evaluated)]
     assert losses[-1] < 2.0 < np.log(len(text.vocabulary)) - 1
 
 
-def test_two_runs_of_a_seed_are_the_same_and_another_seed_differs(text: Corpus) -> None:
-    for name, seed in (("one", 1), ("again", 1), ("other", 2)):
+def test_runs_with_the_same_seed_are_equal_and_with_another_seed_differ(text: Corpus) -> None:
+    for name, seed in (("first", 1), ("second", 1), ("other", 2)):
         list(tiny(name, text, seed=seed))
-    assert digest(Path("one")) == digest(Path("again"))
-    assert digest(Path("one"))["model"] != digest(Path("other"))["model"]
+    assert digest(Path("first")) == digest(Path("second"))
+    assert digest(Path("first"))["model"] != digest(Path("other"))["model"]
 
 
 def test_the_first_limit_reached_ends_the_run(text: Corpus) -> None:
     by_epochs = last_event(list(tiny("a", text, epochs=1, max_steps=25)))
-    assert (by_epochs.reason, by_epochs.step) == ("epochs", EPOCH)
+    assert (by_epochs.reason, by_epochs.step) == ("epochs", STEPS_PER_EPOCH)
     by_steps = last_event(list(tiny("b", text, epochs=2, max_steps=25)))
     assert (by_steps.reason, by_steps.step) == ("max_steps", 25)
 
 
-def test_a_budget_of_time_ends_the_run_near_it(text: Corpus) -> None:
+def test_a_time_limit_ends_the_run_at_about_that_time(text: Corpus) -> None:
     events = list(tiny("run", text, max_steps=None, max_time=2.0))
     finished = last_event(events)
     assert finished.reason == "max_time"
     assert 1.0 < finished.seconds < 4.0
     first = next(event for event in events if isinstance(event, Evaluated))
-    assert first.step == 0  # from which the first plan is made
+    assert first.step == 0  # the first plan uses its time
     steps = [event for event in events if isinstance(event, Step)]
     assert all(event.horizon for event in steps)
     assert steps[-1].learning_rate < 0.5 * TINY_TRAINING.learning_rate
     assert read_rows(Path("run/metrics.jsonl"))[-1]["val_loss"] is not None
 
 
-def test_patience_ends_a_run_that_no_longer_improves(text: Corpus) -> None:
+def test_patience_ends_a_run_without_improvement(text: Corpus) -> None:
     settings: dict[str, Any] = {
         "learning_rate": 1e-9,
         "average_decay": 0.0,
@@ -132,40 +132,38 @@ def test_a_run_is_saved_after_ten_minutes(text: Corpus, monkeypatch: pytest.Monk
     assert [event.step for event in events if isinstance(event, Saved)] == [1, 2, 3, 4]
 
 
-def test_the_text_held_out_never_reaches_a_batch(
-    text: Corpus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = []
+def test_batches_contain_no_held_out_text(text: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch_codes = []
     plain = Batches
 
-    class Watched(plain):  # type: ignore[misc, valid-type]
+    class RecordedBatches(plain):  # type: ignore[misc, valid-type]
         def __init__(self, codes: Any, *sizes: int) -> None:
             super().__init__(codes, *sizes)
-            seen.append(codes)
+            batch_codes.append(codes)
 
-    monkeypatch.setattr(inputs, "Batches", Watched)
+    monkeypatch.setattr(inputs, "Batches", RecordedBatches)
     list(tiny("run", text, max_steps=1))
-    assert np.array_equal(seen[0], text.codes[: int(0.9 * len(text.codes))])
+    assert np.array_equal(batch_codes[0], text.codes[: int(0.9 * len(text.codes))])
 
 
-def test_streams_begin_an_epoch_blank_and_go_on_from_what_they_read(
+def test_the_state_is_carried_between_steps_and_zero_at_the_start_of_an_epoch(
     text: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blank, plain = list[bool](), CharRNN.forward
+    is_zero, plain = list[bool](), CharRNN.forward
 
-    def watched(self: CharRNN, x_TB: torch.Tensor, state: State, *masks: Any) -> Any:
+    def recorded(self: CharRNN, x_TB: torch.Tensor, state: State, *masks: Any) -> Any:
         if self.training and torch.is_grad_enabled():
-            blank.append(not any(part.any() for part in state.parts_LBH))
+            is_zero.append(not any(part.any() for part in state.parts_LBH))
         return plain(self, x_TB, state, *masks)
 
-    monkeypatch.setattr(CharRNN, "forward", watched)
+    monkeypatch.setattr(CharRNN, "forward", recorded)
     list(tiny("run", text, state_drop=0.0))
-    assert [step for step, each in enumerate(blank) if each] == [0, EPOCH]
+    assert [step for step, zero in enumerate(is_zero) if zero] == [0, STEPS_PER_EPOCH]
 
 
-def test_a_run_goes_on_from_another_and_learns_its_new_characters(text: Corpus) -> None:
+def test_init_from_starts_from_another_run_and_adds_new_characters(text: Corpus) -> None:
     list(tiny("first", text, max_steps=60, learning_rate=0.02))
-    known = load("first")
+    initial = load("first")
     other = Corpus.from_text(VERSE.upper() * 6 + "0123", name="upper")
     config = dataclasses.replace(TINY_TRAINING, max_steps=1, learning_rate=1e-9)
     events = list(train(other, config, out_dir="second", init_from="first"))
@@ -180,19 +178,19 @@ def test_a_run_goes_on_from_another_and_learns_its_new_characters(text: Corpus) 
     assert origin.sha256 == hashlib.sha256(weights).hexdigest()
     tuned = load("second")
     assert tuned.config == TINY_MODEL
-    assert tuned.vocabulary.characters[: len(known.vocabulary)] == known.vocabulary.characters
+    assert tuned.vocabulary.characters[: len(initial.vocabulary)] == initial.vocabulary.characters
     torch.testing.assert_close(
-        tuned.layer_weights(1).weight_hh_GH, known.layer_weights(1).weight_hh_GH
+        tuned.layer_weights(1).weight_hh_GH, initial.layer_weights(1).weight_hh_GH
     )
 
 
-def test_another_shape_than_that_of_the_run_started_from_is_refused(text: Corpus) -> None:
+def test_init_from_with_another_shape_of_the_network_is_an_error(text: Corpus) -> None:
     list(tiny("first", text, max_steps=1))
-    with pytest.raises(ConfigError, match="the run first gives the shape"):
+    with pytest.raises(ConfigError, match="--init-from first determines the shape"):
         list(train(text, TINY_TRAINING, ModelConfig(hidden_size=8), init_from="first"))
 
 
-def test_precision_is_recorded_and_changes_the_result_but_little(text: Corpus) -> None:
+def test_precision_is_recorded_and_changes_the_result_little(text: Corpus) -> None:
     losses = {}
     for precision in ("float32", "bfloat16"):
         events = list(tiny(precision, text, precision=precision, max_steps=10))
@@ -203,30 +201,30 @@ def test_precision_is_recorded_and_changes_the_result_but_little(text: Corpus) -
 
 
 @pytest.mark.parametrize("characters", [1, 2, 5, 12])
-def test_a_text_too_short_is_refused_and_leaves_no_folder(characters: int) -> None:
+def test_a_text_that_is_too_short_is_an_error_and_creates_no_folder(characters: int) -> None:
     with pytest.raises(CorpusError, match="use a longer text"):
         list(train(Corpus.from_text("ab" * characters, name="short"), TINY_TRAINING, TINY_MODEL))
     assert not Path("checkpoints").exists()
 
 
 @pytest.mark.parametrize("characters", [1, 2, 3])
-def test_the_shortest_texts_are_refused_with_default_settings_too(characters: int) -> None:
+def test_texts_that_are_too_short_are_errors_with_default_settings_too(characters: int) -> None:
     with pytest.raises(CorpusError, match="use a longer text"):
         list(train(Corpus.from_text("a" * characters), TrainConfig(device="cpu"), TINY_MODEL))
 
 
-def test_a_device_that_is_not_there_is_refused() -> None:
+def test_a_missing_device_is_an_error() -> None:
     if torch.cuda.is_available():
-        pytest.skip("this machine has one")
+        pytest.skip("this machine has a GPU")
     with pytest.raises(DeviceError, match=r"--device cuda cannot be used: .* use one of: cpu"):
         list(train(config=TrainConfig(device="cuda")))
 
 
-def test_the_first_steps_are_those_of_earlier_versions(text: Corpus) -> None:
-    """A failure means that a seed now gives another run.
+def test_the_first_losses_match_those_of_earlier_versions(text: Corpus) -> None:
+    """Check the first losses. A failure means that the same seed now gives another run.
 
-    If the change that caused it is meant to (a new default, another order of random numbers), take
-    the losses printed below as the new ones and note it in the CHANGELOG; if not, it is a bug.
+    If this is intended (a new default, another order of random numbers), replace the losses below
+    by the new ones and note it in the CHANGELOG. If it is not intended, it is a bug.
     """
     events = list(tiny("run", text, max_steps=4))
     losses = [event.train_loss for event in events if isinstance(event, Step)]
@@ -236,7 +234,7 @@ def test_the_first_steps_are_those_of_earlier_versions(text: Corpus) -> None:
 GOLDEN_LOSSES = [3.663803, 3.727294, 3.671269, 3.588238]
 
 
-def test_the_config_on_disk_is_resolved(text: Corpus) -> None:
+def test_the_config_on_disk_has_all_settings(text: Corpus) -> None:
     list(train(text, TrainConfig(max_steps=1, device="cpu"), TINY_MODEL, out_dir="run"))
     training = json.loads(Path("run/config.json").read_text("utf-8"))["training"]
     optional = {"epochs", "max_time", "save_every"}
@@ -244,11 +242,11 @@ def test_the_config_on_disk_is_resolved(text: Corpus) -> None:
     assert training["device"] == "cpu"
 
 
-def test_finished_names_the_run(finished: Finished) -> None:
+def test_the_finished_event_has_the_run(finished: Finished) -> None:
     assert finished.run.path == Path("checkpoints/verse")
 
 
-def test_same_seed_same_bytes_whatever_the_hash_seed(text_file: Path) -> None:
+def test_the_weights_do_not_depend_on_the_hash_seed(text_file: Path) -> None:
     digests = set()
     for seed in ("1", "2"):
         process = program(

@@ -38,7 +38,7 @@ def test_a_row_holds_means_over_the_steps_since_the_last_row() -> None:
     assert (second["val_loss"], second["preview"]) == (1.5, "and so")
 
 
-def test_only_the_writer_touches_the_file_but_all_start_a_new_row() -> None:
+def test_a_process_other_than_rank_zero_writes_no_file() -> None:
     recorder = MetricsRecorder(PATH, is_writer=False)
     progress = after_two_steps(recorder)
     recorder.write_row(progress)
@@ -47,14 +47,14 @@ def test_only_the_writer_touches_the_file_but_all_start_a_new_row() -> None:
     assert recorder.add_step(characters=10, seconds=1.0) == 10
 
 
-def test_discarded_steps_do_not_count() -> None:
+def test_a_reset_discards_the_measured_steps() -> None:
     recorder = MetricsRecorder(PATH, is_writer=True)
     after_two_steps(recorder)
-    recorder.discard()
+    recorder.reset()
     assert recorder.add_step(characters=10, seconds=2.0) == 5
 
 
-def test_rows_after_a_step_are_dropped() -> None:
+def test_drop_rows_after_removes_the_rows_of_later_steps() -> None:
     recorder = MetricsRecorder(PATH, is_writer=True)
     progress = Progress(budget=Budget(max_steps=30))
     for _ in range(4):

@@ -16,7 +16,12 @@ from charrnn.training import evaluation
 from charrnn.training.events import Evaluated, Event, Started, Step
 from charrnn.training.loop import resume, train
 from tests.conftest import TINY_MODEL, TINY_TRAINING, last_event
-from tests.training.tiny_runs import assert_same_but_for_the_steps_kept, digest, stopped_after, tiny
+from tests.training.tiny_runs import (
+    assert_same_run_apart_from_kept_checkpoints,
+    digest,
+    stop_after,
+    tiny,
+)
 
 
 # 3: the end of the warm-up; 5: a row; 10 and 20: evaluations; 23: the end of an epoch.
@@ -24,28 +29,30 @@ from tests.training.tiny_runs import assert_same_but_for_the_steps_kept, digest,
 def test_resume_matches_the_uninterrupted_run(text: Corpus, step: int) -> None:
     list(tiny("whole", text))
     stop = threading.Event()
-    events = stopped_after(tiny("parts", text, stop), stop, step)
+    events = stop_after(tiny("parts", text, stop), stop, step)
     assert last_event(events).reason == "stopped"
     assert last_event(events).step == step
     assert last_event(list(resume("parts"))).reason == "max_steps"
-    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+    assert_same_run_apart_from_kept_checkpoints(Path("parts"), Path("whole"))
 
 
 @pytest.mark.parametrize("step", [10, 20, 30])
 def test_a_stop_during_an_evaluation_repeats_it_first(
     text: Corpus, step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scoring, "_CHUNK", 16)  # several chunks, so that there is a between
+    monkeypatch.setattr(
+        scoring, "_CHUNK", 16
+    )  # several chunks, so that a stop can come between two
     list(tiny("whole", text))
     stop, nats, events = threading.Event(), scoring._nats, list[Event]()
 
-    def stopping(*arguments: Any) -> Any:
+    def request_stop(*arguments: Any) -> Any:
         if isinstance(events[-1], Step) and events[-1].step == step:
             stop.set()
         return nats(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(scoring, "_nats", stopping)
+        patch.setattr(scoring, "_nats", request_stop)
         for event in tiny("parts", text, stop):
             events.append(event)
     assert last_event(events).step == step
@@ -54,7 +61,7 @@ def test_a_stop_during_an_evaluation_repeats_it_first(
     first = next(event for event in resumed if isinstance(event, Step | Evaluated))
     assert isinstance(first, Evaluated)
     assert first.step == step
-    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+    assert_same_run_apart_from_kept_checkpoints(Path("parts"), Path("whole"))
 
 
 def test_rows_written_after_the_checkpoint_are_dropped(text: Corpus) -> None:
@@ -63,19 +70,21 @@ def test_rows_written_after_the_checkpoint_are_dropped(text: Corpus) -> None:
     for event in crashed:
         if isinstance(event, Step) and event.step == 17:
             break
-    crashed.close()  # as a crash would: the newest checkpoint is that of step 10
+    crashed.close()  # like a crash; the newest checkpoint is from step 10
     assert read_rows(Path("parts/metrics.jsonl"))[-1]["step"] == 15
     list(resume("parts"))
     assert digest(Path("parts")) == digest(Path("whole"))
 
 
-def test_the_row_of_an_evaluation_that_a_crash_undid_is_not_kept_twice(
+def test_the_row_of_an_evaluation_before_a_crash_is_written_once(
     text: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     list(tiny("whole", text))
     stop = threading.Event()
     with monkeypatch.context() as patch:
-        patch.setattr(evaluation, "held_out_loss", lambda *_: stop.set())  # as if stopped in it
+        patch.setattr(
+            evaluation, "held_out_loss", lambda *_: stop.set()
+        )  # a stop during the evaluation
         list(tiny("parts", text, stop))
     assert Run.open(Path("parts")).select("last").state["evaluated_step"] is None
     crashed = resume("parts")
@@ -86,8 +95,8 @@ def test_the_row_of_an_evaluation_that_a_crash_undid_is_not_kept_twice(
     assert digest(Path("parts"))["rows"] == digest(Path("whole"))["rows"]
 
 
-def test_a_larger_budget_goes_on_deterministically_and_says_so(text: Corpus) -> None:
-    for name in ("one", "again"):
+def test_a_larger_budget_continues_deterministically_and_is_reported(text: Corpus) -> None:
+    for name in ("first", "second"):
         list(tiny(name, text))
         events = list(resume(name, Budget(max_steps=40)))
         assert isinstance(events[0], Started)
@@ -95,32 +104,32 @@ def test_a_larger_budget_goes_on_deterministically_and_says_so(text: Corpus) -> 
         assert events[0].step == 30
         assert events[0].horizon == 40
         assert last_event(events).step == 40
-    assert digest(Path("one")) == digest(Path("again"))
-    assert Run.open(Path("one")).select("last").state["budget"]["max_steps"] == 40
+    assert digest(Path("first")) == digest(Path("second"))
+    assert Run.open(Path("first")).select("last").state["budget"]["max_steps"] == 40
 
 
-def test_a_new_budget_lasts_through_a_further_stop(text: Corpus) -> None:
-    for name in ("one", "parts"):
+def test_a_new_budget_is_kept_in_later_resumes(text: Corpus) -> None:
+    for name in ("whole", "parts"):
         list(tiny(name, text))
-    list(resume("one", Budget(max_steps=40)))
+    list(resume("whole", Budget(max_steps=40)))
     stop = threading.Event()
-    stopped_after(resume("parts", Budget(max_steps=40), stop=stop), stop, 35)
+    stop_after(resume("parts", Budget(max_steps=40), stop=stop), stop, 35)
     list(resume("parts"))
-    assert_same_but_for_the_steps_kept(Path("parts"), Path("one"))
+    assert_same_run_apart_from_kept_checkpoints(Path("parts"), Path("whole"))
 
 
-def test_a_finished_run_is_not_resumed_without_a_larger_budget(text: Corpus) -> None:
+def test_resume_of_a_finished_run_without_a_larger_budget_is_an_error(text: Corpus) -> None:
     list(tiny("run", text))
-    with pytest.raises(ConfigError, match="finished: it ended at step 30 by its limit max_steps"):
+    with pytest.raises(ConfigError, match="finished: it reached its limit --max-steps at step 30"):
         list(resume("run"))
 
 
-def test_the_last_evaluation_of_a_time_budget_is_due_after_a_resume_too(text: Corpus) -> None:
+def test_the_last_evaluation_of_a_time_limit_is_due_after_a_resume(text: Corpus) -> None:
     stop = threading.Event()
-    stopped_after(tiny("run", text, stop, max_steps=None, max_time=60.0), stop, 7)
+    stop_after(tiny("run", text, stop, max_steps=None, max_time=60.0), stop, 7)
     stopped = Run.open(Path("run")).select("last")
     assert stopped.state["evaluation_seconds"] > 0
-    # An evaluation is taken to need all the time that is left: then none but the last comes next.
+    # If an evaluation needs all the remaining time, the next one must be the last.
     state = {**stopped.state, "evaluation_seconds": 60.0}
     Run.open(Path("run")).save(7, stopped.load("model"), stopped.load("trainer"), state)
     first = next(event for event in resume("run") if isinstance(event, Step | Evaluated))
@@ -135,17 +144,17 @@ def test_other_cells_train_and_resume_exactly(text: Corpus, cell: Any, precision
     config = dataclasses.replace(TINY_TRAINING, precision=precision)
     list(train(text, config, shape, out_dir="whole"))
     stop = threading.Event()
-    stopped_after(train(text, config, shape, out_dir="parts", stop=stop), stop, 13)
+    stop_after(train(text, config, shape, out_dir="parts", stop=stop), stop, 13)
     list(resume("parts"))
     assert digest(Path("parts"))["trainer"] == digest(Path("whole"))["trainer"]
 
 
-# Enough streams for the processor's own engine, and for it to deal them out to two threads.
+# With enough streams, the engine for CPUs is used, and it divides them between two threads.
 @pytest.mark.parametrize(
     ("precision", "batch_size", "threads"),
     [("float32", 32, 1), ("float32", 64, 2), ("bfloat16", 4, 1), ("bfloat16", 64, 2)],
 )
-def test_the_engine_for_processors_trains_and_resumes_exactly(
+def test_the_engine_for_cpus_trains_and_resumes_exactly(
     text: Corpus,
     precision: str,
     batch_size: int,
@@ -170,19 +179,19 @@ def test_the_engine_for_processors_trains_and_resumes_exactly(
     list(tiny("whole", text, **settings))
     assert len(calls) >= 24
     stop = threading.Event()
-    stopped_after(tiny("parts", text, stop, **settings), stop, 5)
+    stop_after(tiny("parts", text, stop, **settings), stop, 5)
     list(resume("parts"))
-    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+    assert_same_run_apart_from_kept_checkpoints(Path("parts"), Path("whole"))
 
 
-def test_a_checkpoint_that_does_not_fit_is_refused(text: Corpus) -> None:
+def test_a_checkpoint_with_a_missing_array_is_an_error(text: Corpus) -> None:
     finished = last_event(list(tiny("run", text)))
     run = finished.run
     newest = run.select("last")
     arrays = newest.load("trainer")
     del arrays["first.output.bias"]
     run.save(newest.step, newest.load("model"), arrays, newest.state)
-    with pytest.raises(CheckpointError, match=r"does not fit what it resumes: output.bias"):
+    with pytest.raises(CheckpointError, match=r"does not match .*: the array output.bias"):
         list(resume("run", Budget(max_steps=40)))
 
 
@@ -193,21 +202,21 @@ def test_resume_is_exact_at_each_of_sixty_steps(text_file: Path, step: int) -> N
     assert TINY_TRAINING.warmup_steps == 5
     list(tiny("whole", text, max_steps=61))
     stop = threading.Event()
-    stopped_after(tiny("parts", text, stop, max_steps=61), stop, step)
+    stop_after(tiny("parts", text, stop, max_steps=61), stop, step)
     list(resume("parts"))
-    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+    assert_same_run_apart_from_kept_checkpoints(Path("parts"), Path("whole"))
 
 
 def test_a_chain_of_ten_resumes_is_exact(text_file: Path) -> None:
     text = Corpus.open(text_file)
     list(tiny("whole", text))
     stop = threading.Event()
-    stopped_after(tiny("parts", text, stop), stop, 2)
+    stop_after(tiny("parts", text, stop), stop, 2)
     for step in (4, 7, 10, 12, 15, 18, 20, 23, 27):
         stop = threading.Event()
-        stopped_after(resume("parts", stop=stop), stop, step)
+        stop_after(resume("parts", stop=stop), stop, step)
     list(resume("parts"))
-    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+    assert_same_run_apart_from_kept_checkpoints(Path("parts"), Path("whole"))
 
 
 def test_a_new_time_limit_before_the_first_step_is_planned_from_the_evaluation(

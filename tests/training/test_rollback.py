@@ -1,4 +1,4 @@
-"""Which checkpoint training returns to after divergence, and with which progress."""
+"""The checkpoint and the progress that training continues from after divergence."""
 
 import dataclasses
 import threading
@@ -13,8 +13,12 @@ from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import MAX_ROLLBACKS, Progress
 from charrnn.runs.run import Run
 from charrnn.training.budget_plan import BudgetPlan
-from charrnn.training.rollback import check_rollbacks_left, rolled_back, select_rollback_checkpoint
-from tests.training.tiny_runs import stopped_after, tiny
+from charrnn.training.rollback import (
+    check_rollbacks_left,
+    progress_after_rollback,
+    select_rollback_checkpoint,
+)
+from tests.training.tiny_runs import stop_after, tiny
 
 
 @pytest.fixture
@@ -37,15 +41,15 @@ def test_training_returns_to_an_evaluated_checkpoint_before_the_step(run: Run) -
     assert select_rollback_checkpoint(run, 20).step == 10
 
 
-def test_a_save_without_an_evaluation_is_passed_over(text: Corpus) -> None:
+def test_a_checkpoint_without_an_evaluation_is_skipped(text: Corpus) -> None:
     stop = threading.Event()
-    stopped_after(tiny("run", text, stop), stop, 15)
+    stop_after(tiny("run", text, stop), stop, 15)
     run = Run.open(Path("run"))
     assert [checkpoint.step for checkpoint in run.checkpoints()] == [10, 15]
     assert select_rollback_checkpoint(run, 16).step == 10
 
 
-def test_a_damaged_checkpoint_is_passed_over(run: Run) -> None:
+def test_a_damaged_checkpoint_is_skipped(run: Run) -> None:
     damage(run.checkpoints()[-1])
     assert select_rollback_checkpoint(run, 21).step == 10
 
@@ -54,7 +58,7 @@ def test_without_a_rollback_point_training_returns_to_the_newest_checkpoint(run:
     assert select_rollback_checkpoint(run, 10).step == 20
 
 
-def test_settings_that_a_resume_may_change_stay(run: Run) -> None:
+def test_settings_that_a_resume_may_change_are_kept(run: Run) -> None:
     checkpoint = run.checkpoints()[0]
     other = dataclasses.replace(run.config.corpus, sha256="0" * 64)
     now = Progress(
@@ -65,19 +69,21 @@ def test_settings_that_a_resume_may_change_stay(run: Run) -> None:
         processes=2,
         corpus=other,
     )
-    restored = rolled_back(now, checkpoint)
+    restored = progress_after_rollback(now, checkpoint)
     assert (restored.budget, restored.horizon, restored.processes) == (now.budget, 99, 2)
     assert restored.corpus == other
     assert (restored.step, restored.rollbacks) == (10, 2)
     assert restored.best_val_loss == Progress.from_checkpoint(checkpoint).best_val_loss
 
 
-def test_after_the_last_rollback_the_error_says_what_to_try(run: Run) -> None:
+def test_the_error_after_the_last_rollback_gives_advice(run: Run) -> None:
     plan = BudgetPlan(run.config.training, steps_per_epoch=23)
     error = DivergedError("training diverged at step 15", 15, 9.0)
     progress = Progress(budget=Budget(max_steps=30), rollbacks=MAX_ROLLBACKS - 1)
     check_rollbacks_left(run, plan, progress, error)
     progress.rollbacks = MAX_ROLLBACKS
-    with pytest.raises(DivergedError, match=r"after 3 times .* --learning-rate 0\.00013 ") as again:
+    with pytest.raises(
+        DivergedError, match=r"returned 3 times .* --learning-rate 0\.00013 "
+    ) as caught:
         check_rollbacks_left(run, plan, progress, error)
-    assert (again.value.step, again.value.loss) == (15, 9.0)
+    assert (caught.value.step, caught.value.loss) == (15, 9.0)

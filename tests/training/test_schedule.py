@@ -8,7 +8,7 @@ from charrnn.training.schedule import average_decay, learning_rate
 CONFIG = TrainConfig(learning_rate=1.0, warmup_steps=10)
 
 
-def test_the_rate_rises_then_falls_to_a_hundredth_at_the_horizon() -> None:
+def test_the_learning_rate_rises_then_falls_to_one_percent_at_the_horizon() -> None:
     rates = [learning_rate(step, 210, CONFIG) for step in range(211)]
     assert rates[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
     assert rates[10] == 1.0
@@ -17,14 +17,14 @@ def test_the_rate_rises_then_falls_to_a_hundredth_at_the_horizon() -> None:
     assert all(later <= earlier for earlier, later in itertools.pairwise(rates[10:]))
 
 
-def test_without_a_horizon_the_rate_stays_up() -> None:
+def test_without_a_horizon_the_learning_rate_stays_at_its_highest() -> None:
     assert learning_rate(10_000, None, CONFIG) == 1.0
 
 
-def test_a_short_run_warms_up_over_a_tenth_of_it() -> None:
+def test_a_short_run_warms_up_during_its_first_tenth() -> None:
     assert learning_rate(1, 20, CONFIG) == 1.0
     assert learning_rate(0, 5, CONFIG) == 1.0
 
 
-def test_the_averages_follow_quickly_at_first() -> None:
+def test_the_decay_of_the_averaged_weights_is_small_at_first() -> None:
     assert [average_decay(step, 0.995) for step in (0, 10, 10_000)] == [0.1, 11 / 20, 0.995]

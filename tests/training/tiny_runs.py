@@ -1,4 +1,4 @@
-"""Tiny runs: started, stopped, and compared."""
+"""Starts, stops and compares tiny runs."""
 
 import dataclasses
 import hashlib
@@ -14,7 +14,7 @@ from charrnn.training.events import Event, Step
 from charrnn.training.loop import train
 from tests.conftest import TINY_MODEL, TINY_TRAINING
 
-EPOCH = 23  # steps in an epoch of the tiny run below, as test_events_tell_the_run checks
+STEPS_PER_EPOCH = 23  # of a tiny run on the fixture `text`
 
 
 def tiny(out_dir: str, corpus: Corpus, stop: threading.Event | None = None, **settings: Any):  # type: ignore[no-untyped-def]
@@ -22,20 +22,20 @@ def tiny(out_dir: str, corpus: Corpus, stop: threading.Event | None = None, **se
     return train(corpus, config, TINY_MODEL, out_dir=out_dir, stop=stop)
 
 
-def stopped_after(events: Iterator[Event], stop: threading.Event, step: int) -> list[Event]:
-    """Follow a run, asking it to stop once it has taken `step`."""
-    seen = []
+def stop_after(events: Iterator[Event], stop: threading.Event, step: int) -> list[Event]:
+    """Consume events, and request a stop after `step`; return the events."""
+    consumed = []
     if step == 0:
         stop.set()
     for event in events:
-        seen.append(event)
+        consumed.append(event)
         if isinstance(event, Step) and event.step == step:
             stop.set()
-    return seen
+    return consumed
 
 
 def digest(run: Path) -> dict[str, Any]:
-    """What must be the same in two runs that are the same: all but the times."""
+    """Return everything that is the same in two equal runs: all values except times."""
     newest = Run.open(run).select("last")
     state = {key: value for key, value in newest.state.items() if "seconds" not in key}
     rows = [
@@ -49,12 +49,12 @@ def digest(run: Path) -> dict[str, Any]:
     return {"state": state, "rows": rows, "steps": _steps(run), **hashes}
 
 
-def assert_same_but_for_the_steps_kept(parts: Path, whole: Path) -> None:
-    """Compare a run that was stopped with one that was not: a stop saves one more checkpoint."""
-    first, second = digest(parts), digest(whole)
+def assert_same_run_apart_from_kept_checkpoints(interrupted: Path, whole: Path) -> None:
+    """Compare an interrupted run with an uninterrupted one, which has one checkpoint less."""
+    first, second = digest(interrupted), digest(whole)
     del first["steps"], second["steps"]
     assert first == second
 
 
 def _steps(run: Path) -> list[str]:
-    return [each.path.name for each in Run.open(run).checkpoints()]
+    return [checkpoint.path.name for checkpoint in Run.open(run).checkpoints()]

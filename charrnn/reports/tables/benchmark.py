@@ -1,10 +1,10 @@
 """The speed comparison as a table."""
 
 from charrnn.console.tables import print_facts, print_table
-from charrnn.training.benchmark import Benchmark
+from charrnn.training.benchmark import BenchmarkResult
 
 
-def print_benchmark(result: Benchmark) -> None:
+def print_benchmark(result: BenchmarkResult) -> None:
     """Print what was measured as a table, and on what."""
     config, cost = result.config, result.quantization
     print_table(

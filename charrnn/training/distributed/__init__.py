@@ -1,4 +1,4 @@
-"""Training in several processes: ranks, the group of processes, the average of gradients.
+"""Training in several processes: ranks, the group of processes, synchronization of gradients.
 
 May import: charrnn.training.clock, charrnn.errors.
 """

@@ -1,7 +1,7 @@
-"""What the processes of a run tell each other, by torch.distributed; one process has none to tell.
+"""Communication between the processes of a run, by torch.distributed.
 
-Every process goes through the same calls in the same order. What depends on a clock, a disk or a
-signal is found out by one process and told to all, so that they never part.
+All processes make the same calls in the same order. If a result depends on a clock, a disk or a
+signal, one process determines it and sends it to the others, so all processes do the same.
 """
 
 import contextlib
@@ -20,88 +20,91 @@ from charrnn.training.distributed.ranks import Ranks
 
 Result = TypeVar("Result")
 
-_PATIENCE = datetime.timedelta(minutes=30)  # for a process that reads a text or evaluates
+_TIMEOUT = datetime.timedelta(minutes=30)  # for a process that reads a text or evaluates
 
 
 class Group:
-    """The processes of one run."""
+    """The processes of one run. A single process communicates with no other one."""
 
     def __init__(self, ranks: Ranks) -> None:
         self.ranks = ranks
-        self.alone = ranks.size == 1
+        self.is_single = ranks.size == 1
+        """Whether the run has one process only."""
 
     @classmethod
     @contextlib.contextmanager
-    def joined(cls) -> Iterator["Group"]:
-        """Join the processes that torchrun started; part from them at the end."""
-        group = cls(Ranks.of_environment())
-        if group.alone or dist.is_initialized():
+    def join(cls) -> Iterator["Group"]:
+        """Join the group of processes that torchrun started; leave it at the end of the block."""
+        group = cls(Ranks.from_environment())
+        if group.is_single or dist.is_initialized():
             yield group
             return
         if torch.cuda.is_available():
             torch.cuda.set_device(group.ranks.local_rank % torch.cuda.device_count())
-        # Not every build of torch has these, and one process needs none.
+        # Imported here: not every build of torch has these modules.
         from torch.distributed.distributed_c10d import PrefixStore
         from torch.distributed.rendezvous import rendezvous
 
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         with _translate_errors():
-            # Started anew, torchrun's processes may meet in the store of those that ended, whose
-            # addresses are there still: so each attempt has names of its own.
-            store, rank, size = next(rendezvous("env://", timeout=_PATIENCE))
+            # After a restart, the store can still hold the addresses of the processes that ended.
+            # A prefix for each restart keeps these addresses apart from the new ones.
+            store, rank, size = next(rendezvous("env://", timeout=_TIMEOUT))
             store = PrefixStore(f"attempt-{group.ranks.restarts}", store)
             dist.init_process_group(
-                backend, store=store, rank=rank, world_size=size, timeout=_PATIENCE
+                backend, store=store, rank=rank, world_size=size, timeout=_TIMEOUT
             )
         try:
             yield group
         finally:
-            with contextlib.suppress(RuntimeError):  # another process is gone already
+            with contextlib.suppress(RuntimeError):  # another process has ended already
                 dist.destroy_process_group()
-            gc.collect()  # gloo's threads end with the last reference: Python must not end first
+            # gloo's threads end with the last reference to the group. They must end before Python.
+            gc.collect()
 
     def on_rank_zero(self, work: Callable[[], Result]) -> Result:
-        """Let the first process do something; return its result, or raise its error, in all.
+        """Call `work` in the process of rank zero; return its result in all processes.
 
-        The result must be plain data; those of other processes are copies.
+        If it raises a `CharrnnError`, all processes raise that error. The result must be plain
+        data: the other processes get copies.
         """
-        if self.alone:
+        if self.is_single:
             return work()
-        told: list[Any] = [None, None]
-        if self.ranks.leads:
+        outcome: list[Any] = [None, None]  # the result, the error
+        if self.ranks.is_rank_zero:
             try:
-                told[0] = work()
+                outcome[0] = work()
             except CharrnnError as error:
-                told[1] = error
+                outcome[1] = error
         with _translate_errors():
-            dist.broadcast_object_list(told, src=0)
-        if told[1] is not None:
-            told[1].reported_by_rank_zero = not self.ranks.leads
-            raise told[1]
-        result: Result = told[0]
+            dist.broadcast_object_list(outcome, src=0)
+        if outcome[1] is not None:
+            outcome[1].reported_by_rank_zero = not self.ranks.is_rank_zero
+            raise outcome[1]
+        result: Result = outcome[0]
         return result
 
     def rank_zero_context(
         self, context: Callable[[], contextlib.AbstractContextManager[None]]
     ) -> contextlib.AbstractContextManager[None]:
-        """Return a context that only the first process enters; the others enter an empty one."""
-        return context() if self.ranks.leads else contextlib.nullcontext()
+        """Return `context()` in the process of rank zero, and an empty context in the others."""
+        return context() if self.ranks.is_rank_zero else contextlib.nullcontext()
 
     def all_reduce(self, tensors: Sequence[Tensor]) -> None:
-        """Put the sum over all processes in the place of each tensor; the same bits in all."""
-        if self.alone:
+        """Replace each tensor, in place, by its sum over all processes; the same bits in all."""
+        if self.is_single:
             return
-        flat = torch.cat([each.reshape(-1) for each in tensors])
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
         with _translate_errors():
             dist.all_reduce(flat)
         first = 0
-        for each in tensors:
-            each.copy_(flat[first : first + each.numel()].view_as(each))
-            first += each.numel()
+        for tensor in tensors:
+            tensor.copy_(flat[first : first + tensor.numel()].view_as(tensor))
+            first += tensor.numel()
 
     def all_gather(self, part: Tensor, dim: int) -> Tensor:
-        """Return the parts of all processes, in their order, put together along a dimension."""
-        if self.alone:
+        """Return the parts of all processes, in the order of ranks, concatenated along `dim`."""
+        if self.is_single:
             return part
         parts = [torch.empty_like(part) for _ in range(self.ranks.size)]
         with _translate_errors():
@@ -109,18 +112,19 @@ class Group:
         return torch.cat(parts, dim)
 
 
-ALONE = Group(Ranks())
-"""A single process, which has nobody to tell."""
+SINGLE_PROCESS = Group(Ranks())
+"""The group of a run with one process."""
 
 
 @contextlib.contextmanager
 def _translate_errors() -> Iterator[None]:
-    """Turn the failure of another process, or of the way to it, into an error of charrnn's."""
+    """Raise `GroupError` if another process failed or the connection to it failed."""
     try:
         yield
     except (RuntimeError, ValueError) as error:
         reason = re.sub(r"^\[[^\]]*\] ", "", str(error)).partition(". ")[0].partition("\n")[0]
         raise GroupError(
-            f"another process of this run has ended or cannot be reached ({reason}): what was "
-            "saved is kept; start all of them again to go on from there"
+            f"another process of this run has ended or cannot be reached ({reason}): saved "
+            "checkpoints are not affected; start all processes again to continue from the newest "
+            "checkpoint"
         ) from None

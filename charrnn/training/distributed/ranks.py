@@ -1,4 +1,4 @@
-"""The processes that train one model together, as torchrun starts and names them."""
+"""The rank of this process among the processes of a run, as torchrun sets it."""
 
 import os
 from dataclasses import dataclass
@@ -8,9 +8,10 @@ from charrnn.errors import ConfigError
 
 @dataclass(frozen=True)
 class Ranks:
-    """Which of how many processes this is, and how often all of them were started anew.
+    """The rank of this process, and the number of processes.
 
-    The names are torchrun's: `rank` of all, `local_rank` of those on this machine.
+    As in torchrun, `rank` counts all processes and `local_rank` those of this machine. `restarts`
+    is the number of times that torchrun has restarted the processes.
     """
 
     rank: int = 0
@@ -20,8 +21,8 @@ class Ranks:
     restarts: int = 0
 
     @classmethod
-    def of_environment(cls) -> "Ranks":
-        """Return what torchrun has put into the environment: one process where it has not."""
+    def from_environment(cls) -> "Ranks":
+        """Return the ranks in the environment variables of torchrun; without them, one process."""
         if _number("WORLD_SIZE", 1) < 1 or "RANK" not in os.environ:
             return cls()
         return cls(
@@ -33,21 +34,24 @@ class Ranks:
         )
 
     @property
-    def leads(self) -> bool:
-        """Whether this is the process that writes and shows."""
+    def is_rank_zero(self) -> bool:
+        """Whether this process writes the files and the output of the run."""
         return self.rank == 0
 
-    def share(self, streams: int) -> slice:
-        """Return which of all streams are this process's; raise `ConfigError` if they do not go."""
+    def local_streams(self, streams: int) -> slice:
+        """Return which of all `streams` this process trains on.
+
+        Raises `ConfigError` if they cannot be divided equally among the processes.
+        """
         if streams % self.size:
             fitting = max(1, round(streams / self.size)) * self.size
             raise ConfigError(
-                f"batch_size counts the streams of all processes and must be divisible by their "
-                f"number: {streams} streams do not go among {self.size} processes; give "
-                f"--batch-size {fitting}"
+                f"batch_size is the number of streams of all processes together and must be "
+                f"divisible by the number of processes: {streams} streams cannot be divided among "
+                f"{self.size} processes; use --batch-size {fitting}"
             )
-        own = streams // self.size
-        return slice(self.rank * own, (self.rank + 1) * own)
+        count = streams // self.size
+        return slice(self.rank * count, (self.rank + 1) * count)
 
 
 def _number(name: str, default: int) -> int:

@@ -1,17 +1,17 @@
-"""Training settings that are derived from the corpus, where none were given."""
+"""Default training settings, which depend on the size of the text and on the device."""
 
 import math
 from typing import Any
 
 from charrnn.config.training import ResolvedTrainConfig, TrainConfig
 
-_GPU_SPEED = 10
-"""How many times the characters of a processor a GPU reads: by default in a run, and between two
-evaluations. An H100 trains the default network on about a million characters a second, a hundred
-times as many as two processor cores; other GPUs are slower."""
+_GPU_FACTOR = 10
+"""Relative to a CPU, the number of characters that a GPU reads in a run and between two
+evaluations. An H100 trains the default network on about a million characters per second, a hundred
+times as many as two CPU cores. Other GPUs are slower."""
 
 
-def resolve(
+def resolve_config(
     config: TrainConfig,
     training_characters: int,
     held_out_characters: int,
@@ -20,19 +20,22 @@ def resolve(
     precision: str,
     threads: int,
 ) -> ResolvedTrainConfig:
-    """Derive the settings that are None from the size of the text; keep the others.
+    """Replace the settings that are None by defaults for the text; keep the others.
 
-    `device`, `precision` and `threads` are those that the run computes with.
-    A small text gets few streams and short sequences, so that an epoch still has enough updates,
-    and more dropout, because the network soon memorizes it. A large text gets the opposite. The
-    device only decides how many characters are read, and how often the model is evaluated: a GPU
-    trains the model that a processor trains.
+    The run computes with `device`, `precision` and `threads`. A small text gets few streams and
+    short sequences, so that an epoch has enough updates, and more dropout, because the network
+    overfits sooner. A large text gets the opposite. The device affects only the number of
+    characters that are read and the interval of evaluations: all other settings are the same on a
+    CPU and a GPU.
     """
     characters = max(1, training_characters)
     seq_length = config.seq_length or _seq_length(characters)
     batch_size = config.batch_size or _batch_size(characters, seq_length)
-    characters_per_step, speed = batch_size * seq_length, _GPU_SPEED if device == "cuda" else 1
-    epochs = config.epochs if config.has_limit else _epochs(characters, characters_per_step, speed)
+    characters_per_step = batch_size * seq_length
+    device_factor = _GPU_FACTOR if device == "cuda" else 1
+    epochs = config.epochs
+    if not config.has_limit:
+        epochs = _epochs(characters, characters_per_step, device_factor)
     defaults: dict[str, Any] = {
         "seq_length": seq_length,
         "batch_size": batch_size,
@@ -43,16 +46,16 @@ def resolve(
         "weight_decay": _weight_decay(characters),
         "loss_temperature": _loss_temperature(characters),
         "eval_every": _eval_every(
-            characters, held_out_characters, characters_per_step, epochs, speed
+            characters, held_out_characters, characters_per_step, epochs, device_factor
         ),
     }
-    given = {name: value for name, value in vars(config).items() if value is not None}
+    specified = {name: value for name, value in vars(config).items() if value is not None}
     computed_with = {"device": device, "precision": precision, "threads": threads}
-    return ResolvedTrainConfig(**{**defaults, **given, **computed_with})
+    return ResolvedTrainConfig(**{**defaults, **specified, **computed_with})
 
 
-def _learnt_long(characters: int) -> bool:
-    """Whether a text is read so often that the network must be kept from learning it by heart."""
+def _needs_strong_regularization(characters: int) -> bool:
+    """Return whether a text has so many epochs that the network would overfit without it."""
     return 500_000 <= characters < 5_000_000
 
 
@@ -61,16 +64,16 @@ def _seq_length(characters: int) -> int:
 
 
 def _batch_size(characters: int, seq_length: int) -> int:
-    """Return a power of two: so many streams that an epoch holds enough updates if it can.
+    """Return a power of two that gives an epoch about 450 updates, if possible.
 
-    In four passes through 0.9 million characters, 110, 220 and 440 updates a pass came to 1.71,
-    1.55 and 1.49 nats on the text that follows. At least 16, which a processor needs to compute at
-    its speed, but for texts too short for them.
+    In four epochs on 0.9 million characters, 110, 220 and 440 updates per epoch gave a held-out
+    loss of 1.71, 1.55 and 1.49 nats. The minimum is 16 streams, because a CPU is slow with fewer.
+    Only texts that are too short for 16 streams get fewer.
     """
-    wanted = max(16, characters // (seq_length * 450))
+    preferred = max(16, characters // (seq_length * 450))
     possible = max(1, characters // (seq_length * 8))
-    most = min(wanted, possible, 64)
-    return 1 << (most.bit_length() - 1)
+    limit = min(preferred, possible, 64)
+    return 1 << (limit.bit_length() - 1)
 
 
 def _dropout(characters: int) -> float:
@@ -78,46 +81,47 @@ def _dropout(characters: int) -> float:
 
 
 def _output_dropout(characters: int) -> float:
-    return 0.4 if _learnt_long(characters) else _dropout(characters)
+    return 0.4 if _needs_strong_regularization(characters) else _dropout(characters)
 
 
 def _weight_drop(characters: int) -> float:
-    """Return DropConnect for texts that are read often enough to gain from it.
+    """Return the DropConnect rate: above zero for texts with enough epochs to benefit.
 
-    On the play, it lost over 8 passes and gained over 12.
+    On the bundled play it increased the held-out loss with 8 epochs and decreased it with 12.
     """
-    return 0.4 if _learnt_long(characters) else 0.0
+    return 0.4 if _needs_strong_regularization(characters) else 0.0
 
 
 def _weight_decay(characters: int) -> float:
-    """Return the decay: over twelve passes through 0.9 million characters, 0.2 beat 0.02."""
-    return 0.2 if _learnt_long(characters) else 0.02
+    """Return the weight decay: 0.2 was better than 0.02 in 12 epochs on 0.9 million characters."""
+    return 0.2 if _needs_strong_regularization(characters) else 0.02
 
 
 def _loss_temperature(characters: int) -> float:
-    """Return a temperature below 1 where a network that drops nothing would be too sure.
+    """Return a temperature below 1 if the network would be overconfident once dropout is off.
 
-    Trained with DropConnect and dropout, it foretold new text best with its logits divided by 1.1
-    (temperature scaling: Guo et al., 2017); trained at 0.9, it need not divide them.
+    After training with DropConnect and dropout, the held-out loss was lowest with the logits
+    divided by 1.1 (temperature scaling: Guo et al., 2017). Training with a loss temperature of 0.9
+    makes that division unnecessary.
     """
-    return 0.9 if _learnt_long(characters) else 1.0
+    return 0.9 if _needs_strong_regularization(characters) else 1.0
 
 
-def _epochs(characters: int, characters_per_step: int, speed: int) -> int:
-    """Return as many passes as a text bears before it is learnt by heart.
+def _epochs(characters: int, characters_per_step: int, device_factor: int) -> int:
+    """Return the number of epochs after which the held-out loss is about lowest.
 
-    Measured with the default network on slices of the bundled play's training part: 79,000
-    characters were foretold best after 8 passes, 30,000 after 12 (350 updates). That larger texts
-    bear more is measured on tinyshakespeare, with 18 passes; the whole play keeps to 8, six minutes
-    on two processor cores. A processor reads at most 18.5 million characters, in under two hours; a
-    GPU reads at most ten times as many, in about three minutes on an H100.
+    Measured with the default network on parts of the bundled play: on 79,000 characters the
+    held-out loss was lowest after 8 epochs, on 30,000 characters after 12 (350 updates). Larger
+    texts need more epochs, as measured on tinyshakespeare (18). The whole play gets 8, which take
+    six minutes on two CPU cores. A CPU reads at most 18.5 million characters, in less than two
+    hours. A GPU reads at most ten times as many, in about three minutes on an H100.
     """
-    passes = max(
+    epochs = max(
         8.0,
         8.0 * math.sqrt(characters / 134_000),
         400 * characters_per_step / characters,
     )
-    return max(1, min(round(passes), speed * 18_500_000 // characters))
+    return max(1, min(round(epochs), device_factor * 18_500_000 // characters))
 
 
 def _eval_every(
@@ -125,15 +129,17 @@ def _eval_every(
     held_out_characters: int,
     characters_per_step: int,
     epochs: int | None,
-    speed: int,
+    device_factor: int,
 ) -> int:
     """Return the steps between evaluations.
 
-    The steps between two evaluations take at least ten seconds on a processor and one second on a
-    fast GPU, and an evaluation takes at most a fifteenth of that. Where the number of epochs is
-    known, a run has at least four evaluations, or one per step if it is shorter.
+    The steps between two evaluations take at least ten seconds on a CPU and one second on a fast
+    GPU, and an evaluation takes at most a fifteenth of that. If the number of epochs is known, a
+    run has at least four evaluations, or one per step in a run of fewer than four steps.
     """
-    steps = max(100_000 * speed, 5 * min(held_out_characters, 1_000_000)) // characters_per_step
+    steps = (
+        max(100_000 * device_factor, 5 * min(held_out_characters, 1_000_000)) // characters_per_step
+    )
     if epochs:
         steps = min(steps, epochs * characters // characters_per_step // 4)
     return max(1, steps)

@@ -1,4 +1,4 @@
-"""A new run, prepared for training."""
+"""Prepares a new run for training."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,23 +22,23 @@ from charrnn.runs.find import find_run, unused_run_path
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.runs.run_config import Origin, RunConfig
-from charrnn.training.distributed.group import ALONE, Group
-from charrnn.training.setup.defaults import resolve
+from charrnn.training.distributed.group import SINGLE_PROCESS, Group
+from charrnn.training.setup.defaults import resolve_config
 from charrnn.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
 class NewRun:
-    """A new run, of which nothing is on the disk yet."""
+    """A new run. Nothing of it is on the disk yet."""
 
     trainer: Trainer
     added_characters: tuple[str, ...] | None
-    """With an initial model: the characters that it did not know."""
+    """With an initial model: the characters that it did not contain."""
 
 
 @dataclass(frozen=True)
 class _InitialModel:
-    """The trained model that a new run starts from, and where it came from."""
+    """The trained model that a new run starts from, and the run that it comes from."""
 
     name: str
     model: CharRNN
@@ -52,7 +52,7 @@ def prepare_new_run(
     *,
     out_dir: str | Path | None = None,
     init_from: str | None = None,
-    group: Group = ALONE,
+    group: Group = SINGLE_PROCESS,
 ) -> NewRun:
     """Prepare a new run; see `charrnn.train` for the arguments.
 
@@ -61,18 +61,18 @@ def prepare_new_run(
     config = config or TrainConfig()
     device, threads = choose_device(config.device), set_threads(config.threads)
     initial = None
-    if group.ranks.leads and init_from is not None:
+    if group.ranks.is_rank_zero and init_from is not None:
         initial = _load_initial(init_from)
         text = text.encode_with_extended(initial.model.vocabulary)
 
-    def settings() -> tuple[Run, tuple[str, ...] | None]:
+    def create_run() -> tuple[Run, tuple[str, ...] | None]:
         path = Path(out_dir) if out_dir is not None else unused_run_path(text.name)
         shape = _shape(model, initial)
         run = Run(path, _run_config(text, config, shape, initial, device, threads))
-        known = len(initial.model.vocabulary) if initial else 0
-        return run, text.vocabulary.characters[known:] if initial else None
+        known_characters = len(initial.model.vocabulary) if initial else 0
+        return run, text.vocabulary.characters[known_characters:] if initial else None
 
-    run, added_characters = group.on_rank_zero(settings)
+    run, added_characters = group.on_rank_zero(create_run)
     vocabulary = Vocabulary(run.config.vocabulary)
     text = text.encode_with_extended(vocabulary)
     check_same_text(text, run.config.corpus)
@@ -84,11 +84,12 @@ def prepare_new_run(
 
 
 def check_same_text(text: Corpus, record: CorpusRecord) -> None:
-    """Raise `CorpusError` unless this process has the text of the process of rank zero."""
+    """Raise `CorpusError` if the process of rank zero has another text; `record` describes it."""
     if text.sha256 != record.sha256:
         raise CorpusError(
             f"the processes of this run read different texts: {text.name} has the SHA-256 "
-            f"{text.sha256} here and {record.sha256} at the first process; give all the same"
+            f"{text.sha256} in this process and {record.sha256} in the process of rank zero; "
+            "use the same text in all processes"
         )
 
 
@@ -103,8 +104,8 @@ def _shape(model: ModelConfig | None, initial: _InitialModel | None) -> ModelCon
         return model or ModelConfig()
     if model not in (None, ModelConfig(), initial.model.config):
         raise ConfigError(
-            f"the run {initial.name} gives the shape of the network, {initial.model.config}: leave "
-            "out --cell, --num-layers, --hidden-size and --forget-bias, or --init-from"
+            f"--init-from {initial.name} determines the shape of the network: omit --cell, "
+            "--num-layers, --hidden-size and --forget-bias, or omit --init-from"
         )
     return initial.model.config
 
@@ -121,7 +122,7 @@ def _run_config(
     training, held_out = text.split(config.val_fraction)
     return RunConfig(
         model=shape,
-        training=resolve(
+        training=resolve_config(
             config,
             len(training),
             len(held_out),
@@ -138,7 +139,7 @@ def _run_config(
 
 
 def _baseline(training: Codes, held_out: Codes, vocabulary_size: int) -> float | None:
-    """Return the loss of a 5-gram model in nats per character, None for a text too short."""
+    """Return the loss of a 5-gram model in nats per character, None if a part is too short."""
     if not len(training) or len(held_out) < 2:
         return None
     return baseline_nats(training, held_out[: LARGEST_EVALUATION + 1], vocabulary_size)

@@ -1,4 +1,4 @@
-"""Opening the text of a run, which a stop request interrupts."""
+"""Opens the text of a run; a stop request interrupts it."""
 
 import threading
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from charrnn.data.progress import ProgressCallback, Reading
 
 
 class _StopRequested(Exception):  # noqa: N818
-    """A stop was requested while a text was read."""
+    """A stop request came while the text was read."""
 
 
 def open_unless_stopped(

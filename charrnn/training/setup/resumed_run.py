@@ -1,4 +1,4 @@
-"""A run that continues from its newest checkpoint, prepared for training."""
+"""Prepares a run that continues from its newest checkpoint."""
 
 import threading
 from dataclasses import dataclass
@@ -27,51 +27,52 @@ from charrnn.training.trainer import Trainer
 
 @dataclass(frozen=True)
 class ResumeRequest:
-    """What was given to continue a run; None means: as in the run."""
+    """The settings of a resume; None means the setting of the run."""
 
     budget: Budget | None = None
     corpus: str | Path | None = None
-    """Where the run's text is now, or another text."""
+    """The current path of the text of the run, or the path of another text."""
     device: str | None = None
     threads: int | None = None
 
 
 @dataclass(frozen=True)
 class ResumedRun:
-    """A run that continues, and what has changed since it stopped."""
+    """A run that continues, and the changes since it stopped."""
 
     trainer: Trainer
     replanned: bool
     """Whether another budget or another text has changed the horizon."""
     notes: tuple[str, ...]
-    """What is different from before, a sentence each."""
+    """The differences from the run before it stopped, one sentence each."""
 
 
 def find_run_to_resume(name: str | None) -> Run:
-    """Open a run; raise `CheckpointError` if it holds a model without the state of training."""
+    """Open a run; raise `CheckpointError` if it contains only the weights of a model."""
     run = find_run(name, allow_bundled=False)
     checkpoints = run.checkpoints()
     if checkpoints and checkpoints[-1].weights_only:
         raise CheckpointError(
-            f"{run.path} is a model to write with, without what training goes on from: begin a "
-            f"run with its weights by `charrnn train --init-from {run.path}`"
+            f"{run.path} contains the weights of a model but not the state of its training, so it "
+            "cannot be resumed: start a new run from these weights with "
+            f"`charrnn train --init-from {run.path}`"
         )
     return run
 
 
-def run_before_restart(ranks: Ranks, out_dir: str | Path | None) -> Run | None:
-    """Return the run that these processes had started before torchrun restarted them."""
+def find_run_before_restart(ranks: Ranks, out_dir: str | Path | None) -> Run | None:
+    """Return the run that these processes started before torchrun restarted them, if any."""
     if not ranks.restarts:
         return None
     if out_dir is None:
         raise ConfigError(
-            "torchrun has started these processes anew, and which run they had begun is not known: "
-            "give its folder by --out-dir from the start"
+            "torchrun has restarted these processes, and their run cannot be found without "
+            "--out-dir: start the training again, and use --out-dir to name the folder of the run"
         )
     try:
         return find_run_to_resume(str(out_dir))
     except CheckpointError:
-        return None  # the processes ended before there was a run
+        return None  # the processes ended before the run was created
 
 
 def prepare_resumed_run(
@@ -83,7 +84,7 @@ def prepare_resumed_run(
 ) -> ResumedRun | None:
     """Restore the newest checkpoint of a run; return None if `stop` is set while the text is read.
 
-    Raises `ConfigError` if the budget is spent already.
+    Raises `ConfigError` if a limit of the budget is already reached.
     """
     config = run.config
     checkpoint = group.on_rank_zero(lambda: run.select("last", ("model", "trainer")))
@@ -129,9 +130,9 @@ def _restore(
         trainer.plan_horizon()
     trainer.restore(checkpoint)
     _check_budget_left(trainer)
-    notes = (_other_text(record, text.record), *text.notes) if is_other_text else ()
+    notes = (_text_note(record, text.record), *text.notes) if is_other_text else ()
     if processes != progress.processes:
-        notes += (_other_processes(processes, progress.processes),)
+        notes += (_processes_note(processes, progress.processes),)
     return ResumedRun(trainer, is_other_budget or is_other_text, notes)
 
 
@@ -140,22 +141,22 @@ def _check_budget_left(trainer: Trainer) -> None:
     reason = trainer.plan.finish_reason(progress)
     if reason:
         raise ConfigError(
-            f"{trainer.run.path} is finished: it ended at step {progress.step:,} by its limit "
-            f"{reason}; to train it further, give a larger limit, such as --epochs "
-            f"{2 * max(1, round(progress.epoch))}"
+            f"{trainer.run.path} is finished: it reached its limit --{reason.replace('_', '-')} at "
+            f"step {progress.step:,}; to train it further, use a larger limit, for example "
+            f"--epochs {2 * max(1, round(progress.epoch))}"
         )
 
 
-def _other_text(before: CorpusRecord, after: CorpusRecord) -> str:
+def _text_note(before: CorpusRecord, after: CorpusRecord) -> str:
     return (
-        f"this is another text than before: SHA-256 {after.sha256} in the place of "
-        f"{before.sha256}; losses on its held-out part are not those of the old one"
+        f"this is another text than before: its SHA-256 is {after.sha256}, not {before.sha256}; "
+        "its held-out losses cannot be compared with the earlier ones"
     )
 
 
-def _other_processes(before: int, now: int) -> str:
+def _processes_note(before: int, now: int) -> str:
     count = "1 process" if now == 1 else f"{now} processes"
     return (
-        f"{count} in the place of {before}: the data and the masks are the same; gradients are "
-        "added up in another order, which rounds them otherwise in the last digits"
+        f"{count} instead of {before}: the data and the dropout masks are the same; gradients are "
+        "added in another order, so their last digits differ"
     )

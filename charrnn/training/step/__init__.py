@@ -1,4 +1,4 @@
-"""One training step: its inputs, eager and as a CUDA graph, the optimizer, and a runner of steps.
+"""One training step: inputs, optimizer, the step itself (eager or as a CUDA graph), its runner.
 
 May import: charrnn.training.{distributed,schedule,clock}, charrnn.model and what is below.
 """

@@ -1,4 +1,4 @@
-"""The inputs of a training step, as a function of its number.
+"""The inputs of a training step, as a function of the number of the step.
 
 Shape suffixes: T steps in time, B streams.
 """
@@ -19,7 +19,7 @@ from charrnn.training.schedule import average_decay
 
 @dataclass(frozen=True)
 class StepInputs:
-    """Everything in which one training step differs from another, on the device of the model."""
+    """All values that differ between training steps, on the device of the model."""
 
     window_TB: Tensor
     """Character codes, (T + 1, B): the step reads all rows but the last and predicts all but the
@@ -28,15 +28,15 @@ class StepInputs:
     """Random bytes of the dropout masks, by the name of the mask."""
     learning_rate: float | Tensor
     ema_weight: float | Tensor
-    """The weight of the new weights in the averaged weights: one minus their decay."""
+    """The share of the new weights in the averaged weights: one minus the decay."""
 
 
 ReadInputs = Callable[[], StepInputs]
-"""Returns the inputs of the step that was loaded last."""
+"""Return the inputs of the step that was loaded last."""
 
 
 class StepInputSource:
-    """Build the inputs of each step for some of the streams: `load` a step, then `read` it."""
+    """Build the inputs of each step, for the streams of one process: call `load`, then `read`."""
 
     def __init__(
         self, codes: Codes, model: CharRNN, config: ResolvedTrainConfig, streams: slice
@@ -46,11 +46,11 @@ class StepInputSource:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches in one pass through the training part."""
+        """The number of batches in one epoch."""
         return self._batches.steps_per_epoch
 
     def starts_epoch(self, step: int) -> bool:
-        """Whether the streams start again at `step`, from the initial state."""
+        """Return whether an epoch starts at `step`, with the initial state of all streams."""
         return self._batches.starts_epoch(step)
 
     def load(self, step: int, learning_rate: float) -> None:

@@ -1,4 +1,4 @@
-"""Training steps, taken one after another and timed."""
+"""Takes training steps one after another, and times them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,57 +13,57 @@ from charrnn.training.step.train_step import TrainStep
 
 
 class StepResult(NamedTuple):
-    """The result of a step."""
+    """The result of a training step."""
 
     train_loss: float
     """In nats per character, over the whole batch."""
     gradient_norm: float
     """Before clipping."""
     duration: float
-    """In seconds; the mean over steps that were started together."""
+    """In seconds; the mean over the steps of one call."""
     seconds: float
     """The training time at the end of the step."""
 
 
 class StepRunner:
-    """Take steps: build their inputs, compute them, and wait for their results."""
+    """Take training steps: build their inputs, compute them, and wait for their results."""
 
     def __init__(
         self, inputs: StepInputSource, train_step: TrainStep, clock: Clock, group: Group
     ) -> None:
         self._inputs, self._train_step, self._clock = inputs, train_step, clock
-        self._is_alone = group.alone
+        self._is_single_process = group.is_single
         self._sync = GradientSync(group, train_step.model.parameters(), clock)
 
     @property
     def is_async(self) -> bool:
-        """Whether a call only starts a step, so that several steps in one call are faster."""
+        """Whether steps run asynchronously, so that several steps in one call are faster."""
         return self._train_step.is_async
 
     def run(
         self, step: int, learning_rates: Sequence[float], stop: bool
     ) -> tuple[list[StepResult], bool]:
-        """Take a step with each learning rate; the first one follows `step` steps.
+        """Take one step for each learning rate, starting after `step` steps.
 
-        `stop` says whether this process was asked to stop. Return the results, and whether any
-        process of the run was asked to stop.
+        `stop` says whether this process got a stop request. Return the results, and whether any
+        process of the run got a stop request.
         """
         start = self._clock.seconds()
         losses_and_norms = [
-            self._start(step + number, learning_rate, stop)
-            for number, learning_rate in enumerate(learning_rates)
+            self._take_step(step + index, learning_rate, stop)
+            for index, learning_rate in enumerate(learning_rates)
         ]
         results = torch.stack(losses_and_norms).tolist()  # waits until the device has finished
-        end = self._clock.seconds() if self._is_alone else self._sync.seconds
+        end = self._clock.seconds() if self._is_single_process else self._sync.seconds
         duration = (end - start) / len(results)
         step_results = [
             StepResult(loss, norm, duration, seconds=start + duration * number)
             for number, (loss, norm) in enumerate(results, start=1)
         ]
-        return step_results, stop if self._is_alone else self._sync.stop_requested
+        return step_results, stop if self._is_single_process else self._sync.stop_requested
 
-    def _start(self, step: int, learning_rate: float, stop: bool) -> torch.Tensor:
-        """Start a step; return its loss and the norm of its gradient."""
+    def _take_step(self, step: int, learning_rate: float, stop: bool) -> torch.Tensor:
+        """Take a step, asynchronously on a GPU; return its loss and its gradient norm."""
         if self._inputs.starts_epoch(step):
             self._train_step.reset_state()
         self._inputs.load(step, learning_rate)

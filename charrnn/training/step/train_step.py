@@ -1,4 +1,4 @@
-"""One training step: it updates the weights, their average and the carried state.
+"""One training step. It updates the weights, their average and the carried state.
 
 Shape suffixes: T steps, B streams, V characters of the vocabulary, L layers, H units.
 """
@@ -25,13 +25,14 @@ Sync = Callable[[Tensor], Tensor]
 
 
 class TrainStep:
-    """A training step, with what it updates: weights, optimizer, averaged weights, carried state.
+    """A training step and everything that it updates.
 
-    The state is that of `streams`, the streams that this process reads; it starts with zeros.
+    These are the weights, the optimizer, the averaged weights, and the carried state of `streams`,
+    the streams of this process. The initial state is zero.
     """
 
     is_async = False
-    """Whether a call only starts a step, so that waiting for each result costs time."""
+    """Whether a call returns before the step has finished."""
 
     def __init__(self, model: CharRNN, config: ResolvedTrainConfig, streams: slice) -> None:
         self.model = model
@@ -42,9 +43,9 @@ class TrainStep:
         self._optimizer = make_optimizer(model, config)
 
     def __call__(self, read_inputs: ReadInputs, sync: Sync) -> Tensor:
-        """Take a step; return the loss in nats per character, and the norm of its gradient.
+        """Take a step; return the loss in nats per character and the gradient norm before clipping.
 
-        On a GPU, nothing here waits for it, except `sync` of several processes.
+        On a GPU, the call does not wait for the result, except in `sync` of several processes.
         """
         return self._compute(read_inputs(), sync)
 
@@ -61,11 +62,11 @@ class TrainStep:
             loss = cross_entropy(logits_NV, y_TB.flatten())
             self._optimizer.zero_grad()
             scale = _loss_scale(y_TB.numel()) if precision == "float16" else 1
-            scaled = loss * scale if scale > 1 else loss
-            scaled.backward()  # type: ignore[no-untyped-call]
+            scaled_loss = loss * scale if scale > 1 else loss
+            scaled_loss.backward()  # type: ignore[no-untyped-call]
         if scale > 1:
-            parameters = self.model.parameters()
-            torch._foreach_div_([each.grad for each in parameters if each.grad is not None], scale)
+            gradients = [parameter.grad for parameter in self.model.parameters()]
+            torch._foreach_div_([grad for grad in gradients if grad is not None], scale)
         loss = sync(loss.detach())
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._config.clip_norm)
         self._optimizer.step()
@@ -81,10 +82,10 @@ class TrainStep:
         for part in self.state.parts_LBH:
             part.zero_()
 
-    def arrays(self, whole_state: State) -> dict[str, Any]:
-        """Return, by name, everything that resuming needs except the averaged weights.
+    def arrays(self, full_state: State) -> dict[str, Any]:
+        """Return everything that a resume needs except the averaged weights, by name.
 
-        `whole_state` is the state of the streams of all processes.
+        `full_state` is the state of the streams of all processes.
         """
         arrays: dict[str, Any] = {}
         for name, parameter in self.model.named_parameters():
@@ -92,46 +93,50 @@ class TrainStep:
             arrays[f"weights.{name}"] = to_array(parameter)
             arrays[f"first.{name}"] = to_array(moments["exp_avg"])
             arrays[f"second.{name}"] = to_array(moments["exp_avg_sq"])
-        for number, part in enumerate(whole_state.parts_LBH):
+        for number, part in enumerate(full_state.parts_LBH):
             arrays[f"state.{number}"] = to_array(part)
         return arrays
 
     @torch.no_grad()
-    def restore(self, model: Arrays, arrays: Arrays, step: int) -> None:
-        """Load the averaged weights `model` and what `arrays` returned after `step` steps.
+    def restore(self, average: Arrays, arrays: Arrays, step: int) -> None:
+        """Load the averaged weights, and the result of `arrays` after `step` steps.
 
-        Raises `CheckpointError` if they do not fit.
+        Raises `CheckpointError` if an array is missing or has another shape.
         """
         groups: dict[str, dict[str, Any]] = {"weights": {}, "first": {}, "second": {}, "state": {}}
         for name, array in arrays.items():
-            group, _, rest = name.partition(".")
-            groups.setdefault(group, {})[rest] = array
-        self.average.set_arrays(model)
+            group, _, name_in_group = name.partition(".")
+            groups.setdefault(group, {})[name_in_group] = array
+        self.average.set_arrays(average)
         self.model.set_arrays(groups["weights"])
         for name, parameter in self.model.named_parameters():
             moments = self._optimizer.state[parameter]
             moments["step"].fill_(step)
             for group, moment in (("first", "exp_avg"), ("second", "exp_avg_sq")):
-                moments[moment].copy_(_fitting(groups[group], name, tuple(parameter.shape)))
+                moments[moment].copy_(_checked_tensor(groups[group], name, tuple(parameter.shape)))
         for number, part in enumerate(self.state.parts_LBH):
             layers, _, units = part.shape
-            whole = (layers, self._config.batch_size, units)
-            part.copy_(_fitting(groups["state"], f"{number}", whole)[:, self._streams])
+            full_shape = (layers, self._config.batch_size, units)
+            full = _checked_tensor(groups["state"], f"{number}", full_shape)
+            part.copy_(full[:, self._streams])
 
 
 def _loss_scale(characters: int) -> int:
-    """Return what float16 gradients are multiplied by, so that small ones are not rounded to zero.
+    """Return the loss scale for float16, which keeps small gradients from being rounded to zero.
 
-    The power of two that makes of the mean loss about the sum: the gradient of a single character's
-    logits is then at most 1, where float16 is at its best (Micikevicius et al., 2018).
+    It is a power of two that makes the mean loss about as large as the sum of losses. The gradient
+    of the logits of one character is then at most 1, where float16 is precise (Micikevicius et al.,
+    2018).
     """
     scale: int = 1 << (characters - 1).bit_length()
     return scale
 
 
-def _fitting(arrays: Arrays, name: str, shape: tuple[int, ...]) -> Tensor:
+def _checked_tensor(arrays: Arrays, name: str, shape: tuple[int, ...]) -> Tensor:
+    """Return the array `name` as a tensor; raise `CheckpointError` unless it has this shape."""
     if name not in arrays or arrays[name].shape != shape:
         raise CheckpointError(
-            f"the checkpoint does not fit what it resumes: {name} should have the shape {shape}"
+            f"the checkpoint does not match the settings of its run: the array {name} is missing "
+            f"or does not have the shape {shape}; `charrnn verify` checks the files of the run"
         )
     return torch.from_numpy(arrays[name])

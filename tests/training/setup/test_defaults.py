@@ -7,27 +7,27 @@ from hypothesis import strategies as st
 
 from charrnn.config.training import FROM_TEXT, Budget, ResolvedTrainConfig, TrainConfig
 from charrnn.runs.find import find_run
-from charrnn.training.setup.defaults import resolve
+from charrnn.training.setup.defaults import resolve_config
 
 TINYSHAKESPEARE = 1_115_394  # characters
 
 
 def resolved(config: TrainConfig, characters: int, device: str = "cpu") -> ResolvedTrainConfig:
-    """Resolve a config for a text of so many characters, a tenth of them held out."""
+    """Resolve a config for a text with this number of characters, a tenth of them held out."""
     training = int(0.9 * characters)
-    return resolve(
+    return resolve_config(
         config, training, characters - training, device=device, precision="float32", threads=1
     )
 
 
 @given(st.integers(1, 10**12))
-def test_every_text_gets_sizes_that_fit_it(characters: int) -> None:
+def test_every_text_gets_a_batch_that_is_smaller_than_the_text(characters: int) -> None:
     config = resolved(TrainConfig(), characters)
     assert config.batch_size * config.seq_length < max(2, int(0.9 * characters))
     assert config.epochs
 
 
-def test_what_was_given_is_kept() -> None:
+def test_specified_settings_are_kept() -> None:
     given_config = TrainConfig(
         batch_size=3,
         seq_length=5,
@@ -40,16 +40,16 @@ def test_what_was_given_is_kept() -> None:
         weight_decay=0.0,
         loss_temperature=2.0,
     )
-    kept = dataclasses.asdict(given_config)
+    specified = dataclasses.asdict(given_config)
     assert dataclasses.asdict(resolved(given_config, 5000)) == {
-        **kept,
+        **specified,
         "device": "cpu",
         "precision": "float32",
         "threads": 1,
     }
 
 
-def test_naming_one_limit_lifts_the_default_of_the_others() -> None:
+def test_specifying_one_limit_removes_the_default_of_the_others() -> None:
     assert resolved(TrainConfig(), 50_000).limits.has_limit
     assert resolved(TrainConfig(max_time=60.0), 50_000).limits == Budget(max_time=60.0)
 
@@ -61,7 +61,7 @@ def test_a_run_of_known_epochs_is_evaluated_four_times() -> None:
     assert unknown.eval_every == 100_000 // (16 * 64)
 
 
-def test_larger_texts_get_more_streams_and_no_endless_training() -> None:
+def test_larger_texts_get_more_streams_and_a_bounded_run() -> None:
     sizes = [resolved(TrainConfig(), n) for n in (20_000, 200_000, 2_000_000)]
     streams = [config.batch_size for config in sizes]
     assert streams == sorted(streams)
@@ -70,15 +70,15 @@ def test_larger_texts_get_more_streams_and_no_endless_training() -> None:
 
 
 @given(st.integers(1, 10**12))
-def test_a_gpu_gets_the_recipe_of_a_processor(characters: int) -> None:
-    processor, gpu = (resolved(TrainConfig(), characters, device) for device in ("cpu", "cuda"))
-    assert processor.epochs is not None
+def test_a_gpu_gets_the_settings_of_a_cpu_apart_from_epochs_and_evaluations(
+    characters: int,
+) -> None:
+    cpu, gpu = (resolved(TrainConfig(), characters, device) for device in ("cpu", "cuda"))
+    assert cpu.epochs is not None
     assert gpu.epochs is not None
-    assert gpu.epochs >= processor.epochs
-    assert gpu.eval_every >= processor.eval_every
-    expected = dataclasses.replace(
-        processor, device="cuda", epochs=gpu.epochs, eval_every=gpu.eval_every
-    )
+    assert gpu.epochs >= cpu.epochs
+    assert gpu.eval_every >= cpu.eval_every
+    expected = dataclasses.replace(cpu, device="cuda", epochs=gpu.epochs, eval_every=gpu.eval_every)
     assert gpu == expected
 
 
@@ -94,10 +94,8 @@ def test_a_gpu_reads_at_most_ten_times_as_many_characters() -> None:
 
 
 def test_a_gpu_is_evaluated_every_million_characters() -> None:
-    processor, gpu = (
-        resolved(TrainConfig(), TINYSHAKESPEARE, device) for device in ("cpu", "cuda")
-    )
-    assert processor.eval_every * processor.characters_per_step > 5 * 111_000
+    cpu, gpu = (resolved(TrainConfig(), TINYSHAKESPEARE, device) for device in ("cpu", "cuda"))
+    assert cpu.eval_every * cpu.characters_per_step > 5 * 111_000
     assert gpu.eval_every == 1_000_000 // gpu.characters_per_step
     large = resolved(TrainConfig(), 10_000_000, "cuda")
     assert large.eval_every == 5 * 1_000_000 // large.characters_per_step
@@ -108,12 +106,12 @@ def test_a_short_run_on_a_gpu_is_evaluated_four_times() -> None:
     assert short.eval_every == 2 * 90_000 // (16 * 64) // 4
 
 
-def test_a_megabyte_is_learnt_as_the_bundled_model_was() -> None:
+def test_defaults_for_a_megabyte_are_the_settings_of_the_bundled_model() -> None:
     bard = find_run("bard").config.training
     training = int(0.9 * TINYSHAKESPEARE)
     held_out = TINYSHAKESPEARE - training
     assert (
-        resolve(
+        resolve_config(
             TrainConfig(),
             training,
             held_out,

@@ -24,11 +24,11 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "CHUNK", 64)
 
 
-def test_without_a_stop_the_text_is_returned(corpus: Corpus) -> None:
+def test_without_a_stop_request_the_text_is_returned(corpus: Corpus) -> None:
     assert open_unless_stopped(lambda report: corpus, None, threading.Event()) is corpus
 
 
-def test_a_stop_raised_during_a_report_ends_the_opening(corpus: Corpus) -> None:
+def test_a_stop_request_interrupts_the_opening(corpus: Corpus) -> None:
     stop, readings = threading.Event(), list[Reading]()
 
     def open_text(report: progress.ProgressCallback) -> Corpus:
@@ -43,7 +43,7 @@ def test_a_stop_raised_during_a_report_ends_the_opening(corpus: Corpus) -> None:
 
 
 @pytest.mark.usefixtures("_small_chunks")
-def test_train_and_resume_report_their_reading_and_yield_no_readings(text_file: Path) -> None:
+def test_train_and_resume_report_progress_by_the_callback_only(text_file: Path) -> None:
     readings = list[Reading]()
     events = list(
         train(str(text_file), TINY_TRAINING, TINY_MODEL, out_dir="run", progress=readings.append)
@@ -75,7 +75,7 @@ def test_a_stop_interrupts_the_reading_of_a_text(text_file: Path, task: str) -> 
 
 
 @pytest.mark.usefixtures("_small_chunks")
-def test_a_stop_interrupts_a_resumed_runs_reading(text_file: Path) -> None:
+def test_a_stop_request_interrupts_the_reading_of_a_resumed_run(text_file: Path) -> None:
     stop = threading.Event()
     list(train(str(text_file), TINY_TRAINING, TINY_MODEL, out_dir="run"))
     before = Run.open(Path("run")).checkpoints()

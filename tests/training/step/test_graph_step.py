@@ -25,7 +25,7 @@ from charrnn.numerics.philox import Launch
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
 from charrnn.training import budget_plan, dry_run, trainer
-from charrnn.training.events import Evaluated, Event, Step, SteppedBack
+from charrnn.training.events import Evaluated, Event, RolledBack, Step
 from charrnn.training.loop import resume, train
 from charrnn.training.setup.new_run import prepare_new_run
 from charrnn.training.step import static_inputs
@@ -34,9 +34,14 @@ from charrnn.training.step.graph_step import GraphedTrainStep
 from charrnn.training.step.inputs import StepInputs
 from charrnn.training.step.optimization import update_average
 from charrnn.training.step.static_inputs import StaticInputSource
-from tests.conftest import TINY_MODEL, TINY_TRAINING, UNREGULARISED, last_event
+from tests.conftest import TINY_MODEL, TINY_TRAINING, UNREGULARIZED, last_event
 from tests.numerics.philox_emulator import build_launch
-from tests.training.tiny_runs import assert_same_but_for_the_steps_kept, digest, stopped_after, tiny
+from tests.training.tiny_runs import (
+    assert_same_run_apart_from_kept_checkpoints,
+    digest,
+    stop_after,
+    tiny,
+)
 
 REGULARIZED: dict[str, Any] = {
     "output_dropout": 0.3,
@@ -123,19 +128,19 @@ def test_masks_that_the_cpu_draws_give_the_same_run(
 def test_a_graphed_run_resumes_exactly(text: Corpus, graphed: Any, step: int) -> None:
     list(tiny("whole", text, **REGULARIZED))
     stop = threading.Event()
-    events = stopped_after(tiny("parts", text, stop, **REGULARIZED), stop, step)
+    events = stop_after(tiny("parts", text, stop, **REGULARIZED), stop, step)
     assert step <= last_event(events).step < step + REGULARIZED["save_every"]
     list(resume("parts"))
-    assert_same_but_for_the_steps_kept(Path("parts"), Path("whole"))
+    assert_same_run_apart_from_kept_checkpoints(Path("parts"), Path("whole"))
 
 
 def test_a_dry_run_writes_no_rows_between_steps(
     text: Corpus, graphed: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    graphed.setattr(dry_run, "_PROBE", 0.0)
+    graphed.setattr(dry_run, "_PROBE_SECONDS", 0.0)
     config = dataclasses.replace(TINY_TRAINING, log_every=2)
     trainer = prepare_new_run(text, config, TINY_MODEL, out_dir=tmp_path / "run").trainer
-    assert dry_run._seconds_a_step(trainer) > 0
+    assert dry_run._seconds_per_step(trainer) > 0
     assert trainer.progress.step > 2
     assert not (tmp_path / "run").exists()
 
@@ -179,9 +184,9 @@ def test_divergence_is_told_of_the_very_step(text: Corpus, graphed: Any) -> None
 
     graphed.setattr(torch.nn.utils, "clip_grad_norm_", clip)
     events: list[Event] = list(tiny("run", text))
-    (back,) = (each for each in events if isinstance(each, SteppedBack))
-    assert "training diverged at step 13:" in back.why
-    assert back.step == 10
+    (rollback,) = (event for event in events if isinstance(event, RolledBack))
+    assert "training diverged at step 13:" in rollback.cause
+    assert rollback.step == 10
     steps = [each.step for each in events if isinstance(each, Step)]
     assert steps == [*range(1, 11), *range(11, 31)]
     assert last_event(events).step == 30
@@ -206,7 +211,7 @@ def test_a_rehearsal_that_fails_leaves_everything_as_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Memory runs out after the optimizer has updated the weights in the second rehearsal."""
-    config = dataclasses.replace(UNREGULARISED, batch_size=4)
+    config = dataclasses.replace(UNREGULARIZED, batch_size=4)
     model = CharRNN(TINY_MODEL, Vocabulary("abcde")).initialize(1)
     train_step = GraphedTrainStep(model, config, slice(0, 4), rehearsed)
     inputs = StepInputs(torch.arange(36).reshape(9, 4) % 5, {}, 0.1, 0.5)
@@ -249,6 +254,6 @@ def test_a_gpu_trains_and_resumes_exactly_by_graphs(
         with monkeypatch.context() as patch:
             patch.setattr(budget_plan, "_CALL_SECONDS", 0.0)  # one step in each call
             events = train(text, config, TINY_MODEL, out_dir=f"parts-{step}", stop=stop)
-            stopped_after(events, stop, step)
+            stop_after(events, stop, step)
         list(resume(f"parts-{step}"))
-        assert_same_but_for_the_steps_kept(Path(f"parts-{step}"), Path("whole"))
+        assert_same_run_apart_from_kept_checkpoints(Path(f"parts-{step}"), Path("whole"))

@@ -1,4 +1,4 @@
-"""Steps in a row: their numbers, their results and their times."""
+"""A sequence of steps: their numbers, results and times."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from charrnn.training.clock import Clock
-from charrnn.training.distributed.group import ALONE
+from charrnn.training.distributed.group import SINGLE_PROCESS
 from charrnn.training.step.inputs import ReadInputs, StepInputs
 from charrnn.training.step.runner import StepRunner
 
@@ -36,7 +36,7 @@ class Inputs:
         return self.inputs
 
 
-class Recorder:
+class RecordingStep:
     """A training step that records its calls."""
 
     is_async = True
@@ -56,9 +56,9 @@ class Recorder:
 
 
 def test_steps_are_taken_in_order_and_share_the_time() -> None:
-    train_step = Recorder()
+    train_step = RecordingStep()
     clock = SteppedClock()
-    runner = StepRunner(Inputs(), train_step, clock, ALONE)  # type: ignore[arg-type]
+    runner = StepRunner(Inputs(), train_step, clock, SINGLE_PROCESS)  # type: ignore[arg-type]
     start = clock.now + 3
     results, stop_requested = runner.run(3, [0.1, 0.2, 0.3], stop=False)
     assert train_step.calls == [(3, 0.1), "reset", (4, 0.2), (5, 0.3)]

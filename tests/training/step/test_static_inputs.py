@@ -22,11 +22,11 @@ from charrnn.training.step import static_inputs
 from charrnn.training.step.inputs import StepInputs, StepInputSource
 from charrnn.training.step.static_inputs import StaticInputSource
 from charrnn.training.step.train_step import TrainStep
-from tests.conftest import TINY_MODEL, UNREGULARISED
+from tests.conftest import TINY_MODEL, UNREGULARIZED
 from tests.numerics.philox_emulator import build_launch
 
 CONFIG: ResolvedTrainConfig = dataclasses.replace(
-    UNREGULARISED,
+    UNREGULARIZED,
     batch_size=6,
     dropout=0.2,
     output_dropout=0.3,
@@ -98,7 +98,7 @@ def fixed_places(inputs: StepInputs, text: str) -> tuple[int, ...]:
 
 
 def test_without_masks_no_kernel_is_compiled() -> None:
-    config = dataclasses.replace(UNREGULARISED, batch_size=6)
+    config = dataclasses.replace(UNREGULARIZED, batch_size=6)
     source = StaticInputSource(CODES, network(), config, STREAMS, refused)
     source.load(3, 0.1)
     assert source.read().mask_bytes == {}

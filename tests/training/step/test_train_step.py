@@ -8,12 +8,12 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
 from charrnn.training.step.inputs import StepInputs
 from charrnn.training.step.train_step import TrainStep
-from tests.conftest import TINY_MODEL, UNREGULARISED
+from tests.conftest import TINY_MODEL, UNREGULARIZED
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
-def test_the_loss_learnt_from_is_that_at_its_temperature(temperature: float) -> None:
-    config = dataclasses.replace(UNREGULARISED, batch_size=4, loss_temperature=temperature)
+def test_the_training_loss_uses_the_loss_temperature(temperature: float) -> None:
+    config = dataclasses.replace(UNREGULARIZED, batch_size=4, loss_temperature=temperature)
     model = CharRNN(TINY_MODEL, Vocabulary("abcde")).initialize(1)
     window_TB = torch.arange(36).reshape(9, 4) % 5
     logits_TBV, _ = model(window_TB[:-1], model.initial_state(4))

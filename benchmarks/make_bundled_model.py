@@ -1,10 +1,10 @@
-"""Make the model that comes with charrnn from a run, and tell what its smaller weights cost.
+"""Make the bundled model from a run, and measure the effect of its 16-bit weights on the loss.
 
-    python benchmarks/bundle.py RUN FOLDER TEXT NAME
+    python benchmarks/make_bundled_model.py RUN FOLDER TEXT NAME
 
-The averaged weights of the run's best checkpoint are kept in 16 bits, without what a run needs to
-be resumed; NAME is the text's in the catalogue. Both are scored on the held-out part of the text
-that the run learnt from.
+FOLDER is the new run folder. It gets the averaged weights of the best checkpoint in 16 bits,
+without the state of training. TEXT is the text that RUN was trained on, NAME its name in the
+catalogue. Both checkpoints are scored on the held-out part of the text.
 """
 
 import dataclasses
@@ -22,10 +22,10 @@ from charrnn.runs.find import find_run
 from charrnn.runs.run import Run
 
 
-def bundle(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
-    """Write a run folder that holds the checkpoint's model alone, in 16 bits."""
+def make_bundled_model(checkpoint: Checkpoint, folder: Path, corpus_name: str) -> Checkpoint:
+    """Write a run folder that contains only the weights of a checkpoint, in 16 bits."""
     config = checkpoint.run.config
-    corpus = dataclasses.replace(config.corpus, name=sys.argv[4], path="")
+    corpus = dataclasses.replace(config.corpus, name=corpus_name, path="")
     run = Run(folder, dataclasses.replace(config, corpus=corpus))
     run.create()
     run.metrics_path.write_bytes(checkpoint.run.metrics_path.read_bytes())
@@ -34,14 +34,15 @@ def bundle(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
 
 
 def main() -> None:
-    """Bundle and print."""
+    """Make the bundled model, and print the losses and the size."""
     checkpoint = find_run(sys.argv[1]).select("best")
     config = checkpoint.run.config
-    bundled = bundle(checkpoint, Path(sys.argv[2]))
+    bundled = make_bundled_model(checkpoint, Path(sys.argv[2]), sys.argv[4])
     corpus = Corpus.reopen(config.corpus, Vocabulary(config.vocabulary), sys.argv[3])
     _, held_out = corpus.split(config.training.val_fraction)
-    for name, each in (("32 bits", checkpoint), ("16 bits", bundled)):
-        print(f"{name}: {score_codes(load_checkpoint(each), held_out).bits_per_char:.6f} bits")
+    for name, scored in (("32 bits", checkpoint), ("16 bits", bundled)):
+        bits = score_codes(load_checkpoint(scored), held_out).bits_per_char
+        print(f"{name}: {bits:.6f} bits per character")
     size = sum(file.stat().st_size for file in bundled.run.path.rglob("*") if file.is_file())
     print(f"{bundled.run.path}: {size:,} bytes")
 

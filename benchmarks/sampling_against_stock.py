@@ -1,13 +1,13 @@
-"""Compare the writing of text with the loop that everyone writes, and with the processor's limit.
+"""Compare sampling with the usual PyTorch loop and with the limit of the CPU.
 
-    python benchmarks/writing.py RUN [CHARACTERS]
+    python benchmarks/sampling_against_stock.py RUN [CHARACTERS]
 
-One text, many texts, a long prompt and the first character; in each part all take turns. The loop
-is an `nn.LSTM` of the run's sizes fed one character at a time, softmax and `multinomial`; the
-others write with the run's best checkpoint, and each must have written its characters. The limits
-are what the products of the forward pass would take at the speed of one large product, and as
-products of as many rows as there are texts. Prints medians, slowest and fastest, and the median
-over rounds of the ratio to the first of each part.
+Measures one text, many texts, a long prompt, and the time to the first character, in turns for all
+contenders. The usual loop feeds an `nn.LSTM` of the same size one character at a time and samples
+with softmax and `multinomial`. charrnn samples with the best checkpoint of the run. The limits are
+the time of all matrix products of the forward pass as one large product, and as products with one
+row per text. Prints the median, lowest and highest speed of all rounds, and the median over rounds
+of the ratio to the first contender of each part.
 """
 
 import subprocess
@@ -15,8 +15,8 @@ import sys
 
 import numpy as np
 import torch
+from timing import ROUNDS, compare
 from torch import nn
-from turns import ROUNDS, compare
 
 from charrnn.config.model import ModelConfig
 from charrnn.model.loading import load_checkpoint
@@ -30,11 +30,11 @@ from charrnn.sampling.engines.interface import Writer
 from charrnn.sampling.engines.selection import writer_of
 from charrnn.sampling.loop import generate
 
-MANY, PROMPT = 64, 3000
+TEXTS, PROMPT_LENGTH = 64, 3000
 
 
 class StockLoop:
-    """Embedding, LSTM, Linear; a step a character."""
+    """The usual PyTorch loop: Embedding, LSTM and Linear, called once per character."""
 
     def __init__(self, shape: ModelConfig, vocabulary_size: int) -> None:
         self._embedding = nn.Embedding(vocabulary_size, shape.hidden_size)
@@ -43,18 +43,18 @@ class StockLoop:
 
     def generate(self, length: int, samples: int = 1) -> int:
         """Generate `length` characters in each sample; return the number of all characters."""
-        codes_1B, state, written = torch.zeros(1, samples, dtype=torch.long), None, []
+        codes_1B, state, generated = torch.zeros(1, samples, dtype=torch.long), None, []
         with torch.inference_mode():
             for _ in range(length):
                 output_1BH, state = self._layers(self._embedding(codes_1B), state)
                 p_BV = torch.softmax(self._output(output_1BH[0]) / 0.8, dim=1)
                 codes_1B = torch.multinomial(p_BV, 1).T
-                written += codes_1B[0].tolist()
-        return len(written)
+                generated += codes_1B[0].tolist()
+        return len(generated)
 
 
 class ForwardProducts:
-    """As much multiplication as a forward pass over some characters takes, in one large product."""
+    """One large product with as many operations as a forward pass over some characters."""
 
     def __init__(self, shape: ModelConfig, vocabulary_size: int, characters: int) -> None:
         units, layers = shape.hidden_size, shape.num_layers
@@ -65,15 +65,15 @@ class ForwardProducts:
         self._characters = characters
 
     def multiply(self) -> int:
-        """Return how many characters this was the work for."""
+        """Compute the products; return the number of characters that need them."""
         torch.mm(self._left, self._right, out=self._result)
         return self._characters
 
 
 class StepProducts:
-    """The same multiplication as it falls to a step: products of as many rows as there are texts.
+    """The products of a forward pass, one step after another, with one row per text.
 
-    A step waits for the characters that the last one drew, so that no product can have more rows.
+    A step needs the characters that the step before it sampled, so no product can have more rows.
     """
 
     def __init__(self, shape: ModelConfig, samples: int, length: int) -> None:
@@ -84,7 +84,7 @@ class StepProducts:
         self._rows, self._length = torch.randn(samples, units), length
 
     def multiply(self) -> int:
-        """Return how many characters this was the work for."""
+        """Compute the products; return the number of characters that need them."""
         with torch.inference_mode():
             for _ in range(self._length):
                 for product in self._products:
@@ -93,24 +93,24 @@ class StepProducts:
 
 
 def stock_loop(checkpoint: Checkpoint) -> StockLoop:
-    """Return the stock loop at the sizes of a checkpoint's model."""
+    """Return the usual loop with the sizes of the model of a checkpoint."""
     config = checkpoint.run.config
     return StockLoop(config.model, len(config.vocabulary))
 
 
-def characters_of(writer: Writer, length: int, samples: int = 1) -> int:
-    """Write; return how many characters were written."""
+def generate_characters(writer: Writer, length: int, samples: int = 1) -> int:
+    """Generate text; return the number of characters."""
     return sum(map(len, generate(writer, "a", length=length, num_samples=samples, seed=1)))
 
 
-def first_character(run: str) -> int:
-    """Start `charrnn sample`; return once a byte of its text has come."""
+def sample_first_character(run: str) -> int:
+    """Start `charrnn sample`; return the number of bytes, 1, after the first byte of its text."""
     command = [sys.executable, "-m", "charrnn", "sample", run, "-s", "1", "-n", "2000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout
-        came = len(process.stdout.read(1))
+        bytes_read = len(process.stdout.read(1))
         process.kill()
-    return came
+    return bytes_read
 
 
 def import_torch() -> int:
@@ -120,47 +120,49 @@ def import_torch() -> int:
 
 
 def compare_one_text(checkpoint: Checkpoint, length: int) -> None:
-    """Compare the writing of one text."""
-    compile_for_later()  # else the first part would begin with the plain loop
+    """Compare the speed of sampling one text."""
+    compile_for_later()  # without it, sampling would start with the numpy loop
     stock = stock_loop(checkpoint)
-    one = writer_of(checkpoint, device="cpu")
+    int8 = writer_of(checkpoint, device="cpu")
     network = writer_of(checkpoint, device="cpu", precision="float32")
     compare(
         f"One text of {length:,} characters",
         length,
         {
             "stock loop": lambda: stock.generate(length),
-            "charrnn, 8-bit weights": lambda: characters_of(one, length),
-            "charrnn, float32": lambda: characters_of(network, length),
+            "charrnn, 8-bit weights": lambda: generate_characters(int8, length),
+            "charrnn, float32": lambda: generate_characters(network, length),
         },
     )
 
 
 def compare_many_texts(checkpoint: Checkpoint) -> None:
-    """Compare the writing of many texts with each other and with the limits of the processor."""
+    """Compare the speed of sampling many texts, also with the limits of the CPU."""
     config, length = checkpoint.run.config, 100
     stock = stock_loop(checkpoint)
     network = writer_of(checkpoint, device="cpu", precision="float32")
-    limit = ForwardProducts(config.model, len(config.vocabulary), MANY * length)
-    steps = StepProducts(config.model, MANY, length)
+    limit = ForwardProducts(config.model, len(config.vocabulary), TEXTS * length)
+    steps = StepProducts(config.model, TEXTS, length)
     compare(
-        f"{MANY} texts of {length} characters",
-        MANY * length,
+        f"{TEXTS} texts of {length} characters",
+        TEXTS * length,
         {
             "limit: one large product": limit.multiply,
-            f"limit: products of {MANY} rows": steps.multiply,
-            "charrnn": lambda: characters_of(network, length, MANY),
-            "stock loop": lambda: stock.generate(length, MANY),
+            f"limit: products of {TEXTS} rows": steps.multiply,
+            "charrnn": lambda: generate_characters(network, length, TEXTS),
+            "stock loop": lambda: stock.generate(length, TEXTS),
         },
     )
 
 
 def compare_prompts(checkpoint: Checkpoint) -> None:
-    """Compare the reading of a long prompt."""
-    one = writer_of(checkpoint, device="cpu")
+    """Compare the speed of reading a long prompt."""
+    int8 = writer_of(checkpoint, device="cpu")
     network = writer_of(checkpoint, device="cpu", precision="float32")
     forward = TorchWriter(load_checkpoint(checkpoint, "cpu"))
-    prompt = np.arange(PROMPT, dtype=np.uint8) % np.uint8(len(checkpoint.run.config.vocabulary))
+    prompt = np.arange(PROMPT_LENGTH, dtype=np.uint8) % np.uint8(
+        len(checkpoint.run.config.vocabulary)
+    )
 
     def read(writer: Writer) -> int:
         writer.read(prompt)
@@ -173,12 +175,12 @@ def compare_prompts(checkpoint: Checkpoint) -> None:
         return len(prompt)
 
     compare(
-        f"A prompt of {PROMPT:,} characters",
-        PROMPT,
+        f"A prompt of {PROMPT_LENGTH:,} characters",
+        PROMPT_LENGTH,
         {
-            "a step a character, float32": read_by_steps,
-            "torch's forward pass": lambda: read(forward),
-            "charrnn, 8-bit weights": lambda: read(one),
+            "one step per character, float32": read_by_steps,
+            "forward pass of the network": lambda: read(forward),
+            "charrnn, 8-bit weights": lambda: read(int8),
         },
     )
 
@@ -194,9 +196,9 @@ def main() -> None:
     compare_many_texts(checkpoint)
     compare_prompts(checkpoint)
     compare(
-        "The first character: whole processes",
+        "The first character, in a new process",
         1,
-        {"import torch": import_torch, "charrnn sample": lambda: first_character(run)},
+        {"import torch": import_torch, "charrnn sample": lambda: sample_first_character(run)},
     )
 
 

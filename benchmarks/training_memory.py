@@ -1,9 +1,10 @@
-"""Compare the peak memory of a training process with that of a stock trainer.
+"""Compare the peak memory of training in charrnn and in stock PyTorch.
 
-    python benchmarks/memory.py tinyshakespeare.txt
+    python benchmarks/training_memory.py tinyshakespeare.txt
 
-Each trainer is a process of its own: `charrnn train`, and one of Embedding, `nn.LSTM`, Linear,
-AdamW and clipping, both with 64 streams x 128 characters in float32, both without dropout.
+One process runs `charrnn train`. The other one trains the usual PyTorch model: Embedding,
+`nn.LSTM`, Linear, AdamW and gradient clipping. Both use 64 streams x 128 characters, float32 and no
+dropout.
 """
 
 import subprocess
@@ -20,7 +21,7 @@ from torch import nn
 
 text = Path(sys.argv[1]).read_text("utf-8")
 characters = sorted(set(text))
-codes = torch.tensor([characters.index(each) for each in text])
+codes = torch.tensor([characters.index(character) for character in text])
 embedding, layers = nn.Embedding(len(characters), 512), nn.LSTM(512, 512, 3)
 output = nn.Linear(512, len(characters))
 modules = nn.ModuleList([embedding, layers, output])
@@ -38,17 +39,17 @@ for step in range({STEPS}):
 """
 
 
-def peak(*arguments: str) -> float:
+def peak_memory(*arguments: str) -> float:
     """Return the peak memory of a Python process, in MB."""
-    watcher = (
+    program = (
         "import resource, subprocess, sys; "
         "subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, "
         "stderr=subprocess.DEVNULL); "
         "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
     )
-    command = [sys.executable, "-c", watcher, sys.executable, *arguments]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    kilobytes = int(done.stdout) / (1024 if sys.platform == "darwin" else 1)
+    command = [sys.executable, "-c", program, sys.executable, *arguments]
+    process = subprocess.run(command, check=True, capture_output=True, text=True)
+    kilobytes = int(process.stdout) / (1024 if sys.platform == "darwin" else 1)
     return kilobytes / 1024
 
 
@@ -57,13 +58,13 @@ def main() -> None:
     corpus = sys.argv[1]
     sizes = ["--batch-size", "64", "--seq-length", "128", "--dropout", "0"]
     with tempfile.TemporaryDirectory() as folder:
-        ours = peak(
+        charrnn = peak_memory(
             *("-m", "charrnn", "train", corpus, "-o", str(Path(folder) / "run")),
             *("--max-steps", str(STEPS), "--eval-every", str(STEPS), "--precision", "float32"),
             *sizes,
         )
-    stock = peak("-c", STOCK, corpus)
-    print(f"charrnn train {ours:,.0f} MB, stock {stock:,.0f} MB, ratio {ours / stock:.2f}")
+    stock = peak_memory("-c", STOCK, corpus)
+    print(f"charrnn train {charrnn:,.0f} MB, stock {stock:,.0f} MB, ratio {charrnn / stock:.2f}")
 
 
 if __name__ == "__main__":
