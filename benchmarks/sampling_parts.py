@@ -33,12 +33,12 @@ from charrnn.numerics.processor import processor_name
 from charrnn.numerics.threads import set_threads
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.find import BUNDLED, find_run
-from charrnn.sampling.engines.eager import TorchWriter
+from charrnn.sampling.engines.eager import EagerEngine
 from charrnn.sampling.engines.int8 import compiled_loop, matmul
-from charrnn.sampling.engines.int8.engine import QuantizedWriter
+from charrnn.sampling.engines.int8.engine import Int8Engine
 from charrnn.sampling.engines.int8.numpy_loop import PlainLoop
-from charrnn.sampling.engines.interface import Writer
-from charrnn.sampling.engines.packed import PackedWriter
+from charrnn.sampling.engines.interface import SamplingEngine
+from charrnn.sampling.engines.packed import PackedEngine
 from charrnn.sampling.loop import generate
 from charrnn.sampling.novelty import LONG, novelty
 
@@ -77,7 +77,7 @@ def with_generic_products(folder: str) -> ModuleType:
     return module
 
 
-def characters(engine: Writer, length: int, samples: int = 1) -> int:
+def characters(engine: SamplingEngine, length: int, samples: int = 1) -> int:
     """Generate; return how many characters were generated."""
     return sum(map(len, generate(engine, "a", length=length, num_samples=samples, seed=1)))
 
@@ -87,14 +87,14 @@ def one_text(checkpoint: Checkpoint, folder: str) -> None:
     config = checkpoint.run.config
     arrays, vocabulary = checkpoint.load("model"), Vocabulary(config.vocabulary)
 
-    def engine(make_loop: Callable[[Any], Any]) -> Writer:
+    def engine(make_loop: Callable[[Any], Any]) -> SamplingEngine:
         line_start = config.corpus.line_start
-        return QuantizedWriter(arrays, config.model, vocabulary, line_start, make_loop)
+        return Int8Engine(arrays, config.model, vocabulary, line_start, make_loop)
 
     generic = with_generic_products(folder)
-    engines: dict[str, Writer] = {
-        "eager: the network, a call per character": TorchWriter(load_checkpoint(checkpoint, "cpu")),
-        "packed float32 weights": PackedWriter(load_checkpoint(checkpoint, "cpu")),
+    engines: dict[str, SamplingEngine] = {
+        "eager: the network, a call per character": EagerEngine(load_checkpoint(checkpoint, "cpu")),
+        "packed float32 weights": PackedEngine(load_checkpoint(checkpoint, "cpu")),
         "8-bit weights, numpy": engine(PlainLoop),
         "compiled, products by LLVM, one core": engine(lambda w: generic.CompiledLoop(w, False)),
         "compiled, AVX2 products, one core": engine(lambda w: compiled_loop.CompiledLoop(w, False)),
@@ -107,9 +107,9 @@ def one_text(checkpoint: Checkpoint, folder: str) -> None:
 
 def many_texts(checkpoint: Checkpoint) -> None:
     """Compare the engines for many texts."""
-    engines: dict[str, Writer] = {
-        "eager: the network": TorchWriter(load_checkpoint(checkpoint, "cpu")),
-        "packed weights, compiled gates": PackedWriter(load_checkpoint(checkpoint, "cpu")),
+    engines: dict[str, SamplingEngine] = {
+        "eager: the network": EagerEngine(load_checkpoint(checkpoint, "cpu")),
+        "packed weights, compiled gates": PackedEngine(load_checkpoint(checkpoint, "cpu")),
     }
     runs = {
         name: functools.partial(characters, each, MANY_LENGTH, MANY)

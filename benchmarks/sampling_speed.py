@@ -2,8 +2,8 @@
 
     python benchmarks/sampling_speed.py [--device cuda] [--texts 1 64 4096] [--length N] [--run RUN]
 
-"engine" is `GraphWriter.sample_block` alone, one block after another. "generate" is the call that a
-user makes. Prints the median over rounds, in characters of all texts per second. On a processor a
+"engine" is `CudaGraphEngine.sample_block` alone, one block after another. "generate" is the call
+that a user makes. Prints the median over rounds, in characters of all texts per second. On a processor a
 function does the work of the CUDA graph: that tries the program, and measures nothing of interest.
 """
 
@@ -22,7 +22,7 @@ from charrnn.model.state import State
 from charrnn.numerics.cuda_graph import cuda_graph
 from charrnn.numerics.randomness import SampleUniforms
 from charrnn.runs.find import BUNDLED, find_run
-from charrnn.sampling.engines.cuda_graph import GraphWriter
+from charrnn.sampling.engines.cuda_graph import CudaGraphEngine
 from charrnn.sampling.filters import Filters
 from charrnn.sampling.loop import generate
 
@@ -31,7 +31,7 @@ CHARACTERS = 2**21  # of all texts in a round, if there is a GPU
 LENGTHS = (640, 6400)  # of one text: fewest and most
 
 
-def engine_alone(engine: GraphWriter, texts: int, length: int) -> Callable[[], int]:
+def engine_alone(engine: CudaGraphEngine, texts: int, length: int) -> Callable[[], int]:
     """Return a function that samples blocks; it returns the number of characters."""
     filters, blocks = Filters.of(SampleConfig()), max(1, length // BLOCK)
     uniforms_KB = SampleUniforms(1, texts).block(0, BLOCK)
@@ -48,7 +48,7 @@ def engine_alone(engine: GraphWriter, texts: int, length: int) -> Callable[[], i
     return run
 
 
-def whole_path(engine: GraphWriter, texts: int, length: int) -> Callable[[], int]:
+def whole_path(engine: CudaGraphEngine, texts: int, length: int) -> Callable[[], int]:
     """Return a function that generates texts; it returns the number of characters."""
 
     def run() -> int:
@@ -79,7 +79,7 @@ def main() -> None:
     arguments = parser.parse_args()
     model = load_checkpoint(find_run(arguments.run).select("best"), arguments.device)
     capture = cuda_graph if model.device.type == "cuda" else lambda work: work
-    engine = GraphWriter(model, capture, arguments.precision)
+    engine = CudaGraphEngine(model, capture, arguments.precision)
     name = torch.cuda.get_device_name() if model.device.type == "cuda" else "a processor"
     print(f"{name}, torch {torch.__version__}, precision {arguments.precision}")
     for texts in arguments.texts:

@@ -24,10 +24,10 @@ from charrnn.numerics.threads import set_threads
 from charrnn.recurrence.cpu.matmul import packed
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.find import find_run
-from charrnn.sampling.engines.eager import TorchWriter
+from charrnn.sampling.engines.eager import EagerEngine
 from charrnn.sampling.engines.int8.compiled_loop import compile_for_later
-from charrnn.sampling.engines.interface import Writer
-from charrnn.sampling.engines.selection import writer_of
+from charrnn.sampling.engines.interface import SamplingEngine
+from charrnn.sampling.engines.selection import engine_for_checkpoint
 from charrnn.sampling.loop import generate
 
 MANY, PROMPT = 64, 3000
@@ -98,7 +98,7 @@ def stock_loop(checkpoint: Checkpoint) -> StockLoop:
     return StockLoop(config.model, len(config.vocabulary))
 
 
-def characters_of(writer: Writer, length: int, samples: int = 1) -> int:
+def characters_of(writer: SamplingEngine, length: int, samples: int = 1) -> int:
     """Write; return how many characters were written."""
     return sum(map(len, generate(writer, "a", length=length, num_samples=samples, seed=1)))
 
@@ -123,8 +123,8 @@ def compare_one_text(checkpoint: Checkpoint, length: int) -> None:
     """Compare the writing of one text."""
     compile_for_later()  # else the first part would begin with the plain loop
     stock = stock_loop(checkpoint)
-    one = writer_of(checkpoint, device="cpu")
-    network = writer_of(checkpoint, device="cpu", precision="float32")
+    one = engine_for_checkpoint(checkpoint, device="cpu")
+    network = engine_for_checkpoint(checkpoint, device="cpu", precision="float32")
     compare(
         f"One text of {length:,} characters",
         length,
@@ -140,7 +140,7 @@ def compare_many_texts(checkpoint: Checkpoint) -> None:
     """Compare the writing of many texts with each other and with the limits of the processor."""
     config, length = checkpoint.run.config, 100
     stock = stock_loop(checkpoint)
-    network = writer_of(checkpoint, device="cpu", precision="float32")
+    network = engine_for_checkpoint(checkpoint, device="cpu", precision="float32")
     limit = ForwardProducts(config.model, len(config.vocabulary), MANY * length)
     steps = StepProducts(config.model, MANY, length)
     compare(
@@ -157,12 +157,12 @@ def compare_many_texts(checkpoint: Checkpoint) -> None:
 
 def compare_prompts(checkpoint: Checkpoint) -> None:
     """Compare the reading of a long prompt."""
-    one = writer_of(checkpoint, device="cpu")
-    network = writer_of(checkpoint, device="cpu", precision="float32")
-    forward = TorchWriter(load_checkpoint(checkpoint, "cpu"))
+    one = engine_for_checkpoint(checkpoint, device="cpu")
+    network = engine_for_checkpoint(checkpoint, device="cpu", precision="float32")
+    forward = EagerEngine(load_checkpoint(checkpoint, "cpu"))
     prompt = np.arange(PROMPT, dtype=np.uint8) % np.uint8(len(checkpoint.run.config.vocabulary))
 
-    def read(writer: Writer) -> int:
+    def read(writer: SamplingEngine) -> int:
         writer.read(prompt)
         return len(prompt)
 

@@ -23,7 +23,7 @@ from charrnn.model.forward import check_length, count_streams, forward_chunks, f
 from charrnn.model.loading import load
 from charrnn.model.network import CharRNN
 from charrnn.numerics.information import nats_to_bits
-from charrnn.sampling.engines.interface import Writer
+from charrnn.sampling.engines.interface import SamplingEngine
 
 _CHUNK = 8_192  # characters of all streams that are read between two checks of the stop request
 LARGEST_EVALUATION = 1_000_000  # characters of the held-out part that training looks at
@@ -110,12 +110,12 @@ def character_nats(
     return np.concatenate(parts)
 
 
-def writer_nats(writer: Writer, codes: Codes) -> NDArray[np.float32]:
-    """Return the loss of each character but the first, as a writer foretells them."""
-    logits_1V, state = writer.read(codes[:1])
+def engine_nats(engine: SamplingEngine, codes: Codes) -> NDArray[np.float32]:
+    """Return the loss of each character but the first, as a engine foretells them."""
+    logits_1V, state = engine.read(codes[:1])
     logits_NV = [logits_1V]
     for code in codes[1:-1].astype(np.int64):
-        logits_1V, state = writer.step(state, code[None])
+        logits_1V, state = engine.step(state, code[None])
         logits_NV.append(logits_1V)
     targets_N = torch.from_numpy(codes[1:].astype(np.int64))
     nats_N: NDArray[np.float32] = cross_entropy(

@@ -24,7 +24,7 @@ from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.curves import Axis, LossUnit, curves
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.progress import Progress
-from charrnn.sampling.engines.selection import writer_for
+from charrnn.sampling.engines.selection import engine_for
 from charrnn.sampling.loop import judged
 from charrnn.sampling.novelty import novelty
 
@@ -92,10 +92,10 @@ def _previews(checkpoint: Checkpoint) -> list[dict[str, Any]]:
 
 
 def _temperatures(model: CharRNN, text: Corpus | None) -> list[dict[str, Any]]:
-    writer, found = writer_for(model), []
+    engine, found = engine_for(model), []
     for temperature in _TEMPERATURES:
         config = SampleConfig(temperature=temperature, length=_WRITTEN, seed=1)
-        (written,) = judged(writer, "", config)
+        (written,) = judged(engine, "", config)
         bits = nats_to_bits(-written.log_probability) / len(written.text)
         copied = novelty(written.text, text).longest if text else None
         found.append(

@@ -8,13 +8,18 @@ from charrnn.console.output import messages
 from charrnn.console.samples import print_samples
 from charrnn.console.text import printable
 from charrnn.data.corpus import Corpus
-from charrnn.sampling.engines.interface import Writer
+from charrnn.sampling.engines.interface import SamplingEngine
 from charrnn.sampling.loop import judged, stream_samples
 from charrnn.sampling.novelty import LONG, novelty
 
 
 def show_samples(
-    writer: Writer, prompt: str, config: SampleConfig, corpus: Corpus | None, *, with_prompt: bool
+    engine: SamplingEngine,
+    prompt: str,
+    config: SampleConfig,
+    corpus: Corpus | None,
+    *,
+    with_prompt: bool,
 ) -> list[tuple[str, str]]:
     """Generate texts at each temperature and print them; return the label and text of each.
 
@@ -25,7 +30,7 @@ def show_samples(
         [
             (
                 f"temperature {one.temperature}" if several else "",
-                stream_samples(writer, prompt, one, corpus),
+                stream_samples(engine, prompt, one, corpus),
             )
             for one in config.at_each_temperature()
         ],
@@ -46,7 +51,7 @@ def print_novelty(texts: list[tuple[str, str]], corpus: Corpus) -> None:
 
 
 def samples_as_json(
-    writer: Writer,
+    engine: SamplingEngine,
     prompt: str,
     config: SampleConfig,
     corpus: Corpus | None,
@@ -60,7 +65,7 @@ def samples_as_json(
     samples: list[dict[str, Any]] = [
         {"temperature": one.temperature, **written._asdict()}
         for one in config.at_each_temperature()
-        for written in judged(writer, prompt, one, corpus)
+        for written in judged(engine, prompt, one, corpus)
     ]
     seconds = time.perf_counter() - begun
     characters = sum(len(each["text"]) for each in samples)

@@ -10,7 +10,7 @@ import numpy as np
 from charrnn.config.checks import MAX_SEED
 from charrnn.config.sampling import SampleConfig
 from charrnn.data.corpus import Corpus
-from charrnn.sampling.engines.interface import Writer
+from charrnn.sampling.engines.interface import SamplingEngine
 from charrnn.sampling.loop import PromptState, stream_samples
 
 
@@ -30,9 +30,11 @@ class Conversation:
     Answer k after a seed was set is drawn with seed + k, so that a conversation can be had again.
     """
 
-    def __init__(self, writer: Writer, config: SampleConfig, corpus: Corpus | None = None) -> None:
+    def __init__(
+        self, engine: SamplingEngine, config: SampleConfig, corpus: Corpus | None = None
+    ) -> None:
         self.config = config
-        self._writer, self._corpus = writer, corpus
+        self._engine, self._corpus = engine, corpus
         self._page = self._before = _BLANK
         self._answers = 0
         if config.seed is None:
@@ -54,7 +56,7 @@ class Conversation:
 
         Raises `VocabularyError` and adds nothing if the model does not know a character.
         """
-        apart = self.text and self.text[-1] != "\n" and "\n" in self._writer.vocabulary
+        apart = self.text and self.text[-1] != "\n" and "\n" in self._engine.vocabulary
         self._page = self._read(self._page, "\n" * bool(apart) + line)
         return self.more()
 
@@ -79,23 +81,23 @@ class Conversation:
         page, answer = self._page, ""
         try:
             for piece in stream_samples(
-                self._writer, page.text, config, self._corpus, prompt_state=page.prompt_state
+                self._engine, page.text, config, self._corpus, prompt_state=page.prompt_state
             ):
                 answer += piece.text  # before it is shown: what was seen is in the text
                 yield piece.text
         finally:
-            if page is _BLANK and "\n" in self._writer.vocabulary:
+            if page is _BLANK and "\n" in self._engine.vocabulary:
                 page = self._read(page, "\n")._replace(text="")  # as if below another line
             self._page = self._read(page, answer)
 
     def _read(self, page: _Page, text: str) -> _Page:
-        codes = self._writer.vocabulary.encode(text, self.config.unknown)
+        codes = self._engine.vocabulary.encode(text, self.config.unknown)
         if not len(codes):
             return page
         prompt_state = page.prompt_state
         if prompt_state is None:
-            prompt_state = PromptState(*self._writer.read(codes))
+            prompt_state = PromptState(*self._engine.read(codes))
         else:
             for code in codes.astype(np.int64):
-                prompt_state = PromptState(*self._writer.step(prompt_state.state, code[None]))
-        return _Page(page.text + self._writer.vocabulary.decode(codes), prompt_state)
+                prompt_state = PromptState(*self._engine.step(prompt_state.state, code[None]))
+        return _Page(page.text + self._engine.vocabulary.decode(codes), prompt_state)

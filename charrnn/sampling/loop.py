@@ -1,4 +1,4 @@
-"""Generate text: the loop that asks a writer for logits and samples characters.
+"""Generate text: the loop that asks a engine for logits and samples characters.
 
 Shape suffixes: B samples, V characters of the vocabulary.
 """
@@ -18,8 +18,8 @@ from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError
 from charrnn.numerics.randomness import SampleUniforms
 from charrnn.sampling.constraints import Rule, allowed_in_text, rules_of
-from charrnn.sampling.engines.interface import BlockWriter, Writer
-from charrnn.sampling.engines.selection import writer_for
+from charrnn.sampling.engines.interface import BlockSamplingEngine, SamplingEngine
+from charrnn.sampling.engines.selection import engine_for
 from charrnn.sampling.filters import Filters, distribution, sample_codes
 from charrnn.sampling.sample_text import SampleText
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 Probabilities = NDArray[np.float64]
 
-_BLOCK = 64  # characters that a writer samples by itself before the first of them is shown
+_BLOCK = 64  # characters that a engine samples by itself before the first of them is shown
 
 
 class PromptState(NamedTuple):
-    """The result of reading a prompt: the logits (1, V) after it, and the state of the writer."""
+    """The result of reading a prompt: the logits (1, V) after it, and the state of the engine."""
 
     logits_1V: NDArray[np.float32]
     state: Any
@@ -71,7 +71,7 @@ class _Block(NamedTuple):
 
 
 def stream_samples(
-    writer: Writer,
+    engine: SamplingEngine,
     prompt: str,
     config: SampleConfig,
     corpus: Corpus | None = None,
@@ -91,13 +91,13 @@ def stream_samples(
 
     Raises `VocabularyError` and `ConfigError` when called, not at the first piece.
     """
-    rules = rules_of(config, writer.vocabulary, corpus)
-    codes = writer.vocabulary.encode(prompt, config.unknown)
+    rules = rules_of(config, engine.vocabulary, corpus)
+    codes = engine.vocabulary.encode(prompt, config.unknown)
     texts = [SampleText(prompt, config, bool(rules)) for _ in range(config.num_samples)]
-    if isinstance(writer, BlockWriter) and not rules and not log_probabilities:
-        sampled = _sample_blocks(writer, codes, config, prompt_state)
+    if isinstance(engine, BlockSamplingEngine) and not rules and not log_probabilities:
+        sampled = _sample_blocks(engine, codes, config, prompt_state)
     else:
-        steps = _sample(writer, codes, config, rules, texts, prompt_state)
+        steps = _sample(engine, codes, config, rules, texts, prompt_state)
         sampled = itertools.islice(steps, config.length)
     return _pieces(sampled, texts, log_probabilities)
 
@@ -124,40 +124,43 @@ def _pieces(
             yield Piece(sample, text.held, nothing_sampled)
 
 
-def _opening(writer: Writer, codes: Codes, ruled: bool) -> tuple[Codes, str]:
+def _opening(engine: SamplingEngine, codes: Codes, ruled: bool) -> tuple[Codes, str]:
     """Return the codes to read before the first draw, and the character that is given if any."""
     if len(codes):
         return codes, ""
-    line_break = "\n" * ("\n" in writer.vocabulary)
+    line_break = "\n" * ("\n" in engine.vocabulary)
     if ruled:
-        return writer.vocabulary.encode(line_break or writer.line_start), ""
-    return writer.vocabulary.encode(line_break + writer.line_start), writer.line_start
+        return engine.vocabulary.encode(line_break or engine.line_start), ""
+    return engine.vocabulary.encode(line_break + engine.line_start), engine.line_start
 
 
 def _begin(
-    writer: Writer, codes: Codes, config: SampleConfig, prompt_state: PromptState | None
+    engine: SamplingEngine, codes: Codes, config: SampleConfig, prompt_state: PromptState | None
 ) -> tuple[SampleUniforms, NDArray[np.int64], NDArray[np.float32], Any]:
     """Return the numbers to draw with, the samples, and the logits and the state of each."""
     seed = secrets.randbits(32) if config.seed is None else config.seed
     samples_B = np.arange(config.num_samples)
-    logits_1V, state = prompt_state or writer.read(codes)
-    logits_BV, state = logits_1V[samples_B * 0], writer.pick(state, samples_B * 0)
+    logits_1V, state = prompt_state or engine.read(codes)
+    logits_BV, state = logits_1V[samples_B * 0], engine.pick(state, samples_B * 0)
     return SampleUniforms(seed, config.num_samples), samples_B, logits_BV, state
 
 
 def _sample_blocks(
-    writer: BlockWriter, codes: Codes, config: SampleConfig, prompt_state: PromptState | None
+    engine: BlockSamplingEngine,
+    codes: Codes,
+    config: SampleConfig,
+    prompt_state: PromptState | None,
 ) -> Iterator[_Sampled]:
     """Yield a block of every sample at a time, or a character if there is one sample.
 
     While a block is decoded, the engine samples the next one.
     """
-    codes, given = _opening(writer, codes, ruled=False)
+    codes, given = _opening(engine, codes, ruled=False)
     if given and config.length:
         yield _Sampled(np.arange(config.num_samples), given * config.num_samples)
     if config.length <= len(given):
         return
-    uniforms, samples_B, logits_BV, state = _begin(writer, codes, config, prompt_state)
+    uniforms, samples_B, logits_BV, state = _begin(engine, codes, config, prompt_state)
     filters = Filters.of(config)
 
     def blocks() -> Iterator[_Block]:
@@ -165,11 +168,11 @@ def _sample_blocks(
         for first in range(len(given), config.length, _BLOCK):
             # Numbers for a whole block also where less is left: an engine prepares each length.
             uniforms_KB = uniforms.block(first, _BLOCK)
-            wait, logits, carried = writer.sample_block(logits, carried, uniforms_KB, filters)
+            wait, logits, carried = engine.sample_block(logits, carried, uniforms_KB, filters)
             yield _Block(min(_BLOCK, config.length - first), wait)
 
     for block in _one_ahead(blocks()):
-        texts = writer.vocabulary.decode_rows(block.wait()[: block.length].T)
+        texts = engine.vocabulary.decode_rows(block.wait()[: block.length].T)
         for texts_B in list(texts[0]) if len(texts) == 1 else [texts]:
             yield _Sampled(samples_B, texts_B)
 
@@ -184,7 +187,7 @@ def _one_ahead(blocks: Iterator[_Block]) -> Iterator[_Block]:
 
 
 def _sample(
-    writer: Writer,
+    engine: SamplingEngine,
     codes: Codes,
     config: SampleConfig,
     rules: Sequence[Rule],
@@ -192,10 +195,10 @@ def _sample(
     prompt_state: PromptState | None,
 ) -> Iterator[_Sampled]:
     """Yield one character of each sample at a time, without end."""
-    codes, given = _opening(writer, codes, bool(rules))
+    codes, given = _opening(engine, codes, bool(rules))
     if given:
         yield _Sampled(np.arange(config.num_samples), given * config.num_samples)
-    uniforms, samples_B, logits_BV, state = _begin(writer, codes, config, prompt_state)
+    uniforms, samples_B, logits_BV, state = _begin(engine, codes, config, prompt_state)
     filters = Filters.of(config)
     for position in itertools.count(len(given)):
         writing_B = [not texts[sample].ended for sample in samples_B.tolist()]
@@ -203,7 +206,7 @@ def _sample(
         if sum(writing_B) <= (len(samples_B) - 1 if rules else len(samples_B) // 2):
             kept_B = np.flatnonzero(writing_B)
             samples_B, logits_BV = samples_B[kept_B], logits_BV[kept_B]
-            state = writer.pick(state, kept_B)
+            state = engine.pick(state, kept_B)
         possible_BV = logits_BV
         if rules:
             places = [texts[sample].place for sample in samples_B.tolist()]
@@ -211,8 +214,8 @@ def _sample(
             possible_BV = np.where(allowed_BV, logits_BV, -np.inf)
         uniforms_B = uniforms.at(position)[samples_B]
         codes_B = sample_codes(distribution(possible_BV, filters), uniforms_B)
-        yield _Sampled(samples_B, writer.vocabulary.decode(codes_B), codes_B, logits_BV)
-        logits_BV, state = writer.step(state, codes_B)
+        yield _Sampled(samples_B, engine.vocabulary.decode(codes_B), codes_B, logits_BV)
+        logits_BV, state = engine.step(state, codes_B)
 
 
 def _log_probabilities(logits_BV: NDArray[Any], codes_B: NDArray[np.int64]) -> Probabilities:
@@ -225,7 +228,7 @@ def _log_probabilities(logits_BV: NDArray[Any], codes_B: NDArray[np.int64]) -> P
 
 
 def stream(
-    source: "Writer | CharRNN | str | None" = None,
+    source: "SamplingEngine | CharRNN | str | None" = None,
     prompt: str = "",
     config: SampleConfig | None = None,
     corpus: Corpus | None = None,
@@ -233,18 +236,18 @@ def stream(
 ) -> Iterator[str]:
     """Yield the characters of one new text as they are drawn, without the prompt.
 
-    `source` is a model, a run or a writer; settings are the fields of `SampleConfig`, and `corpus`
+    `source` is a model, a run or a engine; settings are the fields of `SampleConfig`, and `corpus`
     is what `max_copy` is about.
     """
     one = dataclasses.replace(config or SampleConfig(), **settings, num_samples=1)
     if len(one.temperatures) > 1:
         raise ConfigError(f"one text has one temperature, not {one.temperature}; use generate")
-    for piece in stream_samples(writer_for(source), prompt, one, corpus):
+    for piece in stream_samples(engine_for(source), prompt, one, corpus):
         yield piece.text
 
 
 def generate(
-    source: "Writer | CharRNN | str | None" = None,
+    source: "SamplingEngine | CharRNN | str | None" = None,
     prompt: str = "",
     config: SampleConfig | None = None,
     corpus: Corpus | None = None,
@@ -256,11 +259,11 @@ def generate(
     `corpus` is what `max_copy` is about.
     """
     chosen = dataclasses.replace(config or SampleConfig(), **settings)
-    writer = writer_for(source)
+    engine = engine_for(source)
     return [
         text
         for one in chosen.at_each_temperature()
-        for text in _joined(stream_samples(writer, prompt, one, corpus), one.num_samples)
+        for text in _joined(stream_samples(engine, prompt, one, corpus), one.num_samples)
     ]
 
 
@@ -272,13 +275,13 @@ class Written(NamedTuple):
 
 
 def judged(
-    writer: Writer, prompt: str, config: SampleConfig, corpus: Corpus | None = None
+    engine: SamplingEngine, prompt: str, config: SampleConfig, corpus: Corpus | None = None
 ) -> list[Written]:
     """Return `num_samples` new texts of one temperature, and the log-probability of each.
 
     The stop text counts, a line start that was given does not: see `Piece.log_probability`.
     """
-    pieces = list(stream_samples(writer, prompt, config, corpus, log_probabilities=True))
+    pieces = list(stream_samples(engine, prompt, config, corpus, log_probabilities=True))
     log_probability_B = [0.0] * config.num_samples
     for piece in pieces:
         log_probability_B[piece.sample] += piece.log_probability or 0.0

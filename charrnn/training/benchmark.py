@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from charrnn.analysis.scoring import character_nats, writer_nats
+from charrnn.analysis.scoring import character_nats, engine_nats
 from charrnn.config.benchmark import BenchConfig
 from charrnn.config.model import ModelConfig
 from charrnn.data import catalogue
@@ -30,9 +30,9 @@ from charrnn.numerics.processor import processor_name
 from charrnn.numerics.threads import set_threads
 from charrnn.recurrence.dispatch import describe_engine
 from charrnn.runs.find import BUNDLED, find_run
-from charrnn.sampling.engines.selection import writer_of
+from charrnn.sampling.engines.selection import engine_for_checkpoint
 
-_SCORED = 10_000  # characters the weights of the writer are judged by
+_SCORED = 10_000  # characters the weights of the engine are judged by
 _FIRST_CHARACTER = 0x10000  # beyond the surrogates, with room for any vocabulary
 
 
@@ -125,7 +125,7 @@ def benchmark(config: BenchConfig) -> Benchmark:
 
 
 def quantization_cost(run: str = BUNDLED) -> Quantization:
-    """Compare the writer's weights with the network's, on a text that neither has read.
+    """Compare the engine's weights with the network's, on a text that neither has read.
 
     The text is the beginning of the bundled play, without characters the model does not know.
     """
@@ -137,7 +137,7 @@ def quantization_cost(run: str = BUNDLED) -> Quantization:
         nats_to_bits(float(nats_N.mean(dtype=np.float64)))
         for nats_N in (
             character_nats(model, codes),
-            writer_nats(writer_of(checkpoint, device="cpu"), codes),
+            engine_nats(engine_for_checkpoint(checkpoint, device="cpu"), codes),
         )
     )
     return Quantization(

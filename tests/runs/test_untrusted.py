@@ -25,7 +25,7 @@ from charrnn.runs import manifest
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.runs.verification import verified
-from charrnn.sampling.engines.selection import writer_of
+from charrnn.sampling.engines.selection import engine_for_checkpoint
 from charrnn.training.loop import train
 from charrnn.training.trainer import Trainer
 from tests.conftest import TINY_TRAINING, VERSE, last_event
@@ -142,8 +142,8 @@ class Stranger:
                 print_runs([describe(run)])
                 print_run(run)
             progress = Progress.of(checkpoint)
-            writer = writer_of(checkpoint)
-            writer.read(writer.vocabulary.encode(writer.line_start))
+            engine = engine_for_checkpoint(checkpoint)
+            engine.read(engine.vocabulary.encode(engine.line_start))
             model = load_checkpoint(checkpoint, "cpu")
             if not checkpoint.is_model_alone:
                 network = CharRNN(run.config.model, model.vocabulary, model.line_start)

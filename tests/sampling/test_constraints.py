@@ -13,15 +13,15 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import UNKNOWN, Codes, Vocabulary
 from charrnn.errors import ConfigError
 from charrnn.sampling.constraints import Place, allowed_at, first_place, rules_of
-from charrnn.sampling.engines.interface import Writer
+from charrnn.sampling.engines.interface import SamplingEngine
 from charrnn.sampling.loop import generate
 
 VOCABULARY = Vocabulary("\n ABCDEabcde")
 SEEN: Counter[str] = Counter()
 
 
-class Noise(Writer):
-    """A writer with strong and ever-changing opinions."""
+class Noise(SamplingEngine):
+    """A engine with strong and ever-changing opinions."""
 
     def __init__(self, seed: int) -> None:
         self.vocabulary = VOCABULARY

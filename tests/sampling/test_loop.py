@@ -14,11 +14,11 @@ from charrnn.errors import ConfigError, VocabularyError
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
 from charrnn.sampling import loop
-from charrnn.sampling.engines.eager import TorchWriter
-from charrnn.sampling.engines.int8.engine import QuantizedWriter
-from charrnn.sampling.engines.interface import Writer
-from charrnn.sampling.engines.packed import PackedWriter
-from charrnn.sampling.engines.selection import writer_for
+from charrnn.sampling.engines.eager import EagerEngine
+from charrnn.sampling.engines.int8.engine import Int8Engine
+from charrnn.sampling.engines.interface import SamplingEngine
+from charrnn.sampling.engines.packed import PackedEngine
+from charrnn.sampling.engines.selection import engine_for
 from charrnn.sampling.loop import generate, judged, stream, stream_samples
 
 
@@ -90,8 +90,8 @@ def test_unknown_characters_in_a_prompt_are_named_or_skipped() -> None:
     assert skipped == generate(model, "ab", length=20, seed=1)
 
 
-class Reciter(Writer):
-    """A writer that is certain of what comes next: the same text over and over."""
+class Reciter(SamplingEngine):
+    """A engine that is certain of what comes next: the same text over and over."""
 
     def __init__(self, text: str) -> None:
         self.vocabulary = Vocabulary.of(text)
@@ -142,13 +142,13 @@ def test_nothing_is_drawn_once_every_sample_has_stopped() -> None:
             self.steps += 1
             return super().step(state, codes_B)
 
-    writer = Counting("abcdef")
-    assert generate(writer, length=1000, stop="d", num_samples=3, seed=1) == ["abc"] * 3
-    assert writer.steps == 2
+    engine = Counting("abcdef")
+    assert generate(engine, length=1000, stop="d", num_samples=3, seed=1) == ["abc"] * 3
+    assert engine.steps == 2
 
 
 def test_samples_that_ended_cost_nothing_and_change_nothing() -> None:
-    class Counting(PackedWriter):
+    class Counting(PackedEngine):
         widths: ClassVar[list[int]] = []
 
         def step(self, state: State, codes_B: NDArray[np.int64]) -> Any:
@@ -171,7 +171,7 @@ def test_samples_that_ended_cost_nothing_and_change_nothing() -> None:
 def test_likelihood_is_that_of_the_model_whatever_is_drawn_from() -> None:
     model = small_model()
     config = SampleConfig(length=30, seed=4, num_samples=3, temperature=0.3, ban="d", top_k=4)
-    for written in judged(writer_for(model), "ab", config):
+    for written in judged(engine_for(model), "ab", config):
         codes = torch.from_numpy(model.vocabulary.encode("ab" + written.text).astype(np.int64))
         logits_T1V, _ = model(codes[:-1, None], model.initial_state(1))
         expected = -cross_entropy(logits_T1V[1:, 0], codes[2:], reduction="sum").item()
@@ -179,13 +179,13 @@ def test_likelihood_is_that_of_the_model_whatever_is_drawn_from() -> None:
 
 
 def test_likelihood_ends_with_the_text() -> None:
-    writer = writer_for(small_model())
-    whole, *_ = judged(writer, "a", SampleConfig(length=40, seed=3, num_samples=2))
+    engine = engine_for(small_model())
+    whole, *_ = judged(engine, "a", SampleConfig(length=40, seed=3, num_samples=2))
     stop = whole.text[5:8]
     config = SampleConfig(length=40, seed=3, num_samples=2, stop=stop)
-    ended = judged(writer, "a", config)[0]
+    ended = judged(engine, "a", config)[0]
     length = whole.text.index(stop) + 3
-    (same,) = judged(writer, "a", SampleConfig(length=length, seed=3))
+    (same,) = judged(engine, "a", SampleConfig(length=length, seed=3))
     assert ended.text + stop == same.text
     assert ended.log_probability == pytest.approx(same.log_probability, abs=1e-4)
 
@@ -195,7 +195,7 @@ def test_each_character_is_a_piece_with_its_log_probability() -> None:
     (text,) = generate(model, prompt, length=40, seed=3)
     stop = text[5:8]
     config = SampleConfig(length=40, seed=3, num_samples=2, stop=stop)
-    pieces = list(stream_samples(writer_for(model), prompt, config, log_probabilities=True))
+    pieces = list(stream_samples(engine_for(model), prompt, config, log_probabilities=True))
     first = [piece for piece in pieces if piece.sample == 0]
     new_text = text[: text.index(stop) + len(stop)]
     codes = torch.from_numpy(model.vocabulary.encode(prompt + new_text).astype(np.int64))
@@ -204,7 +204,7 @@ def test_each_character_is_a_piece_with_its_log_probability() -> None:
     assert [piece.log_probability for piece in first] == pytest.approx(expected.tolist(), abs=1e-4)
     assert [piece.text for piece in first][-3:] == ["", "", ""]
     assert "".join(piece.text for piece in first) + stop == new_text
-    for sample, written in enumerate(judged(writer_for(model), prompt, config)):
+    for sample, written in enumerate(judged(engine_for(model), prompt, config)):
         mine = [piece for piece in pieces if piece.sample == sample]
         assert written.text == "".join(piece.text for piece in mine)
         *_, total = itertools.accumulate(piece.log_probability or 0 for piece in mine)
@@ -213,7 +213,7 @@ def test_each_character_is_a_piece_with_its_log_probability() -> None:
 
 def test_a_line_start_that_was_given_has_no_log_probability() -> None:
     first, second = stream_samples(
-        writer_for(small_model()), "", SampleConfig(length=2, seed=1), log_probabilities=True
+        engine_for(small_model()), "", SampleConfig(length=2, seed=1), log_probabilities=True
     )
     assert (first.text, first.log_probability) == ("c", 0)
     assert second.log_probability
@@ -223,19 +223,19 @@ def test_a_line_start_that_was_given_has_no_log_probability() -> None:
 def test_log_probabilities_are_computed_only_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "_log_probabilities", None)
     config = SampleConfig(length=40, seed=3, num_samples=2, stop="ab")
-    for piece in stream_samples(writer_for(small_model()), "ab", config):
+    for piece in stream_samples(engine_for(small_model()), "ab", config):
         assert piece.text
         assert piece.log_probability is None
 
 
-@pytest.mark.parametrize("engine", ["torch", "packed", "quantized"])
-def test_draws_follow_the_distribution_of_the_network(engine: str) -> None:
+@pytest.mark.parametrize("name", ["eager", "packed", "int8"])
+def test_draws_follow_the_distribution_of_the_network(name: str) -> None:
     model = small_model()
-    writer: Writer = TorchWriter(model) if engine == "torch" else PackedWriter(model)
-    if engine == "quantized":
-        writer = QuantizedWriter(model.arrays(), model.config, model.vocabulary, "c")
+    engine: SamplingEngine = EagerEngine(model) if name == "eager" else PackedEngine(model)
+    if name == "int8":
+        engine = Int8Engine(model.arrays(), model.config, model.vocabulary, "c")
     draws, prompt = 100_000, "abcabc"
-    texts = generate(writer, prompt, length=1, num_samples=draws, seed=9, temperature=1.0)
+    texts = generate(engine, prompt, length=1, num_samples=draws, seed=9, temperature=1.0)
     codes = torch.from_numpy(model.vocabulary.encode(prompt).astype(np.int64))[:, None]
     logits_T1V, _ = model(codes, model.initial_state(1))
     expected_V = draws * torch.softmax(logits_T1V[-1, 0].double(), 0).detach().numpy()

@@ -1,4 +1,4 @@
-"""The writer that runs the torch model itself, on any device."""
+"""The engine that runs the torch model itself, on any device."""
 
 import numpy as np
 import torch
@@ -9,16 +9,16 @@ from charrnn.data.vocabulary import Codes
 from charrnn.model.forward import forward_chunks
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
-from charrnn.sampling.engines.interface import Writer
+from charrnn.sampling.engines.interface import SamplingEngine
 
 _CHUNK = 1024  # characters of a prompt read in one call, which bounds the memory it takes
 
 
-class TorchWriter(Writer):
-    """Drive a `CharRNN` one character at a time; see `Writer`."""
+class EagerEngine(SamplingEngine):
+    """Drive a `CharRNN` one character at a time; see `SamplingEngine`."""
 
     copies_weights = False
-    """Whether the writer keeps the weights as they were when it was made. Otherwise it follows
+    """Whether the engine keeps the weights as they were when it was made. Otherwise it follows
     weights that are updated in place."""
 
     def __init__(self, model: CharRNN) -> None:

@@ -11,8 +11,8 @@ from charrnn.sampling.filters import Filters
 
 
 @runtime_checkable
-class Writer(Protocol):
-    """What the sampling loop drives. A state belongs to its writer and is never changed in place.
+class SamplingEngine(Protocol):
+    """What the sampling loop drives. A state belongs to its engine and is never changed in place.
 
     Shape suffixes: T characters of a prompt, B samples, V characters of the vocabulary.
     """
@@ -31,8 +31,8 @@ class Writer(Protocol):
 
 
 @runtime_checkable
-class BlockWriter(Writer, Protocol):
-    """A writer that also samples, many characters in one call.
+class BlockSamplingEngine(SamplingEngine, Protocol):
+    """A engine that also samples, many characters in one call.
 
     Shape suffixes: K characters of a block.
     """

@@ -1,4 +1,4 @@
-"""The writer for many texts of an LSTM on a processor: weights packed once, the gates fused.
+"""The engine for many texts of an LSTM on a processor: weights packed once, the gates fused.
 
 Shape suffixes: B samples, H units, L layers, G gate rows (4H: i, f, g, o), V characters.
 """
@@ -11,12 +11,12 @@ from charrnn.model.network import CharRNN
 from charrnn.model.state import State
 from charrnn.recurrence.cpu import gates
 from charrnn.recurrence.cpu.matmul import Product, as_array, packed
-from charrnn.sampling.engines.eager import TorchWriter
+from charrnn.sampling.engines.eager import EagerEngine
 
 _ROWS = 64  # what the weights are packed for; the products of a row are the same among any number
 
 
-class PackedWriter(TorchWriter):
+class PackedEngine(EagerEngine):
     """Drive an LSTM of float32 weights; a prompt is read by the network itself."""
 
     copies_weights = True
@@ -33,7 +33,7 @@ class PackedWriter(TorchWriter):
 
     @staticmethod
     def serves(model: CharRNN) -> bool:
-        """Whether this writer is the one to choose for a model."""
+        """Whether this engine is the one to choose for a model."""
         weight = model.output.weight
         lstm = model.config.cell == "lstm"
         return lstm and weight.device.type == "cpu" and weight.dtype == torch.float32

@@ -22,9 +22,9 @@ from charrnn.model.network import CharRNN
 from charrnn.numerics.cuda_graph import Work
 from charrnn.sampling import loop
 from charrnn.sampling.engines import cuda_graph
-from charrnn.sampling.engines.cuda_graph import Draw, GraphWriter
-from charrnn.sampling.engines.eager import TorchWriter
-from charrnn.sampling.engines.selection import writer_for
+from charrnn.sampling.engines.cuda_graph import CudaGraphEngine, Draw
+from charrnn.sampling.engines.eager import EagerEngine
+from charrnn.sampling.engines.selection import engine_for
 from charrnn.sampling.filters import Filters, distribution, sample_codes
 from charrnn.sampling.loop import generate, judged, stream
 
@@ -41,8 +41,8 @@ def network(cell: Cell = "lstm", hidden_size: int = 24) -> CharRNN:
     return CharRNN(shape, VOCABULARY, line_start="a").initialize(5).requires_grad_(False)
 
 
-def both(model: CharRNN) -> tuple[GraphWriter, TorchWriter]:
-    return GraphWriter(model, rehearsed), TorchWriter(model)
+def both(model: CharRNN) -> tuple[CudaGraphEngine, EagerEngine]:
+    return CudaGraphEngine(model, rehearsed), EagerEngine(model)
 
 
 @pytest.mark.parametrize("prompt", ["", "abc"])
@@ -79,11 +79,11 @@ def test_a_block_is_captured_once_for_its_size_and_filters() -> None:
         captured.append(work)
         return rehearsed(work)
 
-    writer = GraphWriter(network(), capture)
+    engine = CudaGraphEngine(network(), capture)
     filters: list[dict[str, Any]] = [{}, {"temperature": 1.0}, {"top_k": 2}, {"top_p": 0.5}, {}]
     for each in filters:
-        text = generate(writer, "a", length=200, seed=1, **each)
-        assert text == generate(TorchWriter(network()), "a", length=200, seed=1, **each)
+        text = generate(engine, "a", length=200, seed=1, **each)
+        assert text == generate(EagerEngine(network()), "a", length=200, seed=1, **each)
     assert len(captured) == 4
 
 
@@ -94,9 +94,9 @@ def test_a_last_shorter_block_is_not_captured_again() -> None:
         captured.append(work)
         return rehearsed(work)
 
-    writer = GraphWriter(network(), capture)
+    engine = CudaGraphEngine(network(), capture)
     for length in (10, 64, 65, 100):
-        assert len(generate(writer, "a", length=length, seed=1)[0]) == length
+        assert len(generate(engine, "a", length=length, seed=1)[0]) == length
     assert len(captured) == 1
 
 
@@ -104,19 +104,19 @@ def test_the_next_block_is_started_before_a_block_is_decoded_and_none_too_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     events = []
-    writer, decode = GraphWriter(network(), rehearsed), Vocabulary.decode_rows
+    engine, decode = CudaGraphEngine(network(), rehearsed), Vocabulary.decode_rows
 
     def sample_block(*arguments: Any) -> Any:
         events.append("start")
-        return GraphWriter.sample_block(writer, *arguments)
+        return CudaGraphEngine.sample_block(engine, *arguments)
 
     def decode_rows(vocabulary: Vocabulary, codes_BK: NDArray[Any]) -> list[str]:
         events.append("decode")
         return decode(vocabulary, codes_BK)
 
-    monkeypatch.setattr(writer, "sample_block", sample_block)
+    monkeypatch.setattr(engine, "sample_block", sample_block)
     monkeypatch.setattr(Vocabulary, "decode_rows", decode_rows)
-    generate(writer, "a", length=3 * loop._BLOCK, seed=1)
+    generate(engine, "a", length=3 * loop._BLOCK, seed=1)
     assert events == ["start", "start", "decode", "start", "decode", "decode"]
 
 
@@ -134,25 +134,25 @@ def test_texts_of_one_engine_that_take_turns_do_not_mix() -> None:
 
 def test_weights_that_training_changed_are_read_at_the_next_prompt() -> None:
     model = network()
-    writer = GraphWriter(model, rehearsed)
-    before = generate(writer, "a", length=100, seed=1)
+    engine = CudaGraphEngine(model, rehearsed)
+    before = generate(engine, "a", length=100, seed=1)
     model.initialize(6)
-    after = generate(writer, "a", length=100, seed=1)
-    assert after == generate(TorchWriter(model), "a", length=100, seed=1)
+    after = generate(engine, "a", length=100, seed=1)
+    assert after == generate(EagerEngine(model), "a", length=100, seed=1)
     assert after != before
 
 
 def test_logits_and_state_stay_on_the_device_between_blocks() -> None:
-    writer = GraphWriter(network(), rehearsed)
-    logits_1V, state = writer.read(VOCABULARY.encode("a"))
+    engine = CudaGraphEngine(network(), rehearsed)
+    logits_1V, state = engine.read(VOCABULARY.encode("a"))
     uniforms_KB = np.full((4, 1), 0.5)
-    wait, logits, after = writer.sample_block(
+    wait, logits, after = engine.sample_block(
         logits_1V, state, uniforms_KB, Filters(temperature=1.0)
     )
     assert isinstance(logits, torch.Tensor)
     assert [part.shape for part in after.parts_LBH] == [part.shape for part in state.parts_LBH]
     codes_KB = wait().copy()
-    writer.sample_block(logits, after, 0 * uniforms_KB, Filters(temperature=1.0))
+    engine.sample_block(logits, after, 0 * uniforms_KB, Filters(temperature=1.0))
     assert np.array_equal(codes_KB, wait())  # the next block has other memory
 
 
@@ -162,14 +162,14 @@ def test_what_cannot_be_captured_is_computed_all_the_same() -> None:
         raise RuntimeError("no graphs here\nand a hint")
 
     model = network()
-    writer = GraphWriter(model, capture)
+    engine = CudaGraphEngine(model, capture)
     sentence = r"cannot be captured as a CUDA graph \(no graphs here\), so its kernels are started"
     with pytest.warns(DeviceWarning, match=sentence):
-        text = generate(writer, "a", length=150, seed=1)
-    assert text == generate(TorchWriter(model), "a", length=150, seed=1)
+        text = generate(engine, "a", length=150, seed=1)
+    assert text == generate(EagerEngine(model), "a", length=150, seed=1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # said once
-        generate(writer, "a", length=10, seed=1, top_k=2)
+        generate(engine, "a", length=10, seed=1, top_k=2)
 
 
 def test_too_little_memory_is_not_taken_for_a_failed_capture() -> None:
@@ -177,7 +177,7 @@ def test_too_little_memory_is_not_taken_for_a_failed_capture() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(torch.OutOfMemoryError):
-        generate(GraphWriter(network(), capture), "a", length=10)
+        generate(CudaGraphEngine(network(), capture), "a", length=10)
 
 
 @given(
@@ -214,8 +214,8 @@ def test_a_model_on_a_gpu_gets_this_engine_with_the_precision_asked_for(
     precision: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model: Any = SimpleNamespace(device=torch.device("cuda"))
-    monkeypatch.setattr(cuda_graph, "GraphWriter", lambda *given, **named: (given, named))
-    engine: Any = writer_for(model, precision)
+    monkeypatch.setattr(cuda_graph, "CudaGraphEngine", lambda *given, **named: (given, named))
+    engine: Any = engine_for(model, precision)
     assert engine == ((model,), {"precision": precision})
 
 
@@ -231,9 +231,9 @@ def test_rules_and_likelihoods_are_looked_at_one_by_one(monkeypatch: pytest.Monk
 @pytest.mark.gpu
 def test_a_gpu_writes_in_blocks_what_it_writes_one_by_one() -> None:
     model = network().to("cuda")
-    graphed = GraphWriter(model, precision="float32")
+    graphed = CudaGraphEngine(model, precision="float32")
     config = SampleConfig(length=300, seed=3, num_samples=2, top_p=0.9)
-    assert generate(graphed, "a", config) == generate(TorchWriter(model), "a", config)
+    assert generate(graphed, "a", config) == generate(EagerEngine(model), "a", config)
     assert loop._BLOCK < 300
 
 
@@ -242,7 +242,8 @@ def test_rounded_factors_give_nearly_the_same_text_on_a_gpu() -> None:
     model = network().to("cuda")
     config = SampleConfig(length=64, seed=3, num_samples=64)
     rounded, exact = (
-        generate(GraphWriter(model, precision=each), "a", config) for each in ("auto", "float32")
+        generate(CudaGraphEngine(model, precision=each), "a", config)
+        for each in ("auto", "float32")
     )
     same = sum(a == b for a, b in zip("".join(rounded), "".join(exact), strict=True))
     assert same > 0.7 * 64 * 64

@@ -12,7 +12,7 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
 from charrnn.sampling.engines import network_step
-from charrnn.sampling.engines.cuda_graph import GraphWriter
+from charrnn.sampling.engines.cuda_graph import CudaGraphEngine
 from charrnn.sampling.engines.network_step import LstmStep, ModelStep, NetworkStep
 from charrnn.sampling.filters import Filters
 
@@ -119,8 +119,8 @@ def test_a_character_takes_few_kernels(
     monkeypatch.setattr(network_step, "_lstm_cell", cell)
 
     def kernels_of(length: int) -> int:
-        writer = GraphWriter(network(), lambda work: work)
-        block = writer._block((length, 4), filters)
+        engine = CudaGraphEngine(network(), lambda work: work)
+        block = engine._block((length, 4), filters)
         kernels.count.clear()
         with torch.no_grad(), kernels:
             block.run()

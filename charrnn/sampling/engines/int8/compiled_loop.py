@@ -1,4 +1,4 @@
-"""The compiled loop of the writer for one text: an LSTM read character by character, on two cores.
+"""The compiled loop of the engine for one text: an LSTM read character by character, on two cores.
 
 Shape suffixes: T characters, L layers, G gate rows (4H: i, f, g, o), H units, 2 turns.
 """
@@ -89,7 +89,7 @@ class CompiledLoop:
             threading.Thread(
                 target=_help_when_called,
                 args=(self._wake, ended, self._shared),
-                name="charrnn-writer",
+                name="charrnn-sampling",
                 daemon=True,
             ).start()
         self._wake.set()

@@ -1,4 +1,4 @@
-"""The writer for one text on a processor: 8-bit weights, without torch.
+"""The engine for one text on a processor: 8-bit weights, without torch.
 
 A character costs one reading of all weights, so what counts is how few bytes they are. Hidden
 units, between -1 and 1, are whole numbers of 16 bits; a product of theirs with a row of weights is
@@ -19,14 +19,14 @@ from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.sampling.engines.int8.interface import Loop, WholeWeights
 from charrnn.sampling.engines.int8.switching_loop import SwitchingLoop
 from charrnn.sampling.engines.int8.weights import whole_weights
-from charrnn.sampling.engines.interface import Writer
+from charrnn.sampling.engines.interface import SamplingEngine
 
 Int8State = tuple[NDArray[np.int16], NDArray[np.float32]]
 """Hidden units as whole numbers, and cells: (B, L, H) each."""
 
 
-class QuantizedWriter(Writer):
-    """Drive an LSTM, given as arrays; see `Writer`."""
+class Int8Engine(SamplingEngine):
+    """Drive an LSTM, given as arrays; see `SamplingEngine`."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The loop of the writer for one text in plain numpy: what the compiled loop does, bit for bit.
+"""The loop of the engine for one text in plain numpy: what the compiled loop does, bit for bit.
 
 It writes until the compiled one is there, and where there is none.
 

@@ -14,7 +14,7 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
 from charrnn.sampling.engines.int8 import compiled_loop
 from charrnn.sampling.engines.int8.compiled_loop import CompiledLoop
-from charrnn.sampling.engines.int8.engine import QuantizedWriter
+from charrnn.sampling.engines.int8.engine import Int8Engine
 from charrnn.sampling.engines.int8.interface import WholeWeights
 from charrnn.sampling.engines.int8.numpy_loop import PlainLoop
 from charrnn.sampling.loop import generate
@@ -66,7 +66,7 @@ def test_it_computes_the_bits_of_the_plain_loop(
 def test_two_cores_write_what_one_does() -> None:
     model = CharRNN(replace(SHAPE, hidden_size=41), VOCABULARY).initialize(1)
     alone, helped = (
-        QuantizedWriter(model.arrays(), model.config, VOCABULARY, "a", make_loop)
+        Int8Engine(model.arrays(), model.config, VOCABULARY, "a", make_loop)
         for make_loop in (partial(CompiledLoop, helped=False), partial(CompiledLoop, helped=True))
     )
     long = np.tile(CODES, 20)  # longer than a task, so that the helper takes part for certain
@@ -108,7 +108,7 @@ def test_a_helper_kept_from_its_core_is_left_alone(monkeypatch: pytest.MonkeyPat
 def test_the_helper_ends_with_its_writer() -> None:
     _, helped = writer_with_helper()
     helped.read(CODES)
-    threads = [each for each in threading.enumerate() if each.name == "charrnn-writer"]
+    threads = [each for each in threading.enumerate() if each.name == "charrnn-sampling"]
     assert threads
     del helped
     gc.collect()
@@ -118,15 +118,15 @@ def test_the_helper_ends_with_its_writer() -> None:
         time.sleep(0.01)
 
 
-def writer_with_helper() -> tuple[QuantizedWriter, QuantizedWriter]:
-    """Return two writers of one model, the second with a helper."""
+def writer_with_helper() -> tuple[Int8Engine, Int8Engine]:
+    """Return two engines of one model, the second with a helper."""
     arrays = CharRNN(SHAPE, VOCABULARY).initialize(1).arrays()
     return (
-        QuantizedWriter(arrays, SHAPE, VOCABULARY, "a", partial(CompiledLoop, helped=False)),
-        QuantizedWriter(arrays, SHAPE, VOCABULARY, "a", partial(CompiledLoop, helped=True)),
+        Int8Engine(arrays, SHAPE, VOCABULARY, "a", partial(CompiledLoop, helped=False)),
+        Int8Engine(arrays, SHAPE, VOCABULARY, "a", partial(CompiledLoop, helped=True)),
     )
 
 
-def layers_done_by_the_helper(writer: QuantizedWriter) -> int:
-    assert isinstance(writer._loop, CompiledLoop)
-    return int(writer._loop._words[compiled_loop._HELPER_DONE])
+def layers_done_by_the_helper(engine: Int8Engine) -> int:
+    assert isinstance(engine._loop, CompiledLoop)
+    return int(engine._loop._words[compiled_loop._HELPER_DONE])
