@@ -36,7 +36,7 @@ from charrnn.runs.find import BUNDLED, find_run
 from charrnn.sampling.engines.eager import EagerEngine
 from charrnn.sampling.engines.int8 import compiled_loop, matmul
 from charrnn.sampling.engines.int8.engine import Int8Engine
-from charrnn.sampling.engines.int8.numpy_loop import PlainLoop
+from charrnn.sampling.engines.int8.numpy_loop import NumpyLoop
 from charrnn.sampling.engines.interface import SamplingEngine
 from charrnn.sampling.engines.packed import PackedEngine
 from charrnn.sampling.loop import generate
@@ -51,8 +51,8 @@ if sys.argv[1] == "compiled":
     from charrnn.sampling.engines.int8.compiled_loop import CompiledLoop
     switching_loop.SwitchingLoop = CompiledLoop
 elif sys.argv[1] == "numpy":
-    from charrnn.sampling.engines.int8.numpy_loop import PlainLoop
-    switching_loop.SwitchingLoop = PlainLoop
+    from charrnn.sampling.engines.int8.numpy_loop import NumpyLoop
+    switching_loop.SwitchingLoop = NumpyLoop
 from charrnn.cli.app import main
 sys.argv[:2] = ["charrnn"]
 main()
@@ -63,8 +63,8 @@ main()
 def with_generic_products(folder: str) -> ModuleType:
     """Return a copy of the module of the compiled loop that lets LLVM choose the instructions."""
     numba.config.CACHE_DIR = folder  # type: ignore[attr-defined] # not the cache of the other copy
-    products = matmul.four_products
-    matmul.four_products = matmul.plain_four_products
+    products = matmul.multiply_gates
+    matmul.multiply_gates = matmul.multiply_gates_portable
     try:
         spec = importlib.util.spec_from_file_location("generic_loop", str(compiled_loop.__file__))
         assert spec
@@ -72,7 +72,7 @@ def with_generic_products(folder: str) -> ModuleType:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     finally:
-        matmul.four_products = products
+        matmul.multiply_gates = products
         numba.config.CACHE_DIR = ""  # type: ignore[attr-defined]
     return module
 
@@ -95,7 +95,7 @@ def one_text(checkpoint: Checkpoint, folder: str) -> None:
     engines: dict[str, SamplingEngine] = {
         "eager: the network, a call per character": EagerEngine(load_checkpoint(checkpoint, "cpu")),
         "packed float32 weights": PackedEngine(load_checkpoint(checkpoint, "cpu")),
-        "8-bit weights, numpy": engine(PlainLoop),
+        "8-bit weights, numpy": engine(NumpyLoop),
         "compiled, products by LLVM, one core": engine(lambda w: generic.CompiledLoop(w, False)),
         "compiled, AVX2 products, one core": engine(lambda w: compiled_loop.CompiledLoop(w, False)),
         "compiled, products by LLVM, two cores": engine(lambda w: generic.CompiledLoop(w, True)),
@@ -188,7 +188,7 @@ def wait_for_compiler() -> None:
     """Wait until no process compiles the loop in the background."""
     while (
         subprocess.run(
-            ["pgrep", "-f", "compile_for_later"], stdout=subprocess.DEVNULL, check=False
+            ["pgrep", "-f", "compile_to_cache"], stdout=subprocess.DEVNULL, check=False
         ).returncode
         == 0
     ):

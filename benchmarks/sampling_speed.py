@@ -3,8 +3,8 @@
     python benchmarks/sampling_speed.py [--device cuda] [--texts 1 64 4096] [--length N] [--run RUN]
 
 "engine" is `CudaGraphEngine.sample_block` alone, one block after another. "generate" is the call
-that a user makes. Prints the median over rounds, in characters of all texts per second. On a processor a
-function does the work of the CUDA graph: that tries the program, and measures nothing of interest.
+that a user makes. Prints the median over rounds, in characters of all texts per second. On a CPU, a
+function does the work of the CUDA graph: this tests the program, and its timings mean nothing.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def engine_alone(engine: CudaGraphEngine, texts: int, length: int) -> Callable[[
     uniforms_KB = SampleUniforms(1, texts).block(0, BLOCK)
     logits_1V, state = engine.read(engine.vocabulary.encode(engine.line_start))
     everyone_B = np.zeros(texts, np.int64)
-    start: tuple[Any, State] = logits_1V[everyone_B], engine.pick(state, everyone_B)
+    start: tuple[Any, State] = logits_1V[everyone_B], engine.select_samples(state, everyone_B)
 
     def run() -> int:
         logits, carried = start

@@ -25,7 +25,7 @@ from charrnn.recurrence.cpu.matmul import packed
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.find import find_run
 from charrnn.sampling.engines.eager import EagerEngine
-from charrnn.sampling.engines.int8.compiled_loop import compile_for_later
+from charrnn.sampling.engines.int8.compiled_loop import compile_to_cache
 from charrnn.sampling.engines.interface import SamplingEngine
 from charrnn.sampling.engines.selection import engine_for_checkpoint
 from charrnn.sampling.loop import generate
@@ -121,7 +121,7 @@ def import_torch() -> int:
 
 def compare_one_text(checkpoint: Checkpoint, length: int) -> None:
     """Compare the writing of one text."""
-    compile_for_later()  # else the first part would begin with the plain loop
+    compile_to_cache()  # else the first part would begin with the plain loop
     stock = stock_loop(checkpoint)
     one = engine_for_checkpoint(checkpoint, device="cpu")
     network = engine_for_checkpoint(checkpoint, device="cpu", precision="float32")

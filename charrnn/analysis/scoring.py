@@ -111,7 +111,7 @@ def character_nats(
 
 
 def engine_nats(engine: SamplingEngine, codes: Codes) -> NDArray[np.float32]:
-    """Return the loss of each character but the first, as a engine foretells them."""
+    """Return the loss of each character but the first, as an engine foretells them."""
     logits_1V, state = engine.read(codes[:1])
     logits_NV = [logits_1V]
     for code in codes[1:-1].astype(np.int64):

@@ -18,8 +18,8 @@ from charrnn.analysis.units import Found
 from charrnn.errors import ConfigError
 from charrnn.reports import pages
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.sampling.engines.int8.interface import WholeWeights
-from charrnn.sampling.engines.int8.weights import whole_weights
+from charrnn.sampling.engines.int8.interface import Int8Weights
+from charrnn.sampling.engines.int8.weights import quantize_lstm
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _PRODUCTS = Path(__file__).parent / "products.wasm"
@@ -39,7 +39,7 @@ def web_page(checkpoint: Checkpoint, found: list[Found]) -> str:
         )
     layers, units = config.model.num_layers, config.model.hidden_size
     arrays = checkpoint.load("model")
-    weights = whole_weights(arrays, config.model)
+    weights = quantize_lstm(arrays, config.model)
     name = checkpoint.run.path.name
     return pages.page(
         "web_page.html",
@@ -67,7 +67,7 @@ def web_page(checkpoint: Checkpoint, found: list[Found]) -> str:
     )
 
 
-def _weight_bytes(weights: WholeWeights, arrays: Mapping[str, NDArray[Any]]) -> bytes:
+def _weight_bytes(weights: Int8Weights, arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Return all weights in the order in which the page's script reads them."""
     between = len(weights.recurrent_LGH) - 1
     floats = (

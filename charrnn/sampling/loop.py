@@ -1,4 +1,4 @@
-"""Generate text: the loop that asks a engine for logits and samples characters.
+"""Generate text: the loop that asks an engine for logits and samples characters.
 
 Shape suffixes: B samples, V characters of the vocabulary.
 """
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Probabilities = NDArray[np.float64]
 
-_BLOCK = 64  # characters that a engine samples by itself before the first of them is shown
+_BLOCK = 64  # characters that an engine samples by itself before the first of them is shown
 
 
 class PromptState(NamedTuple):
@@ -141,7 +141,7 @@ def _begin(
     seed = secrets.randbits(32) if config.seed is None else config.seed
     samples_B = np.arange(config.num_samples)
     logits_1V, state = prompt_state or engine.read(codes)
-    logits_BV, state = logits_1V[samples_B * 0], engine.pick(state, samples_B * 0)
+    logits_BV, state = logits_1V[samples_B * 0], engine.select_samples(state, samples_B * 0)
     return SampleUniforms(seed, config.num_samples), samples_B, logits_BV, state
 
 
@@ -206,7 +206,7 @@ def _sample(
         if sum(writing_B) <= (len(samples_B) - 1 if rules else len(samples_B) // 2):
             kept_B = np.flatnonzero(writing_B)
             samples_B, logits_BV = samples_B[kept_B], logits_BV[kept_B]
-            state = engine.pick(state, kept_B)
+            state = engine.select_samples(state, kept_B)
         possible_BV = logits_BV
         if rules:
             places = [texts[sample].place for sample in samples_B.tolist()]
@@ -236,7 +236,7 @@ def stream(
 ) -> Iterator[str]:
     """Yield the characters of one new text as they are drawn, without the prompt.
 
-    `source` is a model, a run or a engine; settings are the fields of `SampleConfig`, and `corpus`
+    `source` is a model, a run or an engine; settings are the fields of `SampleConfig`, and `corpus`
     is what `max_copy` is about.
     """
     one = dataclasses.replace(config or SampleConfig(), **settings, num_samples=1)

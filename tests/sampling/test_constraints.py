@@ -31,7 +31,7 @@ class Noise(SamplingEngine):
     def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], Any]:
         return self._logits(1), None
 
-    def pick(self, state: Any, samples_B: NDArray[np.int64]) -> Any:
+    def select_samples(self, state: Any, samples_B: NDArray[np.int64]) -> Any:
         return state
 
     def step(self, state: Any, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:

@@ -101,7 +101,7 @@ class Reciter(SamplingEngine):
     def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], Any]:
         return self._certain(len(codes_T), 1), len(codes_T)
 
-    def pick(self, state: Any, samples_B: NDArray[np.int64]) -> Any:
+    def select_samples(self, state: Any, samples_B: NDArray[np.int64]) -> Any:
         return state
 
     def step(self, state: Any, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:

@@ -1,4 +1,4 @@
-"""The engine that runs the torch model itself, on any device."""
+"""The engine that calls the torch model, on any device."""
 
 import numpy as np
 import torch
@@ -11,15 +11,15 @@ from charrnn.model.network import CharRNN
 from charrnn.model.state import State
 from charrnn.sampling.engines.interface import SamplingEngine
 
-_CHUNK = 1024  # characters of a prompt read in one call, which bounds the memory it takes
+_CHUNK = 1024  # characters of a prompt read in one call; bounds the memory
 
 
 class EagerEngine(SamplingEngine):
-    """Drive a `CharRNN` one character at a time; see `SamplingEngine`."""
+    """Run a `CharRNN` one character at a time; see `SamplingEngine`."""
 
     copies_weights = False
-    """Whether the engine keeps the weights as they were when it was made. Otherwise it follows
-    weights that are updated in place."""
+    """Whether the engine copies the weights when it is created. Otherwise it uses the current
+    weights of the model, also after they were updated in place."""
 
     def __init__(self, model: CharRNN) -> None:
         self.vocabulary = model.vocabulary
@@ -33,8 +33,8 @@ class EagerEngine(SamplingEngine):
         return _numpy(logits_BV), state
 
     @torch.inference_mode()
-    def pick(self, state: State, samples_B: NDArray[np.int64]) -> State:
-        """Return the state of some of the samples."""
+    def select_samples(self, state: State, samples_B: NDArray[np.int64]) -> State:
+        """Return the state of the samples with these numbers."""
         return state.streams(samples_B.tolist())
 
     @torch.inference_mode()

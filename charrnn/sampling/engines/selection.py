@@ -1,4 +1,4 @@
-"""The sampling engine for a model, a run or a checkpoint."""
+"""Choose the sampling engine for a model, a run or a checkpoint."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -17,9 +17,10 @@ Precision = Literal["auto", "float32"]
 def engine_for(
     source: "SamplingEngine | CharRNN | str | None", precision: Precision = "auto"
 ) -> SamplingEngine:
-    """Return a engine for a model, a run (as `charrnn.load` takes it), or a engine itself.
+    """Return the fastest engine for a model or a run; return an engine unchanged.
 
-    The precision matters on a GPU: see `CudaGraphEngine`.
+    `source` is a model, an engine, or a run as in `charrnn.load`. `precision` has an effect on a
+    GPU only: see `CudaGraphEngine`.
     """
     if isinstance(source, SamplingEngine):
         return source
@@ -36,15 +37,14 @@ def engine_for_checkpoint(
     device: str = "auto",
     precision: Precision = "auto",
 ) -> SamplingEngine:
-    """Return the fastest engine of a checkpoint for this many texts at once.
+    """Return the fastest engine that samples this many texts from a checkpoint.
 
-    For one text, `auto` is a loop over the 8-bit weights of an lstm, compiled if it can be, on the
-    processor and without torch. For several, on a GPU, it is `CudaGraphEngine`. `float32` is the
-    network as it was trained.
+    For one text of an LSTM on the CPU, `auto` selects `Int8Engine`, which has 8-bit weights and
+    does not import torch. `float32` selects an engine with the weights as trained.
     """
     config = checkpoint.run.config
-    alone = num_samples == 1 and config.model.cell == "lstm"
-    if alone and precision == "auto" and device in ("auto", "cpu"):
+    has_int8_engine = num_samples == 1 and config.model.cell == "lstm"
+    if has_int8_engine and precision == "auto" and device in ("auto", "cpu"):
         from charrnn.sampling.engines.int8.engine import Int8Engine
 
         vocabulary = Vocabulary(config.vocabulary)
@@ -56,7 +56,7 @@ def engine_for_checkpoint(
 
 
 def engine_for_model(model: "CharRNN", precision: Precision = "auto") -> "EagerEngine":
-    """Return the fastest engine for a model on its device; see `engine_for`."""
+    """Return the fastest engine for a model on the device of the model; see `engine_for`."""
     if model.device.type == "cuda":
         from charrnn.sampling.engines.cuda_graph import CudaGraphEngine
 
@@ -65,6 +65,6 @@ def engine_for_model(model: "CharRNN", precision: Precision = "auto") -> "EagerE
 
     try:
         from charrnn.sampling.engines.packed import PackedEngine
-    except ImportError:  # there is no numba, which compiles its gates
+    except ImportError:  # numba, which compiles the gates, is not installed
         return EagerEngine(model)
-    return PackedEngine(model) if PackedEngine.serves(model) else EagerEngine(model)
+    return PackedEngine(model) if PackedEngine.supports(model) else EagerEngine(model)

@@ -26,7 +26,10 @@ def test_logits_are_those_of_the_network(num_layers: int, hidden_size: int) -> N
     ours, theirs = PackedEngine(model), EagerEngine(model)
     (_, state), (_, plain_state) = ours.read(PROMPT), theirs.read(PROMPT)
     samples_B = np.zeros(5, np.int64)
-    state, plain_state = ours.pick(state, samples_B), theirs.pick(plain_state, samples_B)
+    state, plain_state = (
+        ours.select_samples(state, samples_B),
+        theirs.select_samples(plain_state, samples_B),
+    )
     for codes_B in np.random.default_rng(1).integers(0, len(VOCABULARY), (9, 5)):
         logits_BV, state = ours.step(state, codes_B)
         plain_logits_BV, plain_state = theirs.step(plain_state, codes_B)

@@ -15,8 +15,8 @@ from charrnn.numerics.quantization import quantize
 from charrnn.sampling.engines.eager import EagerEngine
 from charrnn.sampling.engines.int8.compiled_loop import CompiledLoop
 from charrnn.sampling.engines.int8.engine import Int8Engine
-from charrnn.sampling.engines.int8.interface import Loop, WholeWeights
-from charrnn.sampling.engines.int8.numpy_loop import PlainLoop
+from charrnn.sampling.engines.int8.interface import Int8Weights, Loop
+from charrnn.sampling.engines.int8.numpy_loop import NumpyLoop
 from charrnn.sampling.loop import generate
 from charrnn.training.events import Finished
 
@@ -24,8 +24,8 @@ VOCABULARY = Vocabulary("\n abcdef")
 SHAPE = ModelConfig(num_layers=3, hidden_size=24)
 CODES = np.random.default_rng(1).integers(0, 8, 40).astype(np.uint8)
 
-Make = Callable[[WholeWeights], Loop]
-LOOPS = pytest.mark.parametrize("make_loop", [PlainLoop, CompiledLoop])
+Make = Callable[[Int8Weights], Loop]
+LOOPS = pytest.mark.parametrize("make_loop", [NumpyLoop, CompiledLoop])
 
 
 def pair(
@@ -36,7 +36,7 @@ def pair(
     with torch.no_grad():
         for name, weights in model.named_parameters():
             if name.startswith("weight") and name != "weight_ih_l0":
-                weights.copy_(torch.from_numpy(quantize(weights.numpy()).restored()))
+                weights.copy_(torch.from_numpy(quantize(weights.numpy()).dequantize()))
     arrays = model.arrays()
     return Int8Engine(arrays, shape, VOCABULARY, "a", make_loop), EagerEngine(model)
 

@@ -32,10 +32,10 @@ def said(script: str, cache: Path, *arguments: str) -> list[str]:
 
 
 def test_nobody_waits_for_the_compiler(finished: Finished, tmp_path: Path) -> None:
-    assert written(tmp_path) == ["PlainLoop", "CompiledLoop", "False"]
+    assert written(tmp_path) == ["NumpyLoop", "CompiledLoop", "False"]
     kept = set(tmp_path.rglob("*"))
     assert kept
-    assert written(tmp_path) == ["PlainLoop", "CompiledLoop", "False"]
+    assert written(tmp_path) == ["NumpyLoop", "CompiledLoop", "False"]
     assert set(tmp_path.rglob("*")) == kept, "compiled again, though it was kept"
 
 
@@ -43,7 +43,7 @@ def test_nobody_waits_for_the_compiler(finished: Finished, tmp_path: Path) -> No
 def test_it_writes_where_nothing_can_be_compiled(
     finished: Finished, tmp_path: Path, numba: str
 ) -> None:
-    assert written(tmp_path, numba) == ["PlainLoop", "PlainLoop", "False"]
+    assert written(tmp_path, numba) == ["NumpyLoop", "NumpyLoop", "False"]
 
 
 def test_one_process_compiles_for_all_loops(finished: Finished, tmp_path: Path) -> None:
