@@ -31,7 +31,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.downloads import fetch
 from charrnn.data.vocabulary import Census, code_points
 from charrnn.numerics.allocator import keep_freed_memory
-from charrnn.numerics.processor import processor_name
+from charrnn.numerics.processor import cpu_name
 
 BROKEN = 0.5  # of a download, after which the connection breaks
 SIZE = 10_000_000  # bytes of the download
@@ -182,7 +182,7 @@ def main() -> None:
     megabytes = int(sys.argv[1]) if len(sys.argv) > 1 else 150
     os.environ["no_proxy"] = "127.0.0.1"
     keep_freed_memory()  # as `charrnn train` does
-    print(f"{processor_name()}, {os.cpu_count()} cores")
+    print(f"{cpu_name()}, {os.cpu_count()} cores")
     for name, piece in texts().items():
         compare_encoding(name, piece, megabytes)
     compare_downloads()

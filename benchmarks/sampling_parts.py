@@ -29,7 +29,7 @@ from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.loading import load_checkpoint
-from charrnn.numerics.processor import processor_name
+from charrnn.numerics.processor import cpu_name
 from charrnn.numerics.threads import set_threads
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.find import BUNDLED, find_run
@@ -200,7 +200,7 @@ def main() -> None:
     run = sys.argv[1] if len(sys.argv) > 1 else BUNDLED
     checkpoint = find_run(run).select("best")
     threads = set_threads(None)
-    print(f"{processor_name()}, {threads} threads, torch {torch.__version__}")
+    print(f"{cpu_name()}, {threads} threads, torch {torch.__version__}")
     with tempfile.TemporaryDirectory() as folder:
         one_text(checkpoint, folder)
     many_texts(checkpoint)

@@ -21,7 +21,7 @@ from turns import ROUNDS, compare
 from charrnn.config.model import ModelConfig
 from charrnn.model.loading import load_checkpoint
 from charrnn.numerics.threads import set_threads
-from charrnn.recurrence.cpu.matmul import packed
+from charrnn.recurrence.cpu.matmul import prepare_matmul
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.find import find_run
 from charrnn.sampling.engines.eager import EagerEngine
@@ -79,7 +79,8 @@ class StepProducts:
     def __init__(self, shape: ModelConfig, samples: int, length: int) -> None:
         units = shape.hidden_size
         self._products = [
-            packed(torch.randn(4 * units, units), samples) for _ in range(2 * shape.num_layers - 1)
+            prepare_matmul(torch.randn(4 * units, units), samples)
+            for _ in range(2 * shape.num_layers - 1)
         ]
         self._rows, self._length = torch.randn(samples, units), length
 

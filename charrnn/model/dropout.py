@@ -47,7 +47,7 @@ class Masks:
         )
 
 
-ALL_KEPT = Masks()
+NO_MASKS = Masks()
 
 MaskBytes = dict[str, Tensor]
 """Random bytes for each mask, by its name: one for each of its numbers. No bytes: keep all."""
@@ -85,7 +85,7 @@ def random_mask_bytes(
     }
 
 
-def masks_of(random_bytes: MaskBytes, config: ResolvedTrainConfig) -> Masks:
+def make_masks(random_bytes: MaskBytes, config: ResolvedTrainConfig) -> Masks:
     """Make masks from their random bytes, on the device of the bytes.
 
     A byte decides on each number: rates are rounded to the nearest 1/256, and a rate above zero is

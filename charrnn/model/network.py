@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError
-from charrnn.model.dropout import ALL_KEPT, Masks
+from charrnn.model.dropout import NO_MASKS, Masks
 from charrnn.model.state import State
 from charrnn.recurrence.dispatch import run_layers
 from charrnn.recurrence.layer import LayerWeights
@@ -53,7 +53,7 @@ class CharRNN(nn.Module):
                 self.register_parameter(f"{name}_l{layer}", nn.Parameter(torch.zeros(shape)))
         self.output = nn.Linear(hidden, len(vocabulary))
 
-    def forward(self, x_TB: Tensor, state: State, masks: Masks = ALL_KEPT) -> tuple[Tensor, State]:
+    def forward(self, x_TB: Tensor, state: State, masks: Masks = NO_MASKS) -> tuple[Tensor, State]:
         """Read characters from `state`; return the logits after each and the state after the last.
 
         `masks` leaves parts out, for training. Under `torch.autocast` the layers compute in its
@@ -107,7 +107,7 @@ class CharRNN(nn.Module):
         return self
 
     @torch.no_grad()
-    def adopt(self, known: "CharRNN") -> "CharRNN":
+    def copy_weights_from(self, known: "CharRNN") -> "CharRNN":
         """Take over the weights of a model whose vocabulary this one's begins with.
 
         What belongs to the characters added since keeps its fresh weights; as outputs they start

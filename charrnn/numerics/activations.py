@@ -16,9 +16,9 @@ LOG2_E = np.float32(1.4426950408889634)
 # Adding this to a number below 2**22 leaves the nearest integer, plus the bias of a float32's
 # exponent, in the lowest bits of the sum.
 ROUND = np.float32(1.5 * 2**23 + 127)
-MOST = np.float32(126)  # as a power of two: beyond, float32 has no normal number
+MAX_EXPONENT = np.float32(126)  # as a power of two: beyond, float32 has no normal number
 # 2**r on [-1/2, 1/2], highest power first, as in exp2f of Moshier's Cephes library (1992).
-POWERS = tuple(
+COEFFICIENTS = tuple(
     np.float32(each)
     for each in (
         1.535336188319500e-4,
@@ -43,11 +43,11 @@ def tanh(x: Floats) -> Floats:
 
 
 def _exp2(x: Floats) -> Floats:
-    x = np.clip(x, -MOST, MOST)
+    x = np.clip(x, -MAX_EXPONENT, MAX_EXPONENT)
     rounded = x + ROUND
     r = x - (rounded - ROUND)
-    p: Any = POWERS[0]
-    for power in (*POWERS[1:], ONE):
+    p: Any = COEFFICIENTS[0]
+    for power in (*COEFFICIENTS[1:], ONE):
         p = p * r + power
     power_of_two: Floats = (rounded.view(np.int32) << EXPONENT_BIT).view(np.float32)
     result: Floats = p * power_of_two

@@ -13,7 +13,15 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from charrnn.numerics.activations import EXPONENT_BIT, LOG2_E, MOST, ONE, POWERS, ROUND, TWO
+from charrnn.numerics.activations import (
+    COEFFICIENTS,
+    EXPONENT_BIT,
+    LOG2_E,
+    MAX_EXPONENT,
+    ONE,
+    ROUND,
+    TWO,
+)
 
 _HALF_WORD = 16
 
@@ -58,7 +66,7 @@ def _power_of_two(_: Any, rounded: Any) -> Any:
 
 
 @instruction
-def wide(_: Any, stored: Any) -> Any:
+def to_float32(_: Any, stored: Any) -> Any:
     """Return a stored number, float32 or bfloat16, as float32."""
 
     def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
@@ -72,7 +80,7 @@ def wide(_: Any, stored: Any) -> Any:
 
 
 @instruction
-def as_stored(_: Any, number: Any, place: Any) -> Any:
+def from_float32(_: Any, number: Any, place: Any) -> Any:
     """Return a float32 as `place` holds numbers: itself, or the nearest bfloat16, ties to even."""
 
     def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
@@ -90,16 +98,16 @@ def as_stored(_: Any, number: Any, place: Any) -> Any:
 
 @inlined
 def _exp2(x: Any) -> Any:
-    x = MOST if x > MOST else x  # so written, what is not a number stays so
-    x = -MOST if x < -MOST else x
+    x = MAX_EXPONENT if x > MAX_EXPONENT else x  # so written, what is not a number stays so
+    x = -MAX_EXPONENT if x < -MAX_EXPONENT else x
     rounded = x + ROUND
     r = x - (rounded - ROUND)
-    p = POWERS[0]
-    p = p * r + POWERS[1]
-    p = p * r + POWERS[2]
-    p = p * r + POWERS[3]
-    p = p * r + POWERS[4]
-    p = p * r + POWERS[5]
+    p = COEFFICIENTS[0]
+    p = p * r + COEFFICIENTS[1]
+    p = p * r + COEFFICIENTS[2]
+    p = p * r + COEFFICIENTS[3]
+    p = p * r + COEFFICIENTS[4]
+    p = p * r + COEFFICIENTS[5]
     p = p * r + ONE
     return p * _power_of_two(rounded)
 

@@ -32,7 +32,7 @@ def choose_device(name: str) -> torch.device:
     device = torch.device(name)
     if name == "cuda":
         _prepare_cuda()
-    if name == "mps" and not computes_rightly(device):
+    if name == "mps" and not computes_lstm_correctly(device):
         warnings.warn(
             f"this torch ({torch.__version__}) computes an LSTM wrongly on mps, so the processor "
             "computes instead",
@@ -68,7 +68,7 @@ def ignore_compaction_warning(device: torch.device) -> Iterator[None]:
 
 
 @functools.cache
-def computes_rightly(device: torch.device) -> bool:
+def computes_lstm_correctly(device: torch.device) -> bool:
     """Whether a small LSTM gives on a device what it gives on the processor, gradients too.
 
     torch's LSTM for mps has been wrong before, without a word (pytorch issues 90421 and 92615), and
@@ -93,7 +93,7 @@ def computes_rightly(device: torch.device) -> bool:
     )
 
 
-def idle_gpus(device: torch.device, processes: int) -> tuple[str, ...]:
+def idle_gpu_advice(device: torch.device, processes: int) -> tuple[str, ...]:
     """Return a sentence on how to use the other GPUs of this machine, if there are some."""
     there = torch.cuda.device_count() if device.type == "cuda" else 1
     if processes > 1 or there == 1:
@@ -109,7 +109,7 @@ def free_memory(device: torch.device) -> int:
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
 
 
-def resident(
+def copy_if_small(
     codes: NDArray[np.unsignedinteger[Any]], device: torch.device, free: int
 ) -> torch.Tensor | None:
     """Return a copy of a text in a device's own memory; None if it takes over a quarter of `free`.

@@ -41,7 +41,7 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 
 @contextlib.contextmanager
-def tensor_cores(device: torch.device) -> Iterator[None]:
+def allow_tf32(device: torch.device) -> Iterator[None]:
     """Let an NVIDIA GPU round the factors of float32 products to 19 bits (TF32), for training."""
     if device.type != "cuda":
         yield

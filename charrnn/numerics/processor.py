@@ -5,7 +5,7 @@ import platform
 from pathlib import Path
 
 
-def processor_name() -> str:
+def cpu_name() -> str:
     """Return what the processor calls itself."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
@@ -14,7 +14,7 @@ def processor_name() -> str:
         return platform.processor() or platform.machine()
 
 
-def cores_allowed(limits: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+def available_cores(limits: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
     """Return the processor time that Linux allows this container, in cores (control groups v2)."""
     try:
         quota, period = limits.read_text("ascii").split()

@@ -2,7 +2,7 @@
 
 import torch
 
-from charrnn.numerics.processor import cores_allowed
+from charrnn.numerics.processor import available_cores
 
 
 def set_threads(threads: int | None) -> int:
@@ -12,6 +12,6 @@ def set_threads(threads: int | None) -> int:
     more than a container is allowed to keep busy.
     """
     if threads is None:
-        threads = min(torch.get_num_threads(), cores_allowed())
+        threads = min(torch.get_num_threads(), available_cores())
     torch.set_num_threads(threads)
     return threads

@@ -25,8 +25,8 @@ from charrnn.model.network import CharRNN
 from charrnn.numerics.cuda_graph import graph_or_eager
 from charrnn.numerics.devices import choose_device, ignore_compaction_warning
 from charrnn.numerics.information import nats_to_bits
-from charrnn.numerics.precision import autocast, choose_precision, has_bfloat16, tensor_cores
-from charrnn.numerics.processor import processor_name
+from charrnn.numerics.precision import allow_tf32, autocast, choose_precision, has_bfloat16
+from charrnn.numerics.processor import cpu_name
 from charrnn.numerics.threads import set_threads
 from charrnn.recurrence.dispatch import describe_engine
 from charrnn.runs.find import BUNDLED, find_run
@@ -157,7 +157,7 @@ def _contenders(config: BenchConfig, device: torch.device) -> dict[str, Callable
         contenders[f"charrnn {precision}"] = ours
         contenders[f"stock {precision}"] = _stock(config, precision, x_TB, y_TB)
         if device.type == "cuda" and precision == "float32":
-            contenders["stock TF32"] = tensor_cores(device)(contenders["stock float32"])
+            contenders["stock TF32"] = allow_tf32(device)(contenders["stock float32"])
         contenders[f"limit {precision}"] = _limit(config, getattr(torch, precision), device)
     return contenders
 
@@ -198,7 +198,7 @@ def _wait(device: torch.device) -> None:
 
 
 def _name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
 
 
 def _ours(config: BenchConfig, precision: str, x_TB: Tensor, y_TB: Tensor) -> Callable[[], None]:
@@ -209,7 +209,7 @@ def _ours(config: BenchConfig, precision: str, x_TB: Tensor, y_TB: Tensor) -> Ca
 
     def step() -> None:
         model.zero_grad()
-        with tensor_cores(x_TB.device):
+        with allow_tf32(x_TB.device):
             with autocast(x_TB.device, precision):
                 logits_TBV, _ = model(x_TB, state)
             cross_entropy(logits_TBV.flatten(0, 1), y_TB.flatten()).backward()  # type: ignore[no-untyped-call]
@@ -254,7 +254,7 @@ def _limit(config: BenchConfig, dtype: torch.dtype, device: torch.device) -> Cal
     whole, rest = divmod(3 * weights, 4 * units * units)
     part = round(rows * rest / (4 * units * units))
 
-    @tensor_cores(device)
+    @allow_tf32(device)
     def step() -> None:
         for _ in range(whole):
             torch.mm(left_NH, right_HG, out=result_NG)

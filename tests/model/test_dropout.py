@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from charrnn.config.training import ResolvedTrainConfig
-from charrnn.model.dropout import Masks, mask_keys, mask_shapes, masks_of, random_mask_bytes
+from charrnn.model.dropout import Masks, make_masks, mask_keys, mask_shapes, random_mask_bytes
 from tests.conftest import TINY_MODEL, UNREGULARISED
 
 
 def drawn(shares: dict[str, Any], step: int = 3) -> Masks:
     config: ResolvedTrainConfig = dataclasses.replace(UNREGULARISED, **shares)
-    return masks_of(random_mask_bytes(config, TINY_MODEL, 20, step), config)
+    return make_masks(random_mask_bytes(config, TINY_MODEL, 20, step), config)
 
 
 def test_without_shares_nothing_is_drawn() -> None:
@@ -43,7 +43,7 @@ def test_each_share_draws_its_own_mask(share: str, name: str, shape: tuple[int, 
 def test_masks_follow_their_bytes_and_keys_those_of_the_masks() -> None:
     config = dataclasses.replace(UNREGULARISED, weight_drop=0.3, state_drop=0.1)
     bytes_ = random_mask_bytes(config, TINY_MODEL, 20, step=3)
-    masks = masks_of(bytes_, config)
+    masks = make_masks(bytes_, config)
     assert masks.recurrent_LGH is not None
     kept = bytes_["recurrent_LGH"] >= 77
     assert torch.equal(masks.recurrent_LGH, kept.float() * (256 / (256 - 77)))

@@ -130,7 +130,7 @@ def test_the_forget_bias_is_set_on_the_forget_gates_alone() -> None:
 def test_a_model_with_more_characters_goes_on_as_the_one_it_adopts() -> None:
     known = small_model()
     torch.nn.init.uniform_(known.output.bias, -2, -1)
-    wider = CharRNN(SHAPE, VOCABULARY.extended("xyz")).initialize(9).adopt(known)
+    wider = CharRNN(SHAPE, VOCABULARY.extended("xyz")).initialize(9).copy_weights_from(known)
     x_TB = some_text()
     old_TBV, _ = known(x_TB, known.initial_state(4))
     new_TBV, _ = wider(x_TB, wider.initial_state(4))

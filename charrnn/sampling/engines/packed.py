@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
 from charrnn.recurrence.cpu import gates
-from charrnn.recurrence.cpu.matmul import Product, as_array, packed
+from charrnn.recurrence.cpu.matmul import MatmulFunction, as_array, prepare_matmul
 from charrnn.sampling.engines.eager import EagerEngine
 
 _ROWS = 64  # rows that the packing is tuned for; the result of a row does not depend on it
@@ -25,9 +25,9 @@ class PackedEngine(EagerEngine):
         super().__init__(model)
         layers = [model.layer_weights(n) for n in range(model.config.num_layers)]
         with torch.inference_mode():
-            self._recurrent = [packed(layer.weight_hh_GH, _ROWS) for layer in layers]
-            self._between = [packed(layer.weight_ih_GI, _ROWS) for layer in layers[1:]]
-            self._output: Product = packed(model.output.weight, _ROWS)
+            self._recurrent = [prepare_matmul(layer.weight_hh_GH, _ROWS) for layer in layers]
+            self._between = [prepare_matmul(layer.weight_ih_GI, _ROWS) for layer in layers[1:]]
+            self._output: MatmulFunction = prepare_matmul(model.output.weight, _ROWS)
             self._table_VG = as_array(layers[0].weight_ih_GI.t().contiguous())
             self._biases_LG = [as_array(layer.bias_ih_G + layer.bias_hh_G) for layer in layers]
 

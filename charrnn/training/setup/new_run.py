@@ -78,7 +78,7 @@ def prepare_new_run(
     check_same_text(text, run.config.corpus)
     network = CharRNN(run.config.model, vocabulary, text.line_start).initialize(config.seed)
     if initial:
-        network.adopt(initial.model)
+        network.copy_weights_from(initial.model)
     progress = Progress(budget=run.config.training.limits)
     return NewRun(Trainer(run, text, network.to(device), progress, group), added_characters)
 

@@ -118,7 +118,7 @@ def test_a_second_backward_is_refused() -> None:
     made = single(layer())
     loss = lstm.run_layer(*made)[0].sum()
     loss.backward(retain_graph=True)  # type: ignore[no-untyped-call]
-    with pytest.raises(RuntimeError, match="go forward again"):
+    with pytest.raises(RuntimeError, match="run the forward"):
         loss.backward()  # type: ignore[no-untyped-call]
 
 
@@ -133,13 +133,13 @@ def test_gradients_of_gradients_are_refused() -> None:
 
 def test_the_engine_is_chosen_by_what_there_is() -> None:
     weights = single(layer(units=4))[2]
-    assert lstm.serves(32, weights)
-    assert not lstm.serves(31, weights)
-    assert not lstm.serves(32, LayerWeights(*(each.double() for each in weights)))
-    assert not lstm.serves(32, LayerWeights(*(each.to("meta") for each in weights)))
+    assert lstm.is_preferred(32, weights)
+    assert not lstm.is_preferred(31, weights)
+    assert not lstm.is_preferred(32, LayerWeights(*(each.double() for each in weights)))
+    assert not lstm.is_preferred(32, LayerWeights(*(each.to("meta") for each in weights)))
     with torch.autocast("cpu", torch.bfloat16):
-        assert lstm.serves(1, weights)
+        assert lstm.is_preferred(1, weights)
     with torch.autocast("cpu", torch.float16):
-        assert not lstm.serves(64, weights)
+        assert not lstm.is_preferred(64, weights)
     torch.set_num_threads(2)
-    assert not lstm.serves(63, weights)
+    assert not lstm.is_preferred(63, weights)

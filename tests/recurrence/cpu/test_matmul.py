@@ -13,7 +13,7 @@ from tests.recurrence.layers import assert_near, in_bfloat16, layer, outcome, pl
 def test_packed_and_public_products_agree(
     engine: Any, worth_packing: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(matmul, "_WORTH_PACKING", worth_packing)
+    monkeypatch.setattr(matmul, "_MIN_PACKED_SIZE", worth_packing)
     made, shares = layer(4, 5, 16, 9), (1.0, 1.0, 1.0)
     tolerance = 2e-6 if engine is lstm.run_layer else 5e-2
     assert_near(outcome(engine, single(made), shares), outcome(plain, made, shares), tolerance)
@@ -23,13 +23,13 @@ def test_without_the_private_operators_the_public_product_serves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     x_MK, weight_NK = torch.randn(4, 8), torch.randn(6, 8)
-    monkeypatch.setattr(matmul, "_WORTH_PACKING", 0)
+    monkeypatch.setattr(matmul, "_MIN_PACKED_SIZE", 0)
     matmul._can_pack.cache_clear()
     try:
         with monkeypatch.context() as patch:  # comparing needs the operators again
             patch.setattr(torch, "ops", SimpleNamespace())
             assert not matmul._can_pack(torch.float32)
-            result_MN = matmul.packed(weight_NK, 4)(x_MK)
+            result_MN = matmul.prepare_matmul(weight_NK, 4)(x_MK)
     finally:
         matmul._can_pack.cache_clear()
     torch.testing.assert_close(result_MN, x_MK @ weight_NK.t())

@@ -17,7 +17,7 @@ def test_threads_share_the_streams_and_leave_torch_its_own() -> None:
     made, shares = single(layer(6, 70, 8, 5)), (1.0, 1.0, 1.0)
     alone = outcome(lstm.run_layer, made, shares)
     torch.set_num_threads(2)
-    assert threads.largest_share(70) == 35
+    assert threads.max_streams_per_thread(70) == 35
     together = outcome(lstm.run_layer, made, shares)
     assert torch.get_num_threads() == 2
     assert_near(together, [each.double() for each in alone], 1e-6)
@@ -33,5 +33,5 @@ def test_a_failure_in_one_thread_is_raised_once_all_have_ended() -> None:
         ended.append(some)
 
     with pytest.raises(ValueError, match="slice"):
-        threads.deal_out(run, 64)
+        threads.run_in_threads(run, 64)
     assert ended == [slice(32, 64)]

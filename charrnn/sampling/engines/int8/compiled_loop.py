@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from charrnn.numerics.atomics import compare_exchange, load_acquire, pause, store_release
 from charrnn.numerics.compiled import compiled_exactly, inlined, sigmoid, tanh
-from charrnn.numerics.processor import cores_allowed
+from charrnn.numerics.processor import available_cores
 from charrnn.sampling.engines.int8.interface import Int8Weights
 from charrnn.sampling.engines.int8.matmul import multiply_gates
 
@@ -44,7 +44,7 @@ class CompiledLoop:
         layers, _, units = weights.recurrent_LGH.shape
         shape = layers, units
         if use_helper is None:
-            use_helper = units >= _MIN_UNITS and cores_allowed() > 1
+            use_helper = units >= _MIN_UNITS and available_cores() > 1
         self._words = np.zeros(48, np.int64)
         self._codes_T = np.zeros(_MAX_TASK, np.int64)
         self._hidden_2LH = np.zeros((2, *shape), np.int16)
