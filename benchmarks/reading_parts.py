@@ -31,7 +31,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.downloads import fetch
 from charrnn.data.vocabulary import Census, code_points
 from charrnn.numerics.allocator import keep_freed_memory
-from charrnn.numerics.processor import cpu_name
+from charrnn.numerics.cpu import cpu_name
 
 BROKEN = 0.5  # of a download, after which the connection breaks
 SIZE = 10_000_000  # bytes of the download

@@ -29,7 +29,7 @@ from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.loading import load_checkpoint
-from charrnn.numerics.processor import cpu_name
+from charrnn.numerics.cpu import cpu_name
 from charrnn.numerics.threads import set_threads
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.find import BUNDLED, find_run

@@ -27,8 +27,8 @@ from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
 from charrnn.numerics.allocator import keep_freed_memory
+from charrnn.numerics.cpu import cpu_name
 from charrnn.numerics.precision import autocast, choose_precision
-from charrnn.numerics.processor import cpu_name
 from charrnn.numerics.threads import set_threads
 from charrnn.recurrence.cpu import buffers, gates, lstm, matmul
 

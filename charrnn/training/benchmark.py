@@ -22,11 +22,11 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import DeviceError
 from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
+from charrnn.numerics.cpu import cpu_name
 from charrnn.numerics.cuda_graph import graph_or_eager
 from charrnn.numerics.devices import choose_device, ignore_compaction_warning
 from charrnn.numerics.information import nats_to_bits
 from charrnn.numerics.precision import allow_tf32, autocast, choose_precision, has_bfloat16
-from charrnn.numerics.processor import cpu_name
 from charrnn.numerics.threads import set_threads
 from charrnn.recurrence.dispatch import describe_engine
 from charrnn.runs.find import BUNDLED, find_run

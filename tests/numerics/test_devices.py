@@ -31,7 +31,7 @@ def test_a_device_that_computes_an_lstm_wrongly_is_left_with_a_sentence(
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(torch, "device", lambda name: real("cpu"))
     devices.computes_lstm_correctly.cache_clear()
-    with pytest.warns(DeviceWarning, match="the processor computes instead"):
+    with pytest.warns(DeviceWarning, match="charrnn uses the CPU"):
         assert devices.choose_device("mps").type == "cpu"
     devices.computes_lstm_correctly.cache_clear()
 

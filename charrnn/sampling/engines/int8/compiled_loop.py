@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from charrnn.numerics.atomics import compare_exchange, load_acquire, pause, store_release
 from charrnn.numerics.compiled import compiled_exactly, inlined, sigmoid, tanh
-from charrnn.numerics.processor import available_cores
+from charrnn.numerics.cpu import available_cores
 from charrnn.sampling.engines.int8.interface import Int8Weights
 from charrnn.sampling.engines.int8.matmul import multiply_gates
 
