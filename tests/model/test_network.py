@@ -141,10 +141,10 @@ def test_a_model_with_more_characters_goes_on_as_the_one_it_adopts() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda arrays: arrays.pop("output.bias"), "output.bias missing or unknown"),
+        (lambda arrays: arrays.pop("output.bias"), "output.bias missing or unexpected"),
         (
             lambda arrays: arrays.update({"output.bias": np.zeros(3, np.float32)}),
-            r"output.bias should have the shape \(8,\), not \(3,\)",
+            r"output.bias has the shape \(3,\), but the model needs \(8,\)",
         ),
     ],
 )
