@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.analysis.features import MEANINGS
-from charrnn.analysis.units import Found
+from charrnn.analysis.units import FeatureUnits
 from charrnn.errors import ConfigError
 from charrnn.reports import pages
 from charrnn.runs.checkpoint import Checkpoint
@@ -26,7 +26,7 @@ _PRODUCTS = Path(__file__).parent / "products.wasm"
 _LANES = 16  # weights that are multiplied at once: rows are as wide as a multiple of it
 
 
-def web_page(checkpoint: Checkpoint, found: list[Found]) -> str:
+def web_page(checkpoint: Checkpoint, found: list[FeatureUnits]) -> str:
     """Return the page of a checkpoint's model; units found are offered by what they follow.
 
     Raises `ConfigError` for a cell that is not an lstm.
@@ -52,7 +52,7 @@ def web_page(checkpoint: Checkpoint, found: list[Found]) -> str:
         parameters=config.model.parameters(len(config.vocabulary)),
         corpus=config.corpus.name,
         step=checkpoint.step,
-        found=[each for each in found if each.holds],
+        found=[each for each in found if each.is_significant],
         meanings=MEANINGS,
         model={
             "vocabulary": config.vocabulary,

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from charrnn.analysis.features import MEANINGS
-from charrnn.analysis.memory import memory
-from charrnn.analysis.surprise import expectations, surprising_lines
+from charrnn.analysis.memory import measure_memory
+from charrnn.analysis.surprise import find_surprising_lines, predict_text
 from charrnn.config.sampling import SampleConfig
 from charrnn.console.output import messages
 from charrnn.console.run_facts import run_facts
@@ -119,7 +119,7 @@ def _from_text(
     def lines() -> Any:
         codes = held_out[:_MOST_READ]
         shown = model.vocabulary.decode(codes)
-        found = surprising_lines(shown, expectations(model, codes).nats_N)
+        found = find_surprising_lines(shown, predict_text(model, codes).nats_N)
         return [each._replace(text=printable(each.text)) for each in found]
 
     def cells() -> Any:
@@ -133,7 +133,7 @@ def _from_text(
         }
 
     def remembered() -> Any:
-        found = memory(model, held_out, farthest)
+        found = measure_memory(model, held_out, farthest)
         return {
             "image": _image(draw_memory({checkpoint.run.path.name: found}, "svg")),
             "reaches": [(f"{each:g}", f"{found.reach(each):,}") for each in REACHES],

@@ -2,7 +2,7 @@
 
 import threading
 
-from charrnn.analysis.scoring import LARGEST_EVALUATION, held_out_loss
+from charrnn.analysis.scoring import MAX_EVALUATION_CHARACTERS, held_out_loss
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.training import ResolvedTrainConfig
 from charrnn.data.vocabulary import Codes
@@ -25,7 +25,7 @@ class Evaluator:
     """
 
     def __init__(self, model: CharRNN, held_out: Codes, config: ResolvedTrainConfig) -> None:
-        self.characters = min(len(held_out), LARGEST_EVALUATION)
+        self.characters = min(len(held_out), MAX_EVALUATION_CHARACTERS)
         """Characters that an evaluation reads."""
         self._model, self._held_out, self._config = model, held_out, config
         self._engine: EagerEngine | None = None

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.analysis.features import FEATURES, features_of, is_code
+from charrnn.analysis.features import FEATURES, compute_features, is_code
 
-OF = {feature.name: feature.of for feature in FEATURES}
+COMPUTE = {feature.name: feature.compute for feature in FEATURES}
 
 
 @pytest.mark.parametrize(
@@ -36,12 +36,12 @@ OF = {feature.name: feature.of for feature in FEATURES}
     ],
 )
 def test_a_feature_holds_where_a_reader_sees_it(name: str, text: str, marks: str) -> None:
-    assert OF[name](text).tolist() == [float(each) for each in marks]
+    assert COMPUTE[name](text).tolist() == [float(each) for each in marks]
 
 
 def test_what_does_not_vary_is_left_out() -> None:
-    found = features_of("ab cd\n" * 50)
-    assert {"line position", "words in line", "word position"} == set(found)
+    features = compute_features("ab cd\n" * 50)
+    assert {"line position", "words in line", "word position"} == set(features)
 
 
 def test_strings_and_comments_are_looked_for_in_programs_alone() -> None:
@@ -49,14 +49,14 @@ def test_strings_and_comments_are_looked_for_in_programs_alone() -> None:
     prose = "'Tis not so, quoth he.\nNor will it be # ever.\n" * 20
     assert is_code(program)
     assert not is_code(prose)
-    assert {"comment", "string", "indentation"} <= set(features_of(program))
-    assert not {"comment", "string"} & set(features_of(prose))
+    assert {"comment", "string", "indentation"} <= set(compute_features(program))
+    assert not {"comment", "string"} & set(compute_features(prose))
 
 
 @given(st.text(alphabet="aB1 \n\t\"'“”()[]#:.=", max_size=60))
 def test_every_feature_of_any_text_is_a_finite_number_for_each_character(text: str) -> None:
     for feature in FEATURES:
-        values = feature.of(text)
+        values = feature.compute(text)
         assert values.shape == (len(text),), feature.name
         assert values.dtype == np.float32, feature.name
         assert np.isfinite(values).all(), feature.name

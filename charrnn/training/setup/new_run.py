@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from charrnn.analysis.scoring import LARGEST_EVALUATION
+from charrnn.analysis.scoring import MAX_EVALUATION_CHARACTERS
 from charrnn.config.model import ModelConfig
 from charrnn.config.training import TrainConfig
 from charrnn.data.corpus import Corpus
@@ -141,4 +141,4 @@ def _baseline(training: Codes, held_out: Codes, vocabulary_size: int) -> float |
     """Return the loss of a 5-gram model in nats per character, None for a text too short."""
     if not len(training) or len(held_out) < 2:
         return None
-    return baseline_nats(training, held_out[: LARGEST_EVALUATION + 1], vocabulary_size)
+    return baseline_nats(training, held_out[: MAX_EVALUATION_CHARACTERS + 1], vocabulary_size)
