@@ -40,7 +40,7 @@ from charrnn.sampling.engines.int8.numpy_loop import NumpyLoop
 from charrnn.sampling.engines.interface import SamplingEngine
 from charrnn.sampling.engines.packed import PackedEngine
 from charrnn.sampling.loop import generate
-from charrnn.sampling.novelty import LONG, novelty
+from charrnn.sampling.novelty import MIN_COPIED_RUN, measure_novelty
 
 LENGTH, MANY, MANY_LENGTH, COPIED_LENGTH = 600, 64, 100, 2000
 STARTS = 3  # rounds of whole processes
@@ -133,11 +133,14 @@ def copied_text() -> None:
                 low = middle
             else:
                 high = middle - 1
-        sum(text[start : start + LONG] in play for start in range(len(text) - LONG + 1))
+        sum(
+            text[start : start + MIN_COPIED_RUN] in play
+            for start in range(len(text) - MIN_COPIED_RUN + 1)
+        )
         return low
 
     def search_hashes() -> int:
-        return novelty(text, corpus).longest
+        return measure_novelty(text, corpus).longest
 
     def compared(search: Callable[[], int]) -> int:
         if search() != longest:

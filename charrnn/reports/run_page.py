@@ -25,8 +25,8 @@ from charrnn.runs.curves import Axis, LossUnit, curves
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.progress import Progress
 from charrnn.sampling.engines.selection import engine_for
-from charrnn.sampling.loop import judged
-from charrnn.sampling.novelty import novelty
+from charrnn.sampling.loop import generate_scored
+from charrnn.sampling.novelty import measure_novelty
 
 _TEMPERATURES = (0.5, 0.8, 1.0, 1.2)
 _WRITTEN = 500  # characters at each temperature
@@ -95,9 +95,9 @@ def _temperatures(model: CharRNN, text: Corpus | None) -> list[dict[str, Any]]:
     engine, found = engine_for(model), []
     for temperature in _TEMPERATURES:
         config = SampleConfig(temperature=temperature, length=_WRITTEN, seed=1)
-        (written,) = judged(engine, "", config)
+        (written,) = generate_scored(engine, "", config)
         bits = nats_to_bits(-written.log_probability) / len(written.text)
-        copied = novelty(written.text, text).longest if text else None
+        copied = measure_novelty(written.text, text).longest if text else None
         found.append(
             {
                 "temperature": temperature,

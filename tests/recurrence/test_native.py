@@ -199,9 +199,7 @@ def test_a_device_is_tried_once(untried: None, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_kernels_of_torch_itself_are_not_those_of_cudnn(untried: None) -> None:
-    with pytest.warns(
-        DeviceWarning, match=r"in bfloat16 on this GPU \(torch .* does not use"
-    ):
+    with pytest.warns(DeviceWarning, match=r"in bfloat16 on this GPU \(torch .* does not use"):
         assert not native.computes_in_bfloat16(CPU)
     assert not native.computes_in_bfloat16(CPU)  # which does not warn again
 
@@ -211,9 +209,7 @@ def test_a_refusal_is_reported_once(untried: None, monkeypatch: pytest.MonkeyPat
         raise RuntimeError("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED\nwhere it was raised")
 
     monkeypatch.setattr(torch, "lstm", refused)
-    with pytest.warns(
-        DeviceWarning, match=r"\(cuDNN error: CUDNN_STATUS_NOT_SUPPORTED\): they"
-    ):
+    with pytest.warns(DeviceWarning, match=r"\(cuDNN error: CUDNN_STATUS_NOT_SUPPORTED\): they"):
         assert not native.computes_in_bfloat16(CPU)
     assert not native.computes_in_bfloat16(CPU)
 

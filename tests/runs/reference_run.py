@@ -29,7 +29,7 @@ from charrnn.model.loading import load
 from charrnn.runs.metrics import TIMING_KEYS, read_rows
 from charrnn.runs.run import Run
 from charrnn.sampling.engines.selection import engine_for, engine_for_checkpoint
-from charrnn.sampling.loop import judged
+from charrnn.sampling.loop import generate_scored
 from charrnn.training.events import Step
 from charrnn.training.loop import resume, train
 from tests.conftest import TINY_MODEL, VERSE
@@ -84,11 +84,11 @@ def observe(folder: Path) -> dict[str, Any]:
         newest = Run.open(copy).select("last")
         model = load(str(copy), "last", device="cpu")
         samples = {
-            "float32": judged(engine_for(model), PROMPT, SAMPLE),
-            "float32, several": judged(
+            "float32": generate_scored(engine_for(model), PROMPT, SAMPLE),
+            "float32, several": generate_scored(
                 engine_for(model), PROMPT, dataclasses.replace(SAMPLE, num_samples=3)
             ),
-            "int8": judged(engine_for_checkpoint(newest, device="cpu"), PROMPT, SAMPLE),
+            "int8": generate_scored(engine_for_checkpoint(newest, device="cpu"), PROMPT, SAMPLE),
         }
         observed = {
             "step": newest.step,

@@ -21,67 +21,71 @@ def engine() -> SamplingEngine:
 
 def test_an_answer_is_what_sample_writes(engine: SamplingEngine) -> None:
     conversation = Conversation(engine, CONFIG)
-    answer = "".join(conversation.say("ab"))
+    answer = "".join(conversation.add_line("ab"))
     assert [answer] == generate(engine, "ab", CONFIG)
     assert conversation.text == "ab" + answer
     untold = Conversation(engine, CONFIG)
-    assert ["".join(untold.more())] == generate(engine, "", CONFIG)
+    assert ["".join(untold.continue_text())] == generate(engine, "", CONFIG)
 
 
 def test_it_goes_on_from_the_whole_text(engine: SamplingEngine) -> None:
     conversation = Conversation(engine, CONFIG)
-    list(conversation.say("ab"))
-    for ask in (conversation.more, lambda: conversation.say("ba"), conversation.more):
+    list(conversation.add_line("ab"))
+    for ask in (
+        conversation.continue_text,
+        lambda: conversation.add_line("ba"),
+        conversation.continue_text,
+    ):
         pieces = ask()
         text, seed = conversation.text, 5 + conversation._answers
         expected = generate(engine, text, CONFIG, seed=seed, temperature=0)
         conversation.config = SampleConfig(length=20, seed=5, temperature=0)
         assert ["".join(pieces)] == expected
     begun = Conversation(engine, CONFIG)
-    first = "".join(begun.more())
-    assert ["".join(begun.more())] == generate(engine, "\n" + first, CONFIG, seed=6)
+    first = "".join(begun.continue_text())
+    assert ["".join(begun.continue_text())] == generate(engine, "\n" + first, CONFIG, seed=6)
 
 
 def test_a_line_stands_below_the_text(engine: SamplingEngine) -> None:
     conversation = Conversation(engine, SampleConfig(length=3, seed=5, only="a"))
-    list(conversation.say("b"))
-    list(conversation.say("c"))
+    list(conversation.add_line("b"))
+    list(conversation.add_line("c"))
     assert conversation.text == "baaa\ncaaa"
 
 
 def test_an_answer_taken_back_leaves_no_trace(engine: SamplingEngine) -> None:
     conversation = Conversation(engine, CONFIG)
-    first = "".join(conversation.say("ab"))
-    second = "".join(conversation.again())
+    first = "".join(conversation.add_line("ab"))
+    second = "".join(conversation.retry())
     assert first != second
     assert conversation.text == "ab" + second
     assert [second] == generate(engine, "ab", CONFIG, seed=6)
     conversation.set(seed=5)
-    assert "".join(conversation.again()) == first
+    assert "".join(conversation.retry()) == first
 
 
 def test_an_answer_that_is_stopped_counts_as_far_as_it_was_seen(engine: SamplingEngine) -> None:
     conversation = Conversation(engine, CONFIG)
-    pieces = conversation.say("ab")
+    pieces = conversation.add_line("ab")
     seen = next(pieces) + next(pieces)
     pieces.close()
     assert conversation.text == "ab" + seen
-    assert ["".join(conversation.more())] == generate(engine, "ab" + seen, CONFIG, seed=6)
+    assert ["".join(conversation.continue_text())] == generate(engine, "ab" + seen, CONFIG, seed=6)
 
 
 def test_what_is_wrong_changes_nothing(engine: SamplingEngine) -> None:
     conversation = Conversation(engine, CONFIG)
-    list(conversation.say("ab"))
+    list(conversation.add_line("ab"))
     text, config = conversation.text, conversation.config
     with pytest.raises(VocabularyError):
-        conversation.say("x")
+        conversation.add_line("x")
     with pytest.raises(ConfigError):
         conversation.set(temperature=-1)
     assert (conversation.text, conversation.config) == (text, config)
-    conversation.begin_anew()
+    conversation.clear()
     assert conversation.text == ""
     conversation.set(seed=5)
-    assert ["".join(conversation.say("ab"))] == generate(engine, "ab", CONFIG)
+    assert ["".join(conversation.add_line("ab"))] == generate(engine, "ab", CONFIG)
 
 
 def test_a_seed_is_chosen_where_none_is_given(engine: SamplingEngine) -> None:

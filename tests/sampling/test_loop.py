@@ -19,7 +19,7 @@ from charrnn.sampling.engines.int8.engine import Int8Engine
 from charrnn.sampling.engines.interface import SamplingEngine
 from charrnn.sampling.engines.packed import PackedEngine
 from charrnn.sampling.engines.selection import engine_for
-from charrnn.sampling.loop import generate, judged, stream, stream_samples
+from charrnn.sampling.loop import generate, generate_scored, stream, stream_samples
 
 
 def small_model() -> CharRNN:
@@ -47,7 +47,7 @@ def test_each_temperature_writes_its_texts() -> None:
     apart = [generate(model, "a", config, temperature=each) for each in (0.4, 1.2)]
     assert both == [*apart[0], *apart[1]]
     assert apart[0] != apart[1]
-    with pytest.raises(ConfigError, match="one text has one temperature"):
+    with pytest.raises(ConfigError, match="at one temperature"):
         list(stream(model, "a", config, temperature=(0.4, 1.2)))
 
 
@@ -90,8 +90,8 @@ def test_unknown_characters_in_a_prompt_are_named_or_skipped() -> None:
     assert skipped == generate(model, "ab", length=20, seed=1)
 
 
-class Reciter(SamplingEngine):
-    """A engine that is certain of what comes next: the same text over and over."""
+class RepeatingEngine(SamplingEngine):
+    """An engine that generates the same text again and again."""
 
     def __init__(self, text: str) -> None:
         self.vocabulary = Vocabulary.of(text)
@@ -99,15 +99,15 @@ class Reciter(SamplingEngine):
         self._codes = self.vocabulary.encode(text)
 
     def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], Any]:
-        return self._certain(len(codes_T), 1), len(codes_T)
+        return self._one_hot_logits(len(codes_T), 1), len(codes_T)
 
     def select_samples(self, state: Any, samples_B: NDArray[np.int64]) -> Any:
         return state
 
     def step(self, state: Any, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
-        return self._certain(state + 1, len(codes_B)), state + 1
+        return self._one_hot_logits(state + 1, len(codes_B)), state + 1
 
-    def _certain(self, place: int, samples: int) -> NDArray[np.float32]:
+    def _one_hot_logits(self, place: int, samples: int) -> NDArray[np.float32]:
         logits_BV = np.full((samples, len(self.vocabulary)), -1e9, dtype=np.float32)
         logits_BV[:, self._codes[place % len(self._codes)]] = 0
         return logits_BV
@@ -125,17 +125,17 @@ class Reciter(SamplingEngine):
 )
 def test_text_ends_before_the_stop_text(stop: str, text: str) -> None:
     config = SampleConfig(length=12, stop=stop, seed=1)
-    assert generate(Reciter("ababcd"), config=config) == [text]
-    assert "".join(stream(Reciter("ababcd"), config=config)) == text
+    assert generate(RepeatingEngine("ababcd"), config=config) == [text]
+    assert "".join(stream(RepeatingEngine("ababcd"), config=config)) == text
 
 
 def test_what_may_be_a_stop_text_is_held_back_no_longer_than_needed() -> None:
-    pieces = list(stream(Reciter("ababcd"), length=5, stop="abcx", seed=1))
+    pieces = list(stream(RepeatingEngine("ababcd"), length=5, stop="abcx", seed=1))
     assert pieces == ["ab", "abc"]
 
 
 def test_nothing_is_drawn_once_every_sample_has_stopped() -> None:
-    class Counting(Reciter):
+    class Counting(RepeatingEngine):
         steps = 0
 
         def step(self, state: Any, codes_B: NDArray[np.int64]) -> Any:
@@ -171,7 +171,7 @@ def test_samples_that_ended_cost_nothing_and_change_nothing() -> None:
 def test_likelihood_is_that_of_the_model_whatever_is_drawn_from() -> None:
     model = small_model()
     config = SampleConfig(length=30, seed=4, num_samples=3, temperature=0.3, ban="d", top_k=4)
-    for written in judged(engine_for(model), "ab", config):
+    for written in generate_scored(engine_for(model), "ab", config):
         codes = torch.from_numpy(model.vocabulary.encode("ab" + written.text).astype(np.int64))
         logits_T1V, _ = model(codes[:-1, None], model.initial_state(1))
         expected = -cross_entropy(logits_T1V[1:, 0], codes[2:], reduction="sum").item()
@@ -180,12 +180,12 @@ def test_likelihood_is_that_of_the_model_whatever_is_drawn_from() -> None:
 
 def test_likelihood_ends_with_the_text() -> None:
     engine = engine_for(small_model())
-    whole, *_ = judged(engine, "a", SampleConfig(length=40, seed=3, num_samples=2))
+    whole, *_ = generate_scored(engine, "a", SampleConfig(length=40, seed=3, num_samples=2))
     stop = whole.text[5:8]
     config = SampleConfig(length=40, seed=3, num_samples=2, stop=stop)
-    ended = judged(engine, "a", config)[0]
+    ended = generate_scored(engine, "a", config)[0]
     length = whole.text.index(stop) + 3
-    (same,) = judged(engine, "a", SampleConfig(length=length, seed=3))
+    (same,) = generate_scored(engine, "a", SampleConfig(length=length, seed=3))
     assert ended.text + stop == same.text
     assert ended.log_probability == pytest.approx(same.log_probability, abs=1e-4)
 
@@ -204,7 +204,7 @@ def test_each_character_is_a_piece_with_its_log_probability() -> None:
     assert [piece.log_probability for piece in first] == pytest.approx(expected.tolist(), abs=1e-4)
     assert [piece.text for piece in first][-3:] == ["", "", ""]
     assert "".join(piece.text for piece in first) + stop == new_text
-    for sample, written in enumerate(judged(engine_for(model), prompt, config)):
+    for sample, written in enumerate(generate_scored(engine_for(model), prompt, config)):
         mine = [piece for piece in pieces if piece.sample == sample]
         assert written.text == "".join(piece.text for piece in mine)
         *_, total = itertools.accumulate(piece.log_probability or 0 for piece in mine)

@@ -26,7 +26,7 @@ from charrnn.sampling.engines.cuda_graph import CudaGraphEngine, Draw
 from charrnn.sampling.engines.eager import EagerEngine
 from charrnn.sampling.engines.selection import engine_for
 from charrnn.sampling.filters import Filters, distribution, sample_codes
-from charrnn.sampling.loop import generate, judged, stream
+from charrnn.sampling.loop import generate, generate_scored, stream
 
 VOCABULARY = Vocabulary(tuple("\n abcdefghij"))
 
@@ -225,7 +225,7 @@ def test_rules_and_likelihoods_are_looked_at_one_by_one(monkeypatch: pytest.Monk
     config = SampleConfig(length=40, seed=2, ban="a")
     assert generate(graphed, "b", config) == generate(plain, "b", config)
     config = SampleConfig(length=40, seed=2)
-    assert judged(graphed, "b", config) == judged(plain, "b", config)
+    assert generate_scored(graphed, "b", config) == generate_scored(plain, "b", config)
 
 
 @pytest.mark.gpu
