@@ -41,7 +41,7 @@ def clamped_by_hand(
 @pytest.mark.parametrize("unit", [Unit(1, 3), Unit(2, 1)])
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @torch.no_grad()
-def test_a_held_unit_is_at_its_activity_whatever_is_read(cell: Cell, unit: Unit) -> None:
+def test_clamped_unit_keeps_its_activity(cell: Cell, unit: Unit) -> None:
     model = model_of(cell)
     for name, parameter in model.named_parameters():
         torch.nn.init.normal_(
@@ -56,12 +56,12 @@ def test_a_held_unit_is_at_its_activity_whatever_is_read(cell: Cell, unit: Unit)
     assert not torch.allclose(free_T1V[:, 0], expected_TV, atol=1e-3)
 
 
-def test_an_activity_is_between_minus_one_and_one() -> None:
+def test_activity_out_of_range_is_an_error() -> None:
     with pytest.raises(ConfigError, match="between -1 and 1"):
         clamped(model_of("lstm"), {Unit(1, 1): 1.5})
 
 
-def test_the_effect_of_holding_nothing_is_none_and_of_a_unit_is_told() -> None:
+def test_effect_is_zero_without_clamping_and_lists_the_largest_changes() -> None:
     model = model_of("rnn")
     codes = np.array([1, 2, 3, 0] * 10, np.uint8)
     assert measure_effect(model, clamped(model, {}), codes).divergence == 0

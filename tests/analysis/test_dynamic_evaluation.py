@@ -23,7 +23,7 @@ def regular(length: int) -> Codes:
     return (np.arange(length) % 3).astype(np.uint8)
 
 
-def test_a_regular_text_is_learnt_while_it_is_read(model: CharRNN) -> None:
+def test_adaptation_learns_a_regular_text(model: CharRNN) -> None:
     codes = regular(600)
     static = character_nats(model, codes)
     adapted = character_nats(model, codes, adapt=STRONG)
@@ -31,7 +31,7 @@ def test_a_regular_text_is_learnt_while_it_is_read(model: CharRNN) -> None:
     assert adapted[-100:].mean() < 0.5 * static[-100:].mean()
 
 
-def test_each_character_is_predicted_before_it_is_learnt(model: CharRNN) -> None:
+def test_each_segment_is_predicted_before_it_is_learnt(model: CharRNN) -> None:
     codes = regular(60)
     changed = codes.copy()
     changed[41] = 7  # predicted in the segment from 41 on, which ends at 45
@@ -41,7 +41,7 @@ def test_each_character_is_predicted_before_it_is_learnt(model: CharRNN) -> None
     np.testing.assert_allclose(before[:5], character_nats(model, codes)[:5], rtol=1e-5)
 
 
-def test_the_model_itself_stays_as_it_is(model: CharRNN) -> None:
+def test_adaptation_does_not_change_the_original_model(model: CharRNN) -> None:
     kept = {name: parameter.clone() for name, parameter in model.named_parameters()}
     adapted, _ = adapt_copy(model, regular(60), STRONG)
     for name, parameter in model.named_parameters():
@@ -51,7 +51,7 @@ def test_the_model_itself_stays_as_it_is(model: CharRNN) -> None:
     assert not any(parameter.requires_grad for parameter in adapted.parameters())
 
 
-def test_without_a_step_nothing_is_learnt(model: CharRNN) -> None:
+def test_rate_zero_learns_nothing(model: CharRNN) -> None:
     codes = regular(100)
     still = AdaptConfig(adapt_rate=0.0)
     np.testing.assert_allclose(
@@ -59,13 +59,13 @@ def test_without_a_step_nothing_is_learnt(model: CharRNN) -> None:
     )
 
 
-def test_the_pull_leads_back_to_the_trained_weights(model: CharRNN) -> None:
+def test_pull_back_keeps_weights_near_the_trained_ones(model: CharRNN) -> None:
     bound, _ = adapt_copy(model, regular(200), AdaptConfig(adapt_rate=1e-3, pull_back=1.0))
     free, _ = adapt_copy(model, regular(200), AdaptConfig(adapt_rate=1e-3, pull_back=0.0))
     moved = [(each.output.weight - model.output.weight).norm() for each in (bound, free)]
     assert 0 < moved[0] < 0.2 * moved[1]
 
 
-def test_windows_are_not_adapted_to(model: CharRNN) -> None:
+def test_context_and_adapt_cannot_be_combined(model: CharRNN) -> None:
     with pytest.raises(ConfigError, match="cannot be combined"):
         score(model, "abc" * 10, context=5, adapt=AdaptConfig())

@@ -26,7 +26,7 @@ def rnn_of(recurrent: float) -> CharRNN:
     return model
 
 
-def test_a_linear_memory_fades_by_its_weight_at_every_step() -> None:
+def test_memory_of_a_linear_unit_decays_by_its_weight() -> None:
     influence = measure_memory(rnn_of(0.8), random_codes(2000), max_distance=20)
     for distance, length in influence.gradient:
         assert length == pytest.approx(0.8 ** (distance - 1), rel=0.05)
@@ -35,7 +35,7 @@ def test_a_linear_memory_fades_by_its_weight_at_every_step() -> None:
     assert moved[10] / moved[1] == pytest.approx(0.8**18, rel=0.4)
 
 
-def test_without_recurrence_the_last_character_alone_counts() -> None:
+def test_without_recurrence_only_the_last_character_matters() -> None:
     influence = measure_memory(rnn_of(0.0), random_codes(2000), max_distance=10)
     assert influence.ablation[0][1] > 0
     assert all(value == 0 for _, value in (*influence.ablation[1:], *influence.gradient[1:]))
@@ -44,7 +44,7 @@ def test_without_recurrence_the_last_character_alone_counts() -> None:
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_every_cell_can_be_looked_at(cell: Cell) -> None:
+def test_memory_is_measured_for_every_cell(cell: Cell) -> None:
     config = ModelConfig(num_layers=2, hidden_size=8, cell=cell)
     model = CharRNN(config, Vocabulary(tuple("abcd"))).initialize(1)
     influence = measure_memory(model, random_codes(500), max_distance=30)
@@ -54,7 +54,7 @@ def test_every_cell_can_be_looked_at(cell: Cell) -> None:
     assert all(value > 0 for _, value in influence.gradient)
 
 
-def test_a_replaced_character_is_what_the_forecasts_are_held_against() -> None:
+def test_ablation_with_the_same_character_has_no_effect() -> None:
     config = ModelConfig(num_layers=1, hidden_size=8)
     model = CharRNN(config, Vocabulary(tuple("abcd"))).initialize(1)
     constant = np.zeros(500, np.uint8)  # what is replaced by the same moves nothing
@@ -63,6 +63,6 @@ def test_a_replaced_character_is_what_the_forecasts_are_held_against() -> None:
     )
 
 
-def test_a_text_too_short_to_look_back_is_refused() -> None:
+def test_text_shorter_than_the_distance_is_an_error() -> None:
     with pytest.raises(CorpusError, match="at least 112 are needed"):
         measure_memory(rnn_of(0.5), random_codes(111), max_distance=10)

@@ -33,7 +33,7 @@ def reference_nats(model: CharRNN, codes: Codes) -> torch.Tensor:
     return -log_p_TV[torch.arange(len(codes) - 1), codes_T[1:]].detach()
 
 
-def test_a_carried_score_is_one_pass_through_the_text(
+def test_score_is_one_pass_that_carries_the_state(
     model: CharRNN, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codes = random_codes(700)
@@ -42,7 +42,7 @@ def test_a_carried_score_is_one_pass_through_the_text(
     np.testing.assert_allclose(character_nats(model, codes), expected_N, rtol=1e-5, atol=1e-5)
 
 
-def test_the_standard_error_is_that_of_batch_means() -> None:
+def test_standard_error_uses_batch_means() -> None:
     draws = np.random.default_rng(1)
     independent = draws.normal(2, 1, 40_000).astype(np.float32)
     assert scoring.standard_error(independent) == pytest.approx(1 / 200, rel=0.3)
@@ -85,7 +85,7 @@ def test_a_run_can_be_scored_by_its_name(finished: Finished) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 1])
-def test_a_text_too_short_to_foretell_is_refused(model: CharRNN, length: int) -> None:
+def test_text_too_short_to_predict_is_an_error(model: CharRNN, length: int) -> None:
     with pytest.raises(CorpusError, match="at least 2 are needed"):
         character_nats(model, random_codes(length))
 
@@ -120,7 +120,7 @@ def test_the_periodic_loss_reads_no_more_than_its_limit(
     assert held_out_loss(model, codes, threading.Event()) == pytest.approx(expected, rel=1e-5)
 
 
-def test_an_evaluation_ends_early_on_request(model: CharRNN) -> None:
+def test_evaluation_stops_on_request(model: CharRNN) -> None:
     stop = threading.Event()
     stop.set()
     assert held_out_loss(model, random_codes(100), stop) is None

@@ -20,7 +20,7 @@ def model() -> CharRNN:
     return CharRNN(config, Vocabulary(tuple("\nabcdef"))).initialize(2).eval()
 
 
-def test_expectations_are_the_likeliest_characters_and_the_loss_that_score_tells(
+def test_predictions_are_the_most_likely_characters_and_the_loss_of_score(
     model: CharRNN,
 ) -> None:
     codes = np.random.default_rng(1).integers(0, 7, 5000).astype(np.uint8)
@@ -36,17 +36,17 @@ def test_expectations_are_the_likeliest_characters_and_the_loss_that_score_tells
     np.testing.assert_allclose(predictions.probabilities_NK, chosen, rtol=1e-3, atol=1e-6)
 
 
-def test_no_more_characters_are_expected_than_there_are(model: CharRNN) -> None:
+def test_predictions_have_at_most_the_whole_vocabulary(model: CharRNN) -> None:
     assert predict_text(model, np.zeros(3, np.uint8), count=50).codes_NK.shape == (2, 7)
 
 
 @pytest.mark.parametrize("length", [0, 1])
-def test_a_text_too_short_to_foretell_is_refused(model: CharRNN, length: int) -> None:
+def test_text_too_short_to_predict_is_an_error(model: CharRNN, length: int) -> None:
     with pytest.raises(CorpusError, match="at least 2 are needed"):
         predict_text(model, np.zeros(length, np.uint8))
 
 
-def test_a_line_is_as_surprising_as_its_characters_and_its_end() -> None:
+def test_surprise_of_a_line_is_the_mean_of_its_characters_and_line_break() -> None:
     text = "0123456789\nshort\nabcdefghij\n0123456789\n"
     nats = np.zeros(len(text) - 1, np.float32)
     nats[:10] = math.log(2)  # of the first line but its first character

@@ -55,7 +55,7 @@ def find_bracket_unit(text: str, path: Path) -> FeatureUnits:
     )
 
 
-def test_a_cell_that_follows_brackets_is_found_and_in_shuffled_text_none(tmp_path: Path) -> None:
+def test_bracket_unit_is_found_but_not_in_shuffled_text(tmp_path: Path) -> None:
     draws = random.Random(5)
     text = bracketed(draws, 40_000)
     found = find_bracket_unit(text, tmp_path / "ordered")
@@ -67,7 +67,7 @@ def test_a_cell_that_follows_brackets_is_found_and_in_shuffled_text_none(tmp_pat
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @torch.no_grad()
-def test_the_activity_is_that_of_the_state_after_each_character(cell: Cell) -> None:
+def test_activity_is_the_state_after_each_character(cell: Cell) -> None:
     model = model_of(cell)
     codes = np.array([1, 2, 3, 0, 1], np.uint8)
     columns = unit_activities(model, codes, [Unit(1, 2), Unit(2, 6)])
@@ -79,7 +79,7 @@ def test_the_activity_is_that_of_the_state_after_each_character(cell: Cell) -> N
         assert columns[end - 1].tolist() == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_correlation_is_numpys(tmp_path: Path) -> None:
+def test_correlation_equals_numpy(tmp_path: Path) -> None:
     model = model_of("lstm")
     draws = np.random.default_rng(1)
     selection, test = draws.integers(0, 4, (2, 700)).astype(np.uint8)
@@ -91,12 +91,12 @@ def test_a_correlation_is_numpys(tmp_path: Path) -> None:
         assert np.corrcoef(column_N, values)[0, 1] == pytest.approx(candidate.correlation, abs=0.02)
 
 
-def test_texts_too_short_to_tell_are_refused() -> None:
+def test_short_texts_are_errors() -> None:
     with pytest.raises(CorpusError, match="at least 500 are needed"):
         find_units(model_of("lstm"), np.zeros(499, np.uint8), np.zeros(600, np.uint8))
 
 
-def test_a_unit_is_read_as_it_is_written_and_checked() -> None:
+def test_unit_text_form_is_parsed_and_checked() -> None:
     model = model_of("lstm")
     unit = Unit.parse("2:6", model)
     assert str(unit) == "2:6"

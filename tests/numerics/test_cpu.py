@@ -15,7 +15,7 @@ def test_a_container_limits_the_threads(tmp_path: Path, limits: str, cores: int)
 
 
 @pytest.mark.parametrize("limits", ["max 100000\n", "", None])
-def test_without_a_limit_there_are_all_cores(tmp_path: Path, limits: str | None) -> None:
+def test_without_a_limit_all_cores_are_available(tmp_path: Path, limits: str | None) -> None:
     path = tmp_path / "cpu.max"
     if limits is not None:
         path.write_text(limits)
@@ -23,5 +23,5 @@ def test_without_a_limit_there_are_all_cores(tmp_path: Path, limits: str | None)
     assert cpu.available_cores(path) == cpu.available_cores(tmp_path / "none")
 
 
-def test_the_processor_has_a_name() -> None:
+def test_cpu_has_a_name() -> None:
     assert cpu.cpu_name()

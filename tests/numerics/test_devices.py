@@ -9,12 +9,12 @@ from charrnn.numerics.devices import copy_if_small, free_memory
 real = torch.device
 
 
-def test_the_processor_computes_as_it_does() -> None:
+def test_cpu_passes_the_lstm_check() -> None:
     assert devices.computes_lstm_correctly(torch.device("cpu"))
 
 
 @pytest.mark.parametrize("wrong", ["outputs", "gradients"])
-def test_a_device_that_computes_an_lstm_wrongly_is_left_with_a_sentence(
+def test_device_with_a_wrong_lstm_is_replaced_by_the_cpu_with_a_warning(
     wrong: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain, calls = torch.lstm, []
@@ -36,7 +36,7 @@ def test_a_device_that_computes_an_lstm_wrongly_is_left_with_a_sentence(
     devices.computes_lstm_correctly.cache_clear()
 
 
-def test_gpus_that_would_be_idle_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_idle_gpus_give_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
     (sentence,) = devices.idle_gpu_advice(torch.device("cuda"), processes=1)
     assert "torchrun --nproc-per-node=4 -m charrnn train" in sentence
@@ -44,7 +44,7 @@ def test_gpus_that_would_be_idle_are_told_of(monkeypatch: pytest.MonkeyPatch) ->
     assert devices.idle_gpu_advice(torch.device("cpu"), processes=1) == ()
 
 
-def test_a_text_that_takes_over_a_quarter_of_the_memory_stays_where_it_is() -> None:
+def test_text_over_a_quarter_of_the_memory_is_not_copied() -> None:
     codes, place = np.arange(100, dtype=np.uint16), torch.device("cpu")
     assert copy_if_small(codes, place, 1599) is None
     kept = copy_if_small(codes, place, 1600)

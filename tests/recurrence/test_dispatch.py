@@ -20,7 +20,7 @@ def test_every_engine_gives_the_same_layer(batch: int) -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_one_step_at_a_time_is_one_long_stretch(cell: Cell) -> None:
+def test_single_steps_equal_one_long_call(cell: Cell) -> None:
     weights = random_weights(cell, 7, 10, torch.float64)
     state = random_state(cell, 3, 10, torch.float64)
     x_TB = torch.randint(0, 7, (6, 3))
@@ -32,12 +32,12 @@ def test_one_step_at_a_time_is_one_long_stretch(cell: Cell) -> None:
     torch.testing.assert_close(flat(torch.cat(outputs), state), whole)
 
 
-def test_without_numba_networks_compute_all_the_same(tmp_path: Path) -> None:
+def test_networks_work_without_numba(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.recurrence.without_numba", str(tmp_path / "run")]
     subprocess.run(command, cwd=Path(__file__).parents[2], check=True)
 
 
-def test_a_processor_has_no_choice_of_engine_to_report() -> None:
+def test_cpu_has_no_engine_description() -> None:
     sizes = {"steps": 64, "streams": 32}
     for precision in ("float32", "bfloat16"):
         device = torch.device("cpu")

@@ -60,7 +60,7 @@ letters = st.text(st.sampled_from("abcdeABCDE"), min_size=1, max_size=4)
     st.none() | letters,
     st.sampled_from([0.0, 0.7, 2.0]),
 )
-def test_rules_hold_in_every_sample(
+def test_every_sample_obeys_the_rules(
     seed: int,
     prompt: str,
     banned: str | None,
@@ -104,7 +104,7 @@ def test_rules_hold_in_every_sample(
             assert lines[len(word) :] in ([], [""])
 
 
-def test_that_was_thousands_of_samples() -> None:
+def test_rules_were_tested_on_thousands_of_samples() -> None:
     assert SEEN["texts"] >= 10_000 or not SEEN  # none when this test runs alone
     assert SEEN["refused"] or not SEEN
 
@@ -117,7 +117,7 @@ def test_that_was_thousands_of_samples() -> None:
     st.integers(2, 6),
     st.sampled_from([None, "de"]),
 )
-def test_no_longer_passage_is_copied(
+def test_no_copied_passage_is_longer_than_max_copy(
     seed: int, prompt: str, body: str, max_length: int, banned: str | None
 ) -> None:
     corpus = Corpus.from_text(body)
@@ -134,11 +134,11 @@ def test_no_longer_passage_is_copied(
     SEEN["copied"] += any(copying[i] != texts[i] for i in range(10))
 
 
-def test_that_it_was_forbidden_to_copy() -> None:
+def test_max_copy_changed_at_least_one_text() -> None:
     assert SEEN["copied"] or not SEEN
 
 
-def test_a_text_that_cannot_go_on_without_copying_is_an_error() -> None:
+def test_error_if_every_allowed_character_would_copy() -> None:
     corpus = Corpus.from_text("aaabaa")
     with pytest.raises(ConfigError, match=r"written after 'a+': .* raise --max-copy"):
         generate(RandomEngine(1), "a", corpus=corpus, max_copy=1, only="ab", length=50)
@@ -146,28 +146,28 @@ def test_a_text_that_cannot_go_on_without_copying_is_an_error() -> None:
         generate(RandomEngine(1), max_copy=3)
 
 
-def test_rules_do_not_hold_for_a_text_that_has_ended() -> None:
+def test_rules_are_not_applied_to_texts_that_have_ended() -> None:
     corpus = Corpus.from_text("aab")  # behind an "a" nothing is left to write
     config = SampleConfig(max_copy=1, only="ab", stop="a", num_samples=40, temperature=90, seed=1)
     texts = generate(RandomEngine(3), "b", config, corpus)
     assert len({len(text) for text in texts}) > 3
 
 
-def test_an_acrostic_ends_with_its_last_line() -> None:
+def test_text_ends_with_the_last_line_of_an_acrostic() -> None:
     (text,) = generate(RandomEngine(1), acrostic="bead", length=1000, seed=1)
     lines = text.split("\n")
     assert [line[0].lower() for line in lines[:-1]] == list("bead")
     assert lines[-1] == ""
 
 
-def test_an_acrostic_begins_below_the_line_of_the_prompt() -> None:
+def test_acrostic_starts_on_the_line_after_the_prompt() -> None:
     assert position_after_prompt("one\ntwo") == TextPosition(-1, 3, "one\ntwo")
     assert position_after_prompt("one\n") == TextPosition(0, 0, "one\n")
     assert position_after_prompt("") == TextPosition(0, 0)
     assert TextPosition(-1, 3).advance("x").advance("\n") == TextPosition(0, 0, "x\n")
 
 
-def test_rules_allow_what_each_of_them_allows() -> None:
+def test_a_character_is_allowed_if_all_rules_allow_it() -> None:
     rules = make_rules(SampleConfig(ban="ab", acrostic="ca"), VOCABULARY)
     allowed_BV = allowed_characters(
         rules, [TextPosition(0, 0), TextPosition(0, 1), TextPosition(1, 0)]
@@ -190,7 +190,7 @@ def test_rules_allow_what_each_of_them_allows() -> None:
         ({"only": "a", "acrostic": "aa"}, None),
     ],
 )
-def test_what_the_vocabulary_cannot_satisfy_is_an_error(
+def test_error_if_the_vocabulary_cannot_satisfy_the_rules(
     settings: dict[str, Any], message: str | None
 ) -> None:
     if message is None:
@@ -202,12 +202,12 @@ def test_what_the_vocabulary_cannot_satisfy_is_an_error(
 
 
 @pytest.mark.parametrize("settings", [{"acrostic": "a b"}, {"only": ""}, {"line_length": 0}])
-def test_senseless_rules_are_refused(settings: dict[str, Any]) -> None:
+def test_invalid_rule_settings_are_errors(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         SampleConfig(**settings)
 
 
-def test_the_unknown_symbol_is_written_only_when_asked_for() -> None:
+def test_unknown_symbol_is_sampled_only_if_only_contains_it() -> None:
     vocabulary = Vocabulary(["a", "b", UNKNOWN])
 
     def allowed(config: SampleConfig) -> list[bool]:

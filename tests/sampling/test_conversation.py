@@ -19,7 +19,7 @@ def engine() -> SamplingEngine:
     return engine_for(CharRNN(shape, Vocabulary("\n abcd"), "c").initialize(1))
 
 
-def test_an_answer_is_what_sample_writes(engine: SamplingEngine) -> None:
+def test_answer_equals_generate_with_the_same_seed(engine: SamplingEngine) -> None:
     conversation = Conversation(engine, CONFIG)
     answer = "".join(conversation.add_line("ab"))
     assert [answer] == generate(engine, "ab", CONFIG)
@@ -28,7 +28,7 @@ def test_an_answer_is_what_sample_writes(engine: SamplingEngine) -> None:
     assert ["".join(untold.continue_text())] == generate(engine, "", CONFIG)
 
 
-def test_it_goes_on_from_the_whole_text(engine: SamplingEngine) -> None:
+def test_answers_continue_the_whole_text(engine: SamplingEngine) -> None:
     conversation = Conversation(engine, CONFIG)
     list(conversation.add_line("ab"))
     for ask in (
@@ -46,14 +46,14 @@ def test_it_goes_on_from_the_whole_text(engine: SamplingEngine) -> None:
     assert ["".join(begun.continue_text())] == generate(engine, "\n" + first, CONFIG, seed=6)
 
 
-def test_a_line_stands_below_the_text(engine: SamplingEngine) -> None:
+def test_line_of_the_user_starts_on_a_new_line(engine: SamplingEngine) -> None:
     conversation = Conversation(engine, SampleConfig(length=3, seed=5, only="a"))
     list(conversation.add_line("b"))
     list(conversation.add_line("c"))
     assert conversation.text == "baaa\ncaaa"
 
 
-def test_an_answer_taken_back_leaves_no_trace(engine: SamplingEngine) -> None:
+def test_retry_removes_the_last_answer(engine: SamplingEngine) -> None:
     conversation = Conversation(engine, CONFIG)
     first = "".join(conversation.add_line("ab"))
     second = "".join(conversation.retry())
@@ -64,7 +64,7 @@ def test_an_answer_taken_back_leaves_no_trace(engine: SamplingEngine) -> None:
     assert "".join(conversation.retry()) == first
 
 
-def test_an_answer_that_is_stopped_counts_as_far_as_it_was_seen(engine: SamplingEngine) -> None:
+def test_stopped_answer_keeps_the_displayed_text(engine: SamplingEngine) -> None:
     conversation = Conversation(engine, CONFIG)
     pieces = conversation.add_line("ab")
     seen = next(pieces) + next(pieces)
@@ -73,7 +73,7 @@ def test_an_answer_that_is_stopped_counts_as_far_as_it_was_seen(engine: Sampling
     assert ["".join(conversation.continue_text())] == generate(engine, "ab" + seen, CONFIG, seed=6)
 
 
-def test_what_is_wrong_changes_nothing(engine: SamplingEngine) -> None:
+def test_invalid_input_changes_nothing(engine: SamplingEngine) -> None:
     conversation = Conversation(engine, CONFIG)
     list(conversation.add_line("ab"))
     text, config = conversation.text, conversation.config
@@ -88,7 +88,7 @@ def test_what_is_wrong_changes_nothing(engine: SamplingEngine) -> None:
     assert ["".join(conversation.add_line("ab"))] == generate(engine, "ab", CONFIG)
 
 
-def test_a_seed_is_chosen_where_none_is_given(engine: SamplingEngine) -> None:
+def test_conversation_chooses_a_seed_if_none_is_set(engine: SamplingEngine) -> None:
     chosen = {Conversation(engine, SampleConfig()).config.seed for _ in range(4)}
     assert len(chosen) > 1
     assert None not in chosen

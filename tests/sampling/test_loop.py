@@ -27,7 +27,7 @@ def small_model() -> CharRNN:
     return CharRNN(ModelConfig(num_layers=2, hidden_size=16), vocabulary, "c").initialize(3)
 
 
-def test_the_same_seed_writes_the_same_text() -> None:
+def test_same_seed_gives_the_same_text() -> None:
     model = small_model()
     config = SampleConfig(length=60, seed=7)
     first, again = generate(model, "abc", config), generate(model, "abc", config)
@@ -41,7 +41,7 @@ def test_without_a_seed_texts_differ() -> None:
     assert generate(model, length=60) != generate(model, length=60)
 
 
-def test_each_temperature_writes_its_texts() -> None:
+def test_each_temperature_gives_its_own_texts() -> None:
     model, config = small_model(), SampleConfig(length=30, seed=7, num_samples=2)
     both = generate(model, "a", config, temperature=(0.4, 1.2))
     apart = [generate(model, "a", config, temperature=each) for each in (0.4, 1.2)]
@@ -58,7 +58,7 @@ def test_temperature_zero_needs_no_seed() -> None:
     assert generate(model, length=50, temperature=0) == texts[:1]
 
 
-def test_a_sample_alone_is_the_same_as_in_a_batch() -> None:
+def test_sample_does_not_depend_on_the_number_of_samples() -> None:
     model = small_model()
     config = SampleConfig(length=80, seed=11, num_samples=7)
     texts = generate(model, "a", config)
@@ -73,7 +73,7 @@ def test_streaming_gives_the_first_sample() -> None:
     assert list(stream(model, "ab", config)) == list(generate(model, "ab", config)[0])
 
 
-def test_without_a_prompt_the_text_begins_with_the_commonest_line_start() -> None:
+def test_text_without_prompt_starts_with_the_most_common_line_start() -> None:
     (text,) = generate(small_model(), length=20, seed=1)
     assert text[0] == "c"
     assert len(text) == 20
@@ -82,7 +82,7 @@ def test_without_a_prompt_the_text_begins_with_the_commonest_line_start() -> Non
     assert generate(small_model(), length=20, temperature=0) == ["c" + rest]
 
 
-def test_unknown_characters_in_a_prompt_are_named_or_skipped() -> None:
+def test_unknown_prompt_characters_are_an_error_or_skipped() -> None:
     model = small_model()
     with pytest.raises(VocabularyError, match=r"'X' \(U\+0058\), 'é' \(U\+00E9\)"):
         generate(model, "aXbé", length=5)
@@ -129,12 +129,12 @@ def test_text_ends_before_the_stop_text(stop: str, text: str) -> None:
     assert "".join(stream(RepeatingEngine("ababcd"), config=config)) == text
 
 
-def test_what_may_be_a_stop_text_is_held_back_no_longer_than_needed() -> None:
+def test_possible_stop_text_is_delayed_only_as_long_as_needed() -> None:
     pieces = list(stream(RepeatingEngine("ababcd"), length=5, stop="abcx", seed=1))
     assert pieces == ["ab", "abc"]
 
 
-def test_nothing_is_drawn_once_every_sample_has_stopped() -> None:
+def test_sampling_ends_when_all_samples_have_ended() -> None:
     class Counting(RepeatingEngine):
         steps = 0
 
@@ -147,7 +147,7 @@ def test_nothing_is_drawn_once_every_sample_has_stopped() -> None:
     assert engine.steps == 2
 
 
-def test_samples_that_ended_cost_nothing_and_change_nothing() -> None:
+def test_ended_samples_are_removed_from_the_batch() -> None:
     class Counting(PackedEngine):
         widths: ClassVar[list[int]] = []
 
@@ -168,7 +168,7 @@ def test_samples_that_ended_cost_nothing_and_change_nothing() -> None:
         assert still_written <= width < 2 * still_written
 
 
-def test_likelihood_is_that_of_the_model_whatever_is_drawn_from() -> None:
+def test_log_probability_does_not_depend_on_filters_and_rules() -> None:
     model = small_model()
     config = SampleConfig(length=30, seed=4, num_samples=3, temperature=0.3, ban="d", top_k=4)
     for written in generate_scored(engine_for(model), "ab", config):
@@ -178,7 +178,7 @@ def test_likelihood_is_that_of_the_model_whatever_is_drawn_from() -> None:
         assert written.log_probability == pytest.approx(expected, abs=1e-4)
 
 
-def test_likelihood_ends_with_the_text() -> None:
+def test_log_probability_includes_the_stop_text_only() -> None:
     engine = engine_for(small_model())
     whole, *_ = generate_scored(engine, "a", SampleConfig(length=40, seed=3, num_samples=2))
     stop = whole.text[5:8]
@@ -211,7 +211,7 @@ def test_each_character_is_a_piece_with_its_log_probability() -> None:
         assert written.log_probability == total
 
 
-def test_a_line_start_that_was_given_has_no_log_probability() -> None:
+def test_given_line_start_has_log_probability_zero() -> None:
     first, second = stream_samples(
         engine_for(small_model()), "", SampleConfig(length=2, seed=1), log_probabilities=True
     )
@@ -229,7 +229,7 @@ def test_log_probabilities_are_computed_only_on_request(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("name", ["eager", "packed", "int8"])
-def test_draws_follow_the_distribution_of_the_network(name: str) -> None:
+def test_samples_follow_the_distribution_of_the_network(name: str) -> None:
     model = small_model()
     engine: SamplingEngine = EagerEngine(model) if name == "eager" else PackedEngine(model)
     if name == "int8":

@@ -18,7 +18,9 @@ some = st.text(st.sampled_from("abcé\n"), max_size=40)
 
 
 @given(few, some, st.integers(1, 12))
-def test_windows_are_found_where_the_corpus_has_them(body: str, text: str, length: int) -> None:
+def test_copied_windows_are_those_that_occur_in_the_corpus(
+    body: str, text: str, length: int
+) -> None:
     corpus = Corpus.from_text(body)
     windows = [text[place : place + length] for place in range(len(text) - length + 1)]
     found = find_copied_windows(module._codes(text, corpus), corpus.codes, length)
@@ -26,7 +28,7 @@ def test_windows_are_found_where_the_corpus_has_them(body: str, text: str, lengt
 
 
 @given(few, st.text(st.sampled_from("abc"), max_size=40))
-def test_the_longest_run_is_the_longest_there_is(body: str, text: str) -> None:
+def test_longest_run_equals_brute_force_search(body: str, text: str) -> None:
     found = measure_novelty(text, Corpus.from_text(body))
     runs = [text[i:j] for i in range(len(text)) for j in range(i + 1, len(text) + 1)]
     assert found.longest == max((len(run) for run in runs if run in body), default=0)
@@ -49,7 +51,7 @@ def test_nothing_is_copied_in_an_empty_text() -> None:
     assert measure_novelty("", Corpus.from_text("abc")) == Novelty(0, "", 0.0)
 
 
-def test_passages_that_only_hash_alike_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hash_collisions_do_not_count_as_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     alike = lambda codes, length: np.zeros(max(0, len(codes) - length + 1), np.uint64)  # noqa: E731
     monkeypatch.setattr(module, "_hashes", alike)
     corpus = Corpus.from_text("abab")
@@ -57,7 +59,7 @@ def test_passages_that_only_hash_alike_are_told_apart(monkeypatch: pytest.Monkey
 
 
 @given(few, st.text(st.sampled_from("ab"), min_size=1, max_size=4))
-def test_followers_are_what_comes_next(body: str, passage: str) -> None:
+def test_next_characters_equal_brute_force_search(body: str, passage: str) -> None:
     length = len(passage)
     expected = {
         body[place + length]

@@ -6,7 +6,7 @@ from charrnn.recurrence.cpu import buffers, lstm
 from tests.recurrence.layers import layer, leaves, outcome, single
 
 
-def test_two_forwards_then_both_backwards_are_as_each_alone() -> None:
+def test_interleaved_forward_and_backward_passes_are_independent() -> None:
     made, shares = [single(layer(5, 4, 6, 7)), single(layer(5, 4, 6, 8))], (1.0, 0.0, 0.0)
     alone = [outcome(lstm.run_layer, each, shares)[3:] for each in made]
     weighed = [torch.arange(5 * 4 * 6).view(5, 4, 6).sin().float()] * 2
@@ -28,7 +28,7 @@ def test_an_evaluation_between_forward_and_backward_changes_nothing() -> None:
     assert all(map(torch.equal, torch.autograd.grad(second.sum(), leaves(made)), expected))
 
 
-def test_what_was_returned_stays_as_it_is() -> None:
+def test_returned_tensors_are_not_overwritten() -> None:
     made = single(layer(5, 4, 6, 7))
     outputs, last = lstm.run_layer(*made)
     gradients = torch.autograd.grad(outputs.sum() + last[1].sum(), leaves(made))
@@ -40,7 +40,7 @@ def test_what_was_returned_stays_as_it_is() -> None:
     assert all(map(torch.equal, kept, copies))
 
 
-def test_buffers_first_lent_in_inference_serve_training_too() -> None:
+def test_buffers_allocated_in_inference_can_be_used_in_training() -> None:
     buffers._FREE.clear()
     made = single(layer(5, 4, 6, 7))
     with torch.inference_mode():
@@ -49,7 +49,7 @@ def test_buffers_first_lent_in_inference_serve_training_too() -> None:
     assert all(map(torch.isfinite, outcome(lstm.run_layer, made, (1.0, 1.0, 1.0))[-1]))
 
 
-def test_buffers_come_back_after_backward_and_from_forgotten_forwards() -> None:
+def test_buffers_are_released_by_backward_and_by_deletion() -> None:
     buffers._FREE.clear()
     made = single(layer(5, 4, 6, 7))
     outputs, _ = lstm.run_layer(*made)
@@ -64,7 +64,7 @@ def test_buffers_come_back_after_backward_and_from_forgotten_forwards() -> None:
     assert {buffer.data_ptr() for buffer in buffers._FREE} == there
 
 
-def test_a_larger_shape_takes_the_place_of_a_smaller() -> None:
+def test_larger_buffers_replace_smaller_ones() -> None:
     buffers._FREE.clear()
     for length in (3, 6, 12, 6, 3):
         with torch.no_grad():

@@ -7,7 +7,7 @@ from charrnn.recurrence.cpu import gates, lstm, matmul
 from tests.recurrence.layers import layer, single
 
 
-def test_what_is_not_a_number_shows() -> None:
+def test_nan_weights_give_nan_outputs() -> None:
     inputs, state, weights = single(layer())
     weights.weight_hh_GH.data[0, 0] = float("nan")
     assert lstm.run_layer(inputs, state, weights)[0].isnan().any()

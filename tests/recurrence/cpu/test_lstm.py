@@ -28,7 +28,7 @@ SHARES = st.sampled_from([(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.
     SHARES, st.sampled_from([1, 2, 3]),
 )  # fmt: skip
 @example(8, 42, 1, 1, False, (1.0, 0.0, 0.0), 1)
-def test_results_and_gradients_are_those_of_the_plain_loop(
+def test_results_and_gradients_equal_reference(
     length: int, batch: int, units: int, width: int, codes: bool, shares: Any, threads: int
 ) -> None:
     torch.set_num_threads(threads)
@@ -95,7 +95,7 @@ def test_inputs_need_not_be_contiguous() -> None:
         assert torch.equal(mine, theirs)
 
 
-def test_a_transposed_gradient_is_understood() -> None:
+def test_gradients_need_not_be_contiguous() -> None:
     inputs, state, weights = single(layer(4, 3, 6, 6))
     to_outputs = torch.randn(3, 4, 6).transpose(0, 1)
     results = []
@@ -114,7 +114,7 @@ def test_the_same_call_gives_the_same_bytes(engine: Any, threads: int) -> None:
     assert all(map(torch.equal, first, second))
 
 
-def test_a_second_backward_is_refused() -> None:
+def test_second_backward_is_an_error() -> None:
     made = single(layer())
     loss = lstm.run_layer(*made)[0].sum()
     loss.backward(retain_graph=True)  # type: ignore[no-untyped-call]
@@ -122,7 +122,7 @@ def test_a_second_backward_is_refused() -> None:
         loss.backward()  # type: ignore[no-untyped-call]
 
 
-def test_gradients_of_gradients_are_refused() -> None:
+def test_second_order_gradients_are_an_error() -> None:
     inputs, state, weights = single(layer())
     (gradient,) = torch.autograd.grad(
         lstm.run_layer(inputs, state, weights)[0].square().sum(), inputs, create_graph=True
@@ -131,7 +131,7 @@ def test_gradients_of_gradients_are_refused() -> None:
         gradient.sum().backward()  # type: ignore[no-untyped-call]
 
 
-def test_the_engine_is_chosen_by_what_there_is() -> None:
+def test_cpu_engine_is_preferred_by_dtype_device_and_streams() -> None:
     weights = single(layer(units=4))[2]
     assert lstm.is_preferred(32, weights)
     assert not lstm.is_preferred(31, weights)

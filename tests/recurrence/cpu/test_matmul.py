@@ -19,7 +19,7 @@ def test_packed_and_public_products_agree(
     assert_near(outcome(engine, single(made), shares), outcome(plain, made, shares), tolerance)
 
 
-def test_without_the_private_operators_the_public_product_serves(
+def test_public_product_is_used_without_the_private_operators(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     x_MK, weight_NK = torch.randn(4, 8), torch.randn(6, 8)

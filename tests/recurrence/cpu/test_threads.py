@@ -9,11 +9,11 @@ from charrnn.recurrence.cpu import lstm, threads
 from tests.recurrence.layers import assert_near, layer, outcome, single
 
 
-def test_threads_of_others_keep_their_number_beside_the_engine() -> None:
+def test_engine_keeps_the_thread_count_of_other_threads() -> None:
     subprocess.run([sys.executable, Path(__file__).with_name("thread_counts.py")], check=True)
 
 
-def test_threads_share_the_streams_and_leave_torch_its_own() -> None:
+def test_threads_divide_the_streams_and_torch_keeps_its_threads() -> None:
     made, shares = single(layer(6, 70, 8, 5)), (1.0, 1.0, 1.0)
     alone = outcome(lstm.run_layer, made, shares)
     torch.set_num_threads(2)
@@ -23,7 +23,7 @@ def test_threads_share_the_streams_and_leave_torch_its_own() -> None:
     assert_near(together, [each.double() for each in alone], 1e-6)
 
 
-def test_a_failure_in_one_thread_is_raised_once_all_have_ended() -> None:
+def test_error_in_a_thread_is_raised_after_all_threads_end() -> None:
     torch.set_num_threads(2)
     ended = []
 

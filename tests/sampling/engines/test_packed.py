@@ -36,7 +36,7 @@ def test_logits_are_those_of_the_network(num_layers: int, hidden_size: int) -> N
         np.testing.assert_allclose(logits_BV, plain_logits_BV, atol=1e-5)
 
 
-def test_a_state_is_never_changed_in_place() -> None:
+def test_states_are_never_modified() -> None:
     engine = PackedEngine(lstm())
     _, state = engine.read(PROMPT)
     kept = [part.clone() for part in state.parts_LBH]
@@ -48,7 +48,7 @@ def test_a_state_is_never_changed_in_place() -> None:
     assert not any(map(torch.equal, kept, later))
 
 
-def test_a_sample_is_the_same_alone_and_among_many() -> None:
+def test_sample_does_not_depend_on_the_batch() -> None:
     engine = PackedEngine(lstm(2, 288))
     many = generate(engine, "a", length=40, num_samples=70, seed=5)
     assert many[:3] == generate(engine, "a", length=40, num_samples=3, seed=5)
@@ -56,7 +56,7 @@ def test_a_sample_is_the_same_alone_and_among_many() -> None:
 
 
 @pytest.mark.parametrize(("cell", "kind"), [("lstm", PackedEngine), ("gru", EagerEngine)])
-def test_it_is_chosen_for_an_lstm_on_a_processor(cell: Cell, kind: type[EagerEngine]) -> None:
+def test_packed_engine_is_selected_for_lstm_on_cpu(cell: Cell, kind: type[EagerEngine]) -> None:
     model = CharRNN(ModelConfig(cell=cell, num_layers=1, hidden_size=8), VOCABULARY)
     assert type(engine_for(model.initialize(1))) is kind
     assert type(engine_for(model.double())) is EagerEngine

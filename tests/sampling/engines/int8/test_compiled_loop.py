@@ -31,7 +31,7 @@ CODES = np.random.default_rng(1).integers(0, 8, 40).astype(np.uint8)
     st.integers(1, 70),
     st.sampled_from([1e-3, 1.0, 30.0, 1e30]),
 )
-def test_it_computes_the_bits_of_the_plain_loop(
+def test_compiled_loop_equals_numpy_loop_bit_for_bit(
     seed: int, layers: int, units: int, scale: float
 ) -> None:
     draws = np.random.default_rng(seed)
@@ -63,7 +63,7 @@ def test_it_computes_the_bits_of_the_plain_loop(
     assert states[0][1].any() or units < 8  # a few units may all be shut
 
 
-def test_two_cores_write_what_one_does() -> None:
+def test_two_cores_give_the_text_of_one_core() -> None:
     model = CharRNN(replace(SHAPE, hidden_size=41), VOCABULARY).initialize(1)
     alone, assisted = (
         Int8Engine(model.arrays(), model.config, VOCABULARY, "a", make_loop)
@@ -83,7 +83,7 @@ def test_two_cores_write_what_one_does() -> None:
     assert generate(assisted, length=300, seed=2) == generate(alone, length=300, seed=2)
 
 
-def test_the_helper_sleeps_and_is_woken() -> None:
+def test_helper_sleeps_when_idle_and_wakes_for_work() -> None:
     _, assisted = engines_with_helper()
     for _ in range(2):
         before = layers_done_by_the_helper(assisted)
@@ -96,7 +96,7 @@ def test_the_helper_sleeps_and_is_woken() -> None:
             time.sleep(0.01)
 
 
-def test_a_helper_kept_from_its_core_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_helper_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     alone, assisted = engines_with_helper()
     monkeypatch.setattr(compiled_loop, "_MAX_POLLS", -1)
     before = layers_done_by_the_helper(assisted)
@@ -108,7 +108,7 @@ def test_a_helper_kept_from_its_core_is_left_alone(monkeypatch: pytest.MonkeyPat
     assert layers_done_by_the_helper(assisted) == done
 
 
-def test_the_helper_ends_with_its_writer() -> None:
+def test_helper_thread_ends_with_its_engine() -> None:
     _, assisted = engines_with_helper()
     assisted.read(CODES)
     threads = [each for each in threading.enumerate() if each.name == "charrnn-sampling"]

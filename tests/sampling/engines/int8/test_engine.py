@@ -54,7 +54,7 @@ def test_logits_are_those_of_the_network(num_layers: int, make_loop: Make) -> No
         np.testing.assert_allclose(ours, theirs, atol=2e-3)
 
 
-def test_a_prompt_at_once_is_a_prompt_character_by_character() -> None:
+def test_reading_a_prompt_equals_reading_its_characters() -> None:
     engine, _ = pair()
     whole, _ = engine.read(CODES)
     logits, state = engine.read(CODES[:1])
@@ -63,7 +63,7 @@ def test_a_prompt_at_once_is_a_prompt_character_by_character() -> None:
     np.testing.assert_array_equal(logits, whole)
 
 
-def test_a_state_is_never_changed_in_place() -> None:
+def test_states_are_never_modified() -> None:
     engine, _ = pair()
     _, state = engine.read(CODES)
     kept = [part.copy() for part in state]
@@ -73,7 +73,7 @@ def test_a_state_is_never_changed_in_place() -> None:
         np.testing.assert_array_equal(part, copy)
 
 
-def test_samples_side_by_side_are_those_alone() -> None:
+def test_samples_do_not_depend_on_other_samples() -> None:
     engine, _ = pair()
     many = generate(engine, "abc", length=30, num_samples=3, seed=5)
     assert many[0] == generate(engine, "abc", length=30, seed=5)[0]
@@ -82,7 +82,7 @@ def test_samples_side_by_side_are_those_alone() -> None:
 
 @LOOPS
 @pytest.mark.parametrize("hidden_size", [1, 7, 600])
-def test_sums_hold_for_networks_of_any_width(hidden_size: int, make_loop: Make) -> None:
+def test_sums_do_not_overflow_at_any_width(hidden_size: int, make_loop: Make) -> None:
     shape = ModelConfig(num_layers=2, hidden_size=hidden_size)
     model = CharRNN(shape, VOCABULARY).initialize(1)
     with torch.no_grad():
@@ -94,7 +94,7 @@ def test_sums_hold_for_networks_of_any_width(hidden_size: int, make_loop: Make) 
     np.testing.assert_allclose(engine.read(CODES)[0], EagerEngine(model).read(CODES)[0], atol=0.05)
 
 
-def test_it_writes_without_torch(finished: Finished) -> None:
+def test_int8_engine_does_not_import_torch(finished: Finished) -> None:
     script = Path(__file__).with_name("generate_without_torch.py")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     assert len(done.stdout.rstrip("\n")) >= 18
