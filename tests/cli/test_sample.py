@@ -98,7 +98,7 @@ def test_sample_holds_a_text_to_rules(cli: Cli, finished: Finished) -> None:
     assert max(map(len, text.splitlines())) <= 20
     refused = cli("sample", "verse", "--only", "~")
     assert (refused.code, refused.out) == (1, "")
-    assert "--only '~' leaves none" in refused.err
+    assert "--only '~' allows none" in refused.err
 
 
 def test_sample_tells_what_is_copied_and_copies_no_more_than_allowed(
