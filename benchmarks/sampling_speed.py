@@ -33,7 +33,7 @@ LENGTHS = (640, 6400)  # of one text: fewest and most
 
 def engine_alone(engine: CudaGraphEngine, texts: int, length: int) -> Callable[[], int]:
     """Return a function that samples blocks; it returns the number of characters."""
-    filters, blocks = Filters.of(SampleConfig()), max(1, length // BLOCK)
+    filters, blocks = Filters.from_config(SampleConfig()), max(1, length // BLOCK)
     uniforms_KB = SampleUniforms(1, texts).block(0, BLOCK)
     logits_1V, state = engine.read(engine.vocabulary.encode(engine.line_start))
     everyone_B = np.zeros(texts, np.int64)

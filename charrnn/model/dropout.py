@@ -38,8 +38,8 @@ class Masks:
     carried_B1: Tensor | None = None
     """For the carried state: 0 for a stream that restarts from the initial state, else 1."""
 
-    def of(self, streams: slice) -> "Masks":
-        """Return the masks of some of the streams."""
+    def select_streams(self, streams: slice) -> "Masks":
+        """Return the masks of a range of streams."""
         return dataclasses.replace(
             self,
             between_LBH=None if self.between_LBH is None else self.between_LBH[:, streams],

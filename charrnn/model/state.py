@@ -28,6 +28,6 @@ class State:
         """Return a state that is detached from the graph, so that gradients stop here."""
         return State(tuple(part.detach() for part in self.parts_LBH))
 
-    def streams(self, selection: slice | Sequence[int]) -> "State":
+    def select_streams(self, selection: slice | Sequence[int]) -> "State":
         """Return the state of the selected streams, which may repeat, in this order."""
         return State(tuple(part[:, selection] for part in self.parts_LBH))

@@ -32,7 +32,7 @@ class Filters:
     min_p: float | None = None
 
     @classmethod
-    def of(cls, config: SampleConfig) -> "Filters":
+    def from_config(cls, config: SampleConfig) -> "Filters":
         """Return the filters of a config that has one temperature."""
         settings = {field.name: getattr(config, field.name) for field in fields(cls)}
         (settings["temperature"],) = config.temperatures

@@ -161,7 +161,7 @@ def _sample_blocks(
     if config.length <= len(line_start):
         return
     uniforms, samples_B, logits_BV, state = _start_samples(engine, codes, config, prompt_state)
-    filters = Filters.of(config)
+    filters = Filters.from_config(config)
 
     def blocks() -> Iterator[_Block]:
         logits, carried = logits_BV, state
@@ -199,7 +199,7 @@ def _sample(
     if line_start:
         yield _Sampled(np.arange(config.num_samples), line_start * config.num_samples)
     uniforms, samples_B, logits_BV, state = _start_samples(engine, codes, config, prompt_state)
-    filters = Filters.of(config)
+    filters = Filters.from_config(config)
     for position in itertools.count(len(line_start)):
         is_active_B = [not texts[sample].has_ended for sample in samples_B.tolist()]
         # Removing a few ended samples costs more than computing them. With rules, remove all of

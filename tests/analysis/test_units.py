@@ -21,7 +21,7 @@ SMALL = ModelConfig(num_layers=1, hidden_size=32)
 
 
 def bracketed(draws: random.Random, length: int) -> str:
-    """Letters, some in brackets: to tell which bracket may come, a reader must remember one."""
+    """Return letters, some in brackets: a model must remember whether a bracket is open."""
     parts, written = [], 0
     while written < length:
         outside, inside = ("".join(draws.choices("ab", k=draws.randrange(1, 12))) for _ in "ab")
@@ -58,9 +58,9 @@ def find_bracket_unit(text: str, path: Path) -> FeatureUnits:
 def test_bracket_unit_is_found_but_not_in_shuffled_text(tmp_path: Path) -> None:
     draws = random.Random(5)
     text = bracketed(draws, 40_000)
-    found = find_bracket_unit(text, tmp_path / "ordered")
-    assert abs(found.correlation) > 0.9
-    assert found.is_significant
+    result = find_bracket_unit(text, tmp_path / "ordered")
+    assert abs(result.correlation) > 0.9
+    assert result.is_significant
     shuffled = "".join(draws.sample(text, len(text)))
     assert not find_bracket_unit(shuffled, tmp_path / "shuffled").is_significant
 
@@ -83,9 +83,9 @@ def test_correlation_equals_numpy(tmp_path: Path) -> None:
     model = model_of("lstm")
     draws = np.random.default_rng(1)
     selection, test = draws.integers(0, 4, (2, 700)).astype(np.uint8)
-    for found in find_units(model, selection, test):
-        candidate = found.candidates[0]
-        values = compute_features(model.vocabulary.decode(test))[found.feature]
+    for result in find_units(model, selection, test):
+        candidate = result.candidates[0]
+        values = compute_features(model.vocabulary.decode(test))[result.feature]
         # 700 characters are read as three streams; each but the first after 200 of what precedes.
         column_N = unit_activities(model, test, [candidate.unit])[:, 0]
         assert np.corrcoef(column_N, values)[0, 1] == pytest.approx(candidate.correlation, abs=0.02)

@@ -16,11 +16,11 @@ from tests.model.small_model import CELLS, SHAPE, VOCABULARY, small_model, some_
 def test_weights_in_torch_modules_give_the_same_logits(cell: Cell) -> None:
     model = small_model(cell)
     kind = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}[cell]
-    theirs = kind(len(VOCABULARY), 16, 3)
+    torch_module = kind(len(VOCABULARY), 16, 3)
     weights = {key: value for key, value in model.state_dict().items() if "_l" in key}
-    theirs.load_state_dict(weights)
+    torch_module.load_state_dict(weights)
     x_TB = some_text()
-    outputs_TBH, _ = theirs(torch.nn.functional.one_hot(x_TB, len(VOCABULARY)).float())
+    outputs_TBH, _ = torch_module(torch.nn.functional.one_hot(x_TB, len(VOCABULARY)).float())
     logits_TBV, _ = model(x_TB, model.initial_state(4))
     torch.testing.assert_close(logits_TBV, model.output(outputs_TBH), rtol=1e-5, atol=1e-5)
 

@@ -8,15 +8,23 @@ import torch
 from charrnn.config.model import Cell, ModelConfig
 from charrnn.recurrence import native
 from charrnn.recurrence.dispatch import describe_engine, run_layer
-from tests.recurrence.layers import CELLS, flat, layer, plain, random_state, random_weights, single
+from tests.recurrence.layers import (
+    CELLS,
+    as_float32,
+    flat,
+    layer,
+    random_state,
+    random_weights,
+    run_reference,
+)
 
 
 @pytest.mark.parametrize("batch", [3, 32])
 def test_every_engine_gives_the_same_layer(batch: int) -> None:
-    inputs, state, weights = single(layer(4, batch))
+    inputs, state, weights = as_float32(layer(4, batch))
     whole, _ = run_layer("lstm", inputs, state, weights)
     torch.testing.assert_close(whole, native.run_layer("lstm", inputs, state, weights)[0])
-    torch.testing.assert_close(whole, plain(inputs, state, weights)[0])
+    torch.testing.assert_close(whole, run_reference(inputs, state, weights)[0])
 
 
 @pytest.mark.parametrize("cell", CELLS)

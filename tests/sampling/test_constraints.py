@@ -172,11 +172,11 @@ def test_a_character_is_allowed_if_all_rules_allow_it() -> None:
     allowed_BV = allowed_characters(
         rules, [TextPosition(0, 0), TextPosition(0, 1), TextPosition(1, 0)]
     )
-    found = [
+    allowed = [
         "".join(c for c, there in zip(VOCABULARY.characters, row, strict=True) if there)
         for row in allowed_BV
     ]
-    assert found == ["Cc", "\n ABCDEcde", "A"]
+    assert allowed == ["Cc", "\n ABCDEcde", "A"]
 
 
 @pytest.mark.parametrize(

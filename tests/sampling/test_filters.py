@@ -112,6 +112,6 @@ def test_filters_agree_on_tensors_and_arrays(
 
 def test_filter_fields_are_fields_of_sample_config() -> None:
     config = SampleConfig(temperature=(0.7,), top_k=3, top_p=0.8, min_p=0.1)
-    assert Filters.of(config) == Filters(temperature=0.7, top_k=3, top_p=0.8, min_p=0.1)
+    assert Filters.from_config(config) == Filters(temperature=0.7, top_k=3, top_p=0.8, min_p=0.1)
     shared = {each.name for each in dataclasses.fields(Filters)}
     assert shared <= {each.name for each in dataclasses.fields(SampleConfig)}

@@ -171,11 +171,11 @@ def test_ended_samples_are_removed_from_the_batch() -> None:
 def test_log_probability_does_not_depend_on_filters_and_rules() -> None:
     model = small_model()
     config = SampleConfig(length=30, seed=4, num_samples=3, temperature=0.3, ban="d", top_k=4)
-    for written in generate_scored(engine_for(model), "ab", config):
-        codes = torch.from_numpy(model.vocabulary.encode("ab" + written.text).astype(np.int64))
+    for scored in generate_scored(engine_for(model), "ab", config):
+        codes = torch.from_numpy(model.vocabulary.encode("ab" + scored.text).astype(np.int64))
         logits_T1V, _ = model(codes[:-1, None], model.initial_state(1))
         expected = -cross_entropy(logits_T1V[1:, 0], codes[2:], reduction="sum").item()
-        assert written.log_probability == pytest.approx(expected, abs=1e-4)
+        assert scored.log_probability == pytest.approx(expected, abs=1e-4)
 
 
 def test_log_probability_includes_the_stop_text_only() -> None:
@@ -204,11 +204,11 @@ def test_each_character_is_a_piece_with_its_log_probability() -> None:
     assert [piece.log_probability for piece in first] == pytest.approx(expected.tolist(), abs=1e-4)
     assert [piece.text for piece in first][-3:] == ["", "", ""]
     assert "".join(piece.text for piece in first) + stop == new_text
-    for sample, written in enumerate(generate_scored(engine_for(model), prompt, config)):
-        mine = [piece for piece in pieces if piece.sample == sample]
-        assert written.text == "".join(piece.text for piece in mine)
-        *_, total = itertools.accumulate(piece.log_probability or 0 for piece in mine)
-        assert written.log_probability == total
+    for sample, scored in enumerate(generate_scored(engine_for(model), prompt, config)):
+        sample_pieces = [piece for piece in pieces if piece.sample == sample]
+        assert scored.text == "".join(piece.text for piece in sample_pieces)
+        *_, total = itertools.accumulate(piece.log_probability or 0 for piece in sample_pieces)
+        assert scored.log_probability == total
 
 
 def test_given_line_start_has_log_probability_zero() -> None:

@@ -13,28 +13,28 @@ from charrnn.sampling.novelty import (
     measure_novelty,
 )
 
-few = st.text(st.sampled_from("ab"), min_size=1, max_size=60)
-some = st.text(st.sampled_from("abcé\n"), max_size=40)
+bodies = st.text(st.sampled_from("ab"), min_size=1, max_size=60)
+texts = st.text(st.sampled_from("abcé\n"), max_size=40)
 
 
-@given(few, some, st.integers(1, 12))
+@given(bodies, texts, st.integers(1, 12))
 def test_copied_windows_are_those_that_occur_in_the_corpus(
     body: str, text: str, length: int
 ) -> None:
     corpus = Corpus.from_text(body)
     windows = [text[place : place + length] for place in range(len(text) - length + 1)]
-    found = find_copied_windows(module._codes(text, corpus), corpus.codes, length)
-    assert found.tolist() == [window in body for window in windows]
+    result = find_copied_windows(module._codes(text, corpus), corpus.codes, length)
+    assert result.tolist() == [window in body for window in windows]
 
 
-@given(few, st.text(st.sampled_from("abc"), max_size=40))
+@given(bodies, st.text(st.sampled_from("abc"), max_size=40))
 def test_longest_run_equals_brute_force_search(body: str, text: str) -> None:
-    found = measure_novelty(text, Corpus.from_text(body))
+    result = measure_novelty(text, Corpus.from_text(body))
     runs = [text[i:j] for i in range(len(text)) for j in range(i + 1, len(text) + 1)]
-    assert found.longest == max((len(run) for run in runs if run in body), default=0)
-    assert found.passage in body
-    assert found.passage in text
-    assert len(found.passage) == found.longest
+    assert result.longest == max((len(run) for run in runs if run in body), default=0)
+    assert result.passage in body
+    assert result.passage in text
+    assert len(result.passage) == result.longest
 
 
 def test_share_counts_characters_inside_long_runs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,8 +43,8 @@ def test_share_counts_characters_inside_long_runs(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(module, "_CORPUS_CHUNK", 100)  # runs cross the borders of stretches
     copied, short = body[777 : 777 + MIN_COPIED_RUN + 15], body[2000 : 2000 + MIN_COPIED_RUN - 1]
     text = "X" * 20 + copied + "Y" * 30 + short + "Z" * 5
-    found = measure_novelty(text, Corpus.from_text(body))
-    assert found == Novelty(len(copied), copied, len(copied) / len(text))
+    result = measure_novelty(text, Corpus.from_text(body))
+    assert result == Novelty(len(copied), copied, len(copied) / len(text))
 
 
 def test_nothing_is_copied_in_an_empty_text() -> None:
@@ -58,7 +58,7 @@ def test_hash_collisions_do_not_count_as_copies(monkeypatch: pytest.MonkeyPatch)
     assert find_copied_windows(module._codes("bb", corpus), corpus.codes, 2).tolist() == [False]
 
 
-@given(few, st.text(st.sampled_from("ab"), min_size=1, max_size=4))
+@given(bodies, st.text(st.sampled_from("ab"), min_size=1, max_size=4))
 def test_next_characters_equal_brute_force_search(body: str, passage: str) -> None:
     length = len(passage)
     expected = {

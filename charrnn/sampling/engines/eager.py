@@ -35,7 +35,7 @@ class EagerEngine(SamplingEngine):
     @torch.inference_mode()
     def select_samples(self, state: State, samples_B: NDArray[np.int64]) -> State:
         """Return the state of the samples with these numbers."""
-        return state.streams(samples_B.tolist())
+        return state.select_streams(samples_B.tolist())
 
     @torch.inference_mode()
     def step(self, state: State, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], State]:

@@ -53,7 +53,7 @@ class TrainStep:
             group["lr"] = inputs.learning_rate
         precision, temperature = self._config.precision, self._config.loss_temperature
         x_TB, y_TB = inputs.window_TB[:-1], inputs.window_TB[1:]
-        masks = make_masks(inputs.mask_bytes, self._config).of(self._streams)
+        masks = make_masks(inputs.mask_bytes, self._config).select_streams(self._streams)
         with allow_tf32(self.model.device):
             with autocast(self.model.device, precision):
                 logits_TBV, state = self.model(x_TB, self.state, masks)

@@ -5,18 +5,29 @@ import pytest
 import torch
 
 from charrnn.recurrence.cpu import lstm, matmul
-from tests.recurrence.layers import assert_near, in_bfloat16, layer, outcome, plain, single
+from tests.recurrence.layers import (
+    as_float32,
+    assert_close_norm,
+    layer,
+    run_bfloat16,
+    run_reference,
+    run_with_gradients,
+)
 
 
-@pytest.mark.parametrize("engine", [lstm.run_layer, in_bfloat16])
+@pytest.mark.parametrize("engine", [lstm.run_layer, run_bfloat16])
 @pytest.mark.parametrize("worth_packing", [0, 10**12])
 def test_packed_and_public_products_agree(
     engine: Any, worth_packing: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(matmul, "_MIN_PACKED_SIZE", worth_packing)
-    made, shares = layer(4, 5, 16, 9), (1.0, 1.0, 1.0)
+    case, loss_weights = layer(4, 5, 16, 9), (1.0, 1.0, 1.0)
     tolerance = 2e-6 if engine is lstm.run_layer else 5e-2
-    assert_near(outcome(engine, single(made), shares), outcome(plain, made, shares), tolerance)
+    assert_close_norm(
+        run_with_gradients(engine, as_float32(case), loss_weights),
+        run_with_gradients(run_reference, case, loss_weights),
+        tolerance,
+    )
 
 
 def test_public_product_is_used_without_the_private_operators(

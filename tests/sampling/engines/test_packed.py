@@ -23,16 +23,16 @@ def lstm(num_layers: int = 3, hidden_size: int = 24) -> CharRNN:
 @pytest.mark.parametrize(("num_layers", "hidden_size"), [(1, 24), (3, 24), (2, 288)])
 def test_logits_are_those_of_the_network(num_layers: int, hidden_size: int) -> None:
     model = lstm(num_layers, hidden_size)
-    ours, theirs = PackedEngine(model), EagerEngine(model)
-    (_, state), (_, plain_state) = ours.read(PROMPT), theirs.read(PROMPT)
+    packed, eager = PackedEngine(model), EagerEngine(model)
+    (_, state), (_, plain_state) = packed.read(PROMPT), eager.read(PROMPT)
     samples_B = np.zeros(5, np.int64)
     state, plain_state = (
-        ours.select_samples(state, samples_B),
-        theirs.select_samples(plain_state, samples_B),
+        packed.select_samples(state, samples_B),
+        eager.select_samples(plain_state, samples_B),
     )
     for codes_B in np.random.default_rng(1).integers(0, len(VOCABULARY), (9, 5)):
-        logits_BV, state = ours.step(state, codes_B)
-        plain_logits_BV, plain_state = theirs.step(plain_state, codes_B)
+        logits_BV, state = packed.step(state, codes_B)
+        plain_logits_BV, plain_state = eager.step(plain_state, codes_B)
         np.testing.assert_allclose(logits_BV, plain_logits_BV, atol=1e-5)
 
 

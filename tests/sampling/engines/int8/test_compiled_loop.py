@@ -74,8 +74,8 @@ def test_two_cores_give_the_text_of_one_core() -> None:
     )
     long = np.tile(CODES, 20)  # longer than a task, so that the helper takes part for certain
     for _ in range(200):
-        theirs, ours = alone.read(long), assisted.read(long)
-        np.testing.assert_array_equal(ours[0], theirs[0])
+        expected, actual = alone.read(long), assisted.read(long)
+        np.testing.assert_array_equal(actual[0], expected[0])
         if layers_done_by_the_helper(assisted):
             break
         time.sleep(0.05)

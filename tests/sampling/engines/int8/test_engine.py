@@ -45,13 +45,13 @@ def pair(
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
 def test_logits_are_those_of_the_network(num_layers: int, make_loop: Make) -> None:
     engine, plain = pair(replace(SHAPE, num_layers=num_layers), make_loop)
-    ours, state = engine.read(CODES)
-    theirs, plain_state = plain.read(CODES)
-    np.testing.assert_allclose(ours, theirs, atol=2e-3)
+    actual, state = engine.read(CODES)
+    expected, plain_state = plain.read(CODES)
+    np.testing.assert_allclose(actual, expected, atol=2e-3)
     for code in CODES[:9].astype(np.int64):
-        ours, state = engine.step(state, code[None])
-        theirs, plain_state = plain.step(plain_state, code[None])
-        np.testing.assert_allclose(ours, theirs, atol=2e-3)
+        actual, state = engine.step(state, code[None])
+        expected, plain_state = plain.step(plain_state, code[None])
+        np.testing.assert_allclose(actual, expected, atol=2e-3)
 
 
 def test_reading_a_prompt_equals_reading_its_characters() -> None:
