@@ -32,7 +32,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.downloads import fetch
 from charrnn.data.vocabulary import CharacterCounts, code_points
 from charrnn.numerics.allocator import keep_freed_memory
-from charrnn.numerics.processor import processor_name
+from charrnn.numerics.cpu import cpu_name
 
 BREAK_POINT = 0.5  # share of a download after which the connection breaks
 DOWNLOAD_BYTES = 10_000_000
@@ -185,7 +185,7 @@ def main() -> None:
     megabytes = int(sys.argv[1]) if len(sys.argv) > 1 else 150
     os.environ["no_proxy"] = "127.0.0.1"
     keep_freed_memory()  # as `charrnn train` does
-    print(f"{processor_name()}, {os.cpu_count()} cores")
+    print(f"{cpu_name()}, {os.cpu_count()} cores")
     for name, sample in sample_texts().items():
         compare_encoding(name, sample, megabytes)
     compare_downloads()

@@ -21,13 +21,13 @@ from torch import nn
 from charrnn.config.model import ModelConfig
 from charrnn.model.loading import load_checkpoint
 from charrnn.numerics.threads import set_threads
-from charrnn.recurrence.cpu.matmul import packed
+from charrnn.recurrence.cpu.matmul import prepare_matmul
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.find import find_run
-from charrnn.sampling.engines.eager import TorchWriter
-from charrnn.sampling.engines.int8.compiled_loop import compile_for_later
-from charrnn.sampling.engines.interface import Writer
-from charrnn.sampling.engines.selection import writer_of
+from charrnn.sampling.engines.eager import EagerEngine
+from charrnn.sampling.engines.int8.compiled_loop import compile_to_cache
+from charrnn.sampling.engines.interface import SamplingEngine
+from charrnn.sampling.engines.selection import engine_for_checkpoint
 from charrnn.sampling.loop import generate
 
 TEXTS, PROMPT_LENGTH = 64, 3000
@@ -79,7 +79,8 @@ class StepProducts:
     def __init__(self, shape: ModelConfig, samples: int, length: int) -> None:
         units = shape.hidden_size
         self._products = [
-            packed(torch.randn(4 * units, units), samples) for _ in range(2 * shape.num_layers - 1)
+            prepare_matmul(torch.randn(4 * units, units), samples)
+            for _ in range(2 * shape.num_layers - 1)
         ]
         self._rows, self._length = torch.randn(samples, units), length
 
@@ -98,9 +99,9 @@ def stock_loop(checkpoint: Checkpoint) -> StockLoop:
     return StockLoop(config.model, len(config.vocabulary))
 
 
-def generate_characters(writer: Writer, length: int, samples: int = 1) -> int:
+def generate_characters(engine: SamplingEngine, length: int, samples: int = 1) -> int:
     """Generate text; return the number of characters."""
-    return sum(map(len, generate(writer, "a", length=length, num_samples=samples, seed=1)))
+    return sum(map(len, generate(engine, "a", length=length, num_samples=samples, seed=1)))
 
 
 def sample_first_character(run: str) -> int:
@@ -121,10 +122,10 @@ def import_torch() -> int:
 
 def compare_one_text(checkpoint: Checkpoint, length: int) -> None:
     """Compare the speed of sampling one text."""
-    compile_for_later()  # without it, sampling would start with the numpy loop
+    compile_to_cache()  # without it, sampling would start with the numpy loop
     stock = stock_loop(checkpoint)
-    int8 = writer_of(checkpoint, device="cpu")
-    network = writer_of(checkpoint, device="cpu", precision="float32")
+    int8 = engine_for_checkpoint(checkpoint, device="cpu")
+    network = engine_for_checkpoint(checkpoint, device="cpu", precision="float32")
     compare(
         f"One text of {length:,} characters",
         length,
@@ -140,7 +141,7 @@ def compare_many_texts(checkpoint: Checkpoint) -> None:
     """Compare the speed of sampling many texts, also with the limits of the CPU."""
     config, length = checkpoint.run.config, 100
     stock = stock_loop(checkpoint)
-    network = writer_of(checkpoint, device="cpu", precision="float32")
+    network = engine_for_checkpoint(checkpoint, device="cpu", precision="float32")
     limit = ForwardProducts(config.model, len(config.vocabulary), TEXTS * length)
     steps = StepProducts(config.model, TEXTS, length)
     compare(
@@ -157,15 +158,15 @@ def compare_many_texts(checkpoint: Checkpoint) -> None:
 
 def compare_prompts(checkpoint: Checkpoint) -> None:
     """Compare the speed of reading a long prompt."""
-    int8 = writer_of(checkpoint, device="cpu")
-    network = writer_of(checkpoint, device="cpu", precision="float32")
-    forward = TorchWriter(load_checkpoint(checkpoint, "cpu"))
+    int8 = engine_for_checkpoint(checkpoint, device="cpu")
+    network = engine_for_checkpoint(checkpoint, device="cpu", precision="float32")
+    forward = EagerEngine(load_checkpoint(checkpoint, "cpu"))
     prompt = np.arange(PROMPT_LENGTH, dtype=np.uint8) % np.uint8(
         len(checkpoint.run.config.vocabulary)
     )
 
-    def read(writer: Writer) -> int:
-        writer.read(prompt)
+    def read(engine: SamplingEngine) -> int:
+        engine.read(prompt)
         return len(prompt)
 
     def read_by_steps() -> int:

@@ -30,18 +30,18 @@ from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.loading import load_checkpoint
-from charrnn.numerics.processor import processor_name
+from charrnn.numerics.cpu import cpu_name
 from charrnn.numerics.threads import set_threads
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.find import BUNDLED, find_run
-from charrnn.sampling.engines.eager import TorchWriter
+from charrnn.sampling.engines.eager import EagerEngine
 from charrnn.sampling.engines.int8 import compiled_loop, matmul
-from charrnn.sampling.engines.int8.engine import QuantizedWriter
-from charrnn.sampling.engines.int8.numpy_loop import PlainLoop
-from charrnn.sampling.engines.interface import Writer
-from charrnn.sampling.engines.packed import PackedWriter
+from charrnn.sampling.engines.int8.engine import Int8Engine
+from charrnn.sampling.engines.int8.numpy_loop import NumpyLoop
+from charrnn.sampling.engines.interface import SamplingEngine
+from charrnn.sampling.engines.packed import PackedEngine
 from charrnn.sampling.loop import generate
-from charrnn.sampling.novelty import LONG, novelty
+from charrnn.sampling.novelty import MIN_COPIED_RUN, measure_novelty
 
 LENGTH, TEXTS, TEXTS_LENGTH, COPIED_LENGTH = 600, 64, 100, 2000
 PROCESS_ROUNDS = 3  # rounds of new processes
@@ -52,8 +52,8 @@ if sys.argv[1] == "compiled":
     from charrnn.sampling.engines.int8.compiled_loop import CompiledLoop
     switching_loop.SwitchingLoop = CompiledLoop
 elif sys.argv[1] == "numpy":
-    from charrnn.sampling.engines.int8.numpy_loop import PlainLoop
-    switching_loop.SwitchingLoop = PlainLoop
+    from charrnn.sampling.engines.int8.numpy_loop import NumpyLoop
+    switching_loop.SwitchingLoop = NumpyLoop
 from charrnn.cli.app import main
 sys.argv[:2] = ["charrnn"]
 main()
@@ -64,8 +64,8 @@ main()
 def with_generic_products(folder: str) -> ModuleType:
     """Return a copy of the module of the compiled loop that lets LLVM choose the instructions."""
     numba.config.CACHE_DIR = folder  # type: ignore[attr-defined] # not the cache of the other copy
-    products = matmul.four_products
-    matmul.four_products = matmul.plain_four_products
+    products = matmul.multiply_gates
+    matmul.multiply_gates = matmul.multiply_gates_portable
     try:
         spec = importlib.util.spec_from_file_location("generic_loop", str(compiled_loop.__file__))
         assert spec
@@ -73,12 +73,12 @@ def with_generic_products(folder: str) -> ModuleType:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     finally:
-        matmul.four_products = products
+        matmul.multiply_gates = products
         numba.config.CACHE_DIR = ""  # type: ignore[attr-defined]
     return module
 
 
-def generate_characters(engine: Writer, length: int, samples: int = 1) -> int:
+def generate_characters(engine: SamplingEngine, length: int, samples: int = 1) -> int:
     """Generate text; return the number of characters."""
     return sum(map(len, generate(engine, "a", length=length, num_samples=samples, seed=1)))
 
@@ -88,15 +88,15 @@ def compare_one_text(checkpoint: Checkpoint, folder: str) -> None:
     config = checkpoint.run.config
     arrays, vocabulary = checkpoint.load("model"), Vocabulary(config.vocabulary)
 
-    def int8_engine(make_loop: Callable[[Any], Any]) -> Writer:
+    def int8_engine(make_loop: Callable[[Any], Any]) -> SamplingEngine:
         line_start = config.corpus.line_start
-        return QuantizedWriter(arrays, config.model, vocabulary, line_start, make_loop)
+        return Int8Engine(arrays, config.model, vocabulary, line_start, make_loop)
 
     generic = with_generic_products(folder)
-    engines: dict[str, Writer] = {
-        "eager: the network, a call per character": TorchWriter(load_checkpoint(checkpoint, "cpu")),
-        "packed float32 weights": PackedWriter(load_checkpoint(checkpoint, "cpu")),
-        "8-bit weights, numpy": int8_engine(PlainLoop),
+    engines: dict[str, SamplingEngine] = {
+        "eager: the network, a call per character": EagerEngine(load_checkpoint(checkpoint, "cpu")),
+        "packed float32 weights": PackedEngine(load_checkpoint(checkpoint, "cpu")),
+        "8-bit weights, numpy": int8_engine(NumpyLoop),
         "compiled, products by LLVM, one core": int8_engine(
             lambda w: generic.CompiledLoop(w, False)
         ),
@@ -119,9 +119,9 @@ def compare_one_text(checkpoint: Checkpoint, folder: str) -> None:
 
 def compare_many_texts(checkpoint: Checkpoint) -> None:
     """Compare the engines for many texts."""
-    engines: dict[str, Writer] = {
-        "eager: the network": TorchWriter(load_checkpoint(checkpoint, "cpu")),
-        "packed weights, compiled gates": PackedWriter(load_checkpoint(checkpoint, "cpu")),
+    engines: dict[str, SamplingEngine] = {
+        "eager: the network": EagerEngine(load_checkpoint(checkpoint, "cpu")),
+        "packed weights, compiled gates": PackedEngine(load_checkpoint(checkpoint, "cpu")),
     }
     runs = {
         name: functools.partial(generate_characters, engine, TEXTS_LENGTH, TEXTS)
@@ -145,11 +145,14 @@ def compare_searches() -> None:
                 low = middle
             else:
                 high = middle - 1
-        sum(text[start : start + LONG] in play for start in range(len(text) - LONG + 1))
+        sum(
+            text[start : start + MIN_COPIED_RUN] in play
+            for start in range(len(text) - MIN_COPIED_RUN + 1)
+        )
         return low
 
     def search_hashes() -> int:
-        return novelty(text, corpus).longest
+        return measure_novelty(text, corpus).longest
 
     def run_search(search: Callable[[], int]) -> int:
         if search() != longest:
@@ -200,7 +203,7 @@ def wait_for_compiler() -> None:
     """Wait until no process compiles the loop in the background."""
     while (
         subprocess.run(
-            ["pgrep", "-f", "compile_for_later"], stdout=subprocess.DEVNULL, check=False
+            ["pgrep", "-f", "compile_to_cache"], stdout=subprocess.DEVNULL, check=False
         ).returncode
         == 0
     ):
@@ -212,7 +215,7 @@ def main() -> None:
     run = sys.argv[1] if len(sys.argv) > 1 else BUNDLED
     checkpoint = find_run(run).select("best")
     threads = set_threads(None)
-    print(f"{processor_name()}, {threads} threads, torch {torch.__version__}")
+    print(f"{cpu_name()}, {threads} threads, torch {torch.__version__}")
     with tempfile.TemporaryDirectory() as folder:
         compare_one_text(checkpoint, folder)
     compare_many_texts(checkpoint)

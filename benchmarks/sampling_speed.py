@@ -2,7 +2,7 @@
 
     python benchmarks/sampling_speed.py [--device cuda] [--texts 1 64 4096] [--length N] [--run RUN]
 
-"engine" is `GraphWriter.sample_block` alone, one block after another. "generate" is
+"engine" is `CudaGraphEngine.sample_block` alone, one block after another. "generate" is
 `charrnn.generate`. Prints the median over rounds, in characters of all texts per second. On a CPU,
 a function replaces the CUDA graph. This tests the program; the speed has no meaning.
 """
@@ -22,7 +22,7 @@ from charrnn.model.state import State
 from charrnn.numerics.cuda_graph import cuda_graph
 from charrnn.numerics.randomness import SampleUniforms
 from charrnn.runs.find import BUNDLED, find_run
-from charrnn.sampling.engines.cuda_graph import GraphWriter
+from charrnn.sampling.engines.cuda_graph import CudaGraphEngine
 from charrnn.sampling.filters import Filters
 from charrnn.sampling.loop import generate
 
@@ -31,13 +31,13 @@ CHARACTERS = 2**21  # of all texts in a round, if there is a GPU
 LENGTHS = (640, 6400)  # of one text: fewest and most
 
 
-def engine_alone(engine: GraphWriter, texts: int, length: int) -> Callable[[], int]:
+def engine_alone(engine: CudaGraphEngine, texts: int, length: int) -> Callable[[], int]:
     """Return a function that samples blocks; it returns the number of characters."""
-    filters, blocks = Filters.of(SampleConfig()), max(1, length // BLOCK)
+    filters, blocks = Filters.from_config(SampleConfig()), max(1, length // BLOCK)
     uniforms_KB = SampleUniforms(1, texts).block(0, BLOCK)
     logits_1V, state = engine.read(engine.vocabulary.encode(engine.line_start))
     all_texts_B = np.zeros(texts, np.int64)
-    start: tuple[Any, State] = logits_1V[all_texts_B], engine.pick(state, all_texts_B)
+    start: tuple[Any, State] = logits_1V[all_texts_B], engine.select_samples(state, all_texts_B)
 
     def run() -> int:
         logits, carried = start
@@ -48,7 +48,7 @@ def engine_alone(engine: GraphWriter, texts: int, length: int) -> Callable[[], i
     return run
 
 
-def whole_path(engine: GraphWriter, texts: int, length: int) -> Callable[[], int]:
+def whole_path(engine: CudaGraphEngine, texts: int, length: int) -> Callable[[], int]:
     """Return a function that generates texts; it returns the number of characters."""
 
     def run() -> int:
@@ -79,7 +79,7 @@ def main() -> None:
     arguments = parser.parse_args()
     model = load_checkpoint(find_run(arguments.run).select("best"), arguments.device)
     capture = cuda_graph if model.device.type == "cuda" else lambda work: work
-    engine = GraphWriter(model, capture, arguments.precision)
+    engine = CudaGraphEngine(model, capture, arguments.precision)
     name = torch.cuda.get_device_name() if model.device.type == "cuda" else "CPU"
     print(f"{name}, torch {torch.__version__}, precision {arguments.precision}")
     for texts in arguments.texts:

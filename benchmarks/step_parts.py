@@ -19,14 +19,14 @@ from torch import Tensor
 from charrnn.config.model import ModelConfig
 from charrnn.config.training import TrainConfig
 from charrnn.data.corpus import Corpus
-from charrnn.model.dropout import masks_of, random_mask_bytes
+from charrnn.model.dropout import make_masks, random_mask_bytes
 from charrnn.model.network import CharRNN
 from charrnn.numerics.allocator import keep_freed_memory
 from charrnn.numerics.precision import choose_precision
 from charrnn.numerics.threads import set_threads
 from charrnn.recurrence.cpu import gates
-from charrnn.recurrence.cpu.matmul import as_array, multiply, packed
-from charrnn.recurrence.cpu.threads import deal_out, largest_share
+from charrnn.recurrence.cpu.matmul import as_array, matmul, prepare_matmul
+from charrnn.recurrence.cpu.threads import max_streams_per_thread, run_in_threads
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.runs.run_config import RunConfig
@@ -73,22 +73,22 @@ def products(model: CharRNN, length: int, streams: int, dtype: torch.dtype) -> C
     result_NG = torch.empty_like(gates_NG)
 
     def recurrent_products(weight: Tensor, inputs_TBK: Tensor) -> None:
-        product = packed(weight, largest_share(streams))
+        product = prepare_matmul(weight, max_streams_per_thread(streams))
 
         def run(streams_slice: slice) -> None:
             for t in range(length):
                 product(inputs_TBK[t, streams_slice])
 
-        deal_out(run, streams)
+        run_in_threads(run, streams)
 
     def layer(is_first: bool) -> None:
         recurrent_products(weight_GH, hidden_TBH)
         recurrent_products(weight_GH.t(), gates_TBG)
-        multiply(gates_NG.t(), hidden_NH)
+        matmul(gates_NG.t(), hidden_NH)
         if not is_first:
-            multiply(hidden_NH, weight_GH.t(), result_NG)
-            multiply(gates_NG.t(), hidden_NH)
-            multiply(gates_NG, weight_GH)
+            matmul(hidden_NH, weight_GH.t(), result_NG)
+            matmul(gates_NG.t(), hidden_NH)
+            matmul(gates_NG, weight_GH)
 
     output_VH, logits_NV = model.output.weight.detach(), torch.randn(rows, len(model.vocabulary))
 
@@ -139,7 +139,7 @@ def all_gates(model: CharRNN, length: int, streams: int, dtype: torch.dtype) -> 
 
     def layers() -> None:
         for _ in range(model.config.num_layers):
-            deal_out(run, streams)
+            run_in_threads(run, streams)
 
     return layers
 
@@ -161,7 +161,7 @@ def make_parts(trainer: Trainer) -> dict[str, Callable[[], object]]:
         "optimizer": optimizer.step,
         "clipping": lambda: torch.nn.utils.clip_grad_norm_(parameters, 1.0),
         "averaging": lambda: update_average(average, model, 0.005),
-        "dropout masks": lambda: masks_of(random_mask_bytes(config, model.config, 65, 1), config),
+        "dropout masks": lambda: make_masks(random_mask_bytes(config, model.config, 65, 1), config),
         "a row of metrics": lambda: recorder.write_row(trainer.progress),
     }
 

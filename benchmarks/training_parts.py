@@ -28,8 +28,8 @@ from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
 from charrnn.numerics.allocator import keep_freed_memory
+from charrnn.numerics.cpu import cpu_name
 from charrnn.numerics.precision import autocast, choose_precision
-from charrnn.numerics.processor import processor_name
 from charrnn.numerics.threads import set_threads
 from charrnn.recurrence.cpu import buffers, gates, lstm, matmul
 
@@ -38,10 +38,10 @@ CHARACTERS = 65
 GATE_STEPS = 500
 
 
-class FreshBuffers(buffers.Loan):
+class FreshBuffers(buffers.BufferLease):
     """Allocates a new buffer for each use."""
 
-    def take(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    def acquire(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         """Return a new buffer."""
         return torch.empty(shape, dtype=dtype)
 
@@ -66,15 +66,15 @@ def training_step(streams: int, length: int, precision: str) -> Callable[[], int
 def contenders(step: Callable[[], int]) -> dict[str, Callable[[], int]]:
     """Return the step with all parts of the engine, and without each part."""
     replacements: dict[str, tuple[Any, dict[str, Any]]] = {
-        "PyTorch kernels": (lstm, {"serves": lambda streams, weights: False}),
+        "PyTorch kernels": (lstm, {"is_preferred": lambda streams, weights: False}),
         "all parts": (lstm, {}),
-        "without packed weights": (matmul, {"_WORTH_PACKING": sys.maxsize}),
-        "without reuse of buffers": (lstm, {"Loan": FreshBuffers}),
+        "without packed weights": (matmul, {"_MIN_PACKED_SIZE": sys.maxsize}),
+        "without reuse of buffers": (lstm, {"BufferLease": FreshBuffers}),
         "without threads that own their streams": (
             lstm,
             {
-                "deal_out": lambda run, streams: run(slice(0, streams)),
-                "largest_share": lambda streams: streams,
+                "run_in_threads": lambda run, streams: run(slice(0, streams)),
+                "max_streams_per_thread": lambda streams: streams,
             },
         ),
     }
@@ -135,7 +135,7 @@ def main() -> None:
         keep_freed_memory()  # as `charrnn train` does
     threads = set_threads(None)
     precision = choose_precision(options.precision, torch.device("cpu"), "lstm")
-    print(f"{processor_name()}, {threads} threads, torch {torch.__version__}, {precision}")
+    print(f"{cpu_name()}, {threads} threads, torch {torch.__version__}, {precision}")
     with contextlib.ExitStack() as stack:
         if options.busy:
             busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])

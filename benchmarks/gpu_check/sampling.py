@@ -14,8 +14,8 @@ from charrnn.config.model import ModelConfig
 from charrnn.config.sampling import SampleConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
-from charrnn.sampling.engines.cuda_graph import GraphWriter
-from charrnn.sampling.engines.eager import TorchWriter
+from charrnn.sampling.engines.cuda_graph import CudaGraphEngine
+from charrnn.sampling.engines.eager import EagerEngine
 from charrnn.sampling.loop import generate
 from gpu_check.results import print_result
 from gpu_check.stand_ins import capture, prepared_device
@@ -32,7 +32,7 @@ def network(model: ModelConfig, device: torch.device) -> CharRNN:
 
 def compare_texts(model: CharRNN, length: int) -> bool:
     """Whether both engines give the same texts, with and without filters."""
-    engines = GraphWriter(model, capture, "float32"), TorchWriter(model)
+    engines = CudaGraphEngine(model, capture, "float32"), EagerEngine(model)
     same = []
     plain = SampleConfig(length=length, seed=3, num_samples=4)
     for config in (plain, replace(plain, top_p=0.9), replace(plain, top_k=5, temperature=1.2)):
@@ -55,7 +55,7 @@ def main() -> None:
     model = network(tiny if options.rehearse else ModelConfig(), device)
     if options.same_text:
         sys.exit(not compare_texts(model, 2 * BLOCK if options.rehearse else 10 * BLOCK))
-    engine = GraphWriter(model, capture)
+    engine = CudaGraphEngine(model, capture)
     for texts in options.texts:
         count, length = texts, LENGTHS.get(texts, LENGTH)
         if options.rehearse:

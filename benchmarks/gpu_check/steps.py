@@ -25,7 +25,7 @@ from torch.nn.functional import cross_entropy
 from charrnn.config.model import ModelConfig
 from charrnn.config.training import DeviceName, TrainConfig
 from charrnn.data.corpus import Corpus
-from charrnn.numerics.precision import tensor_cores
+from charrnn.numerics.precision import allow_tf32
 from charrnn.training.setup.new_run import prepare_new_run
 from gpu_check.results import print_result
 from gpu_check.stand_ins import device_name, graphed_steps, prepared_device, single_steps
@@ -86,7 +86,7 @@ def stock_steps(
         return [0.0] * count
 
     def take_as_users_do(count: int) -> list[float]:
-        precision = tensor_cores(device) if tf32 else contextlib.nullcontext()
+        precision = allow_tf32(device) if tf32 else contextlib.nullcontext()
         with precision, torch.backends.cudnn.flags(enabled=True, allow_tf32=tf32):
             return take(count)
 

@@ -1,4 +1,4 @@
-"""Learning while reading: a model that follows the text it is given (dynamic evaluation).
+"""Dynamic evaluation: adapt a model to a text while it reads the text.
 
 Shape suffixes: N characters of the text.
 """
@@ -18,48 +18,48 @@ from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
 from charrnn.runs.checkpoint import Checkpoint
 
-_STEADY = 1e-8  # keeps a step finite where a gradient has always been zero
+_EPSILON = 1e-8  # keeps an update finite if all gradients of a weight have been zero
 
 
 def load_adapted(
     checkpoint: Checkpoint, draft: str, device: str, unknown: Literal["error", "skip"]
 ) -> CharRNN:
-    """Load a checkpoint's model and adapt it to a text; see `adapted_copy`."""
+    """Load a checkpoint's model and adapt it to a text; see `adapt_copy`."""
     model = load_checkpoint(checkpoint, device)
-    return adapted_copy(model, model.vocabulary.encode(draft, unknown))[0]
+    return adapt_copy(model, model.vocabulary.encode(draft, unknown))[0]
 
 
-def adapted_copy(
+def adapt_copy(
     model: CharRNN, codes_N: Codes, config: AdaptConfig | None = None
 ) -> tuple[CharRNN, NDArray[np.float32]]:
-    """Let a copy of the model learn from a text; return it, and the loss of each character but one.
+    """Adapt a copy of the model to a text; return it and the loss of each character but the first.
 
-    Each stretch of `segment` characters is foretold first, by what was learnt before it, and learnt
-    from then: the losses, in nats, are those of an honest forecast. A step follows Krause et al.
-    (2018), as in Melis et al. (2020): gradients divided by their root mean square, and a pull back
-    to the weights that training left. The mean square is that of the gradients met so far.
+    The model predicts each segment of `segment` characters before it learns from it. So the losses,
+    in nats, are those of characters that the model has not learnt from. An update follows Krause et
+    al. (2018), as in Melis et al. (2020): gradients divided by their root mean square so far, and a
+    decay toward the trained weights.
     """
     config = config or AdaptConfig()
     check_length(codes_N)
-    reader = copy.deepcopy(model).requires_grad_(True)
-    parameters: list[torch.Tensor] = list(reader.parameters())
-    trained = [each.detach().clone() for each in parameters]
-    squares = [torch.zeros_like(each) for each in parameters]
+    adapted = copy.deepcopy(model).requires_grad_(True)
+    parameters: list[torch.Tensor] = list(adapted.parameters())
+    trained = [parameter.detach().clone() for parameter in parameters]
+    squares = [torch.zeros_like(parameter) for parameter in parameters]
     codes_N1 = torch.from_numpy(codes_N.astype(np.int64))[:, None].to(model.device)
-    state, losses = reader.initial_state(1), []
+    state, losses = adapted.initial_state(1), []
     for number, first in enumerate(range(0, len(codes_N) - 1, config.segment)):
         window_T1 = codes_N1[first : first + config.segment + 1]
-        logits_T1V, state = reader(window_T1[:-1], state)
+        logits_T1V, state = adapted(window_T1[:-1], state)
         nats_T = cross_entropy(logits_T1V[:, 0], window_T1[1:, 0], reduction="none")
         losses.append(nats_T.detach().cpu().numpy())
         gradients = torch.autograd.grad(nats_T.mean(), parameters)
         state = state.detach()
-        _step(parameters, trained, squares, gradients, number + 1, config)
-    return reader.requires_grad_(False), np.concatenate(losses)
+        _update(parameters, trained, squares, gradients, number + 1, config)
+    return adapted.requires_grad_(False), np.concatenate(losses)
 
 
 @torch.no_grad()
-def _step(
+def _update(
     parameters: list[torch.Tensor],
     trained: list[torch.Tensor],
     squares: list[torch.Tensor],
@@ -70,6 +70,6 @@ def _step(
     torch._foreach_addcmul_(squares, gradients, gradients)
     scales = torch._foreach_div(squares, count)
     torch._foreach_sqrt_(scales)
-    torch._foreach_add_(scales, _STEADY)
+    torch._foreach_add_(scales, _EPSILON)
     torch._foreach_lerp_(parameters, trained, config.pull_back)
     torch._foreach_addcdiv_(parameters, gradients, scales, value=-config.adapt_rate)

@@ -1,8 +1,8 @@
-"""What a reader sees in a text, character by character, as numbers that a cell can be held against.
+"""Readable features of a text: one number per character, to compare with the activity of units.
 
-Every feature is a function of a text of N characters that returns N values: what holds once a
-character has been read, the character itself included. So the place after an opening bracket is
-inside it, that after the closing one is not.
+A feature is a function from a text of N characters to N values. Value n describes the text up to
+and including character n. So the value at an opening bracket is inside the brackets, and the value
+at the closing bracket is outside.
 """
 
 import re
@@ -25,101 +25,100 @@ _STRING_OR_COMMENT = re.compile(
     re.S,
 )
 _CODE_LINE = re.compile(r"[=(){}\[\];<>]")
-_CODE_SHARE = 0.4  # of the lines that are not blank: prose has few with such a character
-_RAREST = 0.002  # of the characters: what is rarer, or as rarely absent, cannot be judged
+_MIN_CODE_LINES = 0.4  # share of non-blank lines with such a character; prose has far fewer
+_MIN_VARIATION = 0.002  # least share of characters that differ from the most common value
 
 
 class Feature(NamedTuple):
-    """Something readable about a text; `of` returns its value after each character."""
+    """A readable feature of a text. `compute` returns its value after each character."""
 
     name: str
     meaning: str
-    of: Callable[[str], Values]
-    only_code: bool = False
+    compute: Callable[[str], Values]
+    is_code_only: bool = False
 
 
-def features_of(text: str) -> dict[str, Values]:
-    """Return the features that vary in a text, by name: (N,) each."""
-    code = is_code(text)
-    found = {}
+def compute_features(text: str) -> dict[str, Values]:
+    """Return the values (N,) of the features that vary in a text, by name."""
+    has_code = is_code(text)
+    features = {}
     for feature in FEATURES:
-        if feature.only_code and not code:
+        if feature.is_code_only and not has_code:
             continue
-        values = feature.of(text)
-        commonest = np.unique(values, return_counts=True)[1].max() if len(values) else 0
-        if commonest <= (1 - _RAREST) * len(values):
-            found[feature.name] = values
-    return found
+        values = feature.compute(text)
+        highest_count = np.unique(values, return_counts=True)[1].max() if len(values) else 0
+        if highest_count <= (1 - _MIN_VARIATION) * len(values):
+            features[feature.name] = values
+    return features
 
 
 def is_code(text: str) -> bool:
-    """Whether a text looks like the source of programs."""
+    """Whether a text looks like source code."""
     lines = [line for line in text.split("\n") if line.strip()]
-    return bool(lines) and sum(bool(_CODE_LINE.search(each)) for each in lines) > _CODE_SHARE * len(
-        lines
-    )
+    code_lines = sum(bool(_CODE_LINE.search(line)) for line in lines)
+    return bool(lines) and code_lines > _MIN_CODE_LINES * len(lines)
 
 
-def _quoted(text: str) -> Values:
-    """Inside double quotes; a blank line ends what was never closed."""
+def _inside_quotes(text: str) -> Values:
+    """Return 1 inside double quotes. A blank line also ends a quotation."""
     inside = np.zeros(len(text), np.float32)
-    now = False
-    for place, character in enumerate(text):
+    is_quoted = False
+    for position, character in enumerate(text):
         if character == "“":
-            now = True
-        elif character == "”" or (character == "\n" and text[place - 1 : place] == "\n"):
-            now = False
+            is_quoted = True
+        elif character == "”" or (character == "\n" and text[position - 1 : position] == "\n"):
+            is_quoted = False
         elif character == '"':
-            now = not now
-        inside[place] = now
+            is_quoted = not is_quoted
+        inside[position] = is_quoted
     return inside
 
 
-def _depth(text: str) -> Values:
-    """How many brackets are open; one that nothing opened is passed over."""
+def _bracket_depth(text: str) -> Values:
+    """Return the number of open brackets. Closing brackets without a partner are ignored."""
     depth = np.zeros(len(text), np.float32)
-    opened: list[str] = []
-    for place, character in enumerate(text):
+    expected: list[str] = []
+    for position, character in enumerate(text):
         if character in _OPENING:
-            opened.append(_CLOSING[_OPENING.index(character)])
-        elif opened and character == opened[-1]:
-            opened.pop()
-        depth[place] = len(opened)
+            expected.append(_CLOSING[_OPENING.index(character)])
+        elif expected and character == expected[-1]:
+            expected.pop()
+        depth[position] = len(expected)
     return depth
 
 
-def _since(marks: NDArray[np.bool_]) -> Values:
-    """Return how many characters ago the last mark, or the beginning, was."""
-    places = np.arange(len(marks))
-    last = np.maximum.accumulate(np.where(marks, places, -1))
-    since: Values = (places - last).astype(np.float32)
-    return since
+def _distance_to_last(marks: NDArray[np.bool_]) -> Values:
+    """Return the number of characters since the last mark, or since the start of the text."""
+    positions = np.arange(len(marks))
+    last = np.maximum.accumulate(np.where(marks, positions, -1))
+    distance: Values = (positions - last).astype(np.float32)
+    return distance
 
 
-def _counted(events: NDArray[np.bool_], restarts: NDArray[np.bool_]) -> Values:
+def _count_since(events: NDArray[np.bool_], restarts: NDArray[np.bool_]) -> Values:
     """Return the number of events since the last restart."""
     total = np.cumsum(events)
     at_restart = np.maximum.accumulate(np.where(restarts, total, 0))
-    counted: Values = (total - at_restart).astype(np.float32)
-    return counted
+    count: Values = (total - at_restart).astype(np.float32)
+    return count
 
 
-def _is(text: str, test: Callable[[str], bool]) -> NDArray[np.bool_]:
-    known = {character: test(character) for character in set(text)}
-    return np.fromiter((known[each] for each in text), np.bool_, len(text))
+def _test_characters(text: str, test: Callable[[str], bool]) -> NDArray[np.bool_]:
+    results = {character: test(character) for character in set(text)}
+    return np.fromiter((results[character] for character in text), np.bool_, len(text))
 
 
-def _breaks(text: str) -> NDArray[np.bool_]:
-    return _is(text, lambda character: character == "\n")
+def _line_breaks(text: str) -> NDArray[np.bool_]:
+    return _test_characters(text, lambda character: character == "\n")
 
 
 def _word_starts(text: str) -> NDArray[np.bool_]:
-    letters = _is(text, str.isalnum)
+    letters = _test_characters(text, str.isalnum)
     starts: NDArray[np.bool_] = letters & ~np.concatenate([[False], letters[:-1]])
     return starts
 
 
-def _spans(text: str, spans: list[tuple[int, int]]) -> Values:
+def _inside_spans(text: str, spans: list[tuple[int, int]]) -> Values:
     inside = np.zeros(len(text), np.float32)
     for first, end in spans:
         inside[first:end] = 1
@@ -127,39 +126,40 @@ def _spans(text: str, spans: list[tuple[int, int]]) -> Values:
 
 
 def _after_speaker(text: str) -> Values:
-    """From a speaker's name at the start of a line to the end of the line that is spoken first."""
+    """Return 1 from the end of a speaker's name to the end of the first line of the speech."""
     spans = []
-    for each in _SPEAKER.finditer(text):
-        first_line = text.find("\n", each.end() + 1)
-        spans.append((each.end() - 1, len(text) if first_line < 0 else first_line))
-    return _spans(text, spans)
+    for name in _SPEAKER.finditer(text):
+        line_end = text.find("\n", name.end() + 1)
+        spans.append((name.end() - 1, len(text) if line_end < 0 else line_end))
+    return _inside_spans(text, spans)
 
 
 def _indentation(text: str) -> Values:
-    """Count the blanks that the line began with, so far."""
+    """Return the number of blanks at the start of the line, up to the current character."""
     indentation = np.zeros(len(text), np.float32)
-    for each in re.finditer(r"(?m)^[ \t]*", text):
-        line_end = text.find("\n", each.end())
+    for blanks in re.finditer(r"(?m)^[ \t]*", text):
+        line_end = text.find("\n", blanks.end())
         end = len(text) if line_end < 0 else line_end
-        indentation[each.start() : end] = np.minimum(
-            np.arange(1, end - each.start() + 1), each.end() - each.start()
+        indentation[blanks.start() : end] = np.minimum(
+            np.arange(1, end - blanks.start() + 1), blanks.end() - blanks.start()
         )
     return indentation
 
 
-def _sentence_over(text: str) -> Values:
-    """From the full stop, question or exclamation mark that ends a sentence to the next letter."""
-    return _spans(text, [each.span() for each in re.finditer(r"[.!?]['\"”’)\]]*(?:\s+|$)", text)])
+def _between_sentences(text: str) -> Values:
+    """Return 1 from the punctuation that ends a sentence to the next letter."""
+    ends = re.finditer(r"[.!?]['\"”’)\]]*(?:\s+|$)", text)
+    return _inside_spans(text, [end.span() for end in ends])
 
 
-def _code_spans(comment: bool) -> Callable[[str], Values]:
+def _code_spans(is_comment: bool) -> Callable[[str], Values]:
     def inside(text: str) -> Values:
-        return _spans(
+        return _inside_spans(
             text,
             [
-                (each.start(), each.end() - (not comment))
-                for each in _STRING_OR_COMMENT.finditer(text)
-                if (each.lastgroup == "comment") == comment
+                (match.start(), match.end() - (not is_comment))
+                for match in _STRING_OR_COMMENT.finditer(text)
+                if (match.lastgroup == "comment") == is_comment
             ],
         )
 
@@ -167,31 +167,43 @@ def _code_spans(comment: bool) -> Callable[[str], Values]:
 
 
 FEATURES = (
-    Feature("quote", "inside double quotes", _quoted),
-    Feature("bracket", "inside brackets", lambda text: np.minimum(_depth(text), 1)),
-    Feature("bracket depth", "how many brackets are open", _depth),
-    Feature("line position", "characters since the line began", lambda text: _since(_breaks(text))),
+    Feature("quote", "inside double quotes", _inside_quotes),
+    Feature("bracket", "inside brackets", lambda text: np.minimum(_bracket_depth(text), 1)),
+    Feature("bracket depth", "number of open brackets", _bracket_depth),
+    Feature(
+        "line position",
+        "characters since the line began",
+        lambda text: _distance_to_last(_line_breaks(text)),
+    ),
     Feature(
         "words in line",
         "words since the line began",
-        lambda text: _counted(_word_starts(text), _breaks(text)),
+        lambda text: _count_since(_word_starts(text), _line_breaks(text)),
     ),
     Feature(
         "word position",
         "letters since the word began",
-        lambda text: _since(~_is(text, str.isalnum)),
+        lambda text: _distance_to_last(~_test_characters(text, str.isalnum)),
     ),
     Feature(
         "speaker name",
-        "inside a capitalised speaker's name",
-        lambda text: _spans(text, [each.span() for each in _SPEAKER.finditer(text)]),
+        "inside a capitalized speaker's name",
+        lambda text: _inside_spans(text, [name.span() for name in _SPEAKER.finditer(text)]),
     ),
     Feature("after speaker", "the first line after a speaker's name", _after_speaker),
-    Feature("capital", "a capital letter", lambda text: _is(text, str.isupper).astype(np.float32)),
-    Feature("digit", "a digit", lambda text: _is(text, str.isdigit).astype(np.float32)),
-    Feature("sentence end", "a sentence is over, the next not begun", _sentence_over),
-    Feature("indentation", "blanks that the line began with", _indentation),
-    Feature("comment", "inside a comment", _code_spans(comment=True), only_code=True),
-    Feature("string", "inside a string of a program", _code_spans(comment=False), only_code=True),
+    Feature(
+        "capital",
+        "a capital letter",
+        lambda text: _test_characters(text, str.isupper).astype(np.float32),
+    ),
+    Feature(
+        "digit", "a digit", lambda text: _test_characters(text, str.isdigit).astype(np.float32)
+    ),
+    Feature("sentence end", "between two sentences", _between_sentences),
+    Feature("indentation", "blanks at the start of the line", _indentation),
+    Feature("comment", "inside a comment", _code_spans(is_comment=True), is_code_only=True),
+    Feature(
+        "string", "inside a string in source code", _code_spans(is_comment=False), is_code_only=True
+    ),
 )
 MEANINGS = {feature.name: feature.meaning for feature in FEATURES}

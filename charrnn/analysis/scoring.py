@@ -1,4 +1,4 @@
-"""How well a model foretells a text: nats per character.
+"""Score a model on a text: its mean loss in nats per character.
 
 Shape suffixes: T steps, B streams or windows, N characters of the text, V characters of the
 vocabulary.
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from charrnn.analysis.dynamic_evaluation import adapted_copy
+from charrnn.analysis.dynamic_evaluation import adapt_copy
 from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError
@@ -23,21 +23,22 @@ from charrnn.model.forward import check_length, count_streams, forward_chunks, f
 from charrnn.model.loading import load
 from charrnn.model.network import CharRNN
 from charrnn.numerics.information import nats_to_bits
-from charrnn.sampling.engines.interface import Writer
+from charrnn.sampling.engines.interface import SamplingEngine
 
 _CHUNK = 8_192  # characters of all streams that are read between two checks of the stop request
-LARGEST_EVALUATION = 1_000_000  # characters of the held-out part that training looks at
+MAX_EVALUATION_CHARACTERS = 1_000_000  # characters of the held-out set that an evaluation reads
 _MIN_STREAM = 1000  # characters
-_SHORTEST_BATCH, _BATCHES = 200, 100  # characters; how many batch means are compared at most
+_MIN_BATCH = 200  # characters of a batch mean
+_MAX_BATCHES = 100
 
 
 @dataclass(frozen=True)
 class Score:
-    """The mean loss over `characters` foretold characters, and how sure it is.
+    """The mean loss over `characters` predicted characters, and its standard error in nats.
 
-    `standard_error` is in nats, that of the mean over texts like this one. Losses of neighbours are
-    not independent, so it is taken from the means of stretches of 200 characters or more (batch
-    means); infinite for texts too short to have two.
+    Losses of neighboring characters are not independent. So the standard error is computed from the
+    means of batches of at least 200 characters (the method of batch means). It is infinite for a
+    text with fewer than two batches.
     """
 
     nats_per_char: float
@@ -56,12 +57,12 @@ def score(
     context: int | None = None,
     adapt: AdaptConfig | None = None,
 ) -> Score:
-    """Return how well a model, or a run's best checkpoint, foretells `text`.
+    """Return the mean loss of a model, or of a run's best checkpoint, on `text`.
 
-    The text is read once, the state carried; with `context`, in independent windows of that many
-    characters, each from a blank state; with `adapt`, once by a copy of the model that learns from
-    what it has read. The first character of all, which nothing precedes, is not counted. Raises
-    `VocabularyError` for characters the model does not know.
+    By default, the model reads the text once and carries its state. With `context`, it reads
+    independent windows of that many characters, each from the initial state. With `adapt`, a copy
+    of the model learns from the text while it reads (dynamic evaluation). The first character of
+    the text has no loss. Raises `VocabularyError` if the vocabulary lacks a character.
     """
     model = source if isinstance(source, CharRNN) else load(source)
     return score_codes(model, model.vocabulary.encode(text), context, adapt)
@@ -70,7 +71,7 @@ def score(
 def score_codes(
     model: CharRNN, codes: Codes, context: int | None = None, adapt: AdaptConfig | None = None
 ) -> Score:
-    """Return how well a model foretells a text that is encoded already; see `score`."""
+    """Return the mean loss of a model on an encoded text; see `score`."""
     nats_N = character_nats(model, codes, context, adapt)
     mean = float(nats_N.mean(dtype=np.float64))
     return Score(mean, len(nats_N), standard_error(nats_N))
@@ -78,10 +79,10 @@ def score_codes(
 
 def standard_error(nats_N: NDArray[np.float32]) -> float:
     """Return the standard error of the mean loss; see `Score`."""
-    batches = min(len(nats_N) // _SHORTEST_BATCH, _BATCHES)
+    batches = min(len(nats_N) // _MIN_BATCH, _MAX_BATCHES)
     if batches < 2:
         return math.inf
-    means = [each.mean(dtype=np.float64) for each in np.array_split(nats_N, batches)]
+    means = [batch.mean(dtype=np.float64) for batch in np.array_split(nats_N, batches)]
     return float(np.std(means, ddof=1) / math.sqrt(batches))
 
 
@@ -90,32 +91,34 @@ def character_nats(
 ) -> NDArray[np.float32]:
     """Return the loss of each character but the first, in order; see `score`."""
     if context is not None and adapt is not None:
-        raise ConfigError("a text is read in independent windows or adapted to, not both")
+        raise ConfigError("--context and --adapt cannot be combined: use one of them")
     check_length(codes)
     if adapt is not None:
-        return adapted_copy(model, codes, adapt)[1]
+        return adapt_copy(model, codes, adapt)[1]
     if context is None:
         return _carried_nats(model, codes)
     length = len(codes) - 1
-    whole = length // context
+    windows = length // context
     parts = []
-    if whole:
-        starts_B = np.arange(whole) * context
-        for some_B in np.array_split(starts_B, min(whole, math.ceil(whole * context / _CHUNK))):
-            window_TB = codes[some_B + np.arange(context + 1)[:, None]]
+    if windows:
+        starts_W = np.arange(windows) * context
+        for starts_B in np.array_split(
+            starts_W, min(windows, math.ceil(windows * context / _CHUNK))
+        ):
+            window_TB = codes[starts_B + np.arange(context + 1)[:, None]]
             (nats_TB,) = _chunk_nats(model, window_TB, context)
             parts.append(nats_TB.T.ravel())
     if length % context:
-        parts.append(_carried_nats(model, codes[whole * context :]))
+        parts.append(_carried_nats(model, codes[windows * context :]))
     return np.concatenate(parts)
 
 
-def writer_nats(writer: Writer, codes: Codes) -> NDArray[np.float32]:
-    """Return the loss of each character but the first, as a writer foretells them."""
-    logits_1V, state = writer.read(codes[:1])
+def engine_nats(engine: SamplingEngine, codes: Codes) -> NDArray[np.float32]:
+    """Return the loss of each character but the first, from the logits of a sampling engine."""
+    logits_1V, state = engine.read(codes[:1])
     logits_NV = [logits_1V]
     for code in codes[1:-1].astype(np.int64):
-        logits_1V, state = writer.step(state, code[None])
+        logits_1V, state = engine.step(state, code[None])
         logits_NV.append(logits_1V)
     targets_N = torch.from_numpy(codes[1:].astype(np.int64))
     nats_N: NDArray[np.float32] = cross_entropy(
@@ -125,13 +128,13 @@ def writer_nats(writer: Writer, codes: Codes) -> NDArray[np.float32]:
 
 
 def held_out_loss(model: CharRNN, codes: Codes, stop: threading.Event) -> float | None:
-    """Return the mean loss over the held-out text as training judges it, None if asked to stop.
+    """Return the mean loss of a periodic evaluation of the held-out set; None if `stop` is set.
 
-    At most its first million characters are read, as up to 64 streams side by side. Each stream
-    but the first reads the 200 characters before its own first, uncounted, so that the result is
-    within a thousandth of that of one carried pass.
+    Reads at most the first million characters, in up to 64 parallel streams. Each stream but the
+    first warms up on the 200 characters before its own. So the result is within 0.001 of that of
+    one pass.
     """
-    codes = codes[: LARGEST_EVALUATION + 1]
+    codes = codes[: MAX_EVALUATION_CHARACTERS + 1]
     length = len(codes) - 1
     streams = count_streams(length, _MIN_STREAM)
     total, remaining = 0.0, length
@@ -147,13 +150,13 @@ def held_out_loss(model: CharRNN, codes: Codes, stop: threading.Event) -> float 
 
 
 def _carried_nats(model: CharRNN, codes: Codes) -> NDArray[np.float32]:
-    """Return the loss of each character but the first, from one pass through the text."""
+    """Return the loss of each character but the first, from one pass that carries the state."""
     chunks = _chunk_nats(model, codes[:, None], _CHUNK)
     return np.concatenate([nats_T1[:, 0] for nats_T1 in chunks])
 
 
 def _chunk_nats(model: CharRNN, codes_TB: Codes, chunk_size: int) -> Iterator[NDArray[np.float32]]:
-    """Yield the losses of all rows of codes but the first, `chunk_size` rows at a time."""
+    """Yield the losses of all rows of codes but the first, at most `chunk_size` rows at a time."""
     for chunk in forward_chunks(model, codes_TB[:-1], chunk_size):
         yield _nats(chunk.logits_TBV, codes_TB[1:][chunk.rows])
 

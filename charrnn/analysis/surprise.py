@@ -1,6 +1,6 @@
-"""Where a text surprises a model: each character's loss, and what was expected in its place.
+"""Surprise: the loss of each character of a text, and the characters that the model expected.
 
-Shape suffixes: N characters of the text but the first, K likeliest characters, V the vocabulary.
+Shape suffixes: N characters of the text but the first, K most likely characters, V the vocabulary.
 """
 
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ from charrnn.model.forward import check_length, forward_chunks
 from charrnn.model.network import CharRNN
 from charrnn.numerics.information import nats_to_bits
 
-_CHUNK = 4096  # characters read in one call, which bounds the memory it takes
-_SHORTEST_LINE = 10  # characters: shorter ones are names and ends, and say little
+_CHUNK = 4096  # characters read in one call; bounds the memory
+_MIN_LINE = 10  # characters; shorter lines are mostly names and line remainders
 
 
 @dataclass(frozen=True)
-class Expectations:
-    """What a model expected at each character of a text but the first, which nothing precedes.
+class Predictions:
+    """The predictions of a model for each character of a text but the first.
 
-    `nats_N` is the loss of the character that came, `codes_NK` the likeliest characters in falling
-    order and `probabilities_NK` how likely they were.
+    `nats_N` is the loss of the actual character. `codes_NK` are the most likely characters, the
+    most likely first, and `probabilities_NK` their probabilities.
     """
 
     nats_N: NDArray[np.float32]
@@ -33,9 +33,9 @@ class Expectations:
 
 
 class SurprisingLine(NamedTuple):
-    """A line of a text where it surprises most: its number counted from 1, and its mean loss.
+    """A line with a high mean loss. `number` is its line number, from 1.
 
-    `times` is how often the line stands in the text.
+    `times` is the number of times that the line occurs in the text.
     """
 
     number: int
@@ -44,44 +44,46 @@ class SurprisingLine(NamedTuple):
     times: int
 
 
-def expectations(model: CharRNN, codes: Codes, most: int = 5) -> Expectations:
-    """Return what the model expects of a text that is read once, the state carried.
+def predict_text(model: CharRNN, codes: Codes, count: int = 5) -> Predictions:
+    """Return the model's predictions along a text, with the `count` most likely characters.
 
-    Raises `CorpusError` for a text of fewer than two characters.
+    The state is carried from character to character. Raises `CorpusError` for a text of fewer than
+    two characters.
     """
     check_length(codes)
-    most = min(most, len(model.vocabulary))
-    nats, likeliest, probabilities = [], [], []
+    count = min(count, len(model.vocabulary))
+    nats, likely_codes, probabilities = [], [], []
     for chunk in forward_chunks(model, codes[:-1, None], _CHUNK):
         targets_T = torch.from_numpy(codes[1:][chunk.rows].astype(np.int64)).to(model.device)
         log_p_TV = chunk.logits_TBV[:, 0].log_softmax(-1)
         nats.append(-log_p_TV.gather(1, targets_T[:, None])[:, 0].cpu().numpy())
-        top = log_p_TV.topk(most)
-        likeliest.append(top.indices.cpu().numpy())
+        top = log_p_TV.topk(count)
+        likely_codes.append(top.indices.cpu().numpy())
         probabilities.append(top.values.exp().cpu().numpy())
-    return Expectations(*(np.concatenate(each) for each in (nats, likeliest, probabilities)))
+    return Predictions(
+        np.concatenate(nats), np.concatenate(likely_codes), np.concatenate(probabilities)
+    )
 
 
-def surprising_lines(
-    text: str, nats_N: NDArray[np.float32], most: int = 10
+def find_surprising_lines(
+    text: str, nats_N: NDArray[np.float32], count: int = 10
 ) -> list[SurprisingLine]:
-    """Return the lines of ten characters and more that were foretold worst, worst first.
+    """Return the lines of at least ten characters with the highest mean loss, highest first.
 
-    A line's loss is the mean over its characters and the line break that ends it. A line that
-    stands in the text several times is returned once, where it was foretold worst.
+    The mean includes the line break that ends the line. A line that occurs several times in the
+    text is returned once, with its highest loss.
     """
     worst: dict[str, SurprisingLine] = {}
     start = 0
     for number, line in enumerate(text.split("\n"), start=1):
         end = start + len(line) + 1
-        own_N = nats_N[max(0, start - 1) : end - 1]  # the first character of all has no loss
-        if len(line) >= _SHORTEST_LINE:
-            bits = nats_to_bits(float(own_N.mean(dtype=np.float64)))
-            found = SurprisingLine(number, line, bits, 1)
-            before = worst.get(line, found)
-            times = before.times + (before is not found)
-            worst[line] = max(before, found, key=lambda each: each.bits_per_char)._replace(
-                times=times
-            )
+        line_nats_N = nats_N[max(0, start - 1) : end - 1]  # the text's first character has no loss
+        if len(line) >= _MIN_LINE:
+            bits = nats_to_bits(float(line_nats_N.mean(dtype=np.float64)))
+            current = SurprisingLine(number, line, bits, 1)
+            earlier = worst.get(line, current)
+            times = earlier.times + (earlier is not current)
+            highest = max(earlier, current, key=lambda candidate: candidate.bits_per_char)
+            worst[line] = highest._replace(times=times)
         start = end
-    return sorted(worst.values(), key=lambda each: -each.bits_per_char)[:most]
+    return sorted(worst.values(), key=lambda line: -line.bits_per_char)[:count]

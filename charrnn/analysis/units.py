@@ -1,7 +1,7 @@
-"""What single cells watch: their activity over a text, and which readable feature each follows.
+"""Hidden units: their activity over a text, and the readable features that they follow.
 
-The activity of a unit is the hyperbolic tangent of its memory cell for lstm, its output for gru and
-rnn: between -1 and 1, after each character.
+The activity of a unit, after each character, is the hyperbolic tangent of its cell for lstm and its
+output for gru and rnn. It is between -1 and 1.
 
 Shape suffixes: N characters, B streams, U units of all layers (layer by layer), F features.
 """
@@ -14,24 +14,24 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.analysis.features import Values, features_of
+from charrnn.analysis.features import Values, compute_features
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.model.forward import count_streams, forward_streams
 from charrnn.model.network import CharRNN
 
-LEAST_CORRELATION = 0.5
-"""Of a unit that is called found, on text it was not chosen on: a quarter of what varies."""
+MIN_CORRELATION = 0.5
+"""Least correlation of a significant unit on the test text: a quarter of the variance."""
 
-_FOLLOWERS = 8  # units told of a feature
+_MAX_CANDIDATES = 8  # units reported for each feature
 _MIN_STREAM = 200  # characters
-_STEPS = 32  # steps whose activities are summed at once
-_FEWEST_CHARACTERS = 500
-_MOST = 0.999  # of an activity, which is below 1
+_STEPS = 32  # steps whose activities are yielded together
+_MIN_CHARACTERS = 500
+_MAX_ACTIVITY = 0.999  # activities are below 1
 
 
 class Unit(NamedTuple):
-    """One unit of one layer, both counted from 1; written `2:317`."""
+    """A unit of a layer, both numbered from 1. Its text form is `LAYER:NUMBER`, as in `2:317`."""
 
     layer: int
     number: int
@@ -41,7 +41,7 @@ class Unit(NamedTuple):
 
     @classmethod
     def parse(cls, text: str, model: CharRNN) -> "Unit":
-        """Return the unit written as `layer:number`; raise `ConfigError` if there is none."""
+        """Return the unit `LAYER:NUMBER`; raise `ConfigError` if the model has no such unit."""
         config = model.config
         match = re.fullmatch(r"(\d{1,9}):(\d{1,9})", text)
         if match:
@@ -49,26 +49,26 @@ class Unit(NamedTuple):
             if 1 <= unit.layer <= config.num_layers and 1 <= unit.number <= config.hidden_size:
                 return unit
         raise ConfigError(
-            f"{text!r} is no unit of this model: expected LAYER:NUMBER, a layer from 1 to "
+            f"{text!r} is not a unit of this model: expected LAYER:NUMBER, with a layer from 1 to "
             f"{config.num_layers} and a number from 1 to {config.hidden_size}"
         )
 
     @classmethod
-    def at(cls, place: int, model: CharRNN) -> "Unit":
-        """Return the unit at a place of (U,) values."""
-        layer, number = divmod(place, model.config.hidden_size)
+    def from_index(cls, index: int, model: CharRNN) -> "Unit":
+        """Return the unit with this index in (U,) values."""
+        layer, number = divmod(index, model.config.hidden_size)
         return cls(layer + 1, number + 1)
 
-    def place(self, model: CharRNN) -> int:
-        """Return where the unit is in (U,) values."""
+    def index_in(self, model: CharRNN) -> int:
+        """Return the index of the unit in (U,) values."""
         return (self.layer - 1) * model.config.hidden_size + self.number - 1
 
 
-class Follower(NamedTuple):
-    """A unit that follows a feature, and how closely on text that it was not chosen on.
+class Candidate(NamedTuple):
+    """A unit that may follow a feature, and its correlation with it on the test text.
 
-    `low` and `high` are the activities that belong to the feature's absence and presence, or, of a
-    feature that counts, to few and many (its 5th and 95th percentiles).
+    `low` and `high` are the expected activities if the feature is absent and present. For a
+    numeric feature, they belong to its 5th and 95th percentiles.
     """
 
     unit: Unit
@@ -78,74 +78,81 @@ class Follower(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Found:
-    """The units that follow a feature most closely, the closest of the choice first.
+class FeatureUnits:
+    """The units with the largest correlation with a feature, largest on the selection text first.
 
-    `chance` is the largest correlation that any unit has, where they were chosen, with the same
-    feature of a different place of the text.
+    `chance` is the largest correlation of any unit with the feature shifted by half the selection
+    text, which is a correlation by chance.
     """
 
     feature: str
-    followers: tuple[Follower, ...]
+    candidates: tuple[Candidate, ...]
     chance: float
 
     @property
     def unit(self) -> Unit:
-        """The unit chosen."""
-        return self.followers[0].unit
+        """The unit with the largest correlation on the selection text."""
+        return self.candidates[0].unit
 
     @property
     def correlation(self) -> float:
-        """Pearson's correlation of that unit with the feature, on held-out text."""
-        return self.followers[0].correlation
+        """Pearson's correlation of `unit` with the feature on the test text."""
+        return self.candidates[0].correlation
 
     @property
-    def holds(self) -> bool:
-        """Whether the unit may be named after the feature."""
-        return abs(self.correlation) >= max(LEAST_CORRELATION, 2 * self.chance)
+    def is_significant(self) -> bool:
+        """Whether the correlation is large enough, in itself and relative to `chance`."""
+        return abs(self.correlation) >= max(MIN_CORRELATION, 2 * self.chance)
 
 
-def activity(model: CharRNN, codes: Codes, units: Iterable[Unit]) -> NDArray[np.float32]:
-    """Return the activities (N, number of units) after each character of a text, read once."""
-    places = [unit.place(model) for unit in units]
-    rows = [values_1U[:, places] for _, values_1U in _activities(model, codes, num_streams=1)]
-    return np.concatenate(rows) if rows else np.zeros((0, len(places)), np.float32)
+def unit_activities(model: CharRNN, codes: Codes, units: Iterable[Unit]) -> NDArray[np.float32]:
+    """Return the activities (N, number of units) after each character of a text."""
+    indices = [unit.index_in(model) for unit in units]
+    rows = [values_1U[:, indices] for _, values_1U in _activities(model, codes, num_streams=1)]
+    return np.concatenate(rows) if rows else np.zeros((0, len(indices)), np.float32)
 
 
-def find(model: CharRNN, to_choose: Codes, to_judge: Codes) -> list[Found]:
-    """Return which units follow each feature most closely, the feature that is best followed first.
+def find_units(model: CharRNN, selection_codes: Codes, test_codes: Codes) -> list[FeatureUnits]:
+    """Find the units that follow each feature; return the feature with the best unit first.
 
-    Units are chosen on one text and judged on the other, which should be held out. Features that do
-    not vary in both are left out. Raises `CorpusError` for texts too short to tell.
+    Units are selected on one text and tested on another, which should be held out. Features that do
+    not vary in both texts are left out. Raises `CorpusError` if a text is too short.
     """
-    for codes in (to_choose, to_judge):
-        if len(codes) < _FEWEST_CHARACTERS:
+    for codes in (selection_codes, test_codes):
+        if len(codes) < _MIN_CHARACTERS:
             raise CorpusError(
-                f"a text of {len(codes):,} characters is too short to tell what cells follow: at "
-                f"least {_FEWEST_CHARACTERS} are needed, to choose by as to judge by"
+                f"a text of {len(codes):,} characters is too short to find units that follow a "
+                f"feature: at least {_MIN_CHARACTERS} are needed to select units, and as many to "
+                "test them; use a longer text"
             )
-    chosen_by, judged_by = (
-        features_of(model.vocabulary.decode(codes)) for codes in (to_choose, to_judge)
+    selection_features, test_features = (
+        compute_features(model.vocabulary.decode(codes)) for codes in (selection_codes, test_codes)
     )
-    names = [name for name in chosen_by if name in judged_by]
+    names = [name for name in selection_features if name in test_features]
     if not names:
         return []
-    choosing = _correlations(model, to_choose, [chosen_by[name] for name in names], elsewhere=True)
-    judging = _correlations(model, to_judge, [judged_by[name] for name in names])
-    found = []
+    selection = _correlations(
+        model, selection_codes, [selection_features[name] for name in names], with_shifted=True
+    )
+    test = _correlations(model, test_codes, [test_features[name] for name in names])
+    results = []
     for f, name in enumerate(names):
-        closest = np.argsort(-np.abs(choosing.r_UF[:, f]), kind="stable")[:_FOLLOWERS].tolist()
-        ends = _ends(judged_by[name])
-        followers = [
-            Follower(Unit.at(u, model), float(judging.r_UF[u, f]), *judging.expected(u, f, ends))
-            for u in closest
+        order = np.argsort(-np.abs(selection.r_UF[:, f]), kind="stable")
+        levels = _low_and_high(test_features[name])
+        candidates = [
+            Candidate(
+                Unit.from_index(u, model),
+                float(test.r_UF[u, f]),
+                *test.expected_activities(u, f, levels),
+            )
+            for u in order[:_MAX_CANDIDATES].tolist()
         ]
-        chance = float(np.abs(choosing.r_UF[:, len(names) + f]).max())
-        found.append(Found(name, tuple(followers), chance))
-    return sorted(found, key=lambda each: -abs(each.correlation))
+        chance = float(np.abs(selection.r_UF[:, len(names) + f]).max())
+        results.append(FeatureUnits(name, tuple(candidates), chance))
+    return sorted(results, key=lambda result: -abs(result.correlation))
 
 
-def _ends(values_N: Values) -> tuple[float, float]:
+def _low_and_high(values_N: Values) -> tuple[float, float]:
     distinct = np.unique(values_N)
     if len(distinct) == 2:
         return float(distinct[0]), float(distinct[1])
@@ -159,29 +166,31 @@ class _Correlations(NamedTuple):
     mean_U: NDArray[np.float64]
     mean_F: NDArray[np.float64]
 
-    def expected(self, unit: int, feature: int, values: Iterable[float]) -> tuple[float, ...]:
-        """Return the activities that belong to values of a feature, on the line fitted to them."""
+    def expected_activities(
+        self, unit: int, feature: int, values: Iterable[float]
+    ) -> tuple[float, ...]:
+        """Return the activities that a linear fit predicts for these values of a feature."""
         mean, slope = self.mean_U[unit], self.slope_UF[unit, feature]
-        fitted = [float(mean + slope * (each - self.mean_F[feature])) for each in values]
-        return tuple(max(-_MOST, min(_MOST, each)) for each in fitted)
+        fitted = [float(mean + slope * (value - self.mean_F[feature])) for value in values]
+        return tuple(max(-_MAX_ACTIVITY, min(_MAX_ACTIVITY, activity)) for activity in fitted)
 
 
 def _correlations(
-    model: CharRNN, codes: Codes, features: list[Values], elsewhere: bool = False
+    model: CharRNN, codes: Codes, features: list[Values], with_shifted: bool = False
 ) -> _Correlations:
-    """Hold every unit against every feature; `elsewhere` adds each feature, half the text on."""
+    """Correlate all units with all features; `with_shifted` appends features shifted by half."""
     columns_NF = np.stack(features, axis=1).astype(np.float64)
     columns_NF -= columns_NF.mean(axis=0)
-    if elsewhere:
+    if with_shifted:
         columns_NF = np.hstack([columns_NF, np.roll(columns_NF, len(codes) // 2, axis=0)])
     units = model.config.num_layers * model.config.hidden_size
     total_U, squares_U = np.zeros(units), np.zeros(units)
     products_UF = np.zeros((units, columns_NF.shape[1]))
-    for places_N, values_NU in _activities(model, codes, count_streams(len(codes), _MIN_STREAM)):
+    for positions_N, values_NU in _activities(model, codes, count_streams(len(codes), _MIN_STREAM)):
         values = values_NU.astype(np.float64)
         total_U += values.sum(axis=0)
         squares_U += (values**2).sum(axis=0)
-        products_UF += values.T @ columns_NF[places_N]
+        products_UF += values.T @ columns_NF[positions_N]
     count = len(codes)
     mean_U = total_U / count
     variance_U = np.maximum(squares_U / count - mean_U**2, 0)
@@ -204,9 +213,9 @@ def _correlations(
 def _activities(
     model: CharRNN, codes: Codes, num_streams: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """Yield positions of a text and the activities (those positions, U) there, until all are read.
+    """Yield positions of a text and the activities (positions, U) after these characters.
 
-    The text is read one step at a time, because the state after each character is needed.
+    Reads one step at a time, because the state after each character is needed.
     """
     positions, values = [], []
     for chunk in forward_streams(model, codes, num_streams, chunk_size=1):

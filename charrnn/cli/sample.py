@@ -20,7 +20,7 @@ from charrnn.config.training import DeviceName
 
 if TYPE_CHECKING:
     from charrnn.runs.checkpoint import Checkpoint
-    from charrnn.sampling.engines.interface import Writer
+    from charrnn.sampling.engines.interface import SamplingEngine
 
 PromptOption = Annotated[
     str | None, typer.Option("--prompt", "-p", help="Text to go on from.", show_default=False)
@@ -92,41 +92,41 @@ def sample(
     if config.max_copy and not corpus:
         corpus = first_corpus(opened)
     draft = None if adapt is None else read_text(adapt)
-    writer = _writer(chosen, draft, config, device, precision)
+    engine = _engine(chosen, draft, config, device, precision)
     if draft and not text:
         text, no_prompt = draft, True
     if interactive:
-        converse(Conversation(writer, config, corpus), text)
+        converse(Conversation(engine, config, corpus), text)
         return
     if config.seed is None:
         config = dataclasses.replace(config, seed=secrets.randbits(32))
         messages().print(f"seed {config.seed}")
     if as_json:
-        record = samples_as_json(writer, text, config, corpus, compared)
+        record = samples_as_json(engine, text, config, corpus, compared)
         print_json({"run": str(opened.path), **record})
         return
-    samples = show_samples(writer, text, config, corpus, with_prompt=not no_prompt)
+    samples = show_samples(engine, text, config, corpus, with_prompt=not no_prompt)
     if compared:
         print_novelty(samples, compared)
 
 
-def _writer(
+def _engine(
     checkpoint: "Checkpoint",
     draft: str | None,
     config: SampleConfig,
     device: DeviceName,
     precision: Literal["auto", "float32"],
-) -> "Writer":
-    """Return the writer of a checkpoint, or of its model once that has learnt from a draft."""
-    from charrnn.sampling.engines.selection import writer_for, writer_of
+) -> "SamplingEngine":
+    """Return the engine of a checkpoint, or of its model once that has learnt from a draft."""
+    from charrnn.sampling.engines.selection import engine_for, engine_for_checkpoint
 
     if draft is None:
-        return writer_of(
+        return engine_for_checkpoint(
             checkpoint, num_samples=config.num_samples, device=device, precision=precision
         )
     from charrnn.analysis.dynamic_evaluation import load_adapted
 
-    return writer_for(load_adapted(checkpoint, draft, device, config.unknown), precision)
+    return engine_for(load_adapted(checkpoint, draft, device, config.unknown), precision)
 
 
 def _prompt(prompt: str | None, prompt_file: Path | None) -> str:

@@ -11,7 +11,7 @@ from charrnn.config.sampling import SampleConfig
 from charrnn.console.output import print_result
 from charrnn.console.training_view import TrainingView
 from charrnn.data.progress import ProgressCallback
-from charrnn.sampling.engines.selection import writer_of
+from charrnn.sampling.engines.selection import engine_for_checkpoint
 from charrnn.sampling.loop import generate
 from charrnn.training.distributed.ranks import Ranks
 from charrnn.training.events import Event, Finished
@@ -81,8 +81,8 @@ def _stop_on_signals(again_ends: bool) -> Iterator[tuple[threading.Event, list[i
 
 def _show_sample(finished: Finished, say: Callable[[str], None]) -> None:
     temperature = SampleConfig().temperature
-    # The writer that `charrnn sample` takes: what is compiled at its first use is compiled by then.
-    writer = writer_of(finished.run.select("best"), device="cpu")
-    (text,) = generate(writer, length=600, temperature=temperature, seed=1)
+    # The engine that `charrnn sample` takes: what is compiled at its first use is compiled by then.
+    engine = engine_for_checkpoint(finished.run.select("best"), device="cpu")
+    (text,) = generate(engine, length=600, temperature=temperature, seed=1)
     say(f"\nthe best model writes, at temperature {temperature}:\n\n{text.strip()}\n")
     say(f"more of it: charrnn sample {finished.run.path} --temperature {temperature}")

@@ -38,7 +38,7 @@ def converse(conversation: Conversation, prompt: str) -> None:
     if sys.stdin.isatty():
         say(f"seed {conversation.config.seed}; /help tells what can be typed, Ctrl-D leaves")
     if prompt:
-        _show(conversation, lambda: conversation.say(prompt), whole=True)
+        _show(conversation, lambda: conversation.add_line(prompt), whole=True)
     while True:
         try:
             line = input(shown)
@@ -64,14 +64,14 @@ def _take(conversation: Conversation, line: str, say: Callable[[str], None]) -> 
     word, _, rest = line.partition(" ")
     name, rest = word.removeprefix("/").replace("-", "_"), rest.strip()
     if line in ("", "/more"):
-        _show(conversation, conversation.more)
+        _show(conversation, conversation.continue_text)
     elif line.startswith("//") or not line.startswith("/"):
         text = line.removeprefix("/") if line.startswith("//") else line
-        _show(conversation, lambda: conversation.say(text))
+        _show(conversation, lambda: conversation.add_line(text))
     elif line == "/again":
-        _show(conversation, conversation.again)
+        _show(conversation, conversation.retry)
     elif line == "/new":
-        conversation.begin_anew()
+        conversation.clear()
         say("a new text begins")
     elif line == "/help":
         say(_HELP)

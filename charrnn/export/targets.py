@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from charrnn.analysis.units import Found
+from charrnn.analysis.units import FeatureUnits
 from charrnn.console.output import messages
 from charrnn.console.text import printable
 from charrnn.errors import CorpusError
@@ -36,7 +36,7 @@ def export_model(
         replace_file(path.with_suffix(".md"), text)
 
 
-def _found_units(checkpoint: Checkpoint, corpus: str | None) -> list[Found]:
+def _found_units(checkpoint: Checkpoint, corpus: str | None) -> list[FeatureUnits]:
     if checkpoint.run.config.model.cell != "lstm":
         return []
     try:

@@ -14,19 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.analysis.features import MEANINGS
-from charrnn.analysis.units import Found
+from charrnn.analysis.units import FeatureUnits
 from charrnn.errors import ConfigError
 from charrnn.reports import pages
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.sampling.engines.int8.interface import WholeWeights
-from charrnn.sampling.engines.int8.weights import whole_weights
+from charrnn.sampling.engines.int8.interface import Int8Weights
+from charrnn.sampling.engines.int8.weights import quantize_lstm
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _PRODUCTS = Path(__file__).parent / "products.wasm"
 _LANES = 16  # weights that are multiplied at once: rows are as wide as a multiple of it
 
 
-def web_page(checkpoint: Checkpoint, found: list[Found]) -> str:
+def web_page(checkpoint: Checkpoint, found: list[FeatureUnits]) -> str:
     """Return the page of a checkpoint's model; units found are offered by what they follow.
 
     Raises `ConfigError` for a cell that is not an lstm.
@@ -39,7 +39,7 @@ def web_page(checkpoint: Checkpoint, found: list[Found]) -> str:
         )
     layers, units = config.model.num_layers, config.model.hidden_size
     arrays = checkpoint.load("model")
-    weights = whole_weights(arrays, config.model)
+    weights = quantize_lstm(arrays, config.model)
     name = checkpoint.run.path.name
     return pages.page(
         "web_page.html",
@@ -52,7 +52,7 @@ def web_page(checkpoint: Checkpoint, found: list[Found]) -> str:
         parameters=config.model.count_parameters(len(config.vocabulary)),
         corpus=config.corpus.name,
         step=checkpoint.step,
-        found=[each for each in found if each.holds],
+        found=[each for each in found if each.is_significant],
         meanings=MEANINGS,
         model={
             "vocabulary": config.vocabulary,
@@ -67,7 +67,7 @@ def web_page(checkpoint: Checkpoint, found: list[Found]) -> str:
     )
 
 
-def _weight_bytes(weights: WholeWeights, arrays: Mapping[str, NDArray[Any]]) -> bytes:
+def _weight_bytes(weights: Int8Weights, arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Return all weights in the order in which the page's script reads them."""
     between = len(weights.recurrent_LGH) - 1
     floats = (

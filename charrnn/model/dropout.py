@@ -1,6 +1,7 @@
-"""What training leaves out at random, so that a network does not learn its text by heart.
+"""Dropout masks, against overfitting in training.
 
-All of it is a function of seed and step, the same for every step of time within a batch.
+The masks are a function of the seed and the step. Within a batch, all time steps have the same
+masks.
 
 Shape suffixes: B streams, V characters of the vocabulary, H units, L layers, G gate rows.
 """
@@ -21,24 +22,24 @@ from charrnn.numerics.randomness import Purpose, mask_bytes, mask_key
 
 @dataclass(frozen=True)
 class Masks:
-    """Factors of one batch: 0 for what is left out, and the rest makes up for it.
+    """Dropout factors of one batch: 0 for a dropped element, else 1 / (1 - rate).
 
-    None where all is kept.
+    None means that nothing is dropped.
     """
 
     inputs_V: Tensor | None = None
-    """Of the characters read (embedding dropout: Gal and Ghahramani, 2016)."""
+    """For the input characters (embedding dropout: Gal and Ghahramani, 2016)."""
     recurrent_LGH: Tensor | None = None
-    """Of the recurrent weights (DropConnect: Merity, Keskar and Socher, 2018)."""
+    """For the recurrent weights (DropConnect: Merity, Keskar and Socher, 2018)."""
     between_LBH: Tensor | None = None
-    """Of the outputs of each layer but the last (locked dropout: Gal and Ghahramani, 2016)."""
+    """For the outputs of each layer but the last (locked dropout: Gal and Ghahramani, 2016)."""
     output_BH: Tensor | None = None
-    """Of the outputs of the last layer."""
+    """For the outputs of the last layer."""
     carried_B1: Tensor | None = None
-    """Of the carried state: 0 for a stream that goes on from a blank one, else 1."""
+    """For the carried state: 0 for a stream that restarts from the initial state, else 1."""
 
-    def of(self, streams: slice) -> "Masks":
-        """Return the masks of some of the streams."""
+    def select_streams(self, streams: slice) -> "Masks":
+        """Return the masks of a range of streams."""
         return dataclasses.replace(
             self,
             between_LBH=None if self.between_LBH is None else self.between_LBH[:, streams],
@@ -47,10 +48,10 @@ class Masks:
         )
 
 
-ALL_KEPT = Masks()
+NO_MASKS = Masks()
 
 MaskBytes = dict[str, Tensor]
-"""Random bytes for each mask, by its name: one for each of its numbers. No bytes: keep all."""
+"""Random bytes by mask name, one byte per element. A missing mask drops nothing."""
 
 
 def mask_shapes(
@@ -65,12 +66,12 @@ def mask_shapes(
         "output_BH": (streams, units),
         "carried_B1": (streams, 1),
     }
-    return {name: shapes[name] for name, (_, share) in _left_out(config).items() if share}
+    return {name: shapes[name] for name, (_, share) in _mask_rates(config).items() if share}
 
 
 def mask_keys(config: ResolvedTrainConfig, names: Iterable[str], step: int) -> NDArray[np.uint64]:
-    """Return the keys of the random bytes of some masks at `step`, two words for each."""
-    purposes = [_left_out(config)[name][0] for name in names]
+    """Return the keys of the random bytes of these masks at `step`: (masks, 2) words."""
+    purposes = [_mask_rates(config)[name][0] for name in names]
     keys = [mask_key(config.seed, purpose, step) for purpose in purposes]
     return np.array(keys, np.uint64).reshape(-1, 2)
 
@@ -78,31 +79,31 @@ def mask_keys(config: ResolvedTrainConfig, names: Iterable[str], step: int) -> N
 def random_mask_bytes(
     config: ResolvedTrainConfig, model: ModelConfig, vocabulary_size: int, step: int
 ) -> MaskBytes:
-    """Return the random bytes that the masks of `step` (from 0) are made from."""
+    """Return the random bytes of the masks of `step` (counted from 0)."""
     return {
-        name: torch.from_numpy(mask_bytes(config.seed, _left_out(config)[name][0], step, shape))
+        name: torch.from_numpy(mask_bytes(config.seed, _mask_rates(config)[name][0], step, shape))
         for name, shape in mask_shapes(config, model, vocabulary_size).items()
     }
 
 
-def masks_of(random_bytes: MaskBytes, config: ResolvedTrainConfig) -> Masks:
+def make_masks(random_bytes: MaskBytes, config: ResolvedTrainConfig) -> Masks:
     """Make masks from their random bytes, on the device of the bytes.
 
-    A byte decides on each number: rates are rounded to the nearest 1/256, and a rate above zero is
-    at least 1/256. What is kept is scaled up to make up for the rest, except the carried state.
+    Each byte decides about one element. So rates are rounded to the nearest 1/256; a rate above
+    zero is at least 1/256. Kept elements are scaled by 1 / (1 - rate), except the carried state.
     """
-    shares = _left_out(config)
+    rates = _mask_rates(config)
     masks = {}
     for name, bytes_ in random_bytes.items():
-        dropped = max(1, round(256 * shares[name][1]))
+        dropped = max(1, round(256 * rates[name][1]))
         factor = 1.0 if name == "carried_B1" else 256 / (256 - dropped)
         mask = torch.empty(bytes_.shape, dtype=torch.float32, device=bytes_.device)
         masks[name] = torch.ge(bytes_, dropped, out=mask).mul_(factor)  # without a bool tensor
     return Masks(**masks)
 
 
-def _left_out(config: ResolvedTrainConfig) -> dict[str, tuple[Purpose, float]]:
-    """Return the purpose of the random bytes of each mask, and the share that it drops."""
+def _mask_rates(config: ResolvedTrainConfig) -> dict[str, tuple[Purpose, float]]:
+    """Return the purpose of the random bytes of each mask, and its dropout rate."""
     return {
         "inputs_V": (Purpose.INPUT_DROPOUT, config.input_dropout),
         "recurrent_LGH": (Purpose.WEIGHT_DROP, config.weight_drop),

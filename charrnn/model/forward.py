@@ -25,7 +25,7 @@ _MAX_STREAMS = 64  # more streams give no more speed on a CPU
 
 
 class Chunk(NamedTuple):
-    """Some rows of the codes, the logits after each of them, and the state after the last."""
+    """A range of rows of the codes, the logits after each row, and the state after the last."""
 
     rows: slice
     logits_TBV: Tensor
@@ -78,7 +78,7 @@ def forward_chunks(
 def count_streams(length: int, min_stream: int) -> int:
     """Return how many streams a text of `length` characters is cut into.
 
-    There are at most 64, and where there are several, each has `min_stream` characters or more.
+    There are at most 64 streams. If there are several, each has at least `min_stream` characters.
     """
     return max(1, min(_MAX_STREAMS, length // min_stream))
 
@@ -98,17 +98,17 @@ def forward_streams(
     warm_up = min(_WARM_UP, steps) if num_streams > 1 else 0
     starts_B = np.arange(num_streams) * steps
     state = model.initial_state(num_streams)
-    for first, end in ((-warm_up, 0), (0, steps)):
+    for first, end in ((-warm_up, 0), (0, steps)):  # offsets from the start of each stream
         positions_TB = starts_B + np.arange(first, end)[:, None]
         is_own_TB = (positions_TB < length) & (first >= 0)
         positions_TB = positions_TB.clip(0, length - 1)
-        for rows, logits_TBV, after in forward_chunks(
+        for rows, logits_TBV, new_state in forward_chunks(
             model, codes_N[positions_TB], chunk_size, state
         ):
-            yield StreamChunk(positions_TB[rows], is_own_TB[rows], logits_TBV, after)
-            state = after
+            yield StreamChunk(positions_TB[rows], is_own_TB[rows], logits_TBV, new_state)
+            state = new_state
         if first < 0:
-            state = _reset_first_stream(state)  # it has no characters to warm up on
+            state = _reset_first_stream(state)  # no characters precede the first stream
 
 
 def _reset_first_stream(state: State) -> State:

@@ -1,4 +1,4 @@
-"""Trained models, loaded from runs."""
+"""Load trained models from runs."""
 
 import torch
 
@@ -10,15 +10,17 @@ from charrnn.runs.find import find_run
 
 
 def load(run: str | None = None, checkpoint: str = "best", device: str = "auto") -> CharRNN:
-    """Load a trained model: of a run folder, a run's name under `checkpoints/`, or the newest run.
+    """Load a trained model from a run.
 
-    `checkpoint` is `best`, `last` or `step-N`. Raises `CheckpointError`.
+    `run` is a run folder, the name of a run under `checkpoints/`, a file made by `charrnn export
+    --to safetensors`, or None for the newest run. `checkpoint` is `best`, `last` or `step-N`.
+    Raises `CheckpointError`.
     """
     return load_checkpoint(find_run(run).select(checkpoint), device)
 
 
 def load_checkpoint(checkpoint: Checkpoint, device: str = "auto") -> CharRNN:
-    """Load the averaged weights of a checkpoint, the ones that validation and sampling use."""
+    """Load the averaged weights of a checkpoint, which evaluation and sampling use."""
     config = checkpoint.run.config
     with torch.device("meta"):
         model = CharRNN(config.model, Vocabulary(config.vocabulary), config.corpus.line_start)

@@ -15,23 +15,23 @@ from torch import Tensor, nn
 from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError
-from charrnn.model.dropout import ALL_KEPT, Masks
+from charrnn.model.dropout import NO_MASKS, Masks
 from charrnn.model.state import State
 from charrnn.recurrence.dispatch import run_layers
 from charrnn.recurrence.layer import LayerWeights
 
 Arrays = Mapping[str, NDArray[Any]]
 
-# Wide enough that three layers learn from the first steps: at 0.05 they sit at the loss of single
-# character frequencies for over a hundred.
+# Large enough for three layers to learn from the first steps. With 0.05, the loss stays at that of
+# the character frequencies for over a hundred steps.
 _INPUT_SCALE = 0.6
 
 
 class CharRNN(nn.Module):
     """A character model: `model(x_TB, state) -> (logits_TBV, state)`.
 
-    Each layer's parameters map one to one onto those of `torch.nn.LSTM`, `GRU` or `RNN`. The state
-    is explicit: the module itself remembers nothing between calls.
+    Each layer's parameters map one to one to those of `torch.nn.LSTM`, `GRU` or `RNN`. The state is
+    explicit: the module keeps no state between calls.
     """
 
     def __init__(
@@ -53,11 +53,11 @@ class CharRNN(nn.Module):
                 self.register_parameter(f"{name}_l{layer}", nn.Parameter(torch.zeros(shape)))
         self.output = nn.Linear(hidden, len(vocabulary))
 
-    def forward(self, x_TB: Tensor, state: State, masks: Masks = ALL_KEPT) -> tuple[Tensor, State]:
+    def forward(self, x_TB: Tensor, state: State, masks: Masks = NO_MASKS) -> tuple[Tensor, State]:
         """Read characters from `state`; return the logits after each and the state after the last.
 
-        `masks` leaves parts out, for training. Under `torch.autocast` the layers compute in its
-        precision; the logits and the state are float32 all the same.
+        `masks` applies dropout in training. Under `torch.autocast`, the layers compute in the
+        precision of autocast; the logits and the state stay float32.
         """
         if masks.carried_B1 is not None:
             state = State(tuple(part * masks.carried_B1 for part in state.parts_LBH))
@@ -74,7 +74,7 @@ class CharRNN(nn.Module):
             return self.output(outputs_TBH.to(self.output.weight.dtype)), State(parts_LBH)
 
     def initial_state(self, batch: int) -> State:
-        """Return the blank state of `batch` streams: zeros."""
+        """Return the initial state of `batch` streams: zeros."""
         shape = (self.config.num_layers, batch, self.config.hidden_size)
         parts = 2 if self.config.cell == "lstm" else 1
         return State(tuple(self.output.weight.new_zeros(shape) for _ in range(parts)))
@@ -86,63 +86,67 @@ class CharRNN(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the parameters are."""
+        """The device of the parameters."""
         return self.output.weight.device
 
     @torch.no_grad()
     def initialize(self, seed: int) -> "CharRNN":
-        """Draw fresh weights, a function of the seed: orthogonal recurrences, forget bias."""
-        draws = torch.Generator().manual_seed(seed)
+        """Initialize the weights from a seed: orthogonal recurrent weights, forget bias."""
+        generator = torch.Generator().manual_seed(seed)
         hidden = self.config.hidden_size
         for layer in range(self.config.num_layers):
             weights = self.layer_weights(layer)
             scale = 1 / math.sqrt(hidden) if layer else _INPUT_SCALE
-            nn.init.normal_(weights.weight_ih_GI, std=scale, generator=draws)
+            nn.init.normal_(weights.weight_ih_GI, std=scale, generator=generator)
             for gate_HH in torch.split(weights.weight_hh_GH, hidden):
-                nn.init.orthogonal_(gate_HH, generator=draws)
+                nn.init.orthogonal_(gate_HH, generator=generator)
             if self.config.cell == "lstm":
                 weights.bias_ih_G[hidden : 2 * hidden] = self.config.forget_bias
-        nn.init.normal_(self.output.weight, std=1 / math.sqrt(hidden), generator=draws)
+        nn.init.normal_(self.output.weight, std=1 / math.sqrt(hidden), generator=generator)
         nn.init.zeros_(self.output.bias)
         return self
 
     @torch.no_grad()
-    def adopt(self, known: "CharRNN") -> "CharRNN":
-        """Take over the weights of a model whose vocabulary this one's begins with.
+    def copy_weights_from(self, source: "CharRNN") -> "CharRNN":
+        """Copy the weights of a model whose vocabulary is the beginning of this one's.
 
-        What belongs to the characters added since keeps its fresh weights; as outputs they start
-        as unlikely as the least likely known character.
+        Weights of the additional characters stay as initialized. Their output bias becomes that of
+        the least likely character of `source`.
         """
-        theirs = dict(known.named_parameters())
-        for name, mine in self.named_parameters():
-            if mine.shape == theirs[name].shape:
-                mine.copy_(theirs[name])
-        old = len(known.vocabulary)
-        self.layer_weights(0).weight_ih_GI[:, :old] = theirs["weight_ih_l0"]
-        self.output.weight[:old] = theirs["output.weight"]
-        self.output.bias[:old] = theirs["output.bias"]
-        self.output.bias[old:] = theirs["output.bias"].min()
+        source_parameters = dict(source.named_parameters())
+        for name, parameter in self.named_parameters():
+            if parameter.shape == source_parameters[name].shape:
+                parameter.copy_(source_parameters[name])
+        size = len(source.vocabulary)
+        self.layer_weights(0).weight_ih_GI[:, :size] = source_parameters["weight_ih_l0"]
+        self.output.weight[:size] = source_parameters["output.weight"]
+        self.output.bias[:size] = source_parameters["output.bias"]
+        self.output.bias[size:] = source_parameters["output.bias"].min()
         return self
 
     @torch.no_grad()
     def set_arrays(self, arrays: Arrays) -> "CharRNN":
-        """Set every parameter from `arrays`; raise `CheckpointError` where one does not fit."""
+        """Set all parameters from `arrays`; raise `CheckpointError` if names or shapes differ."""
         parameters = dict(self.named_parameters())
         if set(arrays) != set(parameters):
             names = ", ".join(sorted(set(arrays) ^ set(parameters)))
-            raise CheckpointError(f"the weights do not fit the model: {names} missing or unknown")
+            raise CheckpointError(
+                f"the weights do not match the model: {names} missing or unexpected; "
+                "check the run with `charrnn verify`"
+            )
         for name, parameter in parameters.items():
             if arrays[name].shape != tuple(parameter.shape):
                 raise CheckpointError(
-                    f"the weights do not fit the model: {name} should have the shape "
-                    f"{tuple(parameter.shape)}, not {arrays[name].shape}"
+                    f"the weights do not match the model: {name} has the shape "
+                    f"{arrays[name].shape}, but the model needs {tuple(parameter.shape)}; "
+                    "check the run with `charrnn verify`"
                 )
             parameter.copy_(torch.from_numpy(arrays[name].astype(np.float32)))
         return self
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Return every parameter, by name; on a processor in the model's own memory."""
-        return {name: to_array(each) for name, each in self.named_parameters()}
+        """Return all parameters by name. On the CPU, the arrays share the model's memory."""
+        return {name: to_array(parameter) for name, parameter in self.named_parameters()}
 
 
 def _masked(weights: LayerWeights, layer: int, masks: Masks) -> LayerWeights:
@@ -155,6 +159,6 @@ def _masked(weights: LayerWeights, layer: int, masks: Masks) -> LayerWeights:
 
 
 def to_array(tensor: Tensor) -> NDArray[Any]:
-    """Return a tensor's values in the processor's memory: its own, if it is there already."""
+    """Return a tensor as an array in CPU memory, which a CPU tensor shares with it."""
     array: NDArray[Any] = tensor.detach().cpu().numpy()
     return array

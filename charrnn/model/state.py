@@ -13,7 +13,7 @@ from charrnn.recurrence.layer import LayerState
 
 @dataclass(frozen=True)
 class State:
-    """What the network carries from character to character, for B streams.
+    """The recurrent state of the network for B streams.
 
     `parts_LBH` holds one (L, B, H) tensor for gru and rnn (hidden), two for lstm (hidden, cell).
     """
@@ -25,9 +25,9 @@ class State:
         return tuple(part[index] for part in self.parts_LBH)
 
     def detach(self) -> "State":
-        """Return the same values without their history, so that gradients stop here."""
+        """Return a state that is detached from the graph, so that gradients stop here."""
         return State(tuple(part.detach() for part in self.parts_LBH))
 
-    def streams(self, keep: slice | Sequence[int]) -> "State":
-        """Return the state of some of the streams, repeated or reordered as `keep` says."""
-        return State(tuple(part[:, keep] for part in self.parts_LBH))
+    def select_streams(self, selection: slice | Sequence[int]) -> "State":
+        """Return the state of the selected streams, which may repeat, in this order."""
+        return State(tuple(part[:, selection] for part in self.parts_LBH))

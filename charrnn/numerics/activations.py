@@ -1,7 +1,7 @@
-"""The logistic function and the hyperbolic tangent of float32 numbers, by numpy.
+"""The logistic function and the hyperbolic tangent of float32 arrays, in numpy.
 
-`charrnn.numerics.compiled` does the same operations in the same order: compiled exactly, to the
-same bits.
+`charrnn.numerics.compiled` does the same operations in the same order. With `compiled_exactly`, the
+results agree bit for bit.
 """
 
 from typing import Any
@@ -16,11 +16,11 @@ LOG2_E = np.float32(1.4426950408889634)
 # Adding this to a number below 2**22 leaves the nearest integer, plus the bias of a float32's
 # exponent, in the lowest bits of the sum.
 ROUND = np.float32(1.5 * 2**23 + 127)
-MOST = np.float32(126)  # as a power of two: beyond, float32 has no normal number
-# 2**r on [-1/2, 1/2], highest power first, as in exp2f of Moshier's Cephes library (1992).
-POWERS = tuple(
-    np.float32(each)
-    for each in (
+MAX_EXPONENT = np.float32(126)  # of two; float32 has no normal numbers beyond it
+# Polynomial of 2**r on [-1/2, 1/2], highest power first, from exp2f of Moshier's Cephes (1992).
+COEFFICIENTS = tuple(
+    np.float32(coefficient)
+    for coefficient in (
         1.535336188319500e-4,
         1.339887440266574e-3,
         9.618437357674640e-3,
@@ -29,7 +29,7 @@ POWERS = tuple(
         6.931472028550421e-1,
     )
 )
-EXPONENT_BIT = 23  # where a float32's exponent begins
+EXPONENT_BIT = 23  # lowest bit of the exponent of a float32
 
 
 def sigmoid(x: Floats) -> Floats:
@@ -43,12 +43,12 @@ def tanh(x: Floats) -> Floats:
 
 
 def _exp2(x: Floats) -> Floats:
-    x = np.clip(x, -MOST, MOST)
+    x = np.clip(x, -MAX_EXPONENT, MAX_EXPONENT)
     rounded = x + ROUND
     r = x - (rounded - ROUND)
-    p: Any = POWERS[0]
-    for power in (*POWERS[1:], ONE):
-        p = p * r + power
+    p: Any = COEFFICIENTS[0]
+    for coefficient in (*COEFFICIENTS[1:], ONE):
+        p = p * r + coefficient
     power_of_two: Floats = (rounded.view(np.int32) << EXPONENT_BIT).view(np.float32)
     result: Floats = p * power_of_two
     return result

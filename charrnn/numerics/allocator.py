@@ -6,13 +6,13 @@ import sys
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep the memory that is freed, instead of giving it back to the system.
+    """Make glibc keep freed memory instead of returning it to the operating system.
 
-    Memory fresh from the system costs a page fault for every 4 KiB. Elsewhere this does nothing.
+    New memory from the system costs a page fault for every 4 KiB. Does nothing without glibc.
     """
     if not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc":
         return
     allocator = ctypes.CDLL(None)
-    trim_threshold, mmap_threshold = -1, -3  # as malloc.h numbers them
-    allocator.mallopt(mmap_threshold, 32 << 20)  # bytes; no larger value is allowed
+    trim_threshold, mmap_threshold = -1, -3  # M_TRIM_THRESHOLD and M_MMAP_THRESHOLD in malloc.h
+    allocator.mallopt(mmap_threshold, 32 << 20)  # bytes; the largest value that glibc accepts
     allocator.mallopt(trim_threshold, 2**31 - 1)

@@ -1,6 +1,6 @@
-"""How two compiled functions on two cores tell each other where they are.
+"""Atomic operations, with which compiled functions on two cores synchronize.
 
-Words are the elements of an array of int64; keep them 64 bytes apart, a line of a cache each.
+Words are elements of an int64 array. Keep them 64 bytes apart, so that each has its own cache line.
 """
 
 import platform
@@ -17,7 +17,7 @@ _PAUSE = {"x86_64": "llvm.x86.sse2.pause", "AMD64": "llvm.x86.sse2.pause"}
 
 @instruction
 def load_acquire(_: Any, words: Any, index: Any) -> Any:
-    """Return a word; what was written before it was stored can be read from here on."""
+    """Return a word. All writes before its `store_release` are then visible to this thread."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         place = _place(context, builder, signature, values)
@@ -28,7 +28,7 @@ def load_acquire(_: Any, words: Any, index: Any) -> Any:
 
 @instruction
 def store_release(_: Any, words: Any, index: Any, value: Any) -> Any:
-    """Set a word, after all that was written before."""
+    """Set a word after all earlier writes of this thread."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         place = _place(context, builder, signature, values)
@@ -40,7 +40,7 @@ def store_release(_: Any, words: Any, index: Any, value: Any) -> Any:
 
 @instruction
 def compare_exchange(_: Any, words: Any, index: Any, expected: Any, value: Any) -> Any:
-    """Set a word if it is as expected, which no one else can change meanwhile; return whether."""
+    """Set a word if it has the expected value, atomically; return whether it was set."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         place = _place(context, builder, signature, values)
@@ -52,7 +52,7 @@ def compare_exchange(_: Any, words: Any, index: Any, expected: Any, value: Any) 
 
 @instruction
 def pause(_: Any) -> Any:
-    """Tell the processor that this loop only waits, where it has a word for that."""
+    """Execute the CPU's pause instruction in a waiting loop, if the CPU has one."""
 
     def generate(context: Any, builder: Any, _signature: Any, _values: Any) -> Any:
         if name := _PAUSE.get(platform.machine()):

@@ -1,8 +1,8 @@
-"""What compiled functions are made of: how to compile them, and their mathematics.
+"""Compile functions with numba, and the mathematical functions that they call.
 
-numba compiles on first use and keeps the result in its cache, so no compiler has to be installed.
-Numbers are float32; where memory is saved they are bfloat16, held as uint16 because numpy has no
-such type.
+numba compiles a function at the first call and caches the result, so users need no C compiler.
+Numbers are float32. Arrays can be bfloat16 to save memory; they are stored as uint16, because numpy
+has no bfloat16.
 """
 
 from collections.abc import Callable
@@ -13,18 +13,26 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from charrnn.numerics.activations import EXPONENT_BIT, LOG2_E, MOST, ONE, POWERS, ROUND, TWO
+from charrnn.numerics.activations import (
+    COEFFICIENTS,
+    EXPONENT_BIT,
+    LOG2_E,
+    MAX_EXPONENT,
+    ONE,
+    ROUND,
+    TWO,
+)
 
 _HALF_WORD = 16
 
 
 def compiled(function: Callable[..., Any]) -> Any:
-    """Compile on first use. Products and sums may be contracted; sums are never reordered."""
+    """Compile at the first call. Products and sums may be fused; sums are never reordered."""
     return _compiled(function, fastmath={"contract"})
 
 
 def compiled_exactly(function: Callable[..., Any]) -> Any:
-    """Compile on first use. Each operation is rounded as numpy rounds it, on any processor."""
+    """Compile at the first call. Each operation is rounded as in numpy, on any CPU."""
     return _compiled(function, fastmath=False)
 
 
@@ -32,22 +40,22 @@ def _compiled(function: Callable[..., Any], **settings: Any) -> Any:
     settings |= {"nogil": True, "error_model": "numpy"}
     try:
         return numba.njit(function, cache=True, **settings)
-    except RuntimeError:  # there is no folder that can be written to
+    except RuntimeError:  # no cache folder is writable
         return numba.njit(function, **settings)
 
 
 def instruction(typing: Callable[..., Any]) -> Any:
-    """Add an operation of the processor that numba has no word for."""
+    """Define an operation that numba lacks, as LLVM instructions."""
     return intrinsic(typing)
 
 
 inlined = numba.njit(inline="always", fastmath={"contract"})
-"""Compile into the functions that call it."""
+"""Decorator: compile the function into its callers."""
 
 
 @instruction
 def _power_of_two(_: Any, rounded: Any) -> Any:
-    """Return 2**n for the n that `ROUND` has left in the lowest bits."""
+    """Return 2**n for the n that adding `ROUND` has put into the lowest bits."""
 
     def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
         word = ir.IntType(32)
@@ -58,8 +66,8 @@ def _power_of_two(_: Any, rounded: Any) -> Any:
 
 
 @instruction
-def wide(_: Any, stored: Any) -> Any:
-    """Return a stored number, float32 or bfloat16, as float32."""
+def to_float32(_: Any, stored: Any) -> Any:
+    """Return a float32 or a stored bfloat16 as float32."""
 
     def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
         if stored == types.float32:
@@ -72,11 +80,11 @@ def wide(_: Any, stored: Any) -> Any:
 
 
 @instruction
-def as_stored(_: Any, number: Any, place: Any) -> Any:
-    """Return a float32 as `place` holds numbers: itself, or the nearest bfloat16, ties to even."""
+def from_float32(_: Any, number: Any, like: Any) -> Any:
+    """Convert a float32 to the type of `like`: float32, or the nearest bfloat16, ties to even."""
 
     def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-        if place == types.float32:
+        if like == types.float32:
             return values[0]
         word = ir.IntType(32)
         bits = builder.bitcast(values[0], word)
@@ -85,21 +93,21 @@ def as_stored(_: Any, number: Any, place: Any) -> Any:
         bits = builder.add(bits, builder.add(odd, ir.Constant(word, 0x7FFF)))
         return builder.trunc(builder.lshr(bits, shift), ir.IntType(_HALF_WORD))
 
-    return place(types.float32, place), generate
+    return like(types.float32, like), generate
 
 
 @inlined
 def _exp2(x: Any) -> Any:
-    x = MOST if x > MOST else x  # so written, what is not a number stays so
-    x = -MOST if x < -MOST else x
+    x = MAX_EXPONENT if x > MAX_EXPONENT else x  # this form of the comparison keeps NaN
+    x = -MAX_EXPONENT if x < -MAX_EXPONENT else x
     rounded = x + ROUND
     r = x - (rounded - ROUND)
-    p = POWERS[0]
-    p = p * r + POWERS[1]
-    p = p * r + POWERS[2]
-    p = p * r + POWERS[3]
-    p = p * r + POWERS[4]
-    p = p * r + POWERS[5]
+    p = COEFFICIENTS[0]
+    p = p * r + COEFFICIENTS[1]
+    p = p * r + COEFFICIENTS[2]
+    p = p * r + COEFFICIENTS[3]
+    p = p * r + COEFFICIENTS[4]
+    p = p * r + COEFFICIENTS[5]
     p = p * r + ONE
     return p * _power_of_two(rounded)
 

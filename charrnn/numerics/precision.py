@@ -1,4 +1,4 @@
-"""The precision in which a device computes products."""
+"""The precision of matrix products on a device."""
 
 import contextlib
 import functools
@@ -10,30 +10,34 @@ from charrnn.errors import DeviceError
 
 
 def choose_precision(name: str, device: torch.device, cell: str) -> str:
-    """Return the precision called `name`; raise `DeviceError` where the device does not serve it.
+    """Return the precision `name`; raise `DeviceError` if the device does not support it.
 
-    `auto` is bfloat16 where there are instructions for it: on a GPU, and on a processor for the
-    lstm; else float32. Asked for by name, any processor serves bfloat16: without such instructions
-    the lstm is computed in float32 and rounded as they would.
+    `auto` is bfloat16 if the device has instructions for it (a GPU, or a CPU for the LSTM), else
+    float32. Every CPU supports bfloat16 by name: without such instructions, the LSTM computes in
+    float32 and rounds the results to bfloat16.
     """
     on_gpu = device.type == "cuda"
     gpu_bfloat16 = on_gpu and torch.cuda.is_bf16_supported(including_emulation=False)
     if name == "auto":
-        on_processor = device.type == "cpu" and cell == "lstm" and has_bfloat16()
-        return "bfloat16" if on_processor or gpu_bfloat16 else "float32"
-    served = {"float32": True, "bfloat16": gpu_bfloat16 or device.type == "cpu", "float16": on_gpu}
-    if not served[name]:
+        cpu_bfloat16 = device.type == "cpu" and cell == "lstm" and has_bfloat16()
+        return "bfloat16" if cpu_bfloat16 or gpu_bfloat16 else "float32"
+    is_supported = {
+        "float32": True,
+        "bfloat16": gpu_bfloat16 or device.type == "cpu",
+        "float16": on_gpu,
+    }
+    if not is_supported[name]:
         raise DeviceError(
-            f"--precision {name} cannot be used: the device {device.type} does not compute in "
-            "it; use --precision float32"
+            f"--precision {name} is not supported on the device {device.type}: use --precision "
+            "float32"
         )
     return name
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Return the context in which products are computed in `precision`."""
+    """Return a context in which products are computed in `precision`."""
     dtype: torch.dtype = getattr(torch, precision)
-    # No cache of rounded weights: a CUDA graph must round them anew each time it is replayed.
+    # No cache of rounded weights: a CUDA graph must round the weights in each replay.
     enabled = dtype != torch.float32
     return torch.autocast(
         device.type, dtype if enabled else None, enabled=enabled, cache_enabled=False
@@ -41,8 +45,8 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 
 @contextlib.contextmanager
-def tensor_cores(device: torch.device) -> Iterator[None]:
-    """Let an NVIDIA GPU round the factors of float32 products to 19 bits (TF32), for training."""
+def allow_tf32(device: torch.device) -> Iterator[None]:
+    """Let an NVIDIA GPU use TF32, which rounds the factors of float32 products to 19 bits."""
     if device.type != "cuda":
         yield
         return
@@ -58,9 +62,9 @@ def tensor_cores(device: torch.device) -> Iterator[None]:
 
 @functools.cache
 def has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 numbers with instructions of its own.
+    """Whether the CPU has instructions that multiply bfloat16 numbers.
 
-    Looks for AVX-512 BF16, which every processor with AMX has too.
+    Checks for AVX-512 BF16, which all CPUs with AMX also have.
     """
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(supported and supported())

@@ -1,4 +1,4 @@
-"""Weights in 8 bits: a row of whole numbers from -127 to 127, and what one of them is worth.
+"""Weights in 8 bits: each row is integers from -127 to 127 with one scale.
 
 Shape suffixes: R rows, K columns.
 """
@@ -8,22 +8,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-LARGEST = 127  # -128 is left out, so that both signs reach equally far
+MAX_INT8 = 127  # -128 is not used, so that the range is symmetric
 
 
 class Quantized(NamedTuple):
-    """Weights as whole numbers (..., R, K), and the scale of each row (..., R)."""
+    """Weights as 8-bit integers (..., R, K), and the scale of each row (..., R)."""
 
     numbers: NDArray[np.int8]
     scales: NDArray[np.float32]
 
-    def restored(self) -> NDArray[np.float32]:
-        """Return the weights that the numbers stand for."""
+    def dequantize(self) -> NDArray[np.float32]:
+        """Return the weights as float32."""
         return self.numbers.astype(np.float32) * self.scales[..., None]
 
 
 def quantize(weights: NDArray[np.float32]) -> Quantized:
-    """Round each row (..., R, K) to the nearest multiples of its largest weight / 127."""
-    scales = np.abs(weights).max(axis=-1) / LARGEST
+    """Round each row (..., R, K) to multiples of its largest absolute weight / 127."""
+    scales = np.abs(weights).max(axis=-1) / MAX_INT8
     scales = np.where(scales > 0, scales, 1).astype(np.float32)
     return Quantized(np.rint(weights / scales[..., None]).astype(np.int8), scales)

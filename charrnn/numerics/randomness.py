@@ -1,7 +1,7 @@
 """Random numbers that are pure functions of a seed and a key.
 
-Nothing here keeps a position, so a run that was interrupted draws the same numbers as one that was
-not, and a sample draws the same numbers whatever else is written beside it.
+No generator keeps a position. So an interrupted run draws the same numbers as an uninterrupted run,
+and a sample draws the same numbers whatever other samples are drawn with it.
 """
 
 import math
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 
 class Purpose(IntEnum):
-    """One stream of numbers for each; a new one goes at the end, so that the others stay."""
+    """The purposes of random numbers, each with its own stream. Add a new purpose at the end."""
 
     EPOCH_OFFSET = 0
     DROPOUT = 1
@@ -24,35 +24,35 @@ class Purpose(IntEnum):
     STATE_DROP = 6
 
 
-def epoch_offset(seed: int, epoch: int, most: int) -> int:
-    """Return where the streams of `epoch` begin: a whole number from 0 to `most` characters."""
-    return int(_generator(seed, Purpose.EPOCH_OFFSET, epoch).integers(0, most, endpoint=True))
+def epoch_offset(seed: int, epoch: int, max_offset: int) -> int:
+    """Return where the streams of `epoch` begin: an integer from 0 to `max_offset` characters."""
+    return int(_generator(seed, Purpose.EPOCH_OFFSET, epoch).integers(0, max_offset, endpoint=True))
 
 
 def mask_bytes(seed: int, purpose: Purpose, step: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Return a byte for each number of a dropout mask: below 256 times the share, it is dropped."""
+    """Return a random byte for each element of a dropout mask; see `charrnn.model.dropout`."""
     bits = np.random.Philox(key=mask_key(seed, purpose, step))
     words: NDArray[np.uint64] = bits.random_raw(-(-math.prod(shape) // 8))
     return words.astype("<u8", copy=False).view(np.uint8)[: math.prod(shape)].reshape(shape)
 
 
 def mask_key(seed: int, purpose: Purpose, step: int) -> NDArray[np.uint64]:
-    """Return the two words of the Philox key that `mask_bytes` draws with."""
+    """Return the two words of the Philox key that `mask_bytes` uses."""
     words = np.random.SeedSequence([seed, purpose, step]).generate_state(2, np.uint64)
     key: NDArray[np.uint64] = words.astype(np.uint64, copy=False)
     return key
 
 
 def preview_seed(seed: int, step: int) -> int:
-    """Return the sampling seed of the text shown at the evaluation after `step`."""
+    """Return the sampling seed of the preview at the evaluation after `step`."""
     return int(_generator(seed, Purpose.PREVIEW, step).integers(0, 2**32))
 
 
 class SampleUniforms:
-    """The numbers that samples are drawn with, in [0, 1).
+    """Uniform random numbers in [0, 1) for sampling, one per sample and position.
 
     The number of sample i at a position is the i-th output of the counter-based generator Philox
-    (Salmon et al., 2011) at the counter of that position: it depends on seed, i and position only.
+    (Salmon et al., 2011) with the position as counter. It depends on seed, i and position only.
     """
 
     def __init__(self, seed: int, num_samples: int) -> None:

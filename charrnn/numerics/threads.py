@@ -1,17 +1,17 @@
-"""The number of processor threads that torch uses."""
+"""The number of CPU threads that torch uses."""
 
 import torch
 
-from charrnn.numerics.processor import cores_allowed
+from charrnn.numerics.cpu import available_cores
 
 
 def set_threads(threads: int | None) -> int:
-    """Let torch use this many processor threads; return the number in use.
+    """Set the number of CPU threads of torch; return the number in use.
 
-    None: as torch chooses, which is one for each core unless OMP_NUM_THREADS says otherwise, but no
-    more than a container is allowed to keep busy.
+    None keeps torch's default (one per core, or OMP_NUM_THREADS), but at most the number of cores
+    that the container may use.
     """
     if threads is None:
-        threads = min(torch.get_num_threads(), cores_allowed())
+        threads = min(torch.get_num_threads(), available_cores())
     torch.set_num_threads(threads)
     return threads

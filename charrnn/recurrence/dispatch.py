@@ -24,10 +24,10 @@ def describe_engine(
     precision: str,
     device: torch.device,
 ) -> str | None:
-    """Return the engine of a network on an NVIDIA GPU, and why; None on other devices.
+    """Return the name of the engine that runs a network on an NVIDIA GPU, and the reason.
 
-    `characters` is the size of the vocabulary. The first time for a size, this checks the engine,
-    which takes some seconds.
+    Returns None on other devices. `characters` is the size of the vocabulary. The first call for a
+    size checks the CUDA kernel, which takes some seconds.
     """
     if device.type != persistent.DEVICE_TYPE:
         return None
@@ -55,10 +55,10 @@ def run_layers(
     layers: Sequence[LayerWeights],
     between_MBH: Tensor | None = None,
 ) -> tuple[Tensor, LayerState]:
-    """Run all layers over characters; return the last one's outputs and the state of all.
+    """Run all layers over characters; return the outputs of the last layer and the state of all.
 
-    `parts_LBH` is their state, (L, B, H) each; `between_MBH` (L - 1, B, H) are factors of what
-    each layer but the last gives to the next.
+    `parts_LBH` is the state, (L, B, H) tensors. The outputs of each layer but the last are
+    multiplied by `between_MBH` (L - 1, B, H).
     """
     if persistent.serves(cell, x_TB, layers):
         return persistent.run_layers(x_TB, parts_LBH, layers, between_MBH)
@@ -77,14 +77,14 @@ def run_layer(
 ) -> tuple[Tensor, LayerState]:
     """Run a layer from `state`; return its outputs (T, B, H) and the state after the last step.
 
-    `inputs` is (T, B, I), or (T, B) whole numbers: the positions of the ones in one-hot inputs.
-    The precision is that of the weights, or what `torch.autocast` asks for.
+    `inputs` is (T, B, I), or (T, B) integers: the codes of one-hot inputs. The precision is that of
+    the weights, or that of `torch.autocast` if it is enabled.
     """
-    if inputs.shape[0] == 1:  # torch's kernels would lay the weights out anew; the loop does not
+    if inputs.shape[0] == 1:  # the kernels of torch would rearrange the weights in each call
         return reference.run_layer(cell, inputs, state, weights)
     if cell == "lstm" and weights.weight_hh_GH.device.type == "cpu":
         engine = _cpu_engine()
-        if engine and engine.serves(inputs.shape[1], weights):
+        if engine and engine.is_preferred(inputs.shape[1], weights):
             outputs_TBH, last = engine.run_layer(inputs, state, weights)
             return outputs_TBH, last
     return native.run_layer(cell, inputs, state, weights)
@@ -92,13 +92,13 @@ def run_layer(
 
 @functools.cache
 def _cpu_engine() -> ModuleType | None:
-    """Return the engine for processors; None where numba, which compiles it, is not installed."""
+    """Return the engine for CPUs; None if numba, which compiles it, is not installed."""
     try:
         from charrnn.recurrence.cpu import lstm
     except ImportError as error:
         warnings.warn(
-            f"numba cannot be imported ({error}), so torch's own kernels compute the LSTM layers "
-            "on the processor, which is slower",
+            f"numba cannot be imported ({error}): the LSTM layers run on torch's own CPU kernels, "
+            "which are slower",
             DeviceWarning,
             stacklevel=2,
         )

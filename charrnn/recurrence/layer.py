@@ -1,4 +1,4 @@
-"""What every engine of a recurrent layer takes and gives.
+"""The state and the weights of one recurrent layer, as all engines use them.
 
 Shape suffixes: T steps, B streams, I inputs, H units, G gate rows (4H lstm, 3H gru, H rnn).
 """
@@ -12,9 +12,9 @@ LayerState = tuple[Tensor, ...]
 
 
 class LayerWeights(NamedTuple):
-    """The parameters of one layer, as `torch.nn.LSTM`, `GRU` and `RNN` have them.
+    """The parameters of one layer, with the shapes of `torch.nn.LSTM`, `GRU` and `RNN`.
 
-    The order of the gates is theirs too: lstm i, f, g, o; gru r, z, n.
+    The order of the gates is also that of torch: lstm i, f, g, o; gru r, z, n.
     """
 
     weight_ih_GI: Tensor

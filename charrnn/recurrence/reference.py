@@ -1,4 +1,4 @@
-"""The plain loop: the specification that every other engine is tested against."""
+"""The reference loop over time steps. All other engines are tested against it."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from charrnn.recurrence.layer import LayerState, LayerWeights
 def run_layer(
     cell: Cell, inputs: Tensor, state: LayerState, weights: LayerWeights
 ) -> tuple[Tensor, LayerState]:
-    """Run one layer, step by step; see `charrnn.recurrence.dispatch.run_layer`."""
+    """Run one layer step by step; see `charrnn.recurrence.dispatch.run_layer`."""
     step = {"lstm": _lstm_step, "gru": _gru_step, "rnn": _rnn_step}[cell]
     if inputs.is_floating_point():
         from_inputs_TBG = linear(inputs, weights.weight_ih_GI, weights.bias_ih_G)

@@ -3,9 +3,9 @@
 import dataclasses
 from typing import Any
 
-from charrnn.analysis.clamping import Effect, effect, forced
-from charrnn.analysis.features import MEANINGS, features_of
-from charrnn.analysis.units import Follower, Found, Unit
+from charrnn.analysis.clamping import Effect, clamped, measure_effect
+from charrnn.analysis.features import MEANINGS, compute_features
+from charrnn.analysis.units import Candidate, FeatureUnits, Unit
 from charrnn.config.sampling import SampleConfig
 from charrnn.console.output import results
 from charrnn.console.samples import print_samples
@@ -50,13 +50,13 @@ def forced_texts(
 ) -> Forced:
     """Write freely and with units held, from the same seed, and tell what differs."""
     held = _held(study, wishes, followers)
-    changed = forced(study.model, held)
+    changed = clamped(study.model, held)
     config = SampleConfig(length=length, temperature=temperature, seed=seed, num_samples=_TEXTS)
     free_texts, held_texts = (generate(each, config=config) for each in (study.model, changed))
     free, other = _means(free_texts), _means(held_texts)
     return Forced(
         held=held,
-        effect=effect(study.model, changed, study.to_judge[:_EFFECT]),
+        effect=measure_effect(study.model, changed, study.to_judge[:_EFFECT]),
         shares={
             name: (free.get(name, 0.0), other.get(name, 0.0))
             for name in MEANINGS
@@ -101,7 +101,7 @@ def print_forced(result: Forced) -> None:
 
 def _held(study: UnitStudy, wishes: list[str], followers: int) -> dict[Unit, float]:
     held: dict[Unit, float] = {}
-    by_name: dict[str, Found] | None = None
+    by_name: dict[str, FeatureUnits] | None = None
     for wish in wishes:
         what, equals, how = wish.rpartition("=")
         if not equals:
@@ -114,7 +114,7 @@ def _held(study: UnitStudy, wishes: list[str], followers: int) -> dict[Unit, flo
                 by_name = {each.feature: each for each in found(study)}
             if what not in by_name:
                 raise ConfigError(f"the feature {what!r} does not vary in {study.name}")
-            for each in by_name[what].followers[:followers]:
+            for each in by_name[what].candidates[:followers]:
                 held[each.unit] = _activity_of(how, each)
         elif ":" in what:
             held[Unit.parse(what, study.model)] = _activity_of(how, None)
@@ -126,11 +126,11 @@ def _held(study: UnitStudy, wishes: list[str], followers: int) -> dict[Unit, flo
     return held
 
 
-def _activity_of(how: str, follower: Follower | None) -> float:
+def _activity_of(how: str, candidate: Candidate | None) -> float:
     if how in ("on", "off"):
-        if follower is None:
+        if candidate is None:
             return _FULL if how == "on" else -_FULL
-        return follower.high if how == "on" else follower.low
+        return candidate.high if how == "on" else candidate.low
     try:
         value = float(how)
     except ValueError:
@@ -141,5 +141,5 @@ def _activity_of(how: str, follower: Follower | None) -> float:
 
 
 def _means(texts: list[str]) -> dict[str, float]:
-    values = features_of("\n\n".join(texts))
+    values = compute_features("\n\n".join(texts))
     return {name: float(each.mean()) for name, each in values.items()}

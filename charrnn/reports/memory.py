@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from charrnn.analysis.memory import Memory, memory
+from charrnn.analysis.memory import Memory, measure_memory
 from charrnn.console.chart import ROWS, chart
 from charrnn.console.output import results
 from charrnn.console.tables import print_table
@@ -65,7 +65,7 @@ def show_memory(
         codes = read_codes(chosen, text) if text else own_text(chosen, corpus)[1]
         cell = run.config.model.cell
         name = run.path.name if cell in run.path.name else f"{run.path.name} ({cell})"
-        memories[name] = memory(load_checkpoint(chosen, device), codes, farthest)
+        memories[name] = measure_memory(load_checkpoint(chosen, device), codes, farthest)
     if out:
         replace_file(out, draw_memory(memories, image_format(out)))
     else:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 from charrnn.analysis.features import MEANINGS
-from charrnn.analysis.memory import memory
-from charrnn.analysis.surprise import expectations, surprising_lines
+from charrnn.analysis.memory import measure_memory
+from charrnn.analysis.surprise import find_surprising_lines, predict_text
 from charrnn.config.sampling import SampleConfig
 from charrnn.console.output import messages
 from charrnn.console.run_facts import run_facts
@@ -24,9 +24,9 @@ from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.curves import Axis, LossUnit, read_curves
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.progress import Progress
-from charrnn.sampling.engines.selection import writer_for
-from charrnn.sampling.loop import judged
-from charrnn.sampling.novelty import novelty
+from charrnn.sampling.engines.selection import engine_for
+from charrnn.sampling.loop import generate_scored
+from charrnn.sampling.novelty import measure_novelty
 
 _TEMPERATURES = (0.5, 0.8, 1.0, 1.2)
 _WRITTEN = 500  # characters at each temperature
@@ -92,12 +92,12 @@ def _previews(checkpoint: Checkpoint) -> list[dict[str, Any]]:
 
 
 def _temperatures(model: CharRNN, text: Corpus | None) -> list[dict[str, Any]]:
-    writer, found = writer_for(model), []
+    engine, found = engine_for(model), []
     for temperature in _TEMPERATURES:
         config = SampleConfig(temperature=temperature, length=_WRITTEN, seed=1)
-        (written,) = judged(writer, "", config)
+        (written,) = generate_scored(engine, "", config)
         bits = nats_to_bits(-written.log_probability) / len(written.text)
-        copied = novelty(written.text, text).longest if text else None
+        copied = measure_novelty(written.text, text).longest if text else None
         found.append(
             {
                 "temperature": temperature,
@@ -119,7 +119,7 @@ def _from_text(
     def lines() -> Any:
         codes = held_out[:_MOST_READ]
         shown = model.vocabulary.decode(codes)
-        found = surprising_lines(shown, expectations(model, codes).nats_N)
+        found = find_surprising_lines(shown, predict_text(model, codes).nats_N)
         return [each._replace(text=printable(each.text)) for each in found]
 
     def cells() -> Any:
@@ -133,7 +133,7 @@ def _from_text(
         }
 
     def remembered() -> Any:
-        found = memory(model, held_out, farthest)
+        found = measure_memory(model, held_out, farthest)
         return {
             "image": _image(draw_memory({checkpoint.run.path.name: found}, "svg")),
             "reaches": [(f"{each:g}", f"{found.reach(each):,}") for each in REACHES],

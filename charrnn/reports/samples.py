@@ -8,13 +8,18 @@ from charrnn.console.output import messages
 from charrnn.console.samples import print_samples
 from charrnn.console.text import printable
 from charrnn.data.corpus import Corpus
-from charrnn.sampling.engines.interface import Writer
-from charrnn.sampling.loop import judged, stream_samples
-from charrnn.sampling.novelty import LONG, novelty
+from charrnn.sampling.engines.interface import SamplingEngine
+from charrnn.sampling.loop import generate_scored, stream_samples
+from charrnn.sampling.novelty import MIN_COPIED_RUN, measure_novelty
 
 
 def show_samples(
-    writer: Writer, prompt: str, config: SampleConfig, corpus: Corpus | None, *, with_prompt: bool
+    engine: SamplingEngine,
+    prompt: str,
+    config: SampleConfig,
+    corpus: Corpus | None,
+    *,
+    with_prompt: bool,
 ) -> list[tuple[str, str]]:
     """Generate texts at each temperature and print them; return the label and text of each.
 
@@ -25,7 +30,7 @@ def show_samples(
         [
             (
                 f"temperature {one.temperature}" if several else "",
-                stream_samples(writer, prompt, one, corpus),
+                stream_samples(engine, prompt, one, corpus),
             )
             for one in config.split_temperatures()
         ],
@@ -37,16 +42,16 @@ def show_samples(
 def print_novelty(texts: list[tuple[str, str]], corpus: Corpus) -> None:
     """Print how much of each text, given with its label, stands word for word in a corpus."""
     for label, text in texts:
-        found = novelty(text, corpus)
+        found = measure_novelty(text, corpus)
         messages().print(
             f"{label + ': ' if label else ''}the longest run that stands in {corpus.name} has "
             f"{found.longest} characters: {printable(found.passage)!r}; {found.share:.1%} of the "
-            f"text is in runs of {LONG} or more"
+            f"text is in runs of {MIN_COPIED_RUN} or more"
         )
 
 
 def samples_as_json(
-    writer: Writer,
+    engine: SamplingEngine,
     prompt: str,
     config: SampleConfig,
     corpus: Corpus | None,
@@ -60,13 +65,14 @@ def samples_as_json(
     samples: list[dict[str, Any]] = [
         {"temperature": one.temperature, **written._asdict()}
         for one in config.split_temperatures()
-        for written in judged(writer, prompt, one, corpus)
+        for written in generate_scored(engine, prompt, one, corpus)
     ]
     seconds = time.perf_counter() - begun
     characters = sum(len(each["text"]) for each in samples)
     if compared:
         samples = [
-            {**each, "novelty": novelty(each["text"], compared)._asdict()} for each in samples
+            {**each, "novelty": measure_novelty(each["text"], compared)._asdict()}
+            for each in samples
         ]
     return {
         "seed": config.seed,

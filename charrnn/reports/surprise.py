@@ -4,7 +4,12 @@ import dataclasses
 from pathlib import Path
 from typing import Any, Literal
 
-from charrnn.analysis.surprise import Expectations, SurprisingLine, expectations, surprising_lines
+from charrnn.analysis.surprise import (
+    Predictions,
+    SurprisingLine,
+    find_surprising_lines,
+    predict_text,
+)
 from charrnn.console.heat_map import BITS_A_SHADE, print_surprise
 from charrnn.console.output import results
 from charrnn.console.tables import print_facts, print_table
@@ -25,7 +30,7 @@ class Surprises:
     name: str
     text: str
     vocabulary: tuple[str, ...]
-    expected: Expectations
+    expected: Predictions
     lines: list[SurprisingLine]
 
     @property
@@ -62,8 +67,8 @@ def surprises(
     model = load_checkpoint(checkpoint, device)
     name, codes = next(iter(texts_of(checkpoint, texts, corpus, unknown)))
     text = model.vocabulary.decode(codes)
-    expected = expectations(model, codes)
-    lines = surprising_lines(text, expected.nats_N)
+    expected = predict_text(model, codes)
+    lines = find_surprising_lines(text, expected.nats_N)
     return Surprises(checkpoint, name, text, model.vocabulary.characters, expected, lines)
 
 

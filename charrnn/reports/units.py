@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.analysis.features import MEANINGS, features_of
-from charrnn.analysis.units import Found, Unit, activity, find
+from charrnn.analysis.features import MEANINGS, compute_features
+from charrnn.analysis.units import FeatureUnits, Unit, find_units, unit_activities
 from charrnn.console.heat_map import print_activity
 from charrnn.console.output import messages, results
 from charrnn.console.tables import print_table
@@ -42,7 +42,7 @@ class Drawing:
     """A stretch of text and the activity of a unit after each of its characters."""
 
     unit: Unit
-    found: Found | None
+    found: FeatureUnits | None
     first: int
     text: str
     activity_N: NDArray[np.float32]
@@ -62,7 +62,7 @@ class Drawing:
 class Drawn:
     """The units found, best first, None where they were named; and the drawings."""
 
-    found: list[Found] | None
+    found: list[FeatureUnits] | None
     drawings: list[Drawing]
 
     def best(self, most: int) -> list[Drawing]:
@@ -99,22 +99,22 @@ def drawn(study: UnitStudy, units: list[str] | None, length: int) -> Drawn:
     if units:
         whole = np.concatenate([study.to_choose, study.to_judge])[:length]
         named = [Unit.parse(each, model) for each in units]
-        columns_NU = activity(model, whole, named)
+        columns_NU = unit_activities(model, whole, named)
         text = model.vocabulary.decode(whole)
         return Drawn(
             None,
             [Drawing(each, None, 0, text, columns_NU[:, u]) for u, each in enumerate(named)],
         )
     following = found(study)
-    judged = model.vocabulary.decode(study.to_judge)
-    values = features_of(judged)
+    generate_scored = model.vocabulary.decode(study.to_judge)
+    values = compute_features(generate_scored)
     drawings = []
-    for each in [each for each in following if each.holds]:
-        first = _liveliest(judged, values[each.feature], length)
+    for each in [each for each in following if each.is_significant]:
+        first = _most_variable_window(generate_scored, values[each.feature], length)
         before = max(0, first - _RUN_UP)
         codes = study.to_judge[before : first + length]
-        (column_N,) = activity(model, codes, [each.unit]).T
-        text = judged[first : first + length]
+        (column_N,) = unit_activities(model, codes, [each.unit]).T
+        text = generate_scored[first : first + length]
         drawings.append(Drawing(each.unit, each, first, text, column_N[first - before :]))
     return Drawn(following, drawings)
 
@@ -130,7 +130,7 @@ def print_drawn(study: UnitStudy, shown: Drawn) -> None:
         print_activity(drawing.text, drawing.activity_N.tolist())
 
 
-def _print_found(study: UnitStudy, found: list[Found]) -> None:
+def _print_found(study: UnitStudy, found: list[FeatureUnits]) -> None:
     print_table(
         f"units that follow a feature, r on {study.name}",
         ("feature", "", "unit", "r", "chance", "next best"),
@@ -138,10 +138,12 @@ def _print_found(study: UnitStudy, found: list[Found]) -> None:
             (
                 each.feature,
                 MEANINGS[each.feature],
-                str(each.unit) if each.holds else "none",
+                str(each.unit) if each.is_significant else "none",
                 f"{each.correlation:+.2f}",
                 f"{each.chance:.2f}",
-                ", ".join(str(other.unit) for other in each.followers[1:3]) if each.holds else "",
+                ", ".join(str(other.unit) for other in each.candidates[1:3])
+                if each.is_significant
+                else "",
             )
             for each in found
         ],
@@ -194,10 +196,10 @@ def as_json(study: UnitStudy, shown: Drawn) -> dict[str, Any]:
                 "unit": str(each.unit),
                 "correlation": each.correlation,
                 "chance": each.chance,
-                "holds": each.holds,
+                "holds": each.is_significant,
                 "others": [
                     {"unit": str(other.unit), "correlation": other.correlation}
-                    for other in each.followers[1:]
+                    for other in each.candidates[1:]
                 ],
             }
             for each in shown.found
@@ -214,13 +216,13 @@ def as_json(study: UnitStudy, shown: Drawn) -> dict[str, Any]:
     }
 
 
-def found(study: UnitStudy) -> list[Found]:
+def found(study: UnitStudy) -> list[FeatureUnits]:
     """Return what `charrnn.analysis.units.find` finds, and say that it takes a while."""
     messages().print("looking for units that follow a feature of the text: up to a minute")
-    return find(study.model, study.to_choose, study.to_judge)
+    return find_units(study.model, study.to_choose, study.to_judge)
 
 
-def _liveliest(text: str, values_N: NDArray[np.float32], length: int) -> int:
+def _most_variable_window(text: str, values_N: NDArray[np.float32], length: int) -> int:
     """Return the start of the line from which on a feature varies most, of its `length` values."""
     lines = [0, *(place + 1 for place, each in enumerate(text) if each == "\n")]
     starts = [start for start in lines if start + length <= len(text)] or [0]

@@ -1,6 +1,7 @@
-"""What a text is held to, character by character: each rule says which characters may come next.
+"""Constraints on generated text. A rule returns the characters that are allowed next.
 
-A rule is a pure function of the place in the text; several rules allow what each of them allows.
+A rule is a pure function of the position in the text. With several rules, a character is allowed if
+all of them allow it.
 
 Shape suffixes: B samples, V characters of the vocabulary.
 """
@@ -15,144 +16,149 @@ from charrnn.config.sampling import MAX_LOOKBACK, SampleConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import UNKNOWN, Vocabulary
 from charrnn.errors import ConfigError
-from charrnn.sampling.novelty import Followers
+from charrnn.sampling.novelty import NextCharacters
 
-Allowed = NDArray[np.bool_]
-"""True for each character (V) that may come next."""
+AllowedMask = NDArray[np.bool_]
+"""(V,): True for each character that may come next."""
 
 
-class Place(NamedTuple):
-    """Where the next character of a text would stand."""
+class TextPosition(NamedTuple):
+    """The position of the next character of a text."""
 
     line: int
-    """Lines before it, from 0; -1 on a line that the prompt has begun."""
+    """The number of its line, from 0; -1 on the last line of the prompt."""
     column: int
-    """Characters before it on its line, those of the prompt too."""
-    before: str = ""
-    """The last characters before it, those of the prompt too."""
+    """The number of characters before it on its line, including the prompt."""
+    preceding: str = ""
+    """The last characters before it, including the prompt."""
 
-    def after(self, character: str) -> "Place":
-        """Return the place behind a character."""
-        before = (self.before + character)[-MAX_LOOKBACK:]
+    def advance(self, character: str) -> "TextPosition":
+        """Return the position after this character."""
+        preceding = (self.preceding + character)[-MAX_LOOKBACK:]
         if character == "\n":
-            return Place(self.line + 1, 0, before)
-        return Place(self.line, self.column + 1, before)
+            return TextPosition(self.line + 1, 0, preceding)
+        return TextPosition(self.line, self.column + 1, preceding)
 
 
-Rule = Callable[[Place], Allowed]
+Rule = Callable[[TextPosition], AllowedMask]
 
 
-def first_place(prompt: str) -> Place:
-    """Return the place behind a prompt."""
-    begun = len(prompt) - (prompt.rfind("\n") + 1)
-    before = prompt[-MAX_LOOKBACK:]
-    return Place(-1, begun, before) if begun else Place(0, 0, before)
+def position_after_prompt(prompt: str) -> TextPosition:
+    """Return the position of the first character after a prompt."""
+    column = len(prompt) - (prompt.rfind("\n") + 1)
+    preceding = prompt[-MAX_LOOKBACK:]
+    return TextPosition(-1, column, preceding) if column else TextPosition(0, 0, preceding)
 
 
 def ban(vocabulary: Vocabulary, characters: str) -> Rule:
-    """Allow all but these characters."""
+    """Return a rule that allows all characters except these."""
     allowed_V = ~_members(vocabulary, characters)
-    return lambda place: allowed_V
+    return lambda position: allowed_V
 
 
-def only(vocabulary: Vocabulary, characters: str) -> Rule:
-    """Allow these characters alone."""
+def allow_only(vocabulary: Vocabulary, characters: str) -> Rule:
+    """Return a rule that allows only these characters."""
     allowed_V = _members(vocabulary, characters)
-    return lambda place: allowed_V
+    return lambda position: allowed_V
 
 
-def line_length(vocabulary: Vocabulary, most: int) -> Rule:
-    """Allow lines of at most `most` characters: then nothing but a line break."""
-    anything_V, break_V = np.ones(len(vocabulary), np.bool_), _members(vocabulary, "\n")
-    return lambda place: break_V if place.column >= most else anything_V
+def limit_line_length(vocabulary: Vocabulary, max_length: int) -> Rule:
+    """Return a rule that allows only a line break after `max_length` characters of a line."""
+    all_V, break_V = np.ones(len(vocabulary), np.bool_), _members(vocabulary, "\n")
+    return lambda position: break_V if position.column >= max_length else all_V
 
 
-def acrostic(vocabulary: Vocabulary, word: str) -> Rule:
-    """Let line k begin with letter k of `word`, in either case."""
-    anything_V = np.ones(len(vocabulary), np.bool_)
+def require_acrostic(vocabulary: Vocabulary, word: str) -> Rule:
+    """Return a rule by which line k starts with letter k of `word`, in upper or lower case."""
+    all_V = np.ones(len(vocabulary), np.bool_)
     letters = [_members(vocabulary, letter + letter.upper() + letter.lower()) for letter in word]
 
-    def allowed(place: Place) -> Allowed:
-        begins = place.column == 0 and 0 <= place.line < len(letters)
-        return letters[place.line] if begins else anything_V
+    def allowed(position: TextPosition) -> AllowedMask:
+        starts_line = position.column == 0 and 0 <= position.line < len(letters)
+        return letters[position.line] if starts_line else all_V
 
     return allowed
 
 
-def max_copy(vocabulary: Vocabulary, corpus: Corpus, most: int) -> Rule:
-    """Forbid to go on with a passage of the corpus for more than `most` characters."""
-    anything_V, followers = np.ones(len(vocabulary), np.bool_), Followers(corpus, most)
+def limit_copying(vocabulary: Vocabulary, corpus: Corpus, max_copied: int) -> Rule:
+    """Return a rule that ends passages copied from the corpus after `max_copied` characters."""
+    all_V, next_characters = np.ones(len(vocabulary), np.bool_), NextCharacters(corpus, max_copied)
 
-    def allowed(place: Place) -> Allowed:
-        if len(place.before) < most:
-            return anything_V
-        return ~_members(vocabulary, followers.after(place.before[-most:]))
+    def allowed(position: TextPosition) -> AllowedMask:
+        if len(position.preceding) < max_copied:
+            return all_V
+        return ~_members(vocabulary, next_characters.after(position.preceding[-max_copied:]))
 
     return allowed
 
 
-def rules_of(
+def make_rules(
     config: SampleConfig, vocabulary: Vocabulary, corpus: Corpus | None = None
 ) -> tuple[Rule, ...]:
-    """Return the rules that a config asks for; `corpus` is what may not be copied from.
+    """Return the rules of a config; `max_copy` limits copying from `corpus`.
 
-    Raises `ConfigError` where the vocabulary leaves no character to write at some place, but for
-    what `max_copy` forbids: that depends on the text.
+    Raises `ConfigError` if no character of the vocabulary is allowed at some position. This check
+    does not include `max_copy`, which depends on the text.
     """
     rules: list[Rule] = []
     if config.ban is not None:
         rules.append(ban(vocabulary, config.ban))
     if config.only is not None:
-        rules.append(only(vocabulary, config.only))
+        rules.append(allow_only(vocabulary, config.only))
     if UNKNOWN in vocabulary and UNKNOWN not in (config.only or ""):
         rules.append(ban(vocabulary, UNKNOWN))
     if config.line_length is not None:
-        rules.append(line_length(vocabulary, config.line_length))
+        rules.append(limit_line_length(vocabulary, config.line_length))
     if config.acrostic is not None:
-        rules.append(acrostic(vocabulary, config.acrostic))
+        rules.append(require_acrostic(vocabulary, config.acrostic))
     if rules:
         _check(rules, config)
     if config.max_copy is not None:
         if corpus is None:
-            raise ConfigError("max_copy needs the text that is not to be copied: give a corpus")
-        rules.append(max_copy(vocabulary, corpus, config.max_copy))
+            raise ConfigError("max_copy needs a text to compare with: give a corpus")
+        rules.append(limit_copying(vocabulary, corpus, config.max_copy))
     return tuple(rules)
 
 
-def allowed_at(rules: Sequence[Rule], places: Sequence[Place]) -> NDArray[np.bool_]:
-    """Return the characters (B, V) that all rules allow, at the place of each sample."""
+def allowed_characters(
+    rules: Sequence[Rule], positions: Sequence[TextPosition]
+) -> NDArray[np.bool_]:
+    """Return the characters (B, V) that all rules allow at the position of each sample."""
     rows = []
-    for place in places:
-        allowed_V = rules[0](place)
+    for position in positions:
+        allowed_V = rules[0](position)
         for rule in rules[1:]:
-            allowed_V = allowed_V & rule(place)
+            allowed_V = allowed_V & rule(position)
         rows.append(allowed_V)
     return np.stack(rows)
 
 
-def allowed_in_text(rules: Sequence[Rule], places: Sequence[Place]) -> NDArray[np.bool_]:
-    """Return the same while writing; raise `ConfigError` where nothing is left to write."""
-    allowed_BV = allowed_at(rules, places)
+def allowed_or_raise(rules: Sequence[Rule], positions: Sequence[TextPosition]) -> NDArray[np.bool_]:
+    """Return `allowed_characters`; raise `ConfigError` if a sample has no allowed character."""
+    allowed_BV = allowed_characters(rules, positions)
     stuck_B = ~allowed_BV.any(axis=1)
     if stuck_B.any():
-        before = places[int(stuck_B.argmax())].before[-20:]
+        preceding = positions[int(stuck_B.argmax())].preceding[-20:]
         raise ConfigError(
-            f"no character can be written after {before!r}: whatever the other rules allow there "
-            "would go on with what is copied; raise --max-copy"
+            f"no character can be written after {preceding!r}: every character that the other "
+            "rules allow would make the copied passage longer than --max-copy allows; raise "
+            "--max-copy or relax the other rules"
         )
     return allowed_BV
 
 
 def _check(rules: Sequence[Rule], config: SampleConfig) -> None:
-    """Try every kind of place: rules tell apart the first, the last and the other columns."""
+    """Check one position of each kind: rules distinguish the first, the last and other columns."""
     word = config.acrostic or ""
     for line in range(-1, len(word) + 1):
         for column in sorted({0, 1, config.line_length or 1}):
-            if (line, column) != (-1, 0) and not allowed_at(rules, [Place(line, column)]).any():
-                raise ConfigError(_why(line, column, config))
+            if (line, column) != (-1, 0) and not allowed_characters(
+                rules, [TextPosition(line, column)]
+            ).any():
+                raise ConfigError(_conflict_message(line, column, config))
 
 
-def _why(line: int, column: int, config: SampleConfig) -> str:
+def _conflict_message(line: int, column: int, config: SampleConfig) -> str:
     names = [
         f"--{name.replace('_', '-')} {value!r}"
         for name in ("ban", "only", "line_length", "acrostic")
@@ -160,14 +166,14 @@ def _why(line: int, column: int, config: SampleConfig) -> str:
     ]
     where = "anywhere"
     if config.line_length is not None and column >= config.line_length:
-        where = "at the end of a line, where only a line break would do"
+        where = "at the end of a line, where a line break must follow"
     elif config.acrostic and column == 0 and 0 <= line < len(config.acrostic):
-        where = f"where a line has to begin with {config.acrostic[line]!r}"
+        where = f"at the start of a line that must begin with {config.acrostic[line]!r}"
     return (
         f"no character of the model's vocabulary can be written {where}: {' with '.join(names)} "
-        "leaves none; allow more characters"
+        "allows none; allow more characters"
     )
 
 
-def _members(vocabulary: Vocabulary, characters: str | set[str]) -> Allowed:
-    return np.array([each in characters for each in vocabulary.characters], np.bool_)
+def _members(vocabulary: Vocabulary, characters: str | set[str]) -> AllowedMask:
+    return np.array([character in characters for character in vocabulary.characters], np.bool_)

@@ -1,4 +1,4 @@
-"""A text that a person and a model write in turns."""
+"""A text that a user and a model write in turns."""
 
 import dataclasses
 import secrets
@@ -10,92 +10,95 @@ import numpy as np
 from charrnn.config.checks import MAX_SEED
 from charrnn.config.sampling import SampleConfig
 from charrnn.data.corpus import Corpus
-from charrnn.sampling.engines.interface import Writer
+from charrnn.sampling.engines.interface import SamplingEngine
 from charrnn.sampling.loop import PromptState, stream_samples
 
 
-class _Page(NamedTuple):
-    """A text, and the state of the model after it: None where there is no text yet."""
+class _Snapshot(NamedTuple):
+    """A text and the state of the model after it, which is None before the first character."""
 
     text: str
     prompt_state: PromptState | None
 
 
-_BLANK = _Page("", None)
+_EMPTY = _Snapshot("", None)
 
 
 class Conversation:
-    """The text so far, and how it is gone on from.
+    """The text so far, and the operations that continue it.
 
-    Answer k after a seed was set is drawn with seed + k, so that a conversation can be had again.
+    Answer k after the seed was set is sampled with seed + k, so that a conversation is
+    reproducible.
     """
 
-    def __init__(self, writer: Writer, config: SampleConfig, corpus: Corpus | None = None) -> None:
+    def __init__(
+        self, engine: SamplingEngine, config: SampleConfig, corpus: Corpus | None = None
+    ) -> None:
         self.config = config
-        self._writer, self._corpus = writer, corpus
-        self._page = self._before = _BLANK
+        self._engine, self._corpus = engine, corpus
+        self._current = self._before_answer = _EMPTY
         self._answers = 0
         if config.seed is None:
             self.set(seed=secrets.randbits(32))
 
     @property
     def text(self) -> str:
-        """All that was written so far."""
-        return self._page.text
+        """The text so far."""
+        return self._current.text
 
     def set(self, **settings: Any) -> None:
-        """Change fields of the config; raise `ConfigError` and change nothing if one is wrong."""
+        """Change fields of the config; raise `ConfigError` if a value is invalid."""
         self.config = dataclasses.replace(self.config, **settings)
         if "seed" in settings:
             self._answers = 0
 
-    def say(self, line: str) -> Generator[str]:
-        """Add a line of the person's below the text; yield the answer as it is written.
+    def add_line(self, line: str) -> Generator[str]:
+        """Add a line of the user after the text; yield the pieces of the answer.
 
-        Raises `VocabularyError` and adds nothing if the model does not know a character.
+        Raises `VocabularyError` and adds nothing if the vocabulary lacks a character.
         """
-        apart = self.text and self.text[-1] != "\n" and "\n" in self._writer.vocabulary
-        self._page = self._read(self._page, "\n" * bool(apart) + line)
-        return self.more()
+        needs_break = self.text and self.text[-1] != "\n" and "\n" in self._engine.vocabulary
+        self._current = self._read(self._current, "\n" * bool(needs_break) + line)
+        return self.continue_text()
 
-    def more(self) -> Generator[str]:
-        """Yield how the model goes on; what was yielded is part of the text from then on."""
-        self._before = self._page
+    def continue_text(self) -> Generator[str]:
+        """Yield the pieces of the model's continuation, which becomes part of the text."""
+        self._before_answer = self._current
         return self._answer()
 
-    def again(self) -> Generator[str]:
-        """Take the last answer back; yield another."""
-        self._page = self._before
+    def retry(self) -> Generator[str]:
+        """Remove the last answer; yield the pieces of another one."""
+        self._current = self._before_answer
         return self._answer()
 
-    def begin_anew(self) -> None:
-        """Forget the text, but not the settings."""
-        self._page = self._before = _BLANK
+    def clear(self) -> None:
+        """Remove the text; keep the settings."""
+        self._current = self._before_answer = _EMPTY
 
     def _answer(self) -> Generator[str]:
         seed = ((self.config.seed or 0) + self._answers) % (MAX_SEED + 1)
         config = dataclasses.replace(self.config, seed=seed)
         self._answers += 1
-        page, answer = self._page, ""
+        start, answer = self._current, ""
         try:
             for piece in stream_samples(
-                self._writer, page.text, config, self._corpus, prompt_state=page.prompt_state
+                self._engine, start.text, config, self._corpus, prompt_state=start.prompt_state
             ):
-                answer += piece.text  # before it is shown: what was seen is in the text
+                answer += piece.text  # before the yield: text that was displayed must be kept
                 yield piece.text
         finally:
-            if page is _BLANK and "\n" in self._writer.vocabulary:
-                page = self._read(page, "\n")._replace(text="")  # as if below another line
-            self._page = self._read(page, answer)
+            if start is _EMPTY and "\n" in self._engine.vocabulary:
+                start = self._read(start, "\n")._replace(text="")  # as after a line break
+            self._current = self._read(start, answer)
 
-    def _read(self, page: _Page, text: str) -> _Page:
-        codes = self._writer.vocabulary.encode(text, self.config.unknown)
+    def _read(self, start: _Snapshot, text: str) -> _Snapshot:
+        codes = self._engine.vocabulary.encode(text, self.config.unknown)
         if not len(codes):
-            return page
-        prompt_state = page.prompt_state
+            return start
+        prompt_state = start.prompt_state
         if prompt_state is None:
-            prompt_state = PromptState(*self._writer.read(codes))
+            prompt_state = PromptState(*self._engine.read(codes))
         else:
             for code in codes.astype(np.int64):
-                prompt_state = PromptState(*self._writer.step(prompt_state.state, code[None]))
-        return _Page(page.text + self._writer.vocabulary.decode(codes), prompt_state)
+                prompt_state = PromptState(*self._engine.step(prompt_state.state, code[None]))
+        return _Snapshot(start.text + self._engine.vocabulary.decode(codes), prompt_state)

@@ -1,9 +1,11 @@
-"""From logits to a character: temperature, top-k, top-p, min-p, then one sample.
+"""Filters of the next character's distribution: temperature, top-k, top-p, min-p; then the draw.
 
-A new filter needs: a field of `SampleConfig`; here, a field of `Filters` with the same name, its
-function and its place in `distribution`; an entry in `charrnn.console.interactive`.
+To add a filter: add a field to `SampleConfig`; add a field of the same name to `Filters`, the
+filter's function and its call in `distribution` here; add an entry in
+`charrnn.console.interactive`.
 
-Arrays are numpy's, or torch's on any device: each filter is written once, for both, in float64.
+Arrays are numpy arrays, or torch tensors on any device. Each filter is implemented once for both,
+in float64.
 
 Shape suffixes: B samples, V characters of the vocabulary.
 """
@@ -17,7 +19,7 @@ import numpy as np
 from charrnn.config.sampling import SampleConfig
 
 Array = Any
-"""A numpy array or a torch tensor; what comes back is of the same kind."""
+"""A numpy array or a torch tensor. Functions return the type that they receive."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ class Filters:
     min_p: float | None = None
 
     @classmethod
-    def of(cls, config: SampleConfig) -> "Filters":
+    def from_config(cls, config: SampleConfig) -> "Filters":
         """Return the filters of a config that has one temperature."""
         settings = {field.name: getattr(config, field.name) for field in fields(cls)}
         (settings["temperature"],) = config.temperatures
@@ -38,23 +40,26 @@ class Filters:
 
 
 def apply_temperature(logits_BV: Array, temperature: float) -> Array:
-    """Return softmax(logits / temperature); at 0 the likeliest (first of equals) takes all."""
+    """Return softmax(logits / temperature); at 0, the (first) most likely character gets all."""
     xp = _library(logits_BV)
     logits_BV = _float64(logits_BV)
     highest_B1 = xp.amax(logits_BV, axis=1, keepdims=True)
     if temperature == 0:
-        likeliest_BV = logits_BV == highest_B1
-        return _float64(likeliest_BV & (xp.cumsum(likeliest_BV, axis=1) == 1))
+        is_highest_BV = logits_BV == highest_B1
+        return _float64(is_highest_BV & (xp.cumsum(is_highest_BV, axis=1) == 1))
     return _normalized(xp.exp((logits_BV - highest_B1) / temperature))
 
 
 def apply_top_k(p_BV: Array, top_k: int) -> Array:
-    """Keep the k likeliest characters (Fan et al., 2018); of equals the first."""
+    """Keep the k most likely characters (Fan et al., 2018); among equals, the first ones."""
     return _keep(p_BV, _rank(p_BV) < top_k)
 
 
 def apply_top_p(p_BV: Array, top_p: float) -> Array:
-    """Keep the fewest likeliest characters that hold `top_p` together (Holtzman et al., 2020)."""
+    """Keep the smallest set of most likely characters with probability `top_p` or more.
+
+    Holtzman et al., 2020.
+    """
     xp = _library(p_BV)
     descending_BV = _descending(p_BV)
     before_BV = xp.cumsum(descending_BV, axis=1) - descending_BV
@@ -63,12 +68,12 @@ def apply_top_p(p_BV: Array, top_p: float) -> Array:
 
 
 def apply_min_p(p_BV: Array, min_p: float) -> Array:
-    """Keep characters at least `min_p` times as likely as the likeliest (Nguyen et al., 2024)."""
+    """Keep characters with at least `min_p` times the highest probability (Nguyen et al., 2024)."""
     return _keep(p_BV, p_BV >= min_p * _library(p_BV).amax(p_BV, axis=1, keepdims=True))
 
 
 def distribution(logits_BV: Array, filters: Filters) -> Array:
-    """Return the probabilities that are drawn from: temperature, top-k, top-p, min-p in turn."""
+    """Return the probabilities to sample from: apply temperature, top-k, top-p, min-p in order."""
     p_BV = apply_temperature(logits_BV, filters.temperature)
     if filters.top_k is not None:
         p_BV = apply_top_k(p_BV, filters.top_k)
@@ -87,7 +92,7 @@ def sample_codes(p_BV: Array, uniforms_B: Array) -> Array:
 
 
 def _library(array: Array) -> Any:
-    """Return what an array's functions are called by; torch is only there where it was imported."""
+    """Return the module of an array's functions. A tensor exists only if torch is imported."""
     return np if isinstance(array, np.ndarray) else sys.modules["torch"]
 
 
@@ -96,7 +101,7 @@ def _float64(array: Array) -> Array:
 
 
 def _rank(p_BV: Array) -> Array:
-    """Return the place of each character when sorted from the likeliest; of equals the first."""
+    """Return the rank of each character, 0 for the most likely; equals keep their order."""
     if isinstance(p_BV, np.ndarray):
         return np.argsort(np.argsort(-p_BV, axis=1, kind="stable"), axis=1)
     return (-p_BV).argsort(dim=1, stable=True).argsort(dim=1)

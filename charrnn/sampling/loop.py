@@ -1,4 +1,4 @@
-"""Generate text: the loop that asks a writer for logits and samples characters.
+"""Generate text: the loop that gets logits from an engine and samples characters.
 
 Shape suffixes: B samples, V characters of the vocabulary.
 """
@@ -17,9 +17,9 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError
 from charrnn.numerics.randomness import SampleUniforms
-from charrnn.sampling.constraints import Rule, allowed_in_text, rules_of
-from charrnn.sampling.engines.interface import BlockWriter, Writer
-from charrnn.sampling.engines.selection import writer_for
+from charrnn.sampling.constraints import Rule, allowed_or_raise, make_rules
+from charrnn.sampling.engines.interface import BlockSamplingEngine, SamplingEngine
+from charrnn.sampling.engines.selection import engine_for
 from charrnn.sampling.filters import Filters, distribution, sample_codes
 from charrnn.sampling.sample_text import SampleText
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 Probabilities = NDArray[np.float64]
 
-_BLOCK = 64  # characters that a writer samples by itself before the first of them is shown
+_BLOCK = 64  # characters that an engine samples in one call
 
 
 class PromptState(NamedTuple):
-    """The result of reading a prompt: the logits (1, V) after it, and the state of the writer."""
+    """The result of reading a prompt: the logits (1, V) and the engine's state after it."""
 
     logits_1V: NDArray[np.float32]
     state: Any
@@ -46,32 +46,32 @@ class Piece(NamedTuple):
     text: str
     """Empty while the characters may be the start of the stop text."""
     log_probability: float | None = None
-    """None if not requested. Else the natural logarithm of the model's own probability, at
-    temperature 1, of the character that was sampled in this step; 0 if none was sampled. The sum
-    over all pieces is that of the text, the stop text included."""
+    """None if not requested. Else the natural logarithm of the probability, at temperature 1, of
+    the character that was sampled in this step; 0 if none was sampled. The sum over all pieces is
+    the log-probability of the text, including the stop text."""
 
 
 class _Sampled(NamedTuple):
-    """New text of each sample that is still being written: a character, or several."""
+    """New text of each sample that has not ended: one character or several."""
 
     samples_B: NDArray[np.int64]
     texts: Sequence[str]
     codes_B: NDArray[np.int64] | None = None
     logits_BV: NDArray[np.float32] | None = None
-    """What a character was sampled from; None where it was given, or none was asked for."""
+    """The logits of the sampled character; None for given characters and for blocks."""
 
 
 class _Block(NamedTuple):
     """A block that an engine has started to sample."""
 
     length: int
-    """Characters of it that are wanted."""
+    """The number of its characters to use."""
     wait: Callable[[], NDArray[np.integer[Any]]]
     """Waits for the codes (K, B)."""
 
 
 def stream_samples(
-    writer: Writer,
+    engine: SamplingEngine,
     prompt: str,
     config: SampleConfig,
     corpus: Corpus | None = None,
@@ -79,25 +79,25 @@ def stream_samples(
     prompt_state: PromptState | None = None,
     log_probabilities: bool = False,
 ) -> Iterator[Piece]:
-    """Yield the new text of all samples piece by piece, without the prompt.
+    """Yield the new text of all samples in pieces, without the prompt.
 
-    Without a prompt a text begins with the corpus's commonest line start, as if after a line break;
-    where a rule holds (see `charrnn.sampling.constraints`) it begins with what that allows. A piece
-    that could be the beginning of the stop text is held back until it is not. `max_copy` is about
-    `corpus`. A prompt that was read before is not read again: give its `prompt_state`.
+    Without a prompt, a text starts with the most common line start of the corpus, as after a line
+    break. With rules (see `charrnn.sampling.constraints`), it starts with any allowed character. A
+    piece that may be the start of the stop text is delayed until that is known. `max_copy` limits
+    copying from `corpus`. To avoid reading a prompt again, pass its `prompt_state`.
 
-    `log_probabilities` makes each character of a sample a piece, even where its text is empty, and
-    computes its log-probability. Characters are then sampled one at a time.
+    With `log_probabilities`, each character of a sample is a piece, even if its text is empty, and
+    has its log-probability. Characters are then sampled one at a time.
 
-    Raises `VocabularyError` and `ConfigError` when called, not at the first piece.
+    Raises `VocabularyError` and `ConfigError` at the call, not at the first piece.
     """
-    rules = rules_of(config, writer.vocabulary, corpus)
-    codes = writer.vocabulary.encode(prompt, config.unknown)
+    rules = make_rules(config, engine.vocabulary, corpus)
+    codes = engine.vocabulary.encode(prompt, config.unknown)
     texts = [SampleText(prompt, config, bool(rules)) for _ in range(config.num_samples)]
-    if isinstance(writer, BlockWriter) and not rules and not log_probabilities:
-        sampled = _sample_blocks(writer, codes, config, prompt_state)
+    if isinstance(engine, BlockSamplingEngine) and not rules and not log_probabilities:
+        sampled = _sample_blocks(engine, codes, config, prompt_state)
     else:
-        steps = _sample(writer, codes, config, rules, texts, prompt_state)
+        steps = _sample(engine, codes, config, rules, texts, prompt_state)
         sampled = itertools.islice(steps, config.length)
     return _pieces(sampled, texts, log_probabilities)
 
@@ -112,107 +112,111 @@ def _pieces(
             values_B = _log_probabilities(logits_BV, codes_B).tolist()
         for sample, new_text, value in zip(samples_B.tolist(), texts_B, values_B, strict=True):
             text = texts[sample]
-            if text.ended:
+            if text.has_ended:
                 continue
-            shown = text.take(new_text)
-            if shown or log_probabilities:
-                yield Piece(sample, shown, value)
-        if all(text.ended for text in texts):
+            ready_text = text.add(new_text)
+            if ready_text or log_probabilities:
+                yield Piece(sample, ready_text, value)
+        if all(text.has_ended for text in texts):
             return
     for sample, text in enumerate(texts):
-        if not text.ended and text.held:
-            yield Piece(sample, text.held, nothing_sampled)
+        if not text.has_ended and text.pending:
+            yield Piece(sample, text.pending, nothing_sampled)
 
 
-def _opening(writer: Writer, codes: Codes, ruled: bool) -> tuple[Codes, str]:
-    """Return the codes to read before the first draw, and the character that is given if any."""
+def _first_input(engine: SamplingEngine, codes: Codes, has_rules: bool) -> tuple[Codes, str]:
+    """Return the codes to read before the first draw, and the given first character, if any."""
     if len(codes):
         return codes, ""
-    line_break = "\n" * ("\n" in writer.vocabulary)
-    if ruled:
-        return writer.vocabulary.encode(line_break or writer.line_start), ""
-    return writer.vocabulary.encode(line_break + writer.line_start), writer.line_start
+    line_break = "\n" * ("\n" in engine.vocabulary)
+    if has_rules:
+        return engine.vocabulary.encode(line_break or engine.line_start), ""
+    return engine.vocabulary.encode(line_break + engine.line_start), engine.line_start
 
 
-def _begin(
-    writer: Writer, codes: Codes, config: SampleConfig, prompt_state: PromptState | None
+def _start_samples(
+    engine: SamplingEngine, codes: Codes, config: SampleConfig, prompt_state: PromptState | None
 ) -> tuple[SampleUniforms, NDArray[np.int64], NDArray[np.float32], Any]:
-    """Return the numbers to draw with, the samples, and the logits and the state of each."""
+    """Return the uniform numbers, the numbers of the samples, and their logits and state."""
     seed = secrets.randbits(32) if config.seed is None else config.seed
     samples_B = np.arange(config.num_samples)
-    logits_1V, state = prompt_state or writer.read(codes)
-    logits_BV, state = logits_1V[samples_B * 0], writer.pick(state, samples_B * 0)
+    logits_1V, state = prompt_state or engine.read(codes)
+    logits_BV, state = logits_1V[samples_B * 0], engine.select_samples(state, samples_B * 0)
     return SampleUniforms(seed, config.num_samples), samples_B, logits_BV, state
 
 
 def _sample_blocks(
-    writer: BlockWriter, codes: Codes, config: SampleConfig, prompt_state: PromptState | None
+    engine: BlockSamplingEngine,
+    codes: Codes,
+    config: SampleConfig,
+    prompt_state: PromptState | None,
 ) -> Iterator[_Sampled]:
-    """Yield a block of every sample at a time, or a character if there is one sample.
+    """Yield a block of all samples at a time, or single characters if there is one sample.
 
     While a block is decoded, the engine samples the next one.
     """
-    codes, given = _opening(writer, codes, ruled=False)
-    if given and config.length:
-        yield _Sampled(np.arange(config.num_samples), given * config.num_samples)
-    if config.length <= len(given):
+    codes, line_start = _first_input(engine, codes, has_rules=False)
+    if line_start and config.length:
+        yield _Sampled(np.arange(config.num_samples), line_start * config.num_samples)
+    if config.length <= len(line_start):
         return
-    uniforms, samples_B, logits_BV, state = _begin(writer, codes, config, prompt_state)
-    filters = Filters.of(config)
+    uniforms, samples_B, logits_BV, state = _start_samples(engine, codes, config, prompt_state)
+    filters = Filters.from_config(config)
 
     def blocks() -> Iterator[_Block]:
         logits, carried = logits_BV, state
-        for first in range(len(given), config.length, _BLOCK):
-            # Numbers for a whole block also where less is left: an engine prepares each length.
+        for first in range(len(line_start), config.length, _BLOCK):
+            # Always a full block: engines prepare, and a GPU captures, each length separately.
             uniforms_KB = uniforms.block(first, _BLOCK)
-            wait, logits, carried = writer.sample_block(logits, carried, uniforms_KB, filters)
+            wait, logits, carried = engine.sample_block(logits, carried, uniforms_KB, filters)
             yield _Block(min(_BLOCK, config.length - first), wait)
 
-    for block in _one_ahead(blocks()):
-        texts = writer.vocabulary.decode_rows(block.wait()[: block.length].T)
+    for block in _start_one_ahead(blocks()):
+        texts = engine.vocabulary.decode_rows(block.wait()[: block.length].T)
         for texts_B in list(texts[0]) if len(texts) == 1 else [texts]:
             yield _Sampled(samples_B, texts_B)
 
 
-def _one_ahead(blocks: Iterator[_Block]) -> Iterator[_Block]:
-    """Yield each block once the next one is started."""
-    waiting = list(itertools.islice(blocks, 1))
+def _start_one_ahead(blocks: Iterator[_Block]) -> Iterator[_Block]:
+    """Yield each block after the next one has started."""
+    started = list(itertools.islice(blocks, 1))
     for block in blocks:
-        yield waiting.pop()
-        waiting.append(block)
-    yield from waiting
+        yield started.pop()
+        started.append(block)
+    yield from started
 
 
 def _sample(
-    writer: Writer,
+    engine: SamplingEngine,
     codes: Codes,
     config: SampleConfig,
     rules: Sequence[Rule],
     texts: Sequence[SampleText],
     prompt_state: PromptState | None,
 ) -> Iterator[_Sampled]:
-    """Yield one character of each sample at a time, without end."""
-    codes, given = _opening(writer, codes, bool(rules))
-    if given:
-        yield _Sampled(np.arange(config.num_samples), given * config.num_samples)
-    uniforms, samples_B, logits_BV, state = _begin(writer, codes, config, prompt_state)
-    filters = Filters.of(config)
-    for position in itertools.count(len(given)):
-        writing_B = [not texts[sample].ended for sample in samples_B.tolist()]
-        # Leaving some out costs more than computing a few in vain; rules cannot hold for those.
-        if sum(writing_B) <= (len(samples_B) - 1 if rules else len(samples_B) // 2):
-            kept_B = np.flatnonzero(writing_B)
-            samples_B, logits_BV = samples_B[kept_B], logits_BV[kept_B]
-            state = writer.pick(state, kept_B)
-        possible_BV = logits_BV
+    """Yield one character of each sample at a time, without limit."""
+    codes, line_start = _first_input(engine, codes, bool(rules))
+    if line_start:
+        yield _Sampled(np.arange(config.num_samples), line_start * config.num_samples)
+    uniforms, samples_B, logits_BV, state = _start_samples(engine, codes, config, prompt_state)
+    filters = Filters.from_config(config)
+    for position in itertools.count(len(line_start)):
+        is_active_B = [not texts[sample].has_ended for sample in samples_B.tolist()]
+        # Removing a few ended samples costs more than computing them. With rules, remove all of
+        # them at once: an ended sample may have no allowed character.
+        if sum(is_active_B) <= (len(samples_B) - 1 if rules else len(samples_B) // 2):
+            active_B = np.flatnonzero(is_active_B)
+            samples_B, logits_BV = samples_B[active_B], logits_BV[active_B]
+            state = engine.select_samples(state, active_B)
+        allowed_logits_BV = logits_BV
         if rules:
-            places = [texts[sample].place for sample in samples_B.tolist()]
-            allowed_BV = allowed_in_text(rules, places)
-            possible_BV = np.where(allowed_BV, logits_BV, -np.inf)
+            positions = [texts[sample].position for sample in samples_B.tolist()]
+            allowed_BV = allowed_or_raise(rules, positions)
+            allowed_logits_BV = np.where(allowed_BV, logits_BV, -np.inf)
         uniforms_B = uniforms.at(position)[samples_B]
-        codes_B = sample_codes(distribution(possible_BV, filters), uniforms_B)
-        yield _Sampled(samples_B, writer.vocabulary.decode(codes_B), codes_B, logits_BV)
-        logits_BV, state = writer.step(state, codes_B)
+        codes_B = sample_codes(distribution(allowed_logits_BV, filters), uniforms_B)
+        yield _Sampled(samples_B, engine.vocabulary.decode(codes_B), codes_B, logits_BV)
+        logits_BV, state = engine.step(state, codes_B)
 
 
 def _log_probabilities(logits_BV: NDArray[Any], codes_B: NDArray[np.int64]) -> Probabilities:
@@ -225,26 +229,29 @@ def _log_probabilities(logits_BV: NDArray[Any], codes_B: NDArray[np.int64]) -> P
 
 
 def stream(
-    source: "Writer | CharRNN | str | None" = None,
+    source: "SamplingEngine | CharRNN | str | None" = None,
     prompt: str = "",
     config: SampleConfig | None = None,
     corpus: Corpus | None = None,
     **settings: Any,
 ) -> Iterator[str]:
-    """Yield the characters of one new text as they are drawn, without the prompt.
+    """Yield the characters of one new text as they are sampled, without the prompt.
 
-    `source` is a model, a run or a writer; settings are the fields of `SampleConfig`, and `corpus`
-    is what `max_copy` is about.
+    `source` is a model, a run or an engine. Settings are fields of `SampleConfig`. `max_copy`
+    limits copying from `corpus`.
     """
-    one = dataclasses.replace(config or SampleConfig(), **settings, num_samples=1)
-    if len(one.temperatures) > 1:
-        raise ConfigError(f"one text has one temperature, not {one.temperature}; use generate")
-    for piece in stream_samples(writer_for(source), prompt, one, corpus):
+    text_config = dataclasses.replace(config or SampleConfig(), **settings, num_samples=1)
+    if len(text_config.temperatures) > 1:
+        raise ConfigError(
+            f"stream generates one text at one temperature, not {text_config.temperature}; use "
+            "generate for several temperatures"
+        )
+    for piece in stream_samples(engine_for(source), prompt, text_config, corpus):
         yield piece.text
 
 
 def generate(
-    source: "Writer | CharRNN | str | None" = None,
+    source: "SamplingEngine | CharRNN | str | None" = None,
     prompt: str = "",
     config: SampleConfig | None = None,
     corpus: Corpus | None = None,
@@ -252,41 +259,44 @@ def generate(
 ) -> list[str]:
     """Return `num_samples` new texts for each temperature, without the prompt.
 
-    They are written side by side, and sample i of a seed is the same text whatever their number.
-    `corpus` is what `max_copy` is about.
+    The samples are generated in parallel. Sample i of a seed does not depend on the number of
+    samples. `source`, settings and `corpus` are as in `stream`.
     """
-    chosen = dataclasses.replace(config or SampleConfig(), **settings)
-    writer = writer_for(source)
+    full_config = dataclasses.replace(config or SampleConfig(), **settings)
+    engine = engine_for(source)
     return [
         text
-        for one in chosen.split_temperatures()
-        for text in _joined(stream_samples(writer, prompt, one, corpus), one.num_samples)
+        for text_config in full_config.split_temperatures()
+        for text in _join_pieces(
+            stream_samples(engine, prompt, text_config, corpus), text_config.num_samples
+        )
     ]
 
 
-class Written(NamedTuple):
-    """A new text, and the natural logarithm of the model's own probability of it."""
+class ScoredText(NamedTuple):
+    """A new text and the natural logarithm of its probability at temperature 1."""
 
     text: str
     log_probability: float
 
 
-def judged(
-    writer: Writer, prompt: str, config: SampleConfig, corpus: Corpus | None = None
-) -> list[Written]:
-    """Return `num_samples` new texts of one temperature, and the log-probability of each.
+def generate_scored(
+    engine: SamplingEngine, prompt: str, config: SampleConfig, corpus: Corpus | None = None
+) -> list[ScoredText]:
+    """Return `num_samples` new texts at one temperature, each with its log-probability.
 
-    The stop text counts, a line start that was given does not: see `Piece.log_probability`.
+    The log-probability includes the stop text but not a given line start; see
+    `Piece.log_probability`.
     """
-    pieces = list(stream_samples(writer, prompt, config, corpus, log_probabilities=True))
+    pieces = list(stream_samples(engine, prompt, config, corpus, log_probabilities=True))
     log_probability_B = [0.0] * config.num_samples
     for piece in pieces:
         log_probability_B[piece.sample] += piece.log_probability or 0.0
-    texts = _joined(pieces, config.num_samples)
-    return [Written(*written) for written in zip(texts, log_probability_B, strict=True)]
+    texts = _join_pieces(pieces, config.num_samples)
+    return [ScoredText(*scored) for scored in zip(texts, log_probability_B, strict=True)]
 
 
-def _joined(pieces: Iterable[Piece], num_samples: int) -> list[str]:
+def _join_pieces(pieces: Iterable[Piece], num_samples: int) -> list[str]:
     texts: list[list[str]] = [[] for _ in range(num_samples)]
     for piece in pieces:
         texts[piece.sample].append(piece.text)

@@ -1,6 +1,7 @@
-"""What a text has copied word for word from a corpus, and what it may not go on copying.
+"""Find passages that a text has copied literally from a corpus.
 
-Passages are compared by hashes (Karp and Rabin, 1987), and those that agree character by character.
+Passages are compared by hash (Karp and Rabin, 1987). If the hashes agree, the characters are
+compared too.
 
 Shape suffixes: N characters of the corpus, M characters of the text, W windows.
 """
@@ -13,74 +14,74 @@ from numpy.typing import NDArray
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import Codes
 
-LONG = 30
-"""From how many characters on a copied run counts as copied, not as a phrase."""
+MIN_COPIED_RUN = 30
+"""Least length in characters of a copied run; shorter ones are common phrases."""
 
 _BASE = 0x9E3779B97F4A7C15  # odd; the golden ratio's, as in splitmix64 (Steele et al., 2014)
-_STRETCH = 2**22  # characters of the corpus looked at together, which bounds the memory it takes
+_CORPUS_CHUNK = 2**22  # characters of the corpus that are compared together; bounds the memory
 
 Hashes = NDArray[np.uint64]
 
 
 class Novelty(NamedTuple):
-    """How much of a text is copied word for word."""
+    """How much of a text is copied from a corpus."""
 
     longest: int
-    """Characters of the longest run that stands in the corpus."""
+    """Length in characters of the longest run that also occurs in the corpus."""
     passage: str
-    """That run, the first of its length."""
+    """That run; if there are several, the first."""
     share: float
-    """Share of the text inside runs of `LONG` characters or more."""
+    """Share of the text inside copied runs of at least `MIN_COPIED_RUN` characters."""
 
 
-def novelty(text: str, corpus: Corpus) -> Novelty:
-    """Compare a text with a corpus; the time it takes grows with the corpus."""
+def measure_novelty(text: str, corpus: Corpus) -> Novelty:
+    """Compare a text with a corpus. The time is proportional to the size of the corpus."""
     text_M = _codes(text, corpus)
-    low, high, place = 0, len(text), 0  # runs of `low` characters are copied; is one longer?
+    low, high, start = 0, len(text), 0  # binary search: a run of `low` characters is copied
     while low < high:
         middle = (low + high + 1) // 2
-        copied = np.flatnonzero(copied_windows(text_M, corpus.codes, middle))
+        copied = np.flatnonzero(find_copied_windows(text_M, corpus.codes, middle))
         if len(copied):
-            low, place = middle, int(copied[0])
+            low, start = middle, int(copied[0])
         else:
             high = middle - 1
-    starts = np.flatnonzero(copied_windows(text_M, corpus.codes, LONG))
+    starts = np.flatnonzero(find_copied_windows(text_M, corpus.codes, MIN_COPIED_RUN))
     inside_M = np.zeros(len(text), np.bool_)
-    inside_M[(starts[:, None] + np.arange(LONG)).ravel()] = True
-    return Novelty(low, text[place : place + low], float(inside_M.sum()) / max(1, len(text)))
+    inside_M[(starts[:, None] + np.arange(MIN_COPIED_RUN)).ravel()] = True
+    return Novelty(low, text[start : start + low], float(inside_M.sum()) / max(1, len(text)))
 
 
-def copied_windows(text_M: Codes, corpus_N: Codes, length: int) -> NDArray[np.bool_]:
-    """Return which windows of `length` characters of a text stand in a corpus: W = M - length + 1.
+def find_copied_windows(text_M: Codes, corpus_N: Codes, length: int) -> NDArray[np.bool_]:
+    """Return whether each window of `length` characters of a text occurs in a corpus.
 
-    Both are codes of one vocabulary.
+    The result has W = M - length + 1 values. Both arguments are codes of one vocabulary.
     """
     windows = max(0, len(text_M) - length + 1)
-    found_W = np.zeros(windows, np.bool_)
+    is_copied_W = np.zeros(windows, np.bool_)
     if not windows:
-        return found_W
+        return is_copied_W
     hashes_W = _hashes(text_M, length)
     order_W = np.argsort(hashes_W, kind="stable")
     sorted_W = hashes_W[order_W]
-    for start in range(0, len(corpus_N) - length + 1, _STRETCH):
-        stretch_N = corpus_N[start : start + _STRETCH + length - 1]
-        hashes_N = _hashes(stretch_N, length)
+    for start in range(0, len(corpus_N) - length + 1, _CORPUS_CHUNK):
+        chunk_N = corpus_N[start : start + _CORPUS_CHUNK + length - 1]
+        hashes_N = _hashes(chunk_N, length)
         first_N = np.searchsorted(sorted_W, hashes_N)
-        alike_N = sorted_W[np.minimum(first_N, windows - 1)] == hashes_N
-        for place in np.flatnonzero(alike_N)[_firsts(hashes_N[alike_N])]:
-            first = first_N[place]
-            last = np.searchsorted(sorted_W, hashes_N[place], side="right")
+        matches_N = sorted_W[np.minimum(first_N, windows - 1)] == hashes_N
+        for position in np.flatnonzero(matches_N)[_first_indices(hashes_N[matches_N])]:
+            first = first_N[position]
+            last = np.searchsorted(sorted_W, hashes_N[position], side="right")
             for window in order_W[first:last]:
                 passage = text_M[window : window + length]
-                if np.array_equal(passage, stretch_N[place : place + length]):
-                    found_W[window] = True
-    return found_W
+                if np.array_equal(passage, chunk_N[position : position + length]):
+                    is_copied_W[window] = True
+    return is_copied_W
 
 
-class Followers:
-    """Which characters follow each passage of `length` characters in a corpus.
+class NextCharacters:
+    """The characters that follow each passage of `length` characters in a corpus.
 
-    Takes up 16 bytes of memory a character of the corpus at most.
+    Uses at most 16 bytes of memory per character of the corpus.
     """
 
     def __init__(self, corpus: Corpus, length: int) -> None:
@@ -92,37 +93,37 @@ class Followers:
         self._next_N = corpus.codes[length:][order_N]
 
     def after(self, passage: str) -> set[str]:
-        """Return the characters that follow this passage, of `length` characters."""
-        (sought,) = _hashes(_codes(passage, self._corpus), self.length)
-        first, last = np.searchsorted(self._hashes_N, [sought, sought + np.uint64(1)])
+        """Return the characters that follow this passage of `length` characters."""
+        (passage_hash,) = _hashes(_codes(passage, self._corpus), self.length)
+        first, last = np.searchsorted(self._hashes_N, [passage_hash, passage_hash + np.uint64(1)])
         return set(self._corpus.vocabulary.decode(np.unique(self._next_N[first:last])))
 
 
 def _codes(text: str, corpus: Corpus) -> Codes:
-    """Return a text in the codes of a corpus, and one more for all that the corpus lacks."""
-    known = {character: code for code, character in enumerate(corpus.vocabulary.characters)}
-    return np.array([known.get(character, len(known)) for character in text], np.uint32)
+    """Encode a text with the codes of a corpus; all other characters get one additional code."""
+    code_of = {character: code for code, character in enumerate(corpus.vocabulary.characters)}
+    return np.array([code_of.get(character, len(code_of)) for character in text], np.uint32)
 
 
 def _hashes(codes_N: Codes, length: int) -> Hashes:
-    """Return the hash of each window: a polynomial of its characters, modulo 2**64."""
+    """Return the hash of each window: a polynomial of its codes, modulo 2**64."""
     windows = max(0, len(codes_N) - length + 1)
     hashes_W: Hashes = np.zeros(windows, np.uint64)
     if not windows:
         return hashes_W
-    block, size, done = _scrambled(codes_N), 1, 0  # hashes of windows of `size` characters
+    block, size, hashed = _scramble(codes_N), 1, 0  # `block`: hashes of windows of `size` codes
     while True:
         shift = np.uint64(pow(_BASE, size, 2**64))
         if length & size:
-            hashes_W = hashes_W * shift + block[done : done + windows]
-            done += size
-        if done == length:
+            hashes_W = hashes_W * shift + block[hashed : hashed + windows]
+            hashed += size
+        if hashed == length:
             return hashes_W
         block, size = block[:-size] * shift + block[size:], 2 * size
 
 
-def _scrambled(codes_N: Codes) -> Hashes:
-    """Spread codes over 64 bits by the finalizer of splitmix64."""
+def _scramble(codes_N: Codes) -> Hashes:
+    """Spread codes over 64 bits with the finalizer of splitmix64."""
     mixed = (codes_N.astype(np.uint64) + np.uint64(1)) * np.uint64(_BASE)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -130,6 +131,6 @@ def _scrambled(codes_N: Codes) -> Hashes:
     return scrambled
 
 
-def _firsts(values: Hashes) -> NDArray[np.int64]:
-    """Return the position of the first of each distinct value."""
+def _first_indices(values: Hashes) -> NDArray[np.int64]:
+    """Return the first index of each distinct value."""
     return np.unique(values, return_index=True)[1]

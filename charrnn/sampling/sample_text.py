@@ -1,39 +1,39 @@
-"""One text while it is generated: what can be shown of it, and whether it has ended."""
+"""A text while it is generated: the part that can be displayed, and whether it has ended."""
 
 from charrnn.config.sampling import SampleConfig
-from charrnn.sampling.constraints import first_place
+from charrnn.sampling.constraints import position_after_prompt
 
 
 class SampleText:
-    """One text being written: where it is, what of it is held back, and whether it has ended."""
+    """A text while it is generated: its position, its pending characters, whether it has ended."""
 
-    def __init__(self, prompt: str, config: SampleConfig, ruled: bool) -> None:
-        self.ended = False
-        self.held = ""
-        """What may be the beginning of the stop text."""
-        self.place = first_place(prompt)
-        """Where the next character stands; kept only where rules ask for it."""
-        self._ruled = ruled
+    def __init__(self, prompt: str, config: SampleConfig, has_rules: bool) -> None:
+        self.has_ended = False
+        self.pending = ""
+        """Characters at the end that may be the start of the stop text."""
+        self.position = position_after_prompt(prompt)
+        """The position of the next character; updated only if there are rules."""
+        self._has_rules = has_rules
         self._stop = config.stop
         self._lines = len(config.acrostic) if config.acrostic else None
 
-    def take(self, new_text: str) -> str:
-        """Add new text, a single character under rules; return what can be shown by now."""
-        if self._ruled:
-            self.place = self.place.after(new_text)
-            self.ended = self.place.line == self._lines
+    def add(self, new_text: str) -> str:
+        """Add new text (with rules, one character); return the text that can now be displayed."""
+        if self._has_rules:
+            self.position = self.position.advance(new_text)
+            self.has_ended = self.position.line == self._lines
         if self._stop is None:
             return new_text
-        text = self.held + new_text
+        text = self.pending + new_text
         before, stop, _ = text.partition(self._stop)
         if stop:
-            self.ended = True
+            self.has_ended = True
             return before
-        self.held = "" if self.ended else self._start_of_stop(text)
-        return text[: len(text) - len(self.held)]
+        self.pending = "" if self.has_ended else self._start_of_stop(text)
+        return text[: len(text) - len(self.pending)]
 
     def _start_of_stop(self, text: str) -> str:
-        """Return the longest end of a text that the stop text begins with."""
+        """Return the longest suffix of a text that is a prefix of the stop text."""
         stop = self._stop or ""
         for length in range(min(len(text), len(stop) - 1), 0, -1):
             if text.endswith(stop[:length]):

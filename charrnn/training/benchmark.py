@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from charrnn.analysis.scoring import character_nats, writer_nats
+from charrnn.analysis.scoring import character_nats, engine_nats
 from charrnn.config.benchmark import BenchConfig
 from charrnn.config.model import ModelConfig
 from charrnn.data import catalogue
@@ -22,15 +22,15 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import DeviceError
 from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
+from charrnn.numerics.cpu import cpu_name
 from charrnn.numerics.cuda_graph import graph_or_eager
 from charrnn.numerics.devices import choose_device, ignore_compaction_warning
 from charrnn.numerics.information import nats_to_bits
-from charrnn.numerics.precision import autocast, choose_precision, has_bfloat16, tensor_cores
-from charrnn.numerics.processor import processor_name
+from charrnn.numerics.precision import allow_tf32, autocast, choose_precision, has_bfloat16
 from charrnn.numerics.threads import set_threads
 from charrnn.recurrence.dispatch import describe_engine
 from charrnn.runs.find import BUNDLED, find_run
-from charrnn.sampling.engines.selection import writer_of
+from charrnn.sampling.engines.selection import engine_for_checkpoint
 
 _SCORED_CHARACTERS = 10_000  # from which the loss of the 8-bit weights is computed
 _FIRST_CHARACTER = 0x10000  # after the surrogates, so that a vocabulary has any size
@@ -139,7 +139,7 @@ def measure_quantization_cost(run: str = BUNDLED) -> QuantizationCost:
         nats_to_bits(float(nats_N.mean(dtype=np.float64)))
         for nats_N in (
             character_nats(model, codes),
-            writer_nats(writer_of(checkpoint, device="cpu"), codes),
+            engine_nats(engine_for_checkpoint(checkpoint, device="cpu"), codes),
         )
     )
     return QuantizationCost(
@@ -159,7 +159,7 @@ def _contenders(config: BenchConfig, device: torch.device) -> dict[str, Callable
         contenders[f"charrnn {precision}"] = charrnn_step
         contenders[f"stock {precision}"] = _stock_step(config, precision, x_TB, y_TB)
         if device.type == "cuda" and precision == "float32":
-            contenders["stock TF32"] = tensor_cores(device)(contenders["stock float32"])
+            contenders["stock TF32"] = allow_tf32(device)(contenders["stock float32"])
         contenders[f"limit {precision}"] = _limit_step(config, getattr(torch, precision), device)
     return contenders
 
@@ -201,7 +201,7 @@ def _synchronize(device: torch.device) -> None:
 
 
 def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_name()
 
 
 def _charrnn_step(
@@ -214,7 +214,7 @@ def _charrnn_step(
 
     def step() -> None:
         model.zero_grad()
-        with tensor_cores(x_TB.device):
+        with allow_tf32(x_TB.device):
             with autocast(x_TB.device, precision):
                 logits_TBV, _ = model(x_TB, state)
             cross_entropy(logits_TBV.flatten(0, 1), y_TB.flatten()).backward()  # type: ignore[no-untyped-call]
@@ -264,7 +264,7 @@ def _limit_step(
     full_products, remainder = divmod(3 * weights, 4 * units * units)
     last_rows = round(rows * remainder / (4 * units * units))
 
-    @tensor_cores(device)
+    @allow_tf32(device)
     def step() -> None:
         for _ in range(full_products):
             torch.mm(left_NH, right_HG, out=result_NG)

@@ -2,15 +2,15 @@
 
 import threading
 
-from charrnn.analysis.scoring import LARGEST_EVALUATION, held_out_loss
+from charrnn.analysis.scoring import MAX_EVALUATION_CHARACTERS, held_out_loss
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.training import ResolvedTrainConfig
 from charrnn.data.vocabulary import Codes
 from charrnn.model.network import CharRNN
 from charrnn.numerics.precision import autocast
 from charrnn.numerics.randomness import preview_seed
-from charrnn.sampling.engines.eager import TorchWriter
-from charrnn.sampling.engines.selection import network_writer
+from charrnn.sampling.engines.eager import EagerEngine
+from charrnn.sampling.engines.selection import engine_for_model
 from charrnn.sampling.loop import generate
 from charrnn.training.divergence import check_evaluation
 
@@ -21,14 +21,14 @@ class Evaluator:
     """Evaluate a model on the held-out part of a text, and generate previews with it.
 
     The weights of the model may be updated in place between two calls. On a GPU, previews share one
-    writer, so that its CUDA graph is captured once.
+    engine, so that its CUDA graph is captured once.
     """
 
     def __init__(self, model: CharRNN, held_out: Codes, config: ResolvedTrainConfig) -> None:
-        self.characters = min(len(held_out), LARGEST_EVALUATION)
+        self.characters = min(len(held_out), MAX_EVALUATION_CHARACTERS)
         """The number of characters that an evaluation reads."""
         self._model, self._held_out, self._config = model, held_out, config
-        self._writer: TorchWriter | None = None
+        self._engine: EagerEngine | None = None
 
     def warm_up(self) -> None:
         """Evaluate once, so that later evaluations have their usual speed.
@@ -52,8 +52,8 @@ class Evaluator:
     def preview(self, step: int) -> str:
         """Return a short generated text, a function of the seed and the step."""
         seed = preview_seed(self._config.seed, step)
-        writer = self._writer or network_writer(self._model)
-        if not writer.copies_weights:
-            self._writer = writer
-        (text,) = generate(writer, config=_PREVIEW, seed=seed)
+        engine = self._engine or engine_for_model(self._model)
+        if not engine.copies_weights:
+            self._engine = engine
+        (text,) = generate(engine, config=_PREVIEW, seed=seed)
         return text

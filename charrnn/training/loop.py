@@ -14,7 +14,7 @@ from charrnn.config.training import Budget, TrainConfig
 from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus
 from charrnn.data.progress import ProgressCallback
-from charrnn.numerics.devices import choose_device, idle_gpus
+from charrnn.numerics.devices import choose_device, idle_gpu_advice
 from charrnn.runs.run import Run
 from charrnn.training.distributed.group import Group
 from charrnn.training.events import Event, Started
@@ -74,7 +74,7 @@ def train(
         )
         trainer = new_run.trainer
         with group.rank_zero_context(trainer.run.lock_for_writing):
-            notes = (*text.notes, *idle_gpus(trainer.model.device, group.ranks.size))
+            notes = (*text.notes, *idle_gpu_advice(trainer.model.device, group.ranks.size))
             trainer.create()  # from here on, the run can be resumed
             yield _started_event(trainer, added_characters=new_run.added_characters, notes=notes)
             yield from trainer.train(stop)

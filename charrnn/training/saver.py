@@ -37,7 +37,7 @@ class CheckpointSaver:
 
     def save(self, progress: Progress) -> Saved:
         """Write a checkpoint; raise `DivergedError` if a weight is not finite."""
-        buffers.release()  # a checkpoint needs a copy of the weights and moments in memory
+        buffers.free_unused()  # a checkpoint needs a copy of the weights and moments in memory
         state = State(
             tuple(
                 self._group.all_gather(part_LBH, dim=1)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn.analysis.clamping import effect, forced
+from charrnn.analysis.clamping import clamped, measure_effect
 from charrnn.analysis.units import Unit
 from charrnn.config.model import Cell
 from charrnn.errors import ConfigError
@@ -12,7 +12,7 @@ from charrnn.recurrence.reference import run_layer
 from tests.analysis.small_model import model_of
 
 
-def held_by_hand(
+def clamped_by_hand(
     model: CharRNN, codes: list[int], unit: Unit, value: float
 ) -> tuple[torch.Tensor, State]:
     """Read characters one by one, the unit set after each step of its layer."""
@@ -41,31 +41,31 @@ def held_by_hand(
 @pytest.mark.parametrize("unit", [Unit(1, 3), Unit(2, 1)])
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @torch.no_grad()
-def test_a_held_unit_is_at_its_activity_whatever_is_read(cell: Cell, unit: Unit) -> None:
+def test_clamped_unit_keeps_its_activity(cell: Cell, unit: Unit) -> None:
     model = model_of(cell)
     for name, parameter in model.named_parameters():
         torch.nn.init.normal_(
             parameter, std=0.7, generator=torch.Generator().manual_seed(len(name))
         )
     codes = [1, 2, 3, 0, 2, 2, 1]
-    expected_TV, _ = held_by_hand(model, codes, unit, -0.6)
-    held = forced(model, {unit: -0.6})
-    logits_T1V, _ = held(torch.tensor(codes)[:, None], held.initial_state(1))
+    expected_TV, _ = clamped_by_hand(model, codes, unit, -0.6)
+    clamped_model = clamped(model, {unit: -0.6})
+    logits_T1V, _ = clamped_model(torch.tensor(codes)[:, None], clamped_model.initial_state(1))
     torch.testing.assert_close(logits_T1V[:, 0], expected_TV, atol=1e-5, rtol=1e-5)
     free_T1V, _ = model(torch.tensor(codes)[:, None], model.initial_state(1))
     assert not torch.allclose(free_T1V[:, 0], expected_TV, atol=1e-3)
 
 
-def test_an_activity_is_between_minus_one_and_one() -> None:
+def test_activity_out_of_range_is_an_error() -> None:
     with pytest.raises(ConfigError, match="between -1 and 1"):
-        forced(model_of("lstm"), {Unit(1, 1): 1.5})
+        clamped(model_of("lstm"), {Unit(1, 1): 1.5})
 
 
-def test_the_effect_of_holding_nothing_is_none_and_of_a_unit_is_told() -> None:
+def test_effect_is_zero_without_clamping_and_lists_the_largest_changes() -> None:
     model = model_of("rnn")
     codes = np.array([1, 2, 3, 0] * 10, np.uint8)
-    assert effect(model, forced(model, {}), codes).divergence == 0
-    changed = effect(model, forced(model, {Unit(2, 1): 1.0}), codes, most=2)
+    assert measure_effect(model, clamped(model, {}), codes).divergence == 0
+    changed = measure_effect(model, clamped(model, {Unit(2, 1): 1.0}), codes, count=2)
     assert changed.divergence > 0
     assert len(changed.changes) == 2
     first, second = (abs(after - before) for _, before, after in changed.changes)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn.analysis.dynamic_evaluation import adapted_copy
+from charrnn.analysis.dynamic_evaluation import adapt_copy
 from charrnn.analysis.scoring import character_nats, score
 from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.config.model import ModelConfig
@@ -23,7 +23,7 @@ def regular(length: int) -> Codes:
     return (np.arange(length) % 3).astype(np.uint8)
 
 
-def test_a_regular_text_is_learnt_while_it_is_read(model: CharRNN) -> None:
+def test_adaptation_learns_a_regular_text(model: CharRNN) -> None:
     codes = regular(600)
     static = character_nats(model, codes)
     adapted = character_nats(model, codes, adapt=STRONG)
@@ -31,27 +31,27 @@ def test_a_regular_text_is_learnt_while_it_is_read(model: CharRNN) -> None:
     assert adapted[-100:].mean() < 0.5 * static[-100:].mean()
 
 
-def test_each_character_is_foretold_before_it_is_learnt(model: CharRNN) -> None:
+def test_each_segment_is_predicted_before_it_is_learnt(model: CharRNN) -> None:
     codes = regular(60)
     changed = codes.copy()
-    changed[41] = 7  # foretold in the segment from 41 on, which ends at 45
-    before, after = (adapted_copy(model, each, STRONG)[1] for each in (codes, changed))
+    changed[41] = 7  # predicted in the segment from 41 on, which ends at 45
+    before, after = (adapt_copy(model, each, STRONG)[1] for each in (codes, changed))
     np.testing.assert_array_equal(before[:40], after[:40])
     assert before[40] != after[40]
     np.testing.assert_allclose(before[:5], character_nats(model, codes)[:5], rtol=1e-5)
 
 
-def test_the_model_itself_stays_as_it_is(model: CharRNN) -> None:
-    kept = {name: each.clone() for name, each in model.named_parameters()}
-    reader, _ = adapted_copy(model, regular(60), STRONG)
-    for name, each in model.named_parameters():
-        assert torch.equal(each, kept[name])
-        assert each.requires_grad
-    assert not torch.equal(reader.output.weight, model.output.weight)
-    assert not any(each.requires_grad for each in reader.parameters())
+def test_adaptation_does_not_change_the_original_model(model: CharRNN) -> None:
+    kept = {name: parameter.clone() for name, parameter in model.named_parameters()}
+    adapted, _ = adapt_copy(model, regular(60), STRONG)
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, kept[name])
+        assert parameter.requires_grad
+    assert not torch.equal(adapted.output.weight, model.output.weight)
+    assert not any(parameter.requires_grad for parameter in adapted.parameters())
 
 
-def test_without_a_step_nothing_is_learnt(model: CharRNN) -> None:
+def test_rate_zero_learns_nothing(model: CharRNN) -> None:
     codes = regular(100)
     still = AdaptConfig(adapt_rate=0.0)
     np.testing.assert_allclose(
@@ -59,13 +59,13 @@ def test_without_a_step_nothing_is_learnt(model: CharRNN) -> None:
     )
 
 
-def test_the_pull_leads_back_to_the_trained_weights(model: CharRNN) -> None:
-    bound, _ = adapted_copy(model, regular(200), AdaptConfig(adapt_rate=1e-3, pull_back=1.0))
-    free, _ = adapted_copy(model, regular(200), AdaptConfig(adapt_rate=1e-3, pull_back=0.0))
+def test_pull_back_keeps_weights_near_the_trained_ones(model: CharRNN) -> None:
+    bound, _ = adapt_copy(model, regular(200), AdaptConfig(adapt_rate=1e-3, pull_back=1.0))
+    free, _ = adapt_copy(model, regular(200), AdaptConfig(adapt_rate=1e-3, pull_back=0.0))
     moved = [(each.output.weight - model.output.weight).norm() for each in (bound, free)]
     assert 0 < moved[0] < 0.2 * moved[1]
 
 
-def test_windows_are_not_adapted_to(model: CharRNN) -> None:
-    with pytest.raises(ConfigError, match="not both"):
+def test_context_and_adapt_cannot_be_combined(model: CharRNN) -> None:
+    with pytest.raises(ConfigError, match="cannot be combined"):
         score(model, "abc" * 10, context=5, adapt=AdaptConfig())

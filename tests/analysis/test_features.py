@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.analysis.features import FEATURES, features_of, is_code
+from charrnn.analysis.features import FEATURES, compute_features, is_code
 
-OF = {feature.name: feature.of for feature in FEATURES}
+COMPUTE = {feature.name: feature.compute for feature in FEATURES}
 
 
 @pytest.mark.parametrize(
@@ -35,28 +35,28 @@ OF = {feature.name: feature.of for feature in FEATURES}
         ("string", '"""a\n"b"""', "111111" + "1110"),
     ],
 )
-def test_a_feature_holds_where_a_reader_sees_it(name: str, text: str, marks: str) -> None:
-    assert OF[name](text).tolist() == [float(each) for each in marks]
+def test_feature_values_match_hand_marked_texts(name: str, text: str, marks: str) -> None:
+    assert COMPUTE[name](text).tolist() == [float(each) for each in marks]
 
 
-def test_what_does_not_vary_is_left_out() -> None:
-    found = features_of("ab cd\n" * 50)
-    assert {"line position", "words in line", "word position"} == set(found)
+def test_constant_features_are_left_out() -> None:
+    features = compute_features("ab cd\n" * 50)
+    assert {"line position", "words in line", "word position"} == set(features)
 
 
-def test_strings_and_comments_are_looked_for_in_programs_alone() -> None:
+def test_strings_and_comments_are_features_of_source_code_only() -> None:
     program = "def f(x):\n    # what it does\n    return g('a', x)[0]\n" * 20
     prose = "'Tis not so, quoth he.\nNor will it be # ever.\n" * 20
     assert is_code(program)
     assert not is_code(prose)
-    assert {"comment", "string", "indentation"} <= set(features_of(program))
-    assert not {"comment", "string"} & set(features_of(prose))
+    assert {"comment", "string", "indentation"} <= set(compute_features(program))
+    assert not {"comment", "string"} & set(compute_features(prose))
 
 
 @given(st.text(alphabet="aB1 \n\t\"'“”()[]#:.=", max_size=60))
-def test_every_feature_of_any_text_is_a_finite_number_for_each_character(text: str) -> None:
+def test_features_have_one_finite_number_per_character(text: str) -> None:
     for feature in FEATURES:
-        values = feature.of(text)
+        values = feature.compute(text)
         assert values.shape == (len(text),), feature.name
         assert values.dtype == np.float32, feature.name
         assert np.isfinite(values).all(), feature.name

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn.analysis.memory import memory
+from charrnn.analysis.memory import measure_memory
 from charrnn.config.model import Cell, ModelConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
 from charrnn.model.network import CharRNN
 
 
-def some_codes(length: int) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
+def random_codes(length: int) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
     return np.random.default_rng(3).integers(0, 4, length).astype(np.uint8)
 
 
@@ -26,41 +26,43 @@ def rnn_of(recurrent: float) -> CharRNN:
     return model
 
 
-def test_a_linear_memory_fades_by_its_weight_at_every_step() -> None:
-    found = memory(rnn_of(0.8), some_codes(2000), farthest=20)
-    for distance, length in found.gradient:
+def test_memory_of_a_linear_unit_decays_by_its_weight() -> None:
+    influence = measure_memory(rnn_of(0.8), random_codes(2000), max_distance=20)
+    for distance, length in influence.gradient:
         assert length == pytest.approx(0.8 ** (distance - 1), rel=0.05)
-    moved = dict(found.ablation)
+    moved = dict(influence.ablation)
     # the divergence of forecasts a little apart is of the second order; characters are drawn
     assert moved[10] / moved[1] == pytest.approx(0.8**18, rel=0.4)
 
 
-def test_without_recurrence_the_last_character_alone_counts() -> None:
-    found = memory(rnn_of(0.0), some_codes(2000), farthest=10)
-    assert found.ablation[0][1] > 0
-    assert all(value == 0 for _, value in (*found.ablation[1:], *found.gradient[1:]))
-    assert found.reach(1e-12) == 1
-    assert found.reach(1e9) == 0
+def test_without_recurrence_only_the_last_character_matters() -> None:
+    influence = measure_memory(rnn_of(0.0), random_codes(2000), max_distance=10)
+    assert influence.ablation[0][1] > 0
+    assert all(value == 0 for _, value in (*influence.ablation[1:], *influence.gradient[1:]))
+    assert influence.reach(1e-12) == 1
+    assert influence.reach(1e9) == 0
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_every_cell_can_be_looked_at(cell: Cell) -> None:
+def test_memory_is_measured_for_every_cell(cell: Cell) -> None:
     config = ModelConfig(num_layers=2, hidden_size=8, cell=cell)
     model = CharRNN(config, Vocabulary(tuple("abcd"))).initialize(1)
-    found = memory(model, some_codes(500), farthest=30)
-    assert [distance for distance, _ in found.gradient] == list(range(1, 31))
-    assert found.ablation[-1][0] == 30
-    assert found.gradient[0][1] == 1
-    assert all(value > 0 for _, value in found.gradient)
+    influence = measure_memory(model, random_codes(500), max_distance=30)
+    assert [distance for distance, _ in influence.gradient] == list(range(1, 31))
+    assert influence.ablation[-1][0] == 30
+    assert influence.gradient[0][1] == 1
+    assert all(value > 0 for _, value in influence.gradient)
 
 
-def test_a_replaced_character_is_what_the_forecasts_are_held_against() -> None:
+def test_ablation_with_the_same_character_has_no_effect() -> None:
     config = ModelConfig(num_layers=1, hidden_size=8)
     model = CharRNN(config, Vocabulary(tuple("abcd"))).initialize(1)
     constant = np.zeros(500, np.uint8)  # what is replaced by the same moves nothing
-    assert all(value < 1e-9 for _, value in memory(model, constant, farthest=10).ablation)
+    assert all(
+        value < 1e-9 for _, value in measure_memory(model, constant, max_distance=10).ablation
+    )
 
 
-def test_a_text_too_short_to_look_back_is_refused() -> None:
+def test_text_shorter_than_the_distance_is_an_error() -> None:
     with pytest.raises(CorpusError, match="at least 112 are needed"):
-        memory(rnn_of(0.5), some_codes(111), farthest=10)
+        measure_memory(rnn_of(0.5), random_codes(111), max_distance=10)

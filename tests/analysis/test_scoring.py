@@ -21,28 +21,28 @@ def model() -> CharRNN:
     return CharRNN(ModelConfig(num_layers=2, hidden_size=8), VOCABULARY).initialize(1)
 
 
-def some_codes(length: int) -> Codes:
+def random_codes(length: int) -> Codes:
     return np.random.default_rng(1).integers(0, 8, length).astype(np.uint8)
 
 
-def plain_nats(model: CharRNN, codes: Codes) -> torch.Tensor:
-    """The definition: softmax of the logits after each character, one pass from a blank state."""
+def reference_nats(model: CharRNN, codes: Codes) -> torch.Tensor:
+    """The definition: softmax of the logits after each character, one pass from a initial state."""
     codes_T = torch.from_numpy(codes.astype(np.int64))
     logits_TBV, _ = model(codes_T[:-1, None], model.initial_state(1))
     log_p_TV = torch.log_softmax(logits_TBV[:, 0], dim=1)
     return -log_p_TV[torch.arange(len(codes) - 1), codes_T[1:]].detach()
 
 
-def test_a_carried_score_is_one_pass_through_the_text(
+def test_score_is_one_pass_that_carries_the_state(
     model: CharRNN, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    codes = some_codes(700)
-    expected_N = plain_nats(model, codes).numpy()
+    codes = random_codes(700)
+    expected_N = reference_nats(model, codes).numpy()
     monkeypatch.setattr(scoring, "_CHUNK", 128)
     np.testing.assert_allclose(character_nats(model, codes), expected_N, rtol=1e-5, atol=1e-5)
 
 
-def test_the_standard_error_is_that_of_batch_means() -> None:
+def test_standard_error_uses_batch_means() -> None:
     draws = np.random.default_rng(1)
     independent = draws.normal(2, 1, 40_000).astype(np.float32)
     assert scoring.standard_error(independent) == pytest.approx(1 / 200, rel=0.3)
@@ -54,7 +54,7 @@ def test_the_standard_error_is_that_of_batch_means() -> None:
 def test_windows_longer_than_a_chunk_are_read_one_by_one(
     model: CharRNN, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    codes = some_codes(100)
+    codes = random_codes(100)
     expected = character_nats(model, codes, context=33)
     monkeypatch.setattr(scoring, "_CHUNK", 5)
     np.testing.assert_allclose(character_nats(model, codes, 33), expected, rtol=1e-5, atol=1e-5)
@@ -62,17 +62,19 @@ def test_windows_longer_than_a_chunk_are_read_one_by_one(
 
 @pytest.mark.parametrize("length", [101, 100, 96, 7])
 def test_windows_are_independent_and_cover_the_text(model: CharRNN, length: int) -> None:
-    codes = some_codes(length)
-    expected = [plain_nats(model, codes[first : first + 9]) for first in range(0, length - 1, 8)]
+    codes = random_codes(length)
+    expected = [
+        reference_nats(model, codes[first : first + 9]) for first in range(0, length - 1, 8)
+    ]
     np.testing.assert_allclose(
         character_nats(model, codes, context=8), torch.cat(expected), rtol=1e-5, atol=1e-5
     )
 
 
 def test_a_score_is_the_mean_in_nats_and_bits(model: CharRNN) -> None:
-    text = VOCABULARY.decode(some_codes(50))
+    text = VOCABULARY.decode(random_codes(50))
     result = score(model, text)
-    expected = plain_nats(model, VOCABULARY.encode(text)).mean().item()
+    expected = reference_nats(model, VOCABULARY.encode(text)).mean().item()
     assert result.nats_per_char == pytest.approx(expected, rel=1e-5)
     assert result.bits_per_char == pytest.approx(expected / 0.693147, rel=1e-5)
     assert result.characters == 49
@@ -83,16 +85,16 @@ def test_a_run_can_be_scored_by_its_name(finished: Finished) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 1])
-def test_a_text_too_short_to_foretell_is_refused(model: CharRNN, length: int) -> None:
+def test_text_too_short_to_predict_is_an_error(model: CharRNN, length: int) -> None:
     with pytest.raises(CorpusError, match="at least 2 are needed"):
-        character_nats(model, some_codes(length))
+        character_nats(model, random_codes(length))
 
 
 @pytest.mark.parametrize("length", [2, 900, 2500, 5001])
 def test_the_periodic_loss_is_close_to_one_carried_pass(model: CharRNN, length: int) -> None:
-    codes = some_codes(length)
+    codes = random_codes(length)
     loss = held_out_loss(model, codes, threading.Event())
-    assert loss == pytest.approx(plain_nats(model, codes).mean().item(), abs=1e-3)
+    assert loss == pytest.approx(reference_nats(model, codes).mean().item(), abs=1e-3)
 
 
 def test_every_character_of_the_periodic_loss_counts_once(
@@ -104,7 +106,7 @@ def test_every_character_of_the_periodic_loss_counts_once(
     monkeypatch.setattr(scoring, "_nats", target_itself)
     monkeypatch.setattr(scoring, "_CHUNK", 640)
     for length in (2, 1999, 2000, 5003, 70_000):
-        codes = some_codes(length)
+        codes = random_codes(length)
         loss = held_out_loss(model, codes, threading.Event())
         assert loss == pytest.approx(codes[1:].mean(), rel=1e-12)
 
@@ -112,13 +114,13 @@ def test_every_character_of_the_periodic_loss_counts_once(
 def test_the_periodic_loss_reads_no_more_than_its_limit(
     model: CharRNN, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scoring, "LARGEST_EVALUATION", 300)
-    codes = some_codes(2000)
-    expected = plain_nats(model, codes[:301]).mean().item()
+    monkeypatch.setattr(scoring, "MAX_EVALUATION_CHARACTERS", 300)
+    codes = random_codes(2000)
+    expected = reference_nats(model, codes[:301]).mean().item()
     assert held_out_loss(model, codes, threading.Event()) == pytest.approx(expected, rel=1e-5)
 
 
-def test_an_evaluation_ends_early_on_request(model: CharRNN) -> None:
+def test_evaluation_stops_on_request(model: CharRNN) -> None:
     stop = threading.Event()
     stop.set()
-    assert held_out_loss(model, some_codes(100), stop) is None
+    assert held_out_loss(model, random_codes(100), stop) is None

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from charrnn.analysis.scoring import character_nats
-from charrnn.analysis.surprise import expectations, surprising_lines
+from charrnn.analysis.surprise import find_surprising_lines, predict_text
 from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
@@ -20,42 +20,42 @@ def model() -> CharRNN:
     return CharRNN(config, Vocabulary(tuple("\nabcdef"))).initialize(2).eval()
 
 
-def test_expectations_are_the_likeliest_characters_and_the_loss_that_score_tells(
+def test_predictions_are_the_most_likely_characters_and_the_loss_of_score(
     model: CharRNN,
 ) -> None:
     codes = np.random.default_rng(1).integers(0, 7, 5000).astype(np.uint8)
-    found = expectations(model, codes, most=3)
-    np.testing.assert_allclose(found.nats_N, character_nats(model, codes), atol=1e-5)
+    predictions = predict_text(model, codes, count=3)
+    np.testing.assert_allclose(predictions.nats_N, character_nats(model, codes), atol=1e-5)
     x_T1 = torch.from_numpy(codes[:-1].astype(np.int64))[:, None]
     with torch.no_grad():
         p_TV = model(x_T1, model.initial_state(1))[0][:, 0].softmax(-1).numpy()
     np.testing.assert_allclose(
-        found.probabilities_NK, -np.sort(-p_TV, axis=1)[:, :3], rtol=1e-3, atol=1e-6
+        predictions.probabilities_NK, -np.sort(-p_TV, axis=1)[:, :3], rtol=1e-3, atol=1e-6
     )
-    chosen = np.take_along_axis(p_TV, found.codes_NK, axis=1)
-    np.testing.assert_allclose(found.probabilities_NK, chosen, rtol=1e-3, atol=1e-6)
+    chosen = np.take_along_axis(p_TV, predictions.codes_NK, axis=1)
+    np.testing.assert_allclose(predictions.probabilities_NK, chosen, rtol=1e-3, atol=1e-6)
 
 
-def test_no_more_characters_are_expected_than_there_are(model: CharRNN) -> None:
-    assert expectations(model, np.zeros(3, np.uint8), most=50).codes_NK.shape == (2, 7)
+def test_predictions_have_at_most_the_whole_vocabulary(model: CharRNN) -> None:
+    assert predict_text(model, np.zeros(3, np.uint8), count=50).codes_NK.shape == (2, 7)
 
 
 @pytest.mark.parametrize("length", [0, 1])
-def test_a_text_too_short_to_foretell_is_refused(model: CharRNN, length: int) -> None:
+def test_text_too_short_to_predict_is_an_error(model: CharRNN, length: int) -> None:
     with pytest.raises(CorpusError, match="at least 2 are needed"):
-        expectations(model, np.zeros(length, np.uint8))
+        predict_text(model, np.zeros(length, np.uint8))
 
 
-def test_a_line_is_as_surprising_as_its_characters_and_its_end() -> None:
+def test_surprise_of_a_line_is_the_mean_of_its_characters_and_line_break() -> None:
     text = "0123456789\nshort\nabcdefghij\n0123456789\n"
     nats = np.zeros(len(text) - 1, np.float32)
     nats[:10] = math.log(2)  # of the first line but its first character
     nats[16:27] = 3 * math.log(2)
     nats[27:38] = 2 * math.log(2)
-    lines = surprising_lines(text, nats)
+    lines = find_surprising_lines(text, nats)
     assert [(each.number, each.text, each.times) for each in lines] == [
         (3, "abcdefghij", 1),
         (4, "0123456789", 2),
     ]
     assert [each.bits_per_char for each in lines] == pytest.approx([3, 2])
-    assert len(surprising_lines(text, nats, most=1)) == 1
+    assert len(find_surprising_lines(text, nats, count=1)) == 1

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn.analysis.features import features_of
-from charrnn.analysis.units import Found, Unit, activity, find
+from charrnn.analysis.features import compute_features
+from charrnn.analysis.units import FeatureUnits, Unit, find_units, unit_activities
 from charrnn.config.model import Cell, ModelConfig
 from charrnn.config.training import TrainConfig
 from charrnn.data.corpus import Corpus
@@ -21,7 +21,7 @@ SMALL = ModelConfig(num_layers=1, hidden_size=32)
 
 
 def bracketed(draws: random.Random, length: int) -> str:
-    """Letters, some in brackets: to tell which bracket may come, a reader must remember one."""
+    """Return letters, some in brackets: a model must remember whether a bracket is open."""
     parts, written = [], 0
     while written < length:
         outside, inside = ("".join(draws.choices("ab", k=draws.randrange(1, 12))) for _ in "ab")
@@ -30,7 +30,7 @@ def bracketed(draws: random.Random, length: int) -> str:
     return "".join(parts)
 
 
-def follower_of_brackets(text: str, path: Path) -> Found:
+def find_bracket_unit(text: str, path: Path) -> FeatureUnits:
     """Train on nine tenths of a text, and look for a unit that is on inside brackets."""
     path.mkdir()
     file = path / "text.txt"
@@ -49,26 +49,28 @@ def follower_of_brackets(text: str, path: Path) -> Found:
     )
     list(train(str(file), settings, SMALL, out_dir=path / "run"))
     model = load(str(path / "run"))
-    learnt, held_out = Corpus.from_text(text, name="text").split(0.1)
-    return next(each for each in find(model, learnt, held_out) if each.feature == "bracket")
+    selection, held_out = Corpus.from_text(text, name="text").split(0.1)
+    return next(
+        each for each in find_units(model, selection, held_out) if each.feature == "bracket"
+    )
 
 
-def test_a_cell_that_follows_brackets_is_found_and_in_shuffled_text_none(tmp_path: Path) -> None:
+def test_bracket_unit_is_found_but_not_in_shuffled_text(tmp_path: Path) -> None:
     draws = random.Random(5)
     text = bracketed(draws, 40_000)
-    found = follower_of_brackets(text, tmp_path / "ordered")
-    assert abs(found.correlation) > 0.9
-    assert found.holds
+    result = find_bracket_unit(text, tmp_path / "ordered")
+    assert abs(result.correlation) > 0.9
+    assert result.is_significant
     shuffled = "".join(draws.sample(text, len(text)))
-    assert not follower_of_brackets(shuffled, tmp_path / "shuffled").holds
+    assert not find_bracket_unit(shuffled, tmp_path / "shuffled").is_significant
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @torch.no_grad()
-def test_the_activity_is_that_of_the_state_after_each_character(cell: Cell) -> None:
+def test_activity_is_the_state_after_each_character(cell: Cell) -> None:
     model = model_of(cell)
     codes = np.array([1, 2, 3, 0, 1], np.uint8)
-    columns = activity(model, codes, [Unit(1, 2), Unit(2, 6)])
+    columns = unit_activities(model, codes, [Unit(1, 2), Unit(2, 6)])
     for end in range(1, 6):
         x_T1 = torch.from_numpy(codes[:end].astype(np.int64))[:, None]
         _, state = model(x_T1, model.initial_state(1))
@@ -77,28 +79,28 @@ def test_the_activity_is_that_of_the_state_after_each_character(cell: Cell) -> N
         assert columns[end - 1].tolist() == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_correlation_is_numpys(tmp_path: Path) -> None:
+def test_correlation_equals_numpy(tmp_path: Path) -> None:
     model = model_of("lstm")
     draws = np.random.default_rng(1)
-    learnt, judged = draws.integers(0, 4, (2, 700)).astype(np.uint8)
-    for found in find(model, learnt, judged):
-        follower = found.followers[0]
-        values = features_of(model.vocabulary.decode(judged))[found.feature]
+    selection, test = draws.integers(0, 4, (2, 700)).astype(np.uint8)
+    for result in find_units(model, selection, test):
+        candidate = result.candidates[0]
+        values = compute_features(model.vocabulary.decode(test))[result.feature]
         # 700 characters are read as three streams; each but the first after 200 of what precedes.
-        column_N = activity(model, judged, [follower.unit])[:, 0]
-        assert np.corrcoef(column_N, values)[0, 1] == pytest.approx(follower.correlation, abs=0.02)
+        column_N = unit_activities(model, test, [candidate.unit])[:, 0]
+        assert np.corrcoef(column_N, values)[0, 1] == pytest.approx(candidate.correlation, abs=0.02)
 
 
-def test_texts_too_short_to_tell_are_refused() -> None:
+def test_short_texts_are_errors() -> None:
     with pytest.raises(CorpusError, match="at least 500 are needed"):
-        find(model_of("lstm"), np.zeros(499, np.uint8), np.zeros(600, np.uint8))
+        find_units(model_of("lstm"), np.zeros(499, np.uint8), np.zeros(600, np.uint8))
 
 
-def test_a_unit_is_read_as_it_is_written_and_checked() -> None:
+def test_unit_text_form_is_parsed_and_checked() -> None:
     model = model_of("lstm")
     unit = Unit.parse("2:6", model)
     assert str(unit) == "2:6"
-    assert Unit.at(unit.place(model), model) == unit
+    assert Unit.from_index(unit.index_in(model), model) == unit
     for wrong in ("3:1", "0:1", "1:7", "1:0", "x", "1", "1:2:3", "-1:2"):
         with pytest.raises(ConfigError, match="a layer from 1 to 2 and a number from 1 to 6"):
             Unit.parse(wrong, model)

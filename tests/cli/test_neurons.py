@@ -45,7 +45,7 @@ def test_what_is_held_is_told_with_what_it_changes(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--unit", "9:1"), "'9:1' is no unit of this model"),
+        (("--unit", "9:1"), "'9:1' is not a unit of this model"),
         (("--force", "1:2"), "'1:2' does not say how to hold it"),
         (("--force", "1:2=up"), "'up' is no activity: expected on, off or a number from -1 to 1"),
         (("--force", "1:2=2"), "'2' is no activity"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from charrnn.data.corpus import Corpus
-from charrnn.sampling.novelty import novelty
+from charrnn.sampling.novelty import measure_novelty
 from charrnn.training.events import Finished
 from tests.cli.process import program
 from tests.conftest import Cli
@@ -98,7 +98,7 @@ def test_sample_holds_a_text_to_rules(cli: Cli, finished: Finished) -> None:
     assert max(map(len, text.splitlines())) <= 20
     refused = cli("sample", "verse", "--only", "~")
     assert (refused.code, refused.out) == (1, "")
-    assert "--only '~' leaves none" in refused.err
+    assert "--only '~' allows none" in refused.err
 
 
 def test_sample_tells_what_is_copied_and_copies_no_more_than_allowed(
@@ -112,7 +112,7 @@ def test_sample_tells_what_is_copied_and_copies_no_more_than_allowed(
     assert texts[1]["longest"] > 1
     assert all(each["passage"] in text_file.read_text("utf-8") for each in texts)
     text = cli("sample", "verse", "-s", 1, "-n", 200, "-t", 1, "--max-copy", 1).out
-    assert novelty(text, Corpus.open(text_file)).longest == 1
+    assert measure_novelty(text, Corpus.open(text_file)).longest == 1
 
 
 def test_sample_takes_in_a_draft_and_goes_on_from_it(

@@ -8,7 +8,7 @@ import pytest
 
 from charrnn.export import web_page
 from charrnn.runs.find import find_run
-from charrnn.sampling.engines.selection import writer_of
+from charrnn.sampling.engines.selection import engine_for_checkpoint
 from charrnn.sampling.loop import generate
 from tests.conftest import Cli, OpenedPage
 from tests.export.small_models import checkpoint_of
@@ -45,7 +45,7 @@ def test_the_page_writes_what_the_8_bit_writer_writes(
     if plain:  # as where the browser has no vector code
         found.page.evaluate("() => { network.multiply = network.plainProducts; }")
     prompt = "FIRST MILLER:\nThe w"
-    expected = generate(writer_of(checkpoint), prompt, temperature=0, length=300)[0]
+    expected = generate(engine_for_checkpoint(checkpoint), prompt, temperature=0, length=300)[0]
     assert ask(found, prompt, 0, 300) == prompt + expected
 
 
@@ -55,7 +55,7 @@ def test_bard_writes_in_a_page_what_it_writes_here(
     assert cli("export", "bard", "--to", "html", "--no-cells").code == 0
     prompt = "KING:\nWhat "
     expected = generate(
-        writer_of(find_run("bard").select("best")), prompt, temperature=0, length=250
+        engine_for_checkpoint(find_run("bard").select("best")), prompt, temperature=0, length=250
     )
     assert ask(opened(Path("bard.html")), prompt, 0, 250) == prompt + expected[0]
 
@@ -65,9 +65,9 @@ def test_the_state_is_that_of_the_8_bit_writer_to_the_last_bit(
 ) -> None:
     checkpoint = checkpoint_of(text_file)
     Path("page.html").write_text(web_page.web_page(checkpoint, []))
-    writer = writer_of(checkpoint)
-    codes = writer.vocabulary.encode(text_file.read_text()[:200])
-    logits_1V, (hidden_1LH, cells_1LH) = writer.read(codes)
+    engine = engine_for_checkpoint(checkpoint)
+    codes = engine.vocabulary.encode(text_file.read_text()[:200])
+    logits_1V, (hidden_1LH, cells_1LH) = engine.read(codes)
     page = opened(Path("page.html")).page
     hidden, cells, logits = page.evaluate(
         """(codes) => {
@@ -89,7 +89,7 @@ def test_a_page_without_a_prompt_begins_as_a_sample_does(
 ) -> None:
     checkpoint = checkpoint_of(text_file)
     Path("page.html").write_text(web_page.web_page(checkpoint, []))
-    expected = generate(writer_of(checkpoint), temperature=0, length=60)[0]
+    expected = generate(engine_for_checkpoint(checkpoint), temperature=0, length=60)[0]
     found = opened(Path("page.html"))
     ask(found, "x", 0, 60)
     assert ask(found, "", 0, 60) == expected

@@ -6,16 +6,16 @@ import pytest
 import torch
 
 from charrnn.config.training import ResolvedTrainConfig
-from charrnn.model.dropout import Masks, mask_keys, mask_shapes, masks_of, random_mask_bytes
+from charrnn.model.dropout import Masks, make_masks, mask_keys, mask_shapes, random_mask_bytes
 from tests.conftest import TINY_MODEL, UNREGULARIZED
 
 
 def drawn(shares: dict[str, Any], step: int = 3) -> Masks:
     config: ResolvedTrainConfig = dataclasses.replace(UNREGULARIZED, **shares)
-    return masks_of(random_mask_bytes(config, TINY_MODEL, 20, step), config)
+    return make_masks(random_mask_bytes(config, TINY_MODEL, 20, step), config)
 
 
-def test_without_shares_nothing_is_drawn() -> None:
+def test_without_rates_there_are_no_masks() -> None:
     assert drawn({}) == Masks()
 
 
@@ -29,7 +29,7 @@ def test_without_shares_nothing_is_drawn() -> None:
         ("state_drop", "carried_B1", (32, 1)),
     ],
 )
-def test_each_share_draws_its_own_mask(share: str, name: str, shape: tuple[int, ...]) -> None:
+def test_each_rate_has_its_own_mask(share: str, name: str, shape: tuple[int, ...]) -> None:
     masks = dataclasses.asdict(drawn({share: 0.5}))
     mask = masks.pop(name)
     assert mask.shape == shape
@@ -40,10 +40,10 @@ def test_each_share_draws_its_own_mask(share: str, name: str, shape: tuple[int, 
     assert not all(torch.equal(mask, each) for each in others)
 
 
-def test_masks_follow_their_bytes_and_keys_those_of_the_masks() -> None:
+def test_masks_are_functions_of_their_random_bytes() -> None:
     config = dataclasses.replace(UNREGULARIZED, weight_drop=0.3, state_drop=0.1)
     bytes_ = random_mask_bytes(config, TINY_MODEL, 20, step=3)
-    masks = masks_of(bytes_, config)
+    masks = make_masks(bytes_, config)
     assert masks.recurrent_LGH is not None
     kept = bytes_["recurrent_LGH"] >= 77
     assert torch.equal(masks.recurrent_LGH, kept.float() * (256 / (256 - 77)))

@@ -69,7 +69,7 @@ def test_a_pass_continues_from_a_state() -> None:
     torch.testing.assert_close(chunk.logits_TBV[:, 0], expected_TV)
 
 
-def test_nothing_is_kept_for_gradients() -> None:
+def test_forward_pass_builds_no_graph() -> None:
     (chunk,) = forward_chunks(small_model(), some_codes(3, 1), 3)
     assert chunk.logits_TBV.is_inference()
     assert all(part.is_inference() for part in chunk.state.parts_LBH)
@@ -113,7 +113,7 @@ def test_streams_are_at_most_64_and_not_short(length: int, min_stream: int) -> N
         assert length < (streams + 1) * min_stream
 
 
-def test_a_text_too_short_to_predict_is_refused() -> None:
+def test_text_too_short_to_predict_is_an_error() -> None:
     check_length(some_codes(2))
     for codes, start in (
         (some_codes(0), "a text of 0 characters"),

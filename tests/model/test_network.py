@@ -13,14 +13,14 @@ from tests.model.small_model import CELLS, SHAPE, VOCABULARY, small_model, some_
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_weights_loaded_into_torchs_own_module_give_the_same_logits(cell: Cell) -> None:
+def test_weights_in_torch_modules_give_the_same_logits(cell: Cell) -> None:
     model = small_model(cell)
     kind = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn": torch.nn.RNN}[cell]
-    theirs = kind(len(VOCABULARY), 16, 3)
+    torch_module = kind(len(VOCABULARY), 16, 3)
     weights = {key: value for key, value in model.state_dict().items() if "_l" in key}
-    theirs.load_state_dict(weights)
+    torch_module.load_state_dict(weights)
     x_TB = some_text()
-    outputs_TBH, _ = theirs(torch.nn.functional.one_hot(x_TB, len(VOCABULARY)).float())
+    outputs_TBH, _ = torch_module(torch.nn.functional.one_hot(x_TB, len(VOCABULARY)).float())
     logits_TBV, _ = model(x_TB, model.initial_state(4))
     torch.testing.assert_close(logits_TBV, model.output(outputs_TBH), rtol=1e-5, atol=1e-5)
 
@@ -71,7 +71,7 @@ def test_masks_between_layers_are_one_for_each_stream() -> None:
     assert changed_B.tolist() == [False, True, False, False]
 
 
-def test_without_its_recurrent_weights_a_layer_forgets_what_it_was() -> None:
+def test_layer_without_recurrent_weights_ignores_the_past() -> None:
     masks_LGH = torch.zeros(3, 64, 16)
     model, x_TB = small_model(), some_text()
     state = model.initial_state(4)
@@ -85,7 +85,7 @@ def test_without_its_recurrent_weights_a_layer_forgets_what_it_was() -> None:
     torch.testing.assert_close(*results)
 
 
-def test_a_dropped_character_is_read_as_nothing() -> None:
+def test_dropped_character_is_a_zero_input() -> None:
     model, x_TB = small_model(), some_text()
     masks_V = torch.ones(len(VOCABULARY))
     masks_V[x_TB[0, 0]] = 0
@@ -96,7 +96,7 @@ def test_a_dropped_character_is_read_as_nothing() -> None:
     torch.testing.assert_close(masked, model(x_TB, state)[0])
 
 
-def test_a_stream_whose_state_is_dropped_starts_blank() -> None:
+def test_stream_with_dropped_state_restarts_from_the_initial_state() -> None:
     model, x_TB = small_model(), some_text()
     carried_B1 = torch.tensor([[1.0], [0.0], [1.0], [1.0]])
     masked, whole = logits_with(carried_B1=carried_B1), logits_with()
@@ -106,7 +106,7 @@ def test_a_stream_whose_state_is_dropped_starts_blank() -> None:
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_the_stated_number_of_parameters_is_that_of_the_network(cell: Cell) -> None:
+def test_config_counts_the_parameters_of_the_network(cell: Cell) -> None:
     model = small_model(cell)
     assert model.config.count_parameters(len(VOCABULARY)) == sum(
         p.numel() for p in model.parameters()
@@ -129,10 +129,10 @@ def test_the_forget_bias_is_set_on_the_forget_gates_alone() -> None:
     assert gates.sum(dim=1).tolist() == [0, 40, 0, 0]
 
 
-def test_a_model_with_more_characters_goes_on_as_the_one_it_adopts() -> None:
+def test_larger_vocabulary_keeps_the_logits_of_copied_weights() -> None:
     known = small_model()
     torch.nn.init.uniform_(known.output.bias, -2, -1)
-    wider = CharRNN(SHAPE, VOCABULARY.extended("xyz")).initialize(9).adopt(known)
+    wider = CharRNN(SHAPE, VOCABULARY.extended("xyz")).initialize(9).copy_weights_from(known)
     x_TB = some_text()
     old_TBV, _ = known(x_TB, known.initial_state(4))
     new_TBV, _ = wider(x_TB, wider.initial_state(4))
@@ -143,14 +143,14 @@ def test_a_model_with_more_characters_goes_on_as_the_one_it_adopts() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda arrays: arrays.pop("output.bias"), "output.bias missing or unknown"),
+        (lambda arrays: arrays.pop("output.bias"), "output.bias missing or unexpected"),
         (
             lambda arrays: arrays.update({"output.bias": np.zeros(3, np.float32)}),
-            r"output.bias should have the shape \(8,\), not \(3,\)",
+            r"output.bias has the shape \(3,\), but the model needs \(8,\)",
         ),
     ],
 )
-def test_weights_that_do_not_fit_are_refused(change, sentence) -> None:  # type: ignore[no-untyped-def]
+def test_mismatched_weights_are_an_error(change, sentence) -> None:  # type: ignore[no-untyped-def]
     model = small_model()
     arrays = model.arrays()
     change(arrays)

@@ -4,17 +4,17 @@ import torch
 
 from charrnn.errors import DeviceWarning
 from charrnn.numerics import devices
-from charrnn.numerics.devices import free_memory, resident
+from charrnn.numerics.devices import copy_if_small, free_memory
 
 real = torch.device
 
 
-def test_the_processor_computes_as_it_does() -> None:
-    assert devices.computes_rightly(torch.device("cpu"))
+def test_cpu_passes_the_lstm_check() -> None:
+    assert devices.computes_lstm_correctly(torch.device("cpu"))
 
 
 @pytest.mark.parametrize("wrong", ["outputs", "gradients"])
-def test_a_device_that_computes_an_lstm_wrongly_is_left_with_a_sentence(
+def test_device_with_a_wrong_lstm_is_replaced_by_the_cpu_with_a_warning(
     wrong: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain, calls = torch.lstm, []
@@ -30,25 +30,25 @@ def test_a_device_that_computes_an_lstm_wrongly_is_left_with_a_sentence(
     monkeypatch.setattr(torch, "lstm", lstm)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(torch, "device", lambda name: real("cpu"))
-    devices.computes_rightly.cache_clear()
-    with pytest.warns(DeviceWarning, match="the processor computes instead"):
+    devices.computes_lstm_correctly.cache_clear()
+    with pytest.warns(DeviceWarning, match="charrnn uses the CPU"):
         assert devices.choose_device("mps").type == "cpu"
-    devices.computes_rightly.cache_clear()
+    devices.computes_lstm_correctly.cache_clear()
 
 
-def test_gpus_that_would_be_idle_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_idle_gpus_give_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
-    (sentence,) = devices.idle_gpus(torch.device("cuda"), processes=1)
+    (sentence,) = devices.idle_gpu_advice(torch.device("cuda"), processes=1)
     assert "torchrun --nproc-per-node=4 -m charrnn train" in sentence
-    assert devices.idle_gpus(torch.device("cuda"), processes=4) == ()
-    assert devices.idle_gpus(torch.device("cpu"), processes=1) == ()
+    assert devices.idle_gpu_advice(torch.device("cuda"), processes=4) == ()
+    assert devices.idle_gpu_advice(torch.device("cpu"), processes=1) == ()
 
 
-def test_a_text_that_takes_over_a_quarter_of_the_memory_stays_where_it_is() -> None:
+def test_text_over_a_quarter_of_the_memory_is_not_copied() -> None:
     codes, place = np.arange(100, dtype=np.uint16), torch.device("cpu")
-    assert resident(codes, place, 1599) is None
-    kept = resident(codes, place, 1600)
+    assert copy_if_small(codes, place, 1599) is None
+    kept = copy_if_small(codes, place, 1600)
     assert kept is not None
     assert kept.tolist() == codes.tolist()
-    assert resident(codes.astype(np.uint8), place, 400) is not None
+    assert copy_if_small(codes.astype(np.uint8), place, 400) is not None
     assert free_memory(place) == 0

@@ -8,7 +8,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_precision_is_chosen_by_the_processor(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_precision_depends_on_the_cpu(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "has_bfloat16", lambda: there)
     assert precision.choose_precision("auto", CPU, "lstm") == ("bfloat16" if there else "float32")
     assert precision.choose_precision("auto", CPU, "gru") == "float32"
@@ -16,7 +16,7 @@ def test_precision_is_chosen_by_the_processor(there: bool, monkeypatch: pytest.M
     assert precision.choose_precision("bfloat16", CPU, "lstm") == "bfloat16"
 
 
-def test_a_precision_that_the_device_does_not_serve_is_an_error() -> None:
+def test_unsupported_precision_is_an_error() -> None:
     assert precision.choose_precision("auto", torch.device("mps"), "lstm") == "float32"
     with pytest.raises(DeviceError, match="use --precision float32"):
         precision.choose_precision("bfloat16", torch.device("mps"), "lstm")

@@ -10,7 +10,7 @@ from charrnn.numerics.randomness import (
 )
 
 
-def test_the_number_of_a_sample_does_not_depend_on_how_many_are_drawn() -> None:
+def test_uniforms_of_a_sample_do_not_depend_on_the_number_of_samples() -> None:
     many = SampleUniforms(seed=5, num_samples=50).at(9)
     for number in range(1, 50):
         assert np.array_equal(SampleUniforms(5, number).at(9), many[:number])
@@ -27,7 +27,7 @@ def test_a_block_of_numbers_is_the_highest_53_bits_of_philox() -> None:
         assert np.array_equal(uniforms_B, SampleUniforms(5, 7).at(position))
 
 
-def test_numbers_differ_between_seeds_positions_and_samples() -> None:
+def test_uniforms_differ_between_seeds_positions_and_samples() -> None:
     numbers = np.stack(
         [SampleUniforms(seed, 12).at(position) for seed in range(20) for position in range(20)]
     )
@@ -37,7 +37,7 @@ def test_numbers_differ_between_seeds_positions_and_samples() -> None:
     assert numbers.mean() == pytest.approx(0.5, abs=0.03)
 
 
-def test_the_numbers_are_those_of_earlier_versions() -> None:
+def test_random_numbers_equal_those_of_earlier_versions() -> None:
     """A failure means that every seed now writes another text: note it in the CHANGELOG."""
     assert SampleUniforms(1, 2).at(0).tolist() == pytest.approx(GOLDEN_UNIFORMS, abs=1e-15)
     assert [epoch_offset(1, epoch, 999) for epoch in range(3)] == GOLDEN_OFFSETS
@@ -49,7 +49,7 @@ GOLDEN_OFFSETS = [420, 523, 688]
 GOLDEN_PREVIEW = 3327318938
 
 
-def test_bytes_of_masks_are_even_and_follow_purpose_seed_and_step() -> None:
+def test_mask_bytes_are_uniform_and_depend_on_purpose_seed_and_step() -> None:
     kind = Purpose.DROPOUT
     drawn = mask_bytes(1, kind, 10, (3, 64, 67))
     assert drawn.dtype == np.uint8

@@ -1,4 +1,4 @@
-"""Layers to compare engines with."""
+"""Layers to compare engines on."""
 
 from typing import Any, get_args
 
@@ -16,7 +16,7 @@ Layer = tuple[Tensor, LayerState, LayerWeights]
 def layer(
     length: int = 5, batch: int = 3, units: int = 6, width: int = 7, *, codes: bool = False
 ) -> Layer:
-    """Return inputs, state and weights in float64, all of them to be differentiated."""
+    """Return inputs, state and weights in float64; all of them require gradients."""
     draws = torch.Generator().manual_seed(length * 1000 + batch * 100 + units * 10 + width)
 
     def random(*shape: int) -> Tensor:
@@ -33,61 +33,65 @@ def layer(
     return inputs, (random(batch, units), random(batch, units)), weights
 
 
-def single(made: Layer) -> Layer:
-    """Return the same layer in float32, with leaves of its own."""
+def as_float32(case: Layer) -> Layer:
+    """Return a copy of the layer in float32."""
 
     def leaf(tensor: Tensor) -> Tensor:
         if not tensor.is_floating_point():
             return tensor
         return tensor.detach().float().requires_grad_()
 
-    inputs, state, weights = made
+    inputs, state, weights = case
     return leaf(inputs), tuple(map(leaf, state)), LayerWeights(*map(leaf, weights))
 
 
-def leaves(made: Layer) -> list[Tensor]:
-    inputs, state, weights = made
+def leaf_tensors(case: Layer) -> list[Tensor]:
+    inputs, state, weights = case
     return [*([inputs] if inputs.is_floating_point() else []), *state, *weights]
 
 
-def outcome(engine: Any, made: Layer, shares: tuple[float, float, float]) -> list[Tensor]:
-    """Return outputs, last state and all gradients of a sum that weighs the three by `shares`."""
-    inputs, state, weights = made
+def run_with_gradients(
+    engine: Any, case: Layer, loss_weights: tuple[float, float, float]
+) -> list[Tensor]:
+    """Return outputs, last state and all gradients of a weighted sum of them."""
+    inputs, state, weights = case
     outputs, last = engine(inputs, state, weights)
     results = [outputs, *last]
     loss = sum(
         share * (each.double() * torch.arange(each.numel()).view(each.shape).sin()).sum()
-        for share, each in zip(shares, results, strict=True)
+        for share, each in zip(loss_weights, results, strict=True)
         if share
     )
-    return [*(each.detach() for each in results), *torch.autograd.grad(loss, leaves(made))]
+    return [*(each.detach() for each in results), *torch.autograd.grad(loss, leaf_tensors(case))]
 
 
-def plain(inputs: Tensor, state: LayerState, weights: LayerWeights) -> tuple[Tensor, LayerState]:
+def run_reference(
+    inputs: Tensor, state: LayerState, weights: LayerWeights
+) -> tuple[Tensor, LayerState]:
     return reference.run_layer("lstm", inputs, state, weights)
 
 
-def in_bfloat16(inputs: Tensor, state: LayerState, weights: LayerWeights) -> Any:
+def run_bfloat16(inputs: Tensor, state: LayerState, weights: LayerWeights) -> Any:
     with torch.autocast("cpu", torch.bfloat16):
         return lstm.run_layer(inputs, state, weights)
 
 
-def in_torchs_bfloat16(inputs: Tensor, state: LayerState, weights: LayerWeights) -> Any:
+def run_reference_bfloat16(inputs: Tensor, state: LayerState, weights: LayerWeights) -> Any:
     with torch.autocast("cpu", torch.bfloat16):
-        return plain(inputs, state, weights)
+        return run_reference(inputs, state, weights)
 
 
-def distances(ours: list[Tensor], exact: list[Tensor]) -> list[float]:
-    """The norms of the differences, as shares of the norms of all there is."""
+def relative_errors(ours: list[Tensor], exact: list[Tensor]) -> list[float]:
+    """Return the norms of the differences, relative to the norms of the exact values."""
     return [
-        (mine.double() - theirs).norm().item() / max(1.0, theirs.norm().item())
-        for mine, theirs in zip(ours, exact, strict=True)
+        (actual.double() - expected).norm().item() / max(1.0, expected.norm().item())
+        for actual, expected in zip(ours, exact, strict=True)
     ]
 
 
-def assert_near(ours: list[Tensor], exact: list[Tensor], tolerance: float) -> None:
-    """Compare the norm of the difference with the norm of all there is."""
-    assert max(distances(ours, exact)) < tolerance
+def assert_close_norm(ours: list[Tensor], exact: list[Tensor], tolerance: float) -> None:
+    """Check the norms of the differences, relative to the norms of the exact values."""
+    assert max(relative_errors(ours, exact)) < tolerance
 
 
 CELLS = get_args(Cell)

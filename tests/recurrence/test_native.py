@@ -17,7 +17,7 @@ from tests.recurrence.layers import CELLS, flat, random_state, random_weights
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("characters", [7, 60])  # fewer and more than there are gate rows
-def test_native_equals_the_plain_loop_on_characters(cell: Cell, characters: int) -> None:
+def test_native_equals_reference_on_characters(cell: Cell, characters: int) -> None:
     weights = random_weights(cell, characters, 10, torch.float64)
     state = random_state(cell, 3, 10, torch.float64)
     x_TB = torch.randint(0, characters, (6, 3), generator=torch.Generator().manual_seed(5))
@@ -31,7 +31,7 @@ def test_native_equals_the_plain_loop_on_characters(cell: Cell, characters: int)
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_native_equals_the_plain_loop_on_vectors(cell: Cell) -> None:
+def test_native_equals_reference_on_vectors(cell: Cell) -> None:
     weights = random_weights(cell, 5, 10, torch.float64)
     state = random_state(cell, 3, 10, torch.float64)
     inputs_TBI = torch.randn(6, 3, 5, dtype=torch.float64)
@@ -55,7 +55,7 @@ def test_gradients_agree_with_finite_differences(cell: Cell, engine: str) -> Non
     assert torch.autograd.gradcheck(result, (inputs_TBI, *state, *weights))
 
 
-PROCESSOR = torch.device("cpu")
+CPU = torch.device("cpu")
 COMPACTION = (
     "RNN module weights are not part of single contiguous chunk of memory. This means they need to "
     "be compacted at every call, possibly greatly increasing memory usage."
@@ -185,7 +185,9 @@ class CudnnRnn(torch.autograd.Function):
         return None, None, *ctx.saved_tensors
 
 
-def test_a_device_is_tried_once(untried: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bfloat16_is_checked_once_per_device(
+    untried: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     tried = []
 
     def lstm(inputs: Tensor, state: list[Tensor], weights: list[Tensor], *_: Any) -> Any:
@@ -194,27 +196,27 @@ def test_a_device_is_tried_once(untried: None, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(torch, "lstm", lstm)
     with torch.inference_mode():
-        assert all(native.computes_in_bfloat16(PROCESSOR) for _ in range(2))
+        assert all(native.computes_in_bfloat16(CPU) for _ in range(2))
     assert tried == [{torch.bfloat16}]
 
 
-def test_kernels_of_torch_itself_are_not_those_of_cudnn(untried: None) -> None:
-    with pytest.warns(DeviceWarning, match=r"in bfloat16 on this GPU \(torch .* does not use it"):
-        assert not native.computes_in_bfloat16(PROCESSOR)
-    assert not native.computes_in_bfloat16(PROCESSOR)  # which does not warn again
+def test_torch_kernels_do_not_count_as_cudnn(untried: None) -> None:
+    with pytest.warns(DeviceWarning, match=r"in bfloat16 on this GPU \(torch .* does not use"):
+        assert not native.computes_in_bfloat16(CPU)
+    assert not native.computes_in_bfloat16(CPU)  # which does not warn again
 
 
-def test_a_refusal_is_reported_once(untried: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_bfloat16_warns_once(untried: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(*_: Any) -> Any:
         raise RuntimeError("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED\nwhere it was raised")
 
     monkeypatch.setattr(torch, "lstm", refused)
-    with pytest.warns(DeviceWarning, match=r"\(cuDNN error: CUDNN_STATUS_NOT_SUPPORTED\), so"):
-        assert not native.computes_in_bfloat16(PROCESSOR)
-    assert not native.computes_in_bfloat16(PROCESSOR)
+    with pytest.warns(DeviceWarning, match=r"\(cuDNN error: CUDNN_STATUS_NOT_SUPPORTED\): they"):
+        assert not native.computes_in_bfloat16(CPU)
+    assert not native.computes_in_bfloat16(CPU)
 
 
-def test_too_little_memory_for_the_trial_is_an_error(
+def test_out_of_memory_in_the_check_is_an_error(
     untried: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any) -> Any:
@@ -222,7 +224,7 @@ def test_too_little_memory_for_the_trial_is_an_error(
 
     monkeypatch.setattr(torch, "lstm", full)
     with pytest.raises(torch.OutOfMemoryError):
-        native.computes_in_bfloat16(PROCESSOR)
+        native.computes_in_bfloat16(CPU)
 
 
 @pytest.mark.gpu

@@ -16,7 +16,7 @@ from charrnn.errors import DeviceWarning  # noqa: E402
 from charrnn.model.loading import load  # noqa: E402
 from charrnn.model.network import CharRNN  # noqa: E402
 from charrnn.recurrence.cuda import check, launch  # noqa: E402
-from charrnn.sampling.engines.selection import writer_for  # noqa: E402
+from charrnn.sampling.engines.selection import engine_for  # noqa: E402
 from charrnn.sampling.loop import generate  # noqa: E402
 from charrnn.training.loop import train  # noqa: E402
 from tests.recurrence.cuda.stand_in import use_processor_as_gpu  # noqa: E402
@@ -38,4 +38,4 @@ with warnings.catch_warnings(record=True) as caught:
     list(train(text, sizes, ModelConfig(num_layers=1, hidden_size=16), out_dir=sys.argv[1]))
 (warning,) = (message for message in caught if message.category is DeviceWarning)
 assert "numba cannot be imported" in str(warning.message)
-assert len(generate(writer_for(load(sys.argv[1])), length=20, seed=1)[0]) == 20
+assert len(generate(engine_for(load(sys.argv[1])), length=20, seed=1)[0]) == 20

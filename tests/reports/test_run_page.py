@@ -15,7 +15,7 @@ def test_a_whole_run_is_on_one_page(
         assert heading in text
     assert "step 30," in text  # a preview
     assert "temperature 0.5" in text
-    assert "is too short to tell what cells follow" in text
+    assert "is too short to find units" in text
     assert page.evaluate("Array.from(document.images).every((each) => each.naturalWidth > 100)")
 
 

@@ -28,8 +28,8 @@ from charrnn.data.corpus import Corpus
 from charrnn.model.loading import load
 from charrnn.runs.metrics import TIMING_KEYS, read_rows
 from charrnn.runs.run import Run
-from charrnn.sampling.engines.selection import writer_for, writer_of
-from charrnn.sampling.loop import judged
+from charrnn.sampling.engines.selection import engine_for, engine_for_checkpoint
+from charrnn.sampling.loop import generate_scored
 from charrnn.training.events import Step
 from charrnn.training.loop import resume, train
 from tests.conftest import TINY_MODEL, VERSE
@@ -84,11 +84,11 @@ def compute_results(folder: Path) -> dict[str, Any]:
         newest = Run.open(copy).select("last")
         model = load(str(copy), "last", device="cpu")
         samples = {
-            "float32": judged(writer_for(model), PROMPT, SAMPLE),
-            "float32, several": judged(
-                writer_for(model), PROMPT, dataclasses.replace(SAMPLE, num_samples=3)
+            "float32": generate_scored(engine_for(model), PROMPT, SAMPLE),
+            "float32, several": generate_scored(
+                engine_for(model), PROMPT, dataclasses.replace(SAMPLE, num_samples=3)
             ),
-            "int8": judged(writer_of(newest, device="cpu"), PROMPT, SAMPLE),
+            "int8": generate_scored(engine_for_checkpoint(newest, device="cpu"), PROMPT, SAMPLE),
         }
         results = {
             "step": newest.step,

@@ -12,7 +12,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, CorpusError
 from charrnn.runs.find import bundled_path, find_run
-from charrnn.sampling.engines.selection import writer_of
+from charrnn.sampling.engines.selection import engine_for_checkpoint
 from charrnn.sampling.loop import generate
 from charrnn.training.loop import resume, train
 from tests.conftest import last_event
@@ -59,13 +59,13 @@ def test_its_text_is_searched_by_name_in_the_catalogue() -> None:
 
 def test_it_generates_text_and_predicts_shakespeare_well() -> None:
     checkpoint = find_run("bard").select()
-    writer = writer_of(checkpoint, device="cpu")
-    (text,) = generate(writer, "KING RICHARD", length=200, seed=1)
+    engine = engine_for_checkpoint(checkpoint, device="cpu")
+    (text,) = generate(engine, "KING RICHARD", length=200, seed=1)
     assert len(text) == 200
     codes = Vocabulary(checkpoint.run.config.vocabulary).encode(TEXT)
-    nats, (logits_1V, state) = [], writer.read(codes[:1])
+    nats, (logits_1V, state) = [], engine.read(codes[:1])
     for code in codes[1:].astype(np.int64):
         shifted = logits_1V[0] - logits_1V.max()
         nats.append(float(np.log(np.exp(shifted).sum()) - shifted[code]))
-        logits_1V, state = writer.step(state, code[None])
+        logits_1V, state = engine.step(state, code[None])
     assert np.mean(nats) / math.log(2) < 2.5

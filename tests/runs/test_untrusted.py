@@ -25,7 +25,7 @@ from charrnn.runs import manifest
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.runs.verification import verify_run
-from charrnn.sampling.engines.selection import writer_of
+from charrnn.sampling.engines.selection import engine_for_checkpoint
 from charrnn.training.loop import train
 from charrnn.training.trainer import Trainer
 from tests.conftest import TINY_TRAINING, VERSE, last_event
@@ -144,8 +144,8 @@ class Mutator:
                 print_runs([describe(run)])
                 print_run(run)
             progress = Progress.from_checkpoint(checkpoint)
-            writer = writer_of(checkpoint)
-            writer.read(writer.vocabulary.encode(writer.line_start))
+            engine = engine_for_checkpoint(checkpoint)
+            engine.read(engine.vocabulary.encode(engine.line_start))
             model = load_checkpoint(checkpoint, "cpu")
             if not checkpoint.weights_only:
                 network = CharRNN(run.config.model, model.vocabulary, model.line_start)

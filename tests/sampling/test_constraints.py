@@ -12,26 +12,31 @@ from charrnn.config.sampling import SampleConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import UNKNOWN, Codes, Vocabulary
 from charrnn.errors import ConfigError
-from charrnn.sampling.constraints import Place, allowed_at, first_place, rules_of
-from charrnn.sampling.engines.interface import Writer
+from charrnn.sampling.constraints import (
+    TextPosition,
+    allowed_characters,
+    make_rules,
+    position_after_prompt,
+)
+from charrnn.sampling.engines.interface import SamplingEngine
 from charrnn.sampling.loop import generate
 
 VOCABULARY = Vocabulary("\n ABCDEabcde")
 SEEN: Counter[str] = Counter()
 
 
-class Noise(Writer):
-    """A writer with strong and ever-changing opinions."""
+class RandomEngine(SamplingEngine):
+    """An engine with random logits."""
 
     def __init__(self, seed: int) -> None:
         self.vocabulary = VOCABULARY
         self.line_start = "A"
-        self._draws = np.random.default_rng(seed)
+        self._generator = np.random.default_rng(seed)
 
     def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], Any]:
         return self._logits(1), None
 
-    def pick(self, state: Any, samples_B: NDArray[np.int64]) -> Any:
+    def select_samples(self, state: Any, samples_B: NDArray[np.int64]) -> Any:
         return state
 
     def step(self, state: Any, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
@@ -39,7 +44,7 @@ class Noise(Writer):
 
     def _logits(self, samples: int) -> NDArray[np.float32]:
         shape = (samples, len(VOCABULARY))
-        return self._draws.normal(scale=30, size=shape).astype(np.float32)
+        return self._generator.normal(scale=30, size=shape).astype(np.float32)
 
 
 letters = st.text(st.sampled_from("abcdeABCDE"), min_size=1, max_size=4)
@@ -55,35 +60,43 @@ letters = st.text(st.sampled_from("abcdeABCDE"), min_size=1, max_size=4)
     st.none() | letters,
     st.sampled_from([0.0, 0.7, 2.0]),
 )
-def test_rules_hold_in_every_sample(
+def test_every_sample_obeys_the_rules(
     seed: int,
     prompt: str,
     banned: str | None,
-    alone: str | None,
-    most: int | None,
+    only: str | None,
+    max_length: int | None,
     word: str | None,
     temperature: float,
 ) -> None:
     config = SampleConfig(
-        ban=banned, only=alone, line_length=most, acrostic=word, temperature=temperature
+        ban=banned, only=only, line_length=max_length, acrostic=word, temperature=temperature
     )
     try:
-        rules_of(config, VOCABULARY)
+        make_rules(config, VOCABULARY)
     except ConfigError:
         SEEN["refused"] += 1
         return
-    texts = generate(Noise(seed), prompt, config, length=40, num_samples=100, seed=seed)
+    texts = generate(RandomEngine(seed), prompt, config, length=40, num_samples=100, seed=seed)
     for text in texts:
         SEEN["texts"] += 1
-        if banned or alone or most or word:
+        if banned or only or max_length or word:
             assert not set(text) & set(banned or "")
-            assert not alone or set(text) <= set(alone)
-        begun = len(prompt) - (prompt.rfind("\n") + 1)
-        first, *others = (" " * begun + text).split("\n")
-        if most:
-            assert max(map(len, [first[begun:] if begun > most else first, *others])) <= most
+            assert not only or set(text) <= set(only)
+        prompt_column = len(prompt) - (prompt.rfind("\n") + 1)
+        first, *others = (" " * prompt_column + text).split("\n")
+        if max_length:
+            assert (
+                max(
+                    map(
+                        len,
+                        [first[prompt_column:] if prompt_column > max_length else first, *others],
+                    )
+                )
+                <= max_length
+            )
         if word:
-            lines = ([] if begun else [first]) + others
+            lines = ([] if prompt_column else [first]) + others
             for line, letter in zip(lines, word, strict=False):
                 assert not line or line[0].lower() == letter.lower()
             assert all(lines[: len(word)][:-1])
@@ -91,7 +104,7 @@ def test_rules_hold_in_every_sample(
             assert lines[len(word) :] in ([], [""])
 
 
-def test_that_was_thousands_of_samples() -> None:
+def test_rules_were_tested_on_thousands_of_samples() -> None:
     assert SEEN["texts"] >= 10_000 or not SEEN  # none when this test runs alone
     assert SEEN["refused"] or not SEEN
 
@@ -104,102 +117,106 @@ def test_that_was_thousands_of_samples() -> None:
     st.integers(2, 6),
     st.sampled_from([None, "de"]),
 )
-def test_no_longer_passage_is_copied(
-    seed: int, prompt: str, body: str, most: int, banned: str | None
+def test_no_copied_passage_is_longer_than_max_copy(
+    seed: int, prompt: str, body: str, max_length: int, banned: str | None
 ) -> None:
     corpus = Corpus.from_text(body)
-    config = SampleConfig(max_copy=most, ban=banned, length=40, seed=seed, num_samples=10)
+    config = SampleConfig(max_copy=max_length, ban=banned, length=40, seed=seed, num_samples=10)
     try:
-        texts = generate(Noise(seed), prompt, config, corpus)
+        texts = generate(RandomEngine(seed), prompt, config, corpus)
     except ConfigError:
         return
     for text in texts:
         whole = prompt + text
-        for end in range(max(len(prompt), most) + 1, len(whole) + 1):
-            assert whole[end - most - 1 : end] not in body
-    copying = generate(Noise(seed), prompt, config, corpus, max_copy=None)
+        for end in range(max(len(prompt), max_length) + 1, len(whole) + 1):
+            assert whole[end - max_length - 1 : end] not in body
+    copying = generate(RandomEngine(seed), prompt, config, corpus, max_copy=None)
     SEEN["copied"] += any(copying[i] != texts[i] for i in range(10))
 
 
-def test_that_it_was_forbidden_to_copy() -> None:
+def test_max_copy_changed_at_least_one_text() -> None:
     assert SEEN["copied"] or not SEEN
 
 
-def test_a_text_that_cannot_go_on_without_copying_is_an_error() -> None:
+def test_error_if_every_allowed_character_would_copy() -> None:
     corpus = Corpus.from_text("aaabaa")
     with pytest.raises(ConfigError, match=r"written after 'a+': .* raise --max-copy"):
-        generate(Noise(1), "a", corpus=corpus, max_copy=1, only="ab", length=50)
-    with pytest.raises(ConfigError, match="max_copy needs the text"):
-        generate(Noise(1), max_copy=3)
+        generate(RandomEngine(1), "a", corpus=corpus, max_copy=1, only="ab", length=50)
+    with pytest.raises(ConfigError, match="max_copy needs a text"):
+        generate(RandomEngine(1), max_copy=3)
 
 
-def test_rules_do_not_hold_for_a_text_that_has_ended() -> None:
+def test_rules_are_not_applied_to_texts_that_have_ended() -> None:
     corpus = Corpus.from_text("aab")  # behind an "a" nothing is left to write
     config = SampleConfig(max_copy=1, only="ab", stop="a", num_samples=40, temperature=90, seed=1)
-    texts = generate(Noise(3), "b", config, corpus)
+    texts = generate(RandomEngine(3), "b", config, corpus)
     assert len({len(text) for text in texts}) > 3
 
 
-def test_an_acrostic_ends_with_its_last_line() -> None:
-    (text,) = generate(Noise(1), acrostic="bead", length=1000, seed=1)
+def test_text_ends_with_the_last_line_of_an_acrostic() -> None:
+    (text,) = generate(RandomEngine(1), acrostic="bead", length=1000, seed=1)
     lines = text.split("\n")
     assert [line[0].lower() for line in lines[:-1]] == list("bead")
     assert lines[-1] == ""
 
 
-def test_an_acrostic_begins_below_the_line_of_the_prompt() -> None:
-    assert first_place("one\ntwo") == Place(-1, 3, "one\ntwo")
-    assert first_place("one\n") == Place(0, 0, "one\n")
-    assert first_place("") == Place(0, 0)
-    assert Place(-1, 3).after("x").after("\n") == Place(0, 0, "x\n")
+def test_acrostic_starts_on_the_line_after_the_prompt() -> None:
+    assert position_after_prompt("one\ntwo") == TextPosition(-1, 3, "one\ntwo")
+    assert position_after_prompt("one\n") == TextPosition(0, 0, "one\n")
+    assert position_after_prompt("") == TextPosition(0, 0)
+    assert TextPosition(-1, 3).advance("x").advance("\n") == TextPosition(0, 0, "x\n")
 
 
-def test_rules_allow_what_each_of_them_allows() -> None:
-    rules = rules_of(SampleConfig(ban="ab", acrostic="ca"), VOCABULARY)
-    allowed_BV = allowed_at(rules, [Place(0, 0), Place(0, 1), Place(1, 0)])
-    found = [
+def test_a_character_is_allowed_if_all_rules_allow_it() -> None:
+    rules = make_rules(SampleConfig(ban="ab", acrostic="ca"), VOCABULARY)
+    allowed_BV = allowed_characters(
+        rules, [TextPosition(0, 0), TextPosition(0, 1), TextPosition(1, 0)]
+    )
+    allowed = [
         "".join(c for c, there in zip(VOCABULARY.characters, row, strict=True) if there)
         for row in allowed_BV
     ]
-    assert found == ["Cc", "\n ABCDEcde", "A"]
+    assert allowed == ["Cc", "\n ABCDEcde", "A"]
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"ban": "\n " + string.ascii_letters}, "written anywhere: --ban"),
-        ({"only": "xyz"}, "written anywhere: --only 'xyz' leaves none"),
-        ({"only": "abc", "line_length": 5}, "only a line break would do: --only 'abc' with"),
-        ({"acrostic": "ax"}, "where a line has to begin with 'x': --acrostic 'ax'"),
+        ({"only": "xyz"}, "written anywhere: --only 'xyz' allows none"),
+        ({"only": "abc", "line_length": 5}, "where a line break must follow: --only 'abc' with"),
+        ({"acrostic": "ax"}, "a line that must begin with 'x': --acrostic 'ax'"),
         ({"ban": "Bb", "acrostic": "ab"}, "begin with 'b': --ban 'Bb' with --acrostic 'ab'"),
         ({"only": "a", "acrostic": "aa"}, None),
     ],
 )
-def test_what_the_vocabulary_cannot_satisfy_is_an_error(
+def test_error_if_the_vocabulary_cannot_satisfy_the_rules(
     settings: dict[str, Any], message: str | None
 ) -> None:
     if message is None:
-        assert rules_of(SampleConfig(**settings), VOCABULARY)
+        assert make_rules(SampleConfig(**settings), VOCABULARY)
         return
     with pytest.raises(ConfigError) as caught:
-        generate(Noise(1), length=5, **settings)
+        generate(RandomEngine(1), length=5, **settings)
     assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("settings", [{"acrostic": "a b"}, {"only": ""}, {"line_length": 0}])
-def test_senseless_rules_are_refused(settings: dict[str, Any]) -> None:
+def test_invalid_rule_settings_are_errors(settings: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
         SampleConfig(**settings)
 
 
-def test_the_unknown_symbol_is_written_only_when_asked_for() -> None:
+def test_unknown_symbol_is_sampled_only_if_only_contains_it() -> None:
     vocabulary = Vocabulary(["a", "b", UNKNOWN])
 
     def allowed(config: SampleConfig) -> list[bool]:
-        rules = rules_of(config, vocabulary)
-        both: list[bool] = np.all([rule(first_place("")) for rule in rules], axis=0).tolist()
+        rules = make_rules(config, vocabulary)
+        both: list[bool] = np.all(
+            [rule(position_after_prompt("")) for rule in rules], axis=0
+        ).tolist()
         return both
 
     assert allowed(SampleConfig()) == [True, True, False]
     assert allowed(SampleConfig(only="a" + UNKNOWN)) == [True, False, True]
-    assert rules_of(SampleConfig(), Vocabulary("ab")) == ()
+    assert make_rules(SampleConfig(), Vocabulary("ab")) == ()

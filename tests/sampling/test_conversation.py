@@ -6,85 +6,89 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import ConfigError, VocabularyError
 from charrnn.model.network import CharRNN
 from charrnn.sampling.conversation import Conversation
-from charrnn.sampling.engines.interface import Writer
-from charrnn.sampling.engines.selection import writer_for
+from charrnn.sampling.engines.interface import SamplingEngine
+from charrnn.sampling.engines.selection import engine_for
 from charrnn.sampling.loop import generate
 
 CONFIG = SampleConfig(length=20, seed=5, temperature=1.2)
 
 
 @pytest.fixture
-def writer() -> Writer:
+def engine() -> SamplingEngine:
     shape = ModelConfig(num_layers=2, hidden_size=12)
-    return writer_for(CharRNN(shape, Vocabulary("\n abcd"), "c").initialize(1))
+    return engine_for(CharRNN(shape, Vocabulary("\n abcd"), "c").initialize(1))
 
 
-def test_an_answer_is_what_sample_writes(writer: Writer) -> None:
-    conversation = Conversation(writer, CONFIG)
-    answer = "".join(conversation.say("ab"))
-    assert [answer] == generate(writer, "ab", CONFIG)
+def test_answer_equals_generate_with_the_same_seed(engine: SamplingEngine) -> None:
+    conversation = Conversation(engine, CONFIG)
+    answer = "".join(conversation.add_line("ab"))
+    assert [answer] == generate(engine, "ab", CONFIG)
     assert conversation.text == "ab" + answer
-    untold = Conversation(writer, CONFIG)
-    assert ["".join(untold.more())] == generate(writer, "", CONFIG)
+    untold = Conversation(engine, CONFIG)
+    assert ["".join(untold.continue_text())] == generate(engine, "", CONFIG)
 
 
-def test_it_goes_on_from_the_whole_text(writer: Writer) -> None:
-    conversation = Conversation(writer, CONFIG)
-    list(conversation.say("ab"))
-    for ask in (conversation.more, lambda: conversation.say("ba"), conversation.more):
+def test_answers_continue_the_whole_text(engine: SamplingEngine) -> None:
+    conversation = Conversation(engine, CONFIG)
+    list(conversation.add_line("ab"))
+    for ask in (
+        conversation.continue_text,
+        lambda: conversation.add_line("ba"),
+        conversation.continue_text,
+    ):
         pieces = ask()
         text, seed = conversation.text, 5 + conversation._answers
-        expected = generate(writer, text, CONFIG, seed=seed, temperature=0)
+        expected = generate(engine, text, CONFIG, seed=seed, temperature=0)
         conversation.config = SampleConfig(length=20, seed=5, temperature=0)
         assert ["".join(pieces)] == expected
-    begun = Conversation(writer, CONFIG)
-    first = "".join(begun.more())
-    assert ["".join(begun.more())] == generate(writer, "\n" + first, CONFIG, seed=6)
+    begun = Conversation(engine, CONFIG)
+    first = "".join(begun.continue_text())
+    assert ["".join(begun.continue_text())] == generate(engine, "\n" + first, CONFIG, seed=6)
 
 
-def test_a_line_stands_below_the_text(writer: Writer) -> None:
-    conversation = Conversation(writer, SampleConfig(length=3, seed=5, only="a"))
-    list(conversation.say("b"))
-    list(conversation.say("c"))
+def test_line_of_the_user_starts_on_a_new_line(engine: SamplingEngine) -> None:
+    conversation = Conversation(engine, SampleConfig(length=3, seed=5, only="a"))
+    list(conversation.add_line("b"))
+    list(conversation.add_line("c"))
     assert conversation.text == "baaa\ncaaa"
 
 
-def test_an_answer_taken_back_leaves_no_trace(writer: Writer) -> None:
-    conversation = Conversation(writer, CONFIG)
-    first = "".join(conversation.say("ab"))
-    second = "".join(conversation.again())
+def test_retry_removes_the_last_answer(engine: SamplingEngine) -> None:
+    conversation = Conversation(engine, CONFIG)
+    first = "".join(conversation.add_line("ab"))
+    second = "".join(conversation.retry())
     assert first != second
     assert conversation.text == "ab" + second
-    assert [second] == generate(writer, "ab", CONFIG, seed=6)
+    assert [second] == generate(engine, "ab", CONFIG, seed=6)
     conversation.set(seed=5)
-    assert "".join(conversation.again()) == first
+    assert "".join(conversation.retry()) == first
 
 
-def test_an_answer_that_is_stopped_counts_as_far_as_it_was_seen(writer: Writer) -> None:
-    conversation = Conversation(writer, CONFIG)
-    pieces = conversation.say("ab")
+def test_stopped_answer_keeps_the_displayed_text(engine: SamplingEngine) -> None:
+    conversation = Conversation(engine, CONFIG)
+    pieces = conversation.add_line("ab")
     seen = next(pieces) + next(pieces)
     pieces.close()
     assert conversation.text == "ab" + seen
-    assert ["".join(conversation.more())] == generate(writer, "ab" + seen, CONFIG, seed=6)
+    assert ["".join(conversation.continue_text())] == generate(engine, "ab" + seen, CONFIG, seed=6)
 
 
-def test_what_is_wrong_changes_nothing(writer: Writer) -> None:
-    conversation = Conversation(writer, CONFIG)
-    list(conversation.say("ab"))
+def test_invalid_input_changes_nothing(engine: SamplingEngine) -> None:
+    conversation = Conversation(engine, CONFIG)
+    list(conversation.add_line("ab"))
     text, config = conversation.text, conversation.config
     with pytest.raises(VocabularyError):
-        conversation.say("x")
+        conversation.add_line("x")
     with pytest.raises(ConfigError):
         conversation.set(temperature=-1)
     assert (conversation.text, conversation.config) == (text, config)
-    conversation.begin_anew()
+    conversation.clear()
     assert conversation.text == ""
     conversation.set(seed=5)
-    assert ["".join(conversation.say("ab"))] == generate(writer, "ab", CONFIG)
+    assert ["".join(conversation.add_line("ab"))] == generate(engine, "ab", CONFIG)
 
 
-def test_a_seed_is_chosen_where_none_is_given(writer: Writer) -> None:
-    chosen = {Conversation(writer, SampleConfig()).config.seed for _ in range(4)}
+def test_conversation_chooses_a_seed_if_none_is_set(engine: SamplingEngine) -> None:
+    chosen = {Conversation(engine, SampleConfig()).config.seed for _ in range(4)}
     assert len(chosen) > 1
     assert None not in chosen

@@ -28,11 +28,11 @@ def test_temperature_scales_the_logits() -> None:
     np.testing.assert_allclose(apply_temperature(np.array([[1e4, -1e4]]), 0.01), [[1, 0]])
 
 
-def test_temperature_zero_takes_the_first_of_the_likeliest() -> None:
+def test_temperature_zero_takes_the_first_most_likely_character() -> None:
     assert apply_temperature(np.array([[0.0, 3.0, 3.0]]), 0).tolist() == [[0, 1, 0]]
 
 
-def test_top_k_keeps_the_k_likeliest() -> None:
+def test_top_k_keeps_the_k_most_likely() -> None:
     np.testing.assert_allclose(apply_top_k(P, 2), [[0, 4 / 7, 0, 3 / 7]])
     np.testing.assert_allclose(apply_top_k(P, 9), P)
     np.testing.assert_allclose(apply_top_k(np.full((1, 4), 0.25), 2), [[0.5, 0.5, 0, 0]])
@@ -45,7 +45,7 @@ def test_top_p_keeps_the_fewest_that_reach_p() -> None:
     np.testing.assert_allclose(apply_top_p(P, 1.0), P)
 
 
-def test_min_p_is_relative_to_the_likeliest() -> None:
+def test_min_p_is_relative_to_the_highest_probability() -> None:
     np.testing.assert_allclose(apply_min_p(P, 0.5), [[0, 4 / 9, 2 / 9, 3 / 9]])
     np.testing.assert_allclose(apply_min_p(P, 0.0), P)
 
@@ -56,7 +56,7 @@ def test_filters_apply_in_the_documented_order() -> None:
     np.testing.assert_allclose(distribution(np.log(P), filters), [[0, 1, 0, 0]])
 
 
-def test_each_row_is_filtered_on_its_own() -> None:
+def test_rows_are_filtered_independently() -> None:
     rows_BV = np.concatenate([P, P[:, ::-1]])
     np.testing.assert_allclose(apply_top_p(rows_BV, 0.01), [[0, 1, 0, 0], [0, 0, 1, 0]])
 
@@ -73,7 +73,9 @@ def test_a_sample_inverts_the_cumulative_distribution(uniform: float, code: int)
     st.lists(st.floats(0, 1), min_size=1, max_size=20).filter(lambda p: sum(p) > 1e-3),
     st.floats(0, 1, exclude_max=True),
 )
-def test_nothing_impossible_is_sampled(weights: list[float], uniform: float) -> None:
+def test_characters_with_probability_zero_are_never_sampled(
+    weights: list[float], uniform: float
+) -> None:
     p_BV = np.array([weights]) / sum(weights)
     assert p_BV[0, sample_codes(p_BV, np.array([uniform]))[0]] > 0
 
@@ -86,7 +88,7 @@ def test_nothing_impossible_is_sampled(weights: list[float], uniform: float) -> 
     min_p=st.none() | st.floats(0, 1),
     ties=st.booleans(),
 )
-def test_filters_do_the_same_to_tensors_and_arrays(
+def test_filters_agree_on_tensors_and_arrays(
     seed: int,
     temperature: float,
     top_k: int | None,
@@ -108,8 +110,8 @@ def test_filters_do_the_same_to_tensors_and_arrays(
     assert codes_B.tolist() == sample_codes(p_BV, uniforms_B).tolist()
 
 
-def test_filters_are_the_fields_of_a_config_that_have_their_names() -> None:
+def test_filter_fields_are_fields_of_sample_config() -> None:
     config = SampleConfig(temperature=(0.7,), top_k=3, top_p=0.8, min_p=0.1)
-    assert Filters.of(config) == Filters(temperature=0.7, top_k=3, top_p=0.8, min_p=0.1)
+    assert Filters.from_config(config) == Filters(temperature=0.7, top_k=3, top_p=0.8, min_p=0.1)
     shared = {each.name for each in dataclasses.fields(Filters)}
     assert shared <= {each.name for each in dataclasses.fields(SampleConfig)}

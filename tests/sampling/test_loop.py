@@ -14,12 +14,12 @@ from charrnn.errors import ConfigError, VocabularyError
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
 from charrnn.sampling import loop
-from charrnn.sampling.engines.eager import TorchWriter
-from charrnn.sampling.engines.int8.engine import QuantizedWriter
-from charrnn.sampling.engines.interface import Writer
-from charrnn.sampling.engines.packed import PackedWriter
-from charrnn.sampling.engines.selection import writer_for
-from charrnn.sampling.loop import generate, judged, stream, stream_samples
+from charrnn.sampling.engines.eager import EagerEngine
+from charrnn.sampling.engines.int8.engine import Int8Engine
+from charrnn.sampling.engines.interface import SamplingEngine
+from charrnn.sampling.engines.packed import PackedEngine
+from charrnn.sampling.engines.selection import engine_for
+from charrnn.sampling.loop import generate, generate_scored, stream, stream_samples
 
 
 def small_model() -> CharRNN:
@@ -27,7 +27,7 @@ def small_model() -> CharRNN:
     return CharRNN(ModelConfig(num_layers=2, hidden_size=16), vocabulary, "c").initialize(3)
 
 
-def test_the_same_seed_writes_the_same_text() -> None:
+def test_same_seed_gives_the_same_text() -> None:
     model = small_model()
     config = SampleConfig(length=60, seed=7)
     first, again = generate(model, "abc", config), generate(model, "abc", config)
@@ -41,13 +41,13 @@ def test_without_a_seed_texts_differ() -> None:
     assert generate(model, length=60) != generate(model, length=60)
 
 
-def test_each_temperature_writes_its_texts() -> None:
+def test_each_temperature_gives_its_own_texts() -> None:
     model, config = small_model(), SampleConfig(length=30, seed=7, num_samples=2)
     both = generate(model, "a", config, temperature=(0.4, 1.2))
     apart = [generate(model, "a", config, temperature=each) for each in (0.4, 1.2)]
     assert both == [*apart[0], *apart[1]]
     assert apart[0] != apart[1]
-    with pytest.raises(ConfigError, match="one text has one temperature"):
+    with pytest.raises(ConfigError, match="at one temperature"):
         list(stream(model, "a", config, temperature=(0.4, 1.2)))
 
 
@@ -58,7 +58,7 @@ def test_temperature_zero_needs_no_seed() -> None:
     assert generate(model, length=50, temperature=0) == texts[:1]
 
 
-def test_a_sample_alone_is_the_same_as_in_a_batch() -> None:
+def test_sample_does_not_depend_on_the_number_of_samples() -> None:
     model = small_model()
     config = SampleConfig(length=80, seed=11, num_samples=7)
     texts = generate(model, "a", config)
@@ -73,7 +73,7 @@ def test_streaming_gives_the_first_sample() -> None:
     assert list(stream(model, "ab", config)) == list(generate(model, "ab", config)[0])
 
 
-def test_without_a_prompt_the_text_begins_with_the_commonest_line_start() -> None:
+def test_text_without_prompt_starts_with_the_most_common_line_start() -> None:
     (text,) = generate(small_model(), length=20, seed=1)
     assert text[0] == "c"
     assert len(text) == 20
@@ -82,7 +82,7 @@ def test_without_a_prompt_the_text_begins_with_the_commonest_line_start() -> Non
     assert generate(small_model(), length=20, temperature=0) == ["c" + rest]
 
 
-def test_unknown_characters_in_a_prompt_are_named_or_skipped() -> None:
+def test_unknown_prompt_characters_are_an_error_or_skipped() -> None:
     model = small_model()
     with pytest.raises(VocabularyError, match=r"'X' \(U\+0058\), 'é' \(U\+00E9\)"):
         generate(model, "aXbé", length=5)
@@ -90,8 +90,8 @@ def test_unknown_characters_in_a_prompt_are_named_or_skipped() -> None:
     assert skipped == generate(model, "ab", length=20, seed=1)
 
 
-class Reciter(Writer):
-    """A writer that is certain of what comes next: the same text over and over."""
+class RepeatingEngine(SamplingEngine):
+    """An engine that generates the same text again and again."""
 
     def __init__(self, text: str) -> None:
         self.vocabulary = Vocabulary.from_text(text)
@@ -99,15 +99,15 @@ class Reciter(Writer):
         self._codes = self.vocabulary.encode(text)
 
     def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], Any]:
-        return self._certain(len(codes_T), 1), len(codes_T)
+        return self._one_hot_logits(len(codes_T), 1), len(codes_T)
 
-    def pick(self, state: Any, samples_B: NDArray[np.int64]) -> Any:
+    def select_samples(self, state: Any, samples_B: NDArray[np.int64]) -> Any:
         return state
 
     def step(self, state: Any, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
-        return self._certain(state + 1, len(codes_B)), state + 1
+        return self._one_hot_logits(state + 1, len(codes_B)), state + 1
 
-    def _certain(self, place: int, samples: int) -> NDArray[np.float32]:
+    def _one_hot_logits(self, place: int, samples: int) -> NDArray[np.float32]:
         logits_BV = np.full((samples, len(self.vocabulary)), -1e9, dtype=np.float32)
         logits_BV[:, self._codes[place % len(self._codes)]] = 0
         return logits_BV
@@ -125,30 +125,30 @@ class Reciter(Writer):
 )
 def test_text_ends_before_the_stop_text(stop: str, text: str) -> None:
     config = SampleConfig(length=12, stop=stop, seed=1)
-    assert generate(Reciter("ababcd"), config=config) == [text]
-    assert "".join(stream(Reciter("ababcd"), config=config)) == text
+    assert generate(RepeatingEngine("ababcd"), config=config) == [text]
+    assert "".join(stream(RepeatingEngine("ababcd"), config=config)) == text
 
 
-def test_what_may_be_a_stop_text_is_held_back_no_longer_than_needed() -> None:
-    pieces = list(stream(Reciter("ababcd"), length=5, stop="abcx", seed=1))
+def test_possible_stop_text_is_delayed_only_as_long_as_needed() -> None:
+    pieces = list(stream(RepeatingEngine("ababcd"), length=5, stop="abcx", seed=1))
     assert pieces == ["ab", "abc"]
 
 
-def test_nothing_is_drawn_once_every_sample_has_stopped() -> None:
-    class Counting(Reciter):
+def test_sampling_ends_when_all_samples_have_ended() -> None:
+    class Counting(RepeatingEngine):
         steps = 0
 
         def step(self, state: Any, codes_B: NDArray[np.int64]) -> Any:
             self.steps += 1
             return super().step(state, codes_B)
 
-    writer = Counting("abcdef")
-    assert generate(writer, length=1000, stop="d", num_samples=3, seed=1) == ["abc"] * 3
-    assert writer.steps == 2
+    engine = Counting("abcdef")
+    assert generate(engine, length=1000, stop="d", num_samples=3, seed=1) == ["abc"] * 3
+    assert engine.steps == 2
 
 
-def test_samples_that_ended_cost_nothing_and_change_nothing() -> None:
-    class Counting(PackedWriter):
+def test_ended_samples_are_removed_from_the_batch() -> None:
+    class Counting(PackedEngine):
         widths: ClassVar[list[int]] = []
 
         def step(self, state: State, codes_B: NDArray[np.int64]) -> Any:
@@ -168,24 +168,24 @@ def test_samples_that_ended_cost_nothing_and_change_nothing() -> None:
         assert still_written <= width < 2 * still_written
 
 
-def test_likelihood_is_that_of_the_model_whatever_is_drawn_from() -> None:
+def test_log_probability_does_not_depend_on_filters_and_rules() -> None:
     model = small_model()
     config = SampleConfig(length=30, seed=4, num_samples=3, temperature=0.3, ban="d", top_k=4)
-    for written in judged(writer_for(model), "ab", config):
-        codes = torch.from_numpy(model.vocabulary.encode("ab" + written.text).astype(np.int64))
+    for scored in generate_scored(engine_for(model), "ab", config):
+        codes = torch.from_numpy(model.vocabulary.encode("ab" + scored.text).astype(np.int64))
         logits_T1V, _ = model(codes[:-1, None], model.initial_state(1))
         expected = -cross_entropy(logits_T1V[1:, 0], codes[2:], reduction="sum").item()
-        assert written.log_probability == pytest.approx(expected, abs=1e-4)
+        assert scored.log_probability == pytest.approx(expected, abs=1e-4)
 
 
-def test_likelihood_ends_with_the_text() -> None:
-    writer = writer_for(small_model())
-    whole, *_ = judged(writer, "a", SampleConfig(length=40, seed=3, num_samples=2))
+def test_log_probability_includes_the_stop_text_only() -> None:
+    engine = engine_for(small_model())
+    whole, *_ = generate_scored(engine, "a", SampleConfig(length=40, seed=3, num_samples=2))
     stop = whole.text[5:8]
     config = SampleConfig(length=40, seed=3, num_samples=2, stop=stop)
-    ended = judged(writer, "a", config)[0]
+    ended = generate_scored(engine, "a", config)[0]
     length = whole.text.index(stop) + 3
-    (same,) = judged(writer, "a", SampleConfig(length=length, seed=3))
+    (same,) = generate_scored(engine, "a", SampleConfig(length=length, seed=3))
     assert ended.text + stop == same.text
     assert ended.log_probability == pytest.approx(same.log_probability, abs=1e-4)
 
@@ -195,7 +195,7 @@ def test_each_character_is_a_piece_with_its_log_probability() -> None:
     (text,) = generate(model, prompt, length=40, seed=3)
     stop = text[5:8]
     config = SampleConfig(length=40, seed=3, num_samples=2, stop=stop)
-    pieces = list(stream_samples(writer_for(model), prompt, config, log_probabilities=True))
+    pieces = list(stream_samples(engine_for(model), prompt, config, log_probabilities=True))
     first = [piece for piece in pieces if piece.sample == 0]
     new_text = text[: text.index(stop) + len(stop)]
     codes = torch.from_numpy(model.vocabulary.encode(prompt + new_text).astype(np.int64))
@@ -204,16 +204,16 @@ def test_each_character_is_a_piece_with_its_log_probability() -> None:
     assert [piece.log_probability for piece in first] == pytest.approx(expected.tolist(), abs=1e-4)
     assert [piece.text for piece in first][-3:] == ["", "", ""]
     assert "".join(piece.text for piece in first) + stop == new_text
-    for sample, written in enumerate(judged(writer_for(model), prompt, config)):
-        mine = [piece for piece in pieces if piece.sample == sample]
-        assert written.text == "".join(piece.text for piece in mine)
-        *_, total = itertools.accumulate(piece.log_probability or 0 for piece in mine)
-        assert written.log_probability == total
+    for sample, scored in enumerate(generate_scored(engine_for(model), prompt, config)):
+        sample_pieces = [piece for piece in pieces if piece.sample == sample]
+        assert scored.text == "".join(piece.text for piece in sample_pieces)
+        *_, total = itertools.accumulate(piece.log_probability or 0 for piece in sample_pieces)
+        assert scored.log_probability == total
 
 
-def test_a_line_start_that_was_given_has_no_log_probability() -> None:
+def test_given_line_start_has_log_probability_zero() -> None:
     first, second = stream_samples(
-        writer_for(small_model()), "", SampleConfig(length=2, seed=1), log_probabilities=True
+        engine_for(small_model()), "", SampleConfig(length=2, seed=1), log_probabilities=True
     )
     assert (first.text, first.log_probability) == ("c", 0)
     assert second.log_probability
@@ -223,19 +223,19 @@ def test_a_line_start_that_was_given_has_no_log_probability() -> None:
 def test_log_probabilities_are_computed_only_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "_log_probabilities", None)
     config = SampleConfig(length=40, seed=3, num_samples=2, stop="ab")
-    for piece in stream_samples(writer_for(small_model()), "ab", config):
+    for piece in stream_samples(engine_for(small_model()), "ab", config):
         assert piece.text
         assert piece.log_probability is None
 
 
-@pytest.mark.parametrize("engine", ["torch", "packed", "quantized"])
-def test_draws_follow_the_distribution_of_the_network(engine: str) -> None:
+@pytest.mark.parametrize("name", ["eager", "packed", "int8"])
+def test_samples_follow_the_distribution_of_the_network(name: str) -> None:
     model = small_model()
-    writer: Writer = TorchWriter(model) if engine == "torch" else PackedWriter(model)
-    if engine == "quantized":
-        writer = QuantizedWriter(model.arrays(), model.config, model.vocabulary, "c")
+    engine: SamplingEngine = EagerEngine(model) if name == "eager" else PackedEngine(model)
+    if name == "int8":
+        engine = Int8Engine(model.arrays(), model.config, model.vocabulary, "c")
     draws, prompt = 100_000, "abcabc"
-    texts = generate(writer, prompt, length=1, num_samples=draws, seed=9, temperature=1.0)
+    texts = generate(engine, prompt, length=1, num_samples=draws, seed=9, temperature=1.0)
     codes = torch.from_numpy(model.vocabulary.encode(prompt).astype(np.int64))[:, None]
     logits_T1V, _ = model(codes, model.initial_state(1))
     expected_V = draws * torch.softmax(logits_T1V[-1, 0].double(), 0).detach().numpy()

@@ -5,57 +5,65 @@ from hypothesis import strategies as st
 
 from charrnn.data.corpus import Corpus
 from charrnn.sampling import novelty as module
-from charrnn.sampling.novelty import LONG, Followers, Novelty, copied_windows, novelty
+from charrnn.sampling.novelty import (
+    MIN_COPIED_RUN,
+    NextCharacters,
+    Novelty,
+    find_copied_windows,
+    measure_novelty,
+)
 
-few = st.text(st.sampled_from("ab"), min_size=1, max_size=60)
-some = st.text(st.sampled_from("abcé\n"), max_size=40)
+bodies = st.text(st.sampled_from("ab"), min_size=1, max_size=60)
+texts = st.text(st.sampled_from("abcé\n"), max_size=40)
 
 
-@given(few, some, st.integers(1, 12))
-def test_windows_are_found_where_the_corpus_has_them(body: str, text: str, length: int) -> None:
+@given(bodies, texts, st.integers(1, 12))
+def test_copied_windows_are_those_that_occur_in_the_corpus(
+    body: str, text: str, length: int
+) -> None:
     corpus = Corpus.from_text(body)
     windows = [text[place : place + length] for place in range(len(text) - length + 1)]
-    found = copied_windows(module._codes(text, corpus), corpus.codes, length)
-    assert found.tolist() == [window in body for window in windows]
+    result = find_copied_windows(module._codes(text, corpus), corpus.codes, length)
+    assert result.tolist() == [window in body for window in windows]
 
 
-@given(few, st.text(st.sampled_from("abc"), max_size=40))
-def test_the_longest_run_is_the_longest_there_is(body: str, text: str) -> None:
-    found = novelty(text, Corpus.from_text(body))
+@given(bodies, st.text(st.sampled_from("abc"), max_size=40))
+def test_longest_run_equals_brute_force_search(body: str, text: str) -> None:
+    result = measure_novelty(text, Corpus.from_text(body))
     runs = [text[i:j] for i in range(len(text)) for j in range(i + 1, len(text) + 1)]
-    assert found.longest == max((len(run) for run in runs if run in body), default=0)
-    assert found.passage in body
-    assert found.passage in text
-    assert len(found.passage) == found.longest
+    assert result.longest == max((len(run) for run in runs if run in body), default=0)
+    assert result.passage in body
+    assert result.passage in text
+    assert len(result.passage) == result.longest
 
 
 def test_share_counts_characters_inside_long_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     draws = np.random.default_rng(1)
     body = "".join(draws.choice(list("abcdefgh"), 4000))
-    monkeypatch.setattr(module, "_STRETCH", 100)  # runs cross the borders of stretches
-    copied, short = body[777 : 777 + LONG + 15], body[2000 : 2000 + LONG - 1]
+    monkeypatch.setattr(module, "_CORPUS_CHUNK", 100)  # runs cross the borders of stretches
+    copied, short = body[777 : 777 + MIN_COPIED_RUN + 15], body[2000 : 2000 + MIN_COPIED_RUN - 1]
     text = "X" * 20 + copied + "Y" * 30 + short + "Z" * 5
-    found = novelty(text, Corpus.from_text(body))
-    assert found == Novelty(len(copied), copied, len(copied) / len(text))
+    result = measure_novelty(text, Corpus.from_text(body))
+    assert result == Novelty(len(copied), copied, len(copied) / len(text))
 
 
 def test_nothing_is_copied_in_an_empty_text() -> None:
-    assert novelty("", Corpus.from_text("abc")) == Novelty(0, "", 0.0)
+    assert measure_novelty("", Corpus.from_text("abc")) == Novelty(0, "", 0.0)
 
 
-def test_passages_that_only_hash_alike_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hash_collisions_do_not_count_as_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     alike = lambda codes, length: np.zeros(max(0, len(codes) - length + 1), np.uint64)  # noqa: E731
     monkeypatch.setattr(module, "_hashes", alike)
     corpus = Corpus.from_text("abab")
-    assert copied_windows(module._codes("bb", corpus), corpus.codes, 2).tolist() == [False]
+    assert find_copied_windows(module._codes("bb", corpus), corpus.codes, 2).tolist() == [False]
 
 
-@given(few, st.text(st.sampled_from("ab"), min_size=1, max_size=4))
-def test_followers_are_what_comes_next(body: str, passage: str) -> None:
+@given(bodies, st.text(st.sampled_from("ab"), min_size=1, max_size=4))
+def test_next_characters_equal_brute_force_search(body: str, passage: str) -> None:
     length = len(passage)
     expected = {
         body[place + length]
         for place in range(len(body) - length)
         if body[place : place + length] == passage
     }
-    assert Followers(Corpus.from_text(body), length).after(passage) == expected
+    assert NextCharacters(Corpus.from_text(body), length).after(passage) == expected

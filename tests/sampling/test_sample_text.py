@@ -10,22 +10,22 @@ from charrnn.sampling.sample_text import SampleText
     stop=st.text("ab", min_size=1, max_size=5),
     size=st.integers(1, 9),
 )
-def test_text_of_any_pieces_ends_before_the_stop_text(text: str, stop: str, size: int) -> None:
+def test_text_added_in_pieces_ends_before_the_stop_text(text: str, stop: str, size: int) -> None:
     sample, shown = SampleText("", SampleConfig(stop=stop), False), ""
     for first in range(0, len(text), size):
-        if not sample.ended:
-            shown += sample.take(text[first : first + size])
+        if not sample.has_ended:
+            shown += sample.add(text[first : first + size])
     if stop in text:
-        assert sample.ended
+        assert sample.has_ended
         assert shown == text[: text.index(stop)]
     else:
-        assert not sample.ended
-        assert shown + sample.held == text
+        assert not sample.has_ended
+        assert shown + sample.pending == text
         tails = [text[len(text) - length :] for length in range(min(len(stop), len(text) + 1))]
-        assert sample.held == max((tail for tail in tails if stop.startswith(tail)), key=len)
+        assert sample.pending == max((tail for tail in tails if stop.startswith(tail)), key=len)
 
 
-def test_without_a_stop_text_all_is_shown_at_once() -> None:
+def test_without_stop_text_nothing_is_pending() -> None:
     sample = SampleText("", SampleConfig(), False)
-    assert sample.take("ab") == "ab"
-    assert not sample.held
+    assert sample.add("ab") == "ab"
+    assert not sample.pending

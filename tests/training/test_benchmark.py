@@ -55,7 +55,7 @@ def test_the_quantization_cost_is_the_loss_with_quantized_weights(finished: Fini
     assert cost.characters == len(codes) < 10_000
     for array in (arrays := checkpoint.load("model")):
         if array.startswith("weight") and array != "weight_ih_l0":
-            arrays[array] = quantize(arrays[array]).restored()
+            arrays[array] = quantize(arrays[array]).dequantize()
     rounded = load_checkpoint(checkpoint, "cpu").set_arrays(arrays)
     expected = nats_to_bits(character_nats(rounded, codes).mean())
     assert cost.quantized_bits == pytest.approx(expected, abs=1e-4)

@@ -11,8 +11,8 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import DivergedError
 from charrnn.model.network import CharRNN
 from charrnn.numerics.cuda_graph import Work
-from charrnn.sampling.engines.cuda_graph import GraphWriter
-from charrnn.sampling.engines.eager import TorchWriter
+from charrnn.sampling.engines.cuda_graph import CudaGraphEngine
+from charrnn.sampling.engines.eager import EagerEngine
 from charrnn.training import evaluation
 from charrnn.training.evaluation import Evaluator
 from tests.conftest import TINY_MODEL, UNREGULARIZED
@@ -59,7 +59,9 @@ def test_on_a_gpu_all_previews_share_one_captured_graph(
         work()
         return work
 
-    monkeypatch.setattr(evaluation, "network_writer", lambda model: GraphWriter(model, capture))
+    monkeypatch.setattr(
+        evaluation, "engine_for_model", lambda model: CudaGraphEngine(model, capture)
+    )
     evaluator, plain = (Evaluator(model, HELD_OUT, UNREGULARIZED) for _ in range(2))
     first = evaluator.preview(3)
     with torch.no_grad():
@@ -68,7 +70,7 @@ def test_on_a_gpu_all_previews_share_one_captured_graph(
     second = evaluator.preview(3)
     assert len(captured) == 1
     assert second != first
-    monkeypatch.setattr(evaluation, "network_writer", TorchWriter)
+    monkeypatch.setattr(evaluation, "engine_for_model", EagerEngine)
     assert second == plain.preview(3)
 
 

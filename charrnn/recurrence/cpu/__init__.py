@@ -1,4 +1,4 @@
-"""The LSTM engine for processors: one layer with its hand-derived backward.
+"""The LSTM engine for CPUs: one layer with a hand-derived backward pass.
 
 May import: charrnn.recurrence.layer, charrnn.numerics and everything below it.
 """

@@ -1,7 +1,7 @@
-"""Large buffers that are lent out again and again.
+"""A pool of large buffers, which are reused.
 
-Memory fresh from the system costs more than computing on it: the kernel clears each page when it is
-first touched. A training step would touch hundreds of megabytes of such pages.
+New memory from the operating system is slow: the system clears each page at the first access. A
+training step would access hundreds of megabytes of new pages.
 """
 
 import math
@@ -11,41 +11,41 @@ import torch
 from torch import Tensor
 
 _LOCK = threading.Lock()
-_FREE: list[Tensor] = []  # flat, of bytes; as many as were ever lent at one time
+_FREE: list[Tensor] = []  # flat byte buffers; at most as many as were ever leased at one time
 
 
-def release() -> None:
-    """Let go of all buffers that are not lent out, before something else needs the memory."""
+def free_unused() -> None:
+    """Free all buffers that are not leased, so that other code can use the memory."""
     with _LOCK:
         _FREE.clear()
 
 
-class Loan:
-    """Buffers that belong to one computation until it ends, or is forgotten."""
+class BufferLease:
+    """The buffers of one computation, until they are released or the lease is deleted."""
 
     def __init__(self) -> None:
-        self._lent: list[Tensor] = []
+        self._leased: list[Tensor] = []
 
-    def take(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        """Return a buffer; what it holds is undefined."""
+    def acquire(self, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        """Return a buffer with undefined contents."""
         size = math.prod(shape) * dtype.itemsize
         with _LOCK:
-            fitting = [place for place, each in enumerate(_FREE) if each.numel() >= size]
+            fitting = [index for index, buffer in enumerate(_FREE) if buffer.numel() >= size]
             if fitting:
-                buffer = _FREE.pop(min(fitting, key=lambda place: _FREE[place].numel()))
+                buffer = _FREE.pop(min(fitting, key=lambda index: _FREE[index].numel()))
             else:
-                if _FREE:  # a larger one takes its place
-                    _FREE.pop(min(range(len(_FREE)), key=lambda place: _FREE[place].numel()))
-                with torch.inference_mode(False):  # else only inference could use it
+                if _FREE:  # the new, larger buffer replaces the smallest one
+                    _FREE.pop(min(range(len(_FREE)), key=lambda index: _FREE[index].numel()))
+                with torch.inference_mode(False):  # an inference tensor could not be used to train
                     buffer = torch.empty(size, dtype=torch.uint8)
-        self._lent.append(buffer)
+        self._leased.append(buffer)
         return buffer[:size].view(dtype).view(shape)
 
-    def end(self) -> None:
-        """Give all buffers back: whoever borrows next will write into them."""
+    def release(self) -> None:
+        """Return all buffers to the pool. The next lease may overwrite them."""
         with _LOCK:
-            _FREE.extend(self._lent)
-            self._lent = []
+            _FREE.extend(self._leased)
+            self._leased = []
 
     def __del__(self) -> None:
-        self.end()
+        self.release()

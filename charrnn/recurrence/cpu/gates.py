@@ -1,7 +1,7 @@
-"""The gates of an LSTM layer at one time step, forward and backward, fused.
+"""Fused forward and backward kernels of the gates of an LSTM layer at one time step.
 
-A call works on some of the streams, on one core, without Python's lock. Vectors are float32, or
-bfloat16 as `charrnn.numerics.compiled` holds it.
+A call processes some of the streams on one core and releases Python's global lock. Vectors are
+float32, or bfloat16 stored as in `charrnn.numerics.compiled`.
 
 Shape suffixes: T steps, B streams, H units, G gate rows (4H: i, f, g, o), N rows of a table.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.numerics.activations import ONE
-from charrnn.numerics.compiled import as_stored, compiled, sigmoid, tanh, wide
+from charrnn.numerics.compiled import compiled, from_float32, sigmoid, tanh, to_float32
 
 Array = NDArray[Any]
 
@@ -28,18 +28,18 @@ def forward(
     cell_BH: Array,
     hidden_BH: Array,
 ) -> None:
-    """Step some streams forward; write activations, cell and hidden state.
+    """Compute one forward step of some streams; write activations, cell and hidden state.
 
-    The input's share of stream b is row `rows_B[b]` of `sources_NG`, which may be the memory of
-    `gates_BG` itself. `recurrent_BG` is the hidden state's share.
+    The projected input of stream b is row `rows_B[b]` of `sources_NG`, which may share memory with
+    `gates_BG`. `recurrent_BG` is the projected hidden state. `before_BH` is the previous cell.
     """
     streams, units = cell_BH.shape
     sum_G = np.empty(4 * units, np.float32)
     for b in range(streams):
-        # The passes are short loops over few arrays each: LLVM turns those into vector code.
+        # LLVM vectorizes short loops over few arrays, so each operation has its own loop.
         source_G, recurrent_G = sources_NG[rows_B[b]], recurrent_BG[b]
         for j in range(4 * units):
-            sum_G[j] = wide(source_G[j]) + wide(recurrent_G[j]) + bias_G[j]
+            sum_G[j] = to_float32(source_G[j]) + to_float32(recurrent_G[j]) + bias_G[j]
         i_and_f, g, o = gates_BG[b, : 2 * units], gates_BG[b, 2 * units : 3 * units], gates_BG[b]
         sum_g, o, sum_o = sum_G[2 * units :], o[3 * units :], sum_G[3 * units :]
         for j in range(2 * units):
@@ -53,7 +53,7 @@ def forward(
         for j in range(units):
             cell[j] = f[j] * before[j] + i[j] * g[j]
         for j in range(units):
-            hidden[j] = as_stored(o[j] * tanh(cell[j]), hidden[j])
+            hidden[j] = from_float32(o[j] * tanh(cell[j]), hidden[j])
 
 
 @compiled
@@ -66,11 +66,11 @@ def backward(
     cell_gradient_BH: Array,
     gradient_BG: Array,
 ) -> None:
-    """Step some streams backward; write the gradient before the activations.
+    """Compute one backward step of some streams; write the gradient before the activations.
 
-    The gradient of the hidden state is the sum of the first two. `cell_gradient_BH` goes from the
-    gradient of this step's cell to that of the step before. `gradient_BG` may be the memory of
-    `gates_BG` itself.
+    The gradient of the hidden state is the sum of the first two arguments. `cell_gradient_BH` holds
+    the gradient of this step's cell and is overwritten with that of the previous step's cell.
+    `gradient_BG` may share memory with `gates_BG`.
     """
     streams, units = cell_BH.shape
     activation_G = np.empty(4 * units, np.float32)
@@ -84,14 +84,14 @@ def backward(
         from_output, from_next = from_output_BH[b], from_next_BH[b]
         for j in range(units):
             squashed = tanh(cell[j])
-            hidden = wide(from_output[j]) + wide(from_next[j])
-            to_o[j] = as_stored(hidden * squashed * o[j] * (ONE - o[j]), to_o[j])
+            hidden = to_float32(from_output[j]) + to_float32(from_next[j])
+            to_o[j] = from_float32(hidden * squashed * o[j] * (ONE - o[j]), to_o[j])
             through_cell[j] += hidden * o[j] * (ONE - squashed * squashed)
         for j in range(units):
-            to_i[j] = as_stored(through_cell[j] * g[j] * i[j] * (ONE - i[j]), to_i[j])
-            to_g[j] = as_stored(through_cell[j] * i[j] * (ONE - g[j] * g[j]), to_g[j])
+            to_i[j] = from_float32(through_cell[j] * g[j] * i[j] * (ONE - i[j]), to_i[j])
+            to_g[j] = from_float32(through_cell[j] * i[j] * (ONE - g[j] * g[j]), to_g[j])
         for j in range(units):
-            to_f[j] = as_stored(through_cell[j] * before[j] * f[j] * (ONE - f[j]), to_f[j])
+            to_f[j] = from_float32(through_cell[j] * before[j] * f[j] * (ONE - f[j]), to_f[j])
             through_cell[j] = through_cell[j] * f[j]
 
 
@@ -101,4 +101,4 @@ def add_rows(rows_N: Array, gradient_NG: Array, sums_VG: Array) -> None:
     for n in range(len(rows_N)):
         gradient_G, sums_G = gradient_NG[n], sums_VG[rows_N[n]]
         for j in range(len(sums_G)):
-            sums_G[j] += wide(gradient_G[j])
+            sums_G[j] += to_float32(gradient_G[j])

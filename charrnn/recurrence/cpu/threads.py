@@ -1,4 +1,4 @@
-"""Dealing the streams of a layer out to threads, each of which goes through time alone."""
+"""Divide the streams of a layer among threads. Each thread runs all time steps of its streams."""
 
 import functools
 import threading
@@ -8,49 +8,50 @@ from itertools import pairwise
 
 import torch
 
-# Streams a thread needs to gain: measured on two AVX2 cores, where products of fewer rows and the
-# turns at Python's lock cost more than the gates done side by side save.
-FEWEST_STREAMS = 32
+# With fewer streams per thread, smaller products and waiting for Python's global lock cost more
+# time than parallel gates save. Measured on two AVX2 cores.
+MIN_STREAMS_PER_THREAD = 32
 
 
-def largest_share(streams: int) -> int:
-    """Return how many streams a thread gets at most."""
-    return -(-streams // _groups(streams))
+def max_streams_per_thread(streams: int) -> int:
+    """Return the largest number of streams that one thread processes."""
+    return -(-streams // _count_threads(streams))
 
 
-def deal_out(run: Callable[[slice], None], streams: int) -> None:
-    """Call `run` on all streams, in equal shares on as many threads as have enough to do.
+def run_in_threads(run: Callable[[slice], None], streams: int) -> None:
+    """Call `run` with slices that together cover all streams, each in its own thread.
 
-    The threads divide torch's number of threads between them.
+    There are as many threads as have `MIN_STREAMS_PER_THREAD` streams. They divide torch's threads
+    among them.
     """
-    groups = _groups(streams)
-    if groups == 1:
+    count = _count_threads(streams)
+    if count == 1:
         run(slice(0, streams))
         return
-    bounds = [streams * group // groups for group in range(groups + 1)]
-    workers = _workers(groups, torch.get_num_threads())
-    futures = [workers.submit(run, slice(*share)) for share in pairwise(bounds)]
+    bounds = [streams * number // count for number in range(count + 1)]
+    pool = _thread_pool(count, torch.get_num_threads())
+    futures = [pool.submit(run, slice(*shard)) for shard in pairwise(bounds)]
     try:
         for future in futures:
             future.result()
     finally:
-        wait(futures)  # after an interrupt too: they write into buffers that are lent again
+        wait(futures)  # also after an interrupt: the threads write into buffers that are reused
 
 
-def _groups(streams: int) -> int:
-    return max(1, min(torch.get_num_threads(), streams // FEWEST_STREAMS))
+def _count_threads(streams: int) -> int:
+    return max(1, min(torch.get_num_threads(), streams // MIN_STREAMS_PER_THREAD))
 
 
 @functools.lru_cache(maxsize=1)
-def _workers(groups: int, threads: int) -> ThreadPoolExecutor:
-    all_there = threading.Barrier(groups)
+def _thread_pool(count: int, torch_threads: int) -> ThreadPoolExecutor:
+    all_started = threading.Barrier(count)
 
-    def start() -> None:
-        torch.set_num_threads(max(1, threads // groups))
+    def initialize() -> None:
+        torch.set_num_threads(max(1, torch_threads // count))
         torch.set_grad_enabled(False)
-        all_there.wait()
+        all_started.wait()
 
-    workers = ThreadPoolExecutor(groups, "charrnn", start)
-    wait([workers.submit(int) for _ in range(groups)])
-    torch.set_num_threads(threads)  # what `start` set is also what threads of others begin with
-    return workers
+    pool = ThreadPoolExecutor(count, "charrnn", initialize)
+    wait([pool.submit(int) for _ in range(count)])
+    torch.set_num_threads(torch_threads)  # `initialize` also changed the default of new threads
+    return pool

@@ -23,8 +23,8 @@ from charrnn.model.network import CharRNN
 from charrnn.model.state import State
 from charrnn.numerics.cuda_graph import Capture, Work, cuda_graph
 from charrnn.sampling.engines import step_kernels
-from charrnn.sampling.engines.eager import TorchWriter
-from charrnn.sampling.engines.interface import BlockWriter
+from charrnn.sampling.engines.eager import EagerEngine
+from charrnn.sampling.engines.interface import BlockSamplingEngine
 from charrnn.sampling.engines.network_step import LstmStep, ModelStep, NetworkStep
 from charrnn.sampling.engines.step_kernels import Launch, usable_launch
 from charrnn.sampling.filters import Filters, distribution
@@ -41,8 +41,8 @@ class _Block:
     codes_KB: Tensor
 
 
-class GraphWriter(TorchWriter, BlockWriter):
-    """Drive a `CharRNN` a block of characters at a time; see `BlockWriter`.
+class CudaGraphEngine(EagerEngine, BlockSamplingEngine):
+    """Drive a `CharRNN` a block of characters at a time; see `BlockSamplingEngine`.
 
     `launch` launches the kernels of `step_kernels`; by default, a GPU uses them if it can.
 
@@ -79,7 +79,7 @@ class GraphWriter(TorchWriter, BlockWriter):
     def sample_block(
         self, logits_BV: Any, state: State, uniforms_KB: NDArray[np.float64], filters: Filters
     ) -> tuple[Callable[[], NDArray[np.int64]], Tensor, State]:
-        """Start to sample K characters of each sample; see `BlockWriter`."""
+        """Start to sample K characters of each sample; see `BlockSamplingEngine`."""
         block = self._block(uniforms_KB.shape, filters)
         block.logits_BV.copy_(torch.as_tensor(logits_BV))
         for mine, given in zip(block.state.parts_LBH, state.parts_LBH, strict=True):

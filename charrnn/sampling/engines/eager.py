@@ -1,4 +1,4 @@
-"""The writer that runs the torch model itself, on any device."""
+"""The engine that calls the torch model, on any device."""
 
 import numpy as np
 import torch
@@ -9,17 +9,17 @@ from charrnn.data.vocabulary import Codes
 from charrnn.model.forward import forward_chunks
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
-from charrnn.sampling.engines.interface import Writer
+from charrnn.sampling.engines.interface import SamplingEngine
 
-_CHUNK = 1024  # characters of a prompt read in one call, which bounds the memory it takes
+_CHUNK = 1024  # characters of a prompt read in one call; bounds the memory
 
 
-class TorchWriter(Writer):
-    """Drive a `CharRNN` one character at a time; see `Writer`."""
+class EagerEngine(SamplingEngine):
+    """Run a `CharRNN` one character at a time; see `SamplingEngine`."""
 
     copies_weights = False
-    """Whether the writer keeps the weights as they were when it was made. Otherwise it follows
-    weights that are updated in place."""
+    """Whether the engine copies the weights when it is created. Otherwise it uses the current
+    weights of the model, also after they were updated in place."""
 
     def __init__(self, model: CharRNN) -> None:
         self.vocabulary = model.vocabulary
@@ -33,9 +33,9 @@ class TorchWriter(Writer):
         return _numpy(logits_BV), state
 
     @torch.inference_mode()
-    def pick(self, state: State, samples_B: NDArray[np.int64]) -> State:
-        """Return the state of some of the samples."""
-        return state.streams(samples_B.tolist())
+    def select_samples(self, state: State, samples_B: NDArray[np.int64]) -> State:
+        """Return the state of the samples with these numbers."""
+        return state.select_streams(samples_B.tolist())
 
     @torch.inference_mode()
     def step(self, state: State, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], State]:

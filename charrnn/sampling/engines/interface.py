@@ -1,4 +1,4 @@
-"""Engines that write: how likely is each next character, given those before it."""
+"""The interface of sampling engines: logits of the next character, given the characters before."""
 
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
@@ -11,8 +11,8 @@ from charrnn.sampling.filters import Filters
 
 
 @runtime_checkable
-class Writer(Protocol):
-    """What the sampling loop drives. A state belongs to its writer and is never changed in place.
+class SamplingEngine(Protocol):
+    """Reads characters and returns logits. A state is opaque to the caller and never modified.
 
     Shape suffixes: T characters of a prompt, B samples, V characters of the vocabulary.
     """
@@ -21,18 +21,18 @@ class Writer(Protocol):
     line_start: str
 
     def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], Any]:
-        """Read a prompt from a blank state; return the logits (1, V) after it and the state."""
+        """Read a prompt from the initial state; return the logits (1, V) and the state after it."""
 
-    def pick(self, state: Any, samples_B: NDArray[np.int64]) -> Any:
-        """Return the state of some of the samples, repeated or reordered as `samples_B` says."""
+    def select_samples(self, state: Any, samples_B: NDArray[np.int64]) -> Any:
+        """Return the state of the samples with these numbers, which may repeat, in this order."""
 
     def step(self, state: Any, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
         """Read one character for each sample; return the logits (B, V) and the state after it."""
 
 
 @runtime_checkable
-class BlockWriter(Writer, Protocol):
-    """A writer that also samples, many characters in one call.
+class BlockSamplingEngine(SamplingEngine, Protocol):
+    """An engine that can also sample many characters in one call.
 
     Shape suffixes: K characters of a block.
     """
@@ -40,9 +40,9 @@ class BlockWriter(Writer, Protocol):
     def sample_block(
         self, logits_BV: Any, state: Any, uniforms_KB: NDArray[np.float64], filters: Filters
     ) -> tuple[Callable[[], NDArray[np.integer[Any]]], Any, Any]:
-        """Sample K characters of each sample, the first from the logits, with the given uniforms.
+        """Sample K characters of each sample from the logits, with these uniform numbers.
 
-        May return before they are sampled: a function that waits for their codes (K, B), and the
-        logits and the state after the last, for the next call. The logits are an array, or what
-        the last call returned.
+        Returns a function that waits for the codes (K, B), and the logits and the state after the
+        last character, to pass to the next call. The call may return before the characters are
+        sampled. `logits_BV` is an array, or the logits that the last call returned.
         """

@@ -1,68 +1,70 @@
-"""The sampling engine for a model, a run or a checkpoint."""
+"""Choose the sampling engine for a model, a run or a checkpoint."""
 
 from typing import TYPE_CHECKING, Literal
 
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.sampling.engines.interface import Writer
+from charrnn.sampling.engines.interface import SamplingEngine
 
 if TYPE_CHECKING:
     from charrnn.model.network import CharRNN
-    from charrnn.sampling.engines.eager import TorchWriter
+    from charrnn.sampling.engines.eager import EagerEngine
 
 
 Precision = Literal["auto", "float32"]
 
 
-def writer_for(source: "Writer | CharRNN | str | None", precision: Precision = "auto") -> Writer:
-    """Return a writer for a model, a run (as `charrnn.load` takes it), or a writer itself.
+def engine_for(
+    source: "SamplingEngine | CharRNN | str | None", precision: Precision = "auto"
+) -> SamplingEngine:
+    """Return the fastest engine for a model or a run; return an engine unchanged.
 
-    The precision matters on a GPU: see `GraphWriter`.
+    `source` is a model, an engine, or a run as in `charrnn.load`. `precision` has an effect on a
+    GPU only: see `CudaGraphEngine`.
     """
-    if isinstance(source, Writer):
+    if isinstance(source, SamplingEngine):
         return source
     from charrnn.model.loading import load
 
     model = load(source) if source is None or isinstance(source, str) else source
-    return network_writer(model, precision)
+    return engine_for_model(model, precision)
 
 
-def writer_of(
+def engine_for_checkpoint(
     checkpoint: Checkpoint,
     *,
     num_samples: int = 1,
     device: str = "auto",
     precision: Precision = "auto",
-) -> Writer:
-    """Return the fastest writer of a checkpoint for this many texts at once.
+) -> SamplingEngine:
+    """Return the fastest engine that samples this many texts from a checkpoint.
 
-    For one text, `auto` is a loop over the 8-bit weights of an lstm, compiled if it can be, on the
-    processor and without torch. For several, on a GPU, it is `GraphWriter`. `float32` is the
-    network as it was trained.
+    For one text of an LSTM on the CPU, `auto` selects `Int8Engine`, which has 8-bit weights and
+    does not import torch. `float32` selects an engine with the weights as trained.
     """
     config = checkpoint.run.config
-    alone = num_samples == 1 and config.model.cell == "lstm"
-    if alone and precision == "auto" and device in ("auto", "cpu"):
-        from charrnn.sampling.engines.int8.engine import QuantizedWriter
+    has_int8_engine = num_samples == 1 and config.model.cell == "lstm"
+    if has_int8_engine and precision == "auto" and device in ("auto", "cpu"):
+        from charrnn.sampling.engines.int8.engine import Int8Engine
 
         vocabulary = Vocabulary(config.vocabulary)
         arrays = checkpoint.load("model")
-        return QuantizedWriter(arrays, config.model, vocabulary, config.corpus.line_start)
+        return Int8Engine(arrays, config.model, vocabulary, config.corpus.line_start)
     from charrnn.model.loading import load_checkpoint
 
-    return network_writer(load_checkpoint(checkpoint, device), precision)
+    return engine_for_model(load_checkpoint(checkpoint, device), precision)
 
 
-def network_writer(model: "CharRNN", precision: Precision = "auto") -> "TorchWriter":
-    """Return the fastest writer for a model on its device; see `writer_for`."""
+def engine_for_model(model: "CharRNN", precision: Precision = "auto") -> "EagerEngine":
+    """Return the fastest engine for a model on the device of the model; see `engine_for`."""
     if model.device.type == "cuda":
-        from charrnn.sampling.engines.cuda_graph import GraphWriter
+        from charrnn.sampling.engines.cuda_graph import CudaGraphEngine
 
-        return GraphWriter(model, precision=precision)
-    from charrnn.sampling.engines.eager import TorchWriter
+        return CudaGraphEngine(model, precision=precision)
+    from charrnn.sampling.engines.eager import EagerEngine
 
     try:
-        from charrnn.sampling.engines.packed import PackedWriter
-    except ImportError:  # there is no numba, which compiles its gates
-        return TorchWriter(model)
-    return PackedWriter(model) if PackedWriter.serves(model) else TorchWriter(model)
+        from charrnn.sampling.engines.packed import PackedEngine
+    except ImportError:  # numba, which compiles the gates, is not installed
+        return EagerEngine(model)
+    return PackedEngine(model) if PackedEngine.supports(model) else EagerEngine(model)

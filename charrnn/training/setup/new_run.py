@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from charrnn.analysis.scoring import LARGEST_EVALUATION
+from charrnn.analysis.scoring import MAX_EVALUATION_CHARACTERS
 from charrnn.config.model import ModelConfig
 from charrnn.config.training import TrainConfig
 from charrnn.data.corpus import Corpus
@@ -78,7 +78,7 @@ def prepare_new_run(
     check_same_text(text, run.config.corpus)
     network = CharRNN(run.config.model, vocabulary, text.line_start).initialize(config.seed)
     if initial:
-        network.adopt(initial.model)
+        network.copy_weights_from(initial.model)
     progress = Progress(budget=run.config.training.limits)
     return NewRun(Trainer(run, text, network.to(device), progress, group), added_characters)
 
@@ -142,4 +142,4 @@ def _baseline(training: Codes, held_out: Codes, vocabulary_size: int) -> float |
     """Return the loss of a 5-gram model in nats per character, None if a part is too short."""
     if not len(training) or len(held_out) < 2:
         return None
-    return baseline_nats(training, held_out[: LARGEST_EVALUATION + 1], vocabulary_size)
+    return baseline_nats(training, held_out[: MAX_EVALUATION_CHARACTERS + 1], vocabulary_size)

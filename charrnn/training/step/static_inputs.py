@@ -14,7 +14,7 @@ from charrnn.errors import DeviceWarning
 from charrnn.model.dropout import mask_keys, mask_shapes
 from charrnn.model.network import CharRNN
 from charrnn.numerics import philox
-from charrnn.numerics.devices import copy_async, free_memory, resident
+from charrnn.numerics.devices import copy_async, copy_if_small, free_memory
 from charrnn.training.step.inputs import StepInputs, StepInputSource
 from charrnn.training.step.mask_bytes import CopiedMaskBytes, DrawnMaskBytes
 
@@ -37,7 +37,7 @@ class StaticInputSource(StepInputSource):
     ) -> None:
         super().__init__(codes, model, config, streams)
         device = model.device
-        self._resident = resident(codes, device, free_memory(device))
+        self._resident = copy_if_small(codes, device, free_memory(device))
         self._offsets_TB = torch.from_numpy(self._batches.offsets(streams)).to(device)
         self._window_TB = torch.zeros_like(self._offsets_TB)
         """The characters of the loaded step, if the text is not resident."""

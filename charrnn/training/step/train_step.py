@@ -13,10 +13,10 @@ from torch.nn.functional import cross_entropy
 
 from charrnn.config.training import ResolvedTrainConfig
 from charrnn.errors import CheckpointError
-from charrnn.model.dropout import masks_of
+from charrnn.model.dropout import make_masks
 from charrnn.model.network import Arrays, CharRNN, to_array
 from charrnn.model.state import State
-from charrnn.numerics.precision import autocast, tensor_cores
+from charrnn.numerics.precision import allow_tf32, autocast
 from charrnn.training.step.inputs import ReadInputs, StepInputs
 from charrnn.training.step.optimization import make_optimizer, update_average
 
@@ -54,8 +54,8 @@ class TrainStep:
             group["lr"] = inputs.learning_rate
         precision, temperature = self._config.precision, self._config.loss_temperature
         x_TB, y_TB = inputs.window_TB[:-1], inputs.window_TB[1:]
-        masks = masks_of(inputs.mask_bytes, self._config).of(self._streams)
-        with tensor_cores(self.model.device):
+        masks = make_masks(inputs.mask_bytes, self._config).select_streams(self._streams)
+        with allow_tf32(self.model.device):
             with autocast(self.model.device, precision):
                 logits_TBV, state = self.model(x_TB, self.state, masks)
             logits_NV = logits_TBV.flatten(0, 1) / temperature

@@ -3,70 +3,73 @@ import gc
 import torch
 
 from charrnn.recurrence.cpu import buffers, lstm
-from tests.recurrence.layers import layer, leaves, outcome, single
+from tests.recurrence.layers import as_float32, layer, leaf_tensors, run_with_gradients
 
 
-def test_two_forwards_then_both_backwards_are_as_each_alone() -> None:
-    made, shares = [single(layer(5, 4, 6, 7)), single(layer(5, 4, 6, 8))], (1.0, 0.0, 0.0)
-    alone = [outcome(lstm.run_layer, each, shares)[3:] for each in made]
+def test_interleaved_forward_and_backward_passes_are_independent() -> None:
+    case, loss_weights = (
+        [as_float32(layer(5, 4, 6, 7)), as_float32(layer(5, 4, 6, 8))],
+        (1.0, 0.0, 0.0),
+    )
+    alone = [run_with_gradients(lstm.run_layer, each, loss_weights)[3:] for each in case]
     weighed = [torch.arange(5 * 4 * 6).view(5, 4, 6).sin().float()] * 2
-    outputs = [lstm.run_layer(*each)[0] for each in made]
+    outputs = [lstm.run_layer(*each)[0] for each in case]
     for which in (0, 1):
-        gradients = torch.autograd.grad(outputs[which], leaves(made[which]), weighed[which])
-        for mine, theirs in zip(gradients, alone[which], strict=True):
-            torch.testing.assert_close(mine, theirs)
+        gradients = torch.autograd.grad(outputs[which], leaf_tensors(case[which]), weighed[which])
+        for actual, expected in zip(gradients, alone[which], strict=True):
+            torch.testing.assert_close(actual, expected)
 
 
 def test_an_evaluation_between_forward_and_backward_changes_nothing() -> None:
-    made = single(layer(5, 4, 6, 7))
-    first, _ = lstm.run_layer(*made)
-    expected = torch.autograd.grad(first.sum(), leaves(made))
-    second, _ = lstm.run_layer(*made)
+    case = as_float32(layer(5, 4, 6, 7))
+    first, _ = lstm.run_layer(*case)
+    expected = torch.autograd.grad(first.sum(), leaf_tensors(case))
+    second, _ = lstm.run_layer(*case)
     with torch.inference_mode():
-        lstm.run_layer(*single(layer(9, 8, 6, 7)))
-        lstm.run_layer(*single(layer(5, 4, 6, 3)))
-    assert all(map(torch.equal, torch.autograd.grad(second.sum(), leaves(made)), expected))
+        lstm.run_layer(*as_float32(layer(9, 8, 6, 7)))
+        lstm.run_layer(*as_float32(layer(5, 4, 6, 3)))
+    assert all(map(torch.equal, torch.autograd.grad(second.sum(), leaf_tensors(case)), expected))
 
 
-def test_what_was_returned_stays_as_it_is() -> None:
-    made = single(layer(5, 4, 6, 7))
-    outputs, last = lstm.run_layer(*made)
-    gradients = torch.autograd.grad(outputs.sum() + last[1].sum(), leaves(made))
+def test_returned_tensors_are_not_overwritten() -> None:
+    case = as_float32(layer(5, 4, 6, 7))
+    outputs, last = lstm.run_layer(*case)
+    gradients = torch.autograd.grad(outputs.sum() + last[1].sum(), leaf_tensors(case))
     kept = [outputs, *last, *gradients]
     copies = [each.detach().clone() for each in kept]
     for seed in range(3):
-        other = single(layer(5, 4, 6, 8 + seed))
-        torch.autograd.grad(lstm.run_layer(*other)[0].sum(), leaves(other))
+        other = as_float32(layer(5, 4, 6, 8 + seed))
+        torch.autograd.grad(lstm.run_layer(*other)[0].sum(), leaf_tensors(other))
     assert all(map(torch.equal, kept, copies))
 
 
-def test_buffers_first_lent_in_inference_serve_training_too() -> None:
+def test_buffers_allocated_in_inference_can_be_used_in_training() -> None:
     buffers._FREE.clear()
-    made = single(layer(5, 4, 6, 7))
+    case = as_float32(layer(5, 4, 6, 7))
     with torch.inference_mode():
-        lstm.run_layer(*made)
+        lstm.run_layer(*case)
     assert buffers._FREE
-    assert all(map(torch.isfinite, outcome(lstm.run_layer, made, (1.0, 1.0, 1.0))[-1]))
+    assert all(map(torch.isfinite, run_with_gradients(lstm.run_layer, case, (1.0, 1.0, 1.0))[-1]))
 
 
-def test_buffers_come_back_after_backward_and_from_forgotten_forwards() -> None:
+def test_buffers_are_released_by_backward_and_by_deletion() -> None:
     buffers._FREE.clear()
-    made = single(layer(5, 4, 6, 7))
-    outputs, _ = lstm.run_layer(*made)
+    case = as_float32(layer(5, 4, 6, 7))
+    outputs, _ = lstm.run_layer(*case)
     assert buffers._FREE == []
     outputs.sum().backward()  # type: ignore[no-untyped-call]
     there = {buffer.data_ptr() for buffer in buffers._FREE}
     assert len(there) == 2
     for _ in range(3):
-        forgotten = lstm.run_layer(*made)
+        forgotten = lstm.run_layer(*case)
         del forgotten
         gc.collect()
     assert {buffer.data_ptr() for buffer in buffers._FREE} == there
 
 
-def test_a_larger_shape_takes_the_place_of_a_smaller() -> None:
+def test_larger_buffers_replace_smaller_ones() -> None:
     buffers._FREE.clear()
     for length in (3, 6, 12, 6, 3):
         with torch.no_grad():
-            lstm.run_layer(*single(layer(length)))
+            lstm.run_layer(*as_float32(layer(length)))
     assert len(buffers._FREE) == 2

@@ -4,11 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn.recurrence.cpu import gates, lstm, matmul
-from tests.recurrence.layers import layer, single
+from tests.recurrence.layers import as_float32, layer
 
 
-def test_what_is_not_a_number_shows() -> None:
-    inputs, state, weights = single(layer())
+def test_nan_weights_give_nan_outputs() -> None:
+    inputs, state, weights = as_float32(layer())
     weights.weight_hh_GH.data[0, 0] = float("nan")
     assert lstm.run_layer(inputs, state, weights)[0].isnan().any()
 
@@ -32,11 +32,11 @@ def test_hidden_states_are_rounded_to_bfloat16_as_torch_does() -> None:
     cells = torch.linspace(0.01, 4, 4001)
     units = len(cells)
     hidden = torch.empty(1, units, dtype=torch.bfloat16)
-    shares = torch.zeros(1, 4 * units)
-    shares[0, : 2 * units] = 40.0  # input and forget gate open
-    shares[0, 3 * units :] = 40.0
+    projected = torch.zeros(1, 4 * units)
+    projected[0, : 2 * units] = 40.0  # input and forget gate open
+    projected[0, 3 * units :] = 40.0
     gates.forward(
-        np.zeros(1, np.int64), shares.numpy(), np.zeros(4 * units, np.float32),
+        np.zeros(1, np.int64), projected.numpy(), np.zeros(4 * units, np.float32),
         np.zeros((1, 4 * units), np.float32), np.empty((1, 4 * units), np.float32),
         cells[None].numpy(), np.empty((1, units), np.float32), matmul.as_array(hidden),
     )  # fmt: skip

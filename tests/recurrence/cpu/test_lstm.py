@@ -9,53 +9,66 @@ from torch import Tensor
 from charrnn.recurrence.cpu import lstm
 from charrnn.recurrence.layer import LayerState, LayerWeights
 from tests.recurrence.layers import (
-    assert_near,
-    distances,
-    in_bfloat16,
-    in_torchs_bfloat16,
+    as_float32,
+    assert_close_norm,
     layer,
-    outcome,
-    plain,
-    single,
+    relative_errors,
+    run_bfloat16,
+    run_reference,
+    run_reference_bfloat16,
+    run_with_gradients,
 )
 
-SHARES = st.sampled_from([(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 0.5, -2.0)])
+LOSS_WEIGHTS = st.sampled_from(
+    [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (1.0, 0.5, -2.0)]
+)
 
 
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 9), st.integers(1, 70), st.integers(1, 20), st.integers(1, 9), st.booleans(),
-    SHARES, st.sampled_from([1, 2, 3]),
+    LOSS_WEIGHTS, st.sampled_from([1, 2, 3]),
 )  # fmt: skip
 @example(8, 42, 1, 1, False, (1.0, 0.0, 0.0), 1)
-def test_results_and_gradients_are_those_of_the_plain_loop(
-    length: int, batch: int, units: int, width: int, codes: bool, shares: Any, threads: int
+def test_results_and_gradients_equal_reference(
+    length: int, batch: int, units: int, width: int, codes: bool, loss_weights: Any, threads: int
 ) -> None:
     torch.set_num_threads(threads)
-    made = layer(length, batch, units, width, codes=codes)
-    exact = outcome(plain, made, shares)
-    ours, weights = outcome(lstm.run_layer, single(made), shares), len(LayerWeights._fields)
-    assert_near(ours[:-weights], exact[:-weights], 2e-6)
+    case = layer(length, batch, units, width, codes=codes)
+    exact = run_with_gradients(run_reference, case, loss_weights)
+    ours, weights = (
+        run_with_gradients(lstm.run_layer, as_float32(case), loss_weights),
+        len(LayerWeights._fields),
+    )
+    assert_close_norm(ours[:-weights], exact[:-weights], 2e-6)
     # Gradients of weights add up over steps and streams, and rounding grows with the root of that.
     tolerance = 2e-6 * max(1.0, (length * batch / 50) ** 0.5)
-    assert_near(ours[-weights:], exact[-weights:], tolerance)
+    assert_close_norm(ours[-weights:], exact[-weights:], tolerance)
     # Sums of many steps and streams can cancel: where torch's own bfloat16 is farther off than a
     # twentieth anywhere, as with 8 steps of 42 streams and one unit, so may this be.
-    torchs = max(distances(outcome(in_torchs_bfloat16, single(made), shares), exact))
-    assert_near(outcome(in_bfloat16, single(made), shares), exact, max(5e-2, torchs))
+    torchs = max(
+        relative_errors(
+            run_with_gradients(run_reference_bfloat16, as_float32(case), loss_weights), exact
+        )
+    )
+    assert_close_norm(
+        run_with_gradients(run_bfloat16, as_float32(case), loss_weights), exact, max(5e-2, torchs)
+    )
 
 
 def test_gradients_in_bfloat16_are_within_a_hundredth_at_the_scale_of_training() -> None:
-    made = single(layer(32, 16, 64, 64))
-    inputs, state, weights = made
-    made = inputs, state, LayerWeights(*(each.detach().mul(0.15) for each in weights))
-    for each in made[2]:
+    case = as_float32(layer(32, 16, 64, 64))
+    inputs, state, weights = case
+    case = inputs, state, LayerWeights(*(each.detach().mul(0.15) for each in weights))
+    for each in case[2]:
         each.requires_grad_()
-    shares = (1.0, 0.0, 0.0)
-    for mine, theirs in zip(
-        outcome(in_bfloat16, made, shares), outcome(plain, made, shares), strict=True
+    loss_weights = (1.0, 0.0, 0.0)
+    for actual, expected in zip(
+        run_with_gradients(run_bfloat16, case, loss_weights),
+        run_with_gradients(run_reference, case, loss_weights),
+        strict=True,
     ):
-        assert (mine.float() - theirs).norm() < 0.01 * theirs.norm()
+        assert (actual.float() - expected).norm() < 0.01 * expected.norm()
 
 
 def test_masked_recurrent_weights_pass_their_gradient_through_the_mask() -> None:
@@ -69,16 +82,16 @@ def test_masked_recurrent_weights_pass_their_gradient_through_the_mask() -> None
 
         return run
 
-    made, shares = (inputs, state, weights), (1.0, 1.0, 1.0)
-    ours = outcome(masked(lstm.run_layer), single(made), shares)
-    assert_near(ours, outcome(masked(plain), made, shares), 1e-6)
+    case, loss_weights = (inputs, state, weights), (1.0, 1.0, 1.0)
+    ours = run_with_gradients(masked(lstm.run_layer), as_float32(case), loss_weights)
+    assert_close_norm(ours, run_with_gradients(masked(run_reference), case, loss_weights), 1e-6)
     to_recurrent = ours[3 + 3 + 1]
     assert not to_recurrent[mask_GH == 0].any()
     assert to_recurrent[mask_GH > 0].all()
 
 
 def test_inputs_need_not_be_contiguous() -> None:
-    inputs, (hidden, memory), weights = single(layer(4, 3, 6, 6))
+    inputs, (hidden, memory), weights = as_float32(layer(4, 3, 6, 6))
     strided = (
         inputs.detach().transpose(0, 1).contiguous().transpose(0, 1).requires_grad_(),
         (hidden.detach().t().contiguous().t().requires_grad_(), memory),
@@ -86,17 +99,17 @@ def test_inputs_need_not_be_contiguous() -> None:
     )
     assert not strided[0].is_contiguous()
     assert not strided[1][0].is_contiguous()
-    shares = (1.0, 1.0, 1.0)
-    for mine, theirs in zip(
-        outcome(lstm.run_layer, strided, shares),
-        outcome(lstm.run_layer, (inputs, (hidden, memory), weights), shares),
+    loss_weights = (1.0, 1.0, 1.0)
+    for actual, expected in zip(
+        run_with_gradients(lstm.run_layer, strided, loss_weights),
+        run_with_gradients(lstm.run_layer, (inputs, (hidden, memory), weights), loss_weights),
         strict=True,
     ):
-        assert torch.equal(mine, theirs)
+        assert torch.equal(actual, expected)
 
 
-def test_a_transposed_gradient_is_understood() -> None:
-    inputs, state, weights = single(layer(4, 3, 6, 6))
+def test_gradients_need_not_be_contiguous() -> None:
+    inputs, state, weights = as_float32(layer(4, 3, 6, 6))
     to_outputs = torch.randn(3, 4, 6).transpose(0, 1)
     results = []
     for gradient in (to_outputs, to_outputs.contiguous()):
@@ -105,25 +118,28 @@ def test_a_transposed_gradient_is_understood() -> None:
     assert all(map(torch.equal, *results))
 
 
-@pytest.mark.parametrize("engine", [lstm.run_layer, in_bfloat16])
+@pytest.mark.parametrize("engine", [lstm.run_layer, run_bfloat16])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_same_call_gives_the_same_bytes(engine: Any, threads: int) -> None:
     torch.set_num_threads(threads)
-    made, shares = single(layer(7, 66, 33, 20, codes=True)), (1.0, 0.5, -2.0)
-    first, second = outcome(engine, made, shares), outcome(engine, made, shares)
+    case, loss_weights = as_float32(layer(7, 66, 33, 20, codes=True)), (1.0, 0.5, -2.0)
+    first, second = (
+        run_with_gradients(engine, case, loss_weights),
+        run_with_gradients(engine, case, loss_weights),
+    )
     assert all(map(torch.equal, first, second))
 
 
-def test_a_second_backward_is_refused() -> None:
-    made = single(layer())
-    loss = lstm.run_layer(*made)[0].sum()
+def test_second_backward_is_an_error() -> None:
+    case = as_float32(layer())
+    loss = lstm.run_layer(*case)[0].sum()
     loss.backward(retain_graph=True)  # type: ignore[no-untyped-call]
-    with pytest.raises(RuntimeError, match="go forward again"):
+    with pytest.raises(RuntimeError, match="run the forward"):
         loss.backward()  # type: ignore[no-untyped-call]
 
 
-def test_gradients_of_gradients_are_refused() -> None:
-    inputs, state, weights = single(layer())
+def test_second_order_gradients_are_an_error() -> None:
+    inputs, state, weights = as_float32(layer())
     (gradient,) = torch.autograd.grad(
         lstm.run_layer(inputs, state, weights)[0].square().sum(), inputs, create_graph=True
     )
@@ -131,15 +147,15 @@ def test_gradients_of_gradients_are_refused() -> None:
         gradient.sum().backward()  # type: ignore[no-untyped-call]
 
 
-def test_the_engine_is_chosen_by_what_there_is() -> None:
-    weights = single(layer(units=4))[2]
-    assert lstm.serves(32, weights)
-    assert not lstm.serves(31, weights)
-    assert not lstm.serves(32, LayerWeights(*(each.double() for each in weights)))
-    assert not lstm.serves(32, LayerWeights(*(each.to("meta") for each in weights)))
+def test_cpu_engine_is_preferred_by_dtype_device_and_streams() -> None:
+    weights = as_float32(layer(units=4))[2]
+    assert lstm.is_preferred(32, weights)
+    assert not lstm.is_preferred(31, weights)
+    assert not lstm.is_preferred(32, LayerWeights(*(each.double() for each in weights)))
+    assert not lstm.is_preferred(32, LayerWeights(*(each.to("meta") for each in weights)))
     with torch.autocast("cpu", torch.bfloat16):
-        assert lstm.serves(1, weights)
+        assert lstm.is_preferred(1, weights)
     with torch.autocast("cpu", torch.float16):
-        assert not lstm.serves(64, weights)
+        assert not lstm.is_preferred(64, weights)
     torch.set_num_threads(2)
-    assert not lstm.serves(63, weights)
+    assert not lstm.is_preferred(63, weights)

@@ -5,31 +5,42 @@ import pytest
 import torch
 
 from charrnn.recurrence.cpu import lstm, matmul
-from tests.recurrence.layers import assert_near, in_bfloat16, layer, outcome, plain, single
+from tests.recurrence.layers import (
+    as_float32,
+    assert_close_norm,
+    layer,
+    run_bfloat16,
+    run_reference,
+    run_with_gradients,
+)
 
 
-@pytest.mark.parametrize("engine", [lstm.run_layer, in_bfloat16])
+@pytest.mark.parametrize("engine", [lstm.run_layer, run_bfloat16])
 @pytest.mark.parametrize("worth_packing", [0, 10**12])
 def test_packed_and_public_products_agree(
     engine: Any, worth_packing: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(matmul, "_WORTH_PACKING", worth_packing)
-    made, shares = layer(4, 5, 16, 9), (1.0, 1.0, 1.0)
+    monkeypatch.setattr(matmul, "_MIN_PACKED_SIZE", worth_packing)
+    case, loss_weights = layer(4, 5, 16, 9), (1.0, 1.0, 1.0)
     tolerance = 2e-6 if engine is lstm.run_layer else 5e-2
-    assert_near(outcome(engine, single(made), shares), outcome(plain, made, shares), tolerance)
+    assert_close_norm(
+        run_with_gradients(engine, as_float32(case), loss_weights),
+        run_with_gradients(run_reference, case, loss_weights),
+        tolerance,
+    )
 
 
-def test_without_the_private_operators_the_public_product_serves(
+def test_public_product_is_used_without_the_private_operators(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     x_MK, weight_NK = torch.randn(4, 8), torch.randn(6, 8)
-    monkeypatch.setattr(matmul, "_WORTH_PACKING", 0)
+    monkeypatch.setattr(matmul, "_MIN_PACKED_SIZE", 0)
     matmul._can_pack.cache_clear()
     try:
         with monkeypatch.context() as patch:  # comparing needs the operators again
             patch.setattr(torch, "ops", SimpleNamespace())
             assert not matmul._can_pack(torch.float32)
-            result_MN = matmul.packed(weight_NK, 4)(x_MK)
+            result_MN = matmul.prepare_matmul(weight_NK, 4)(x_MK)
     finally:
         matmul._can_pack.cache_clear()
     torch.testing.assert_close(result_MN, x_MK @ weight_NK.t())

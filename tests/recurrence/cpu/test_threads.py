@@ -6,32 +6,32 @@ import pytest
 import torch
 
 from charrnn.recurrence.cpu import lstm, threads
-from tests.recurrence.layers import assert_near, layer, outcome, single
+from tests.recurrence.layers import as_float32, assert_close_norm, layer, run_with_gradients
 
 
-def test_threads_of_others_keep_their_number_beside_the_engine() -> None:
+def test_engine_keeps_the_thread_count_of_other_threads() -> None:
     subprocess.run([sys.executable, Path(__file__).with_name("thread_counts.py")], check=True)
 
 
-def test_threads_share_the_streams_and_leave_torch_its_own() -> None:
-    made, shares = single(layer(6, 70, 8, 5)), (1.0, 1.0, 1.0)
-    alone = outcome(lstm.run_layer, made, shares)
+def test_threads_divide_the_streams_and_torch_keeps_its_threads() -> None:
+    case, loss_weights = as_float32(layer(6, 70, 8, 5)), (1.0, 1.0, 1.0)
+    alone = run_with_gradients(lstm.run_layer, case, loss_weights)
     torch.set_num_threads(2)
-    assert threads.largest_share(70) == 35
-    together = outcome(lstm.run_layer, made, shares)
+    assert threads.max_streams_per_thread(70) == 35
+    together = run_with_gradients(lstm.run_layer, case, loss_weights)
     assert torch.get_num_threads() == 2
-    assert_near(together, [each.double() for each in alone], 1e-6)
+    assert_close_norm(together, [each.double() for each in alone], 1e-6)
 
 
-def test_a_failure_in_one_thread_is_raised_once_all_have_ended() -> None:
+def test_error_in_a_thread_is_raised_after_all_threads_end() -> None:
     torch.set_num_threads(2)
     ended = []
 
-    def run(some: slice) -> None:
-        if some.start == 0:
-            raise ValueError(some)
-        ended.append(some)
+    def run(shard: slice) -> None:
+        if shard.start == 0:
+            raise ValueError(shard)
+        ended.append(shard)
 
     with pytest.raises(ValueError, match="slice"):
-        threads.deal_out(run, 64)
+        threads.run_in_threads(run, 64)
     assert ended == [slice(32, 64)]

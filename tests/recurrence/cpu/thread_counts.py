@@ -4,10 +4,10 @@ import threading
 
 import torch
 
-from charrnn.recurrence.cpu.threads import deal_out
+from charrnn.recurrence.cpu.threads import run_in_threads
 
 torch.set_num_threads(2)
-deal_out(lambda streams: None, 64)
+run_in_threads(lambda streams: None, 64)
 seen: list[int] = []
 other = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
 other.start()

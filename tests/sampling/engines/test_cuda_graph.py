@@ -22,12 +22,12 @@ from charrnn.model.network import CharRNN
 from charrnn.numerics.cuda_graph import Work
 from charrnn.sampling import loop
 from charrnn.sampling.engines import cuda_graph
-from charrnn.sampling.engines.cuda_graph import Draw, GraphWriter
-from charrnn.sampling.engines.eager import TorchWriter
-from charrnn.sampling.engines.selection import writer_for
+from charrnn.sampling.engines.cuda_graph import CudaGraphEngine, Draw
+from charrnn.sampling.engines.eager import EagerEngine
+from charrnn.sampling.engines.selection import engine_for
 from charrnn.sampling.engines.step_kernels import Launch
 from charrnn.sampling.filters import Filters, distribution, sample_codes
-from charrnn.sampling.loop import generate, judged, stream
+from charrnn.sampling.loop import generate, generate_scored, stream
 
 VOCABULARY = Vocabulary(tuple("\n abcdefghij"))
 
@@ -42,8 +42,8 @@ def network(cell: Cell = "lstm", hidden_size: int = 24) -> CharRNN:
     return CharRNN(shape, VOCABULARY, line_start="a").initialize(5).requires_grad_(False)
 
 
-def both(model: CharRNN) -> tuple[GraphWriter, TorchWriter]:
-    return GraphWriter(model, rehearsed), TorchWriter(model)
+def both(model: CharRNN) -> tuple[CudaGraphEngine, EagerEngine]:
+    return CudaGraphEngine(model, rehearsed), EagerEngine(model)
 
 
 @pytest.mark.parametrize("prompt", ["", "abc"])
@@ -76,8 +76,8 @@ def test_the_kernels_give_the_same_text(
 ) -> None:
     model = network(cell, hidden_size)
     config = SampleConfig(**{"length": 80, "seed": 3, "temperature": 1.5} | settings)
-    by_kernels = generate(GraphWriter(model, rehearsed, launch=launch), "ab", config)
-    assert by_kernels == generate(TorchWriter(model), "ab", config)
+    by_kernels = generate(CudaGraphEngine(model, rehearsed, launch=launch), "ab", config)
+    assert by_kernels == generate(EagerEngine(model), "ab", config)
 
 
 @pytest.mark.parametrize(("cell", "hidden_size"), [("gru", 8), ("rnn", 8), ("lstm", 2)])
@@ -94,11 +94,11 @@ def test_a_block_is_captured_once_for_its_size_and_filters() -> None:
         captured.append(work)
         return rehearsed(work)
 
-    writer = GraphWriter(network(), capture)
+    engine = CudaGraphEngine(network(), capture)
     filters: list[dict[str, Any]] = [{}, {"temperature": 1.0}, {"top_k": 2}, {"top_p": 0.5}, {}]
     for each in filters:
-        text = generate(writer, "a", length=200, seed=1, **each)
-        assert text == generate(TorchWriter(network()), "a", length=200, seed=1, **each)
+        text = generate(engine, "a", length=200, seed=1, **each)
+        assert text == generate(EagerEngine(network()), "a", length=200, seed=1, **each)
     assert len(captured) == 4
 
 
@@ -109,9 +109,9 @@ def test_a_last_shorter_block_is_not_captured_again() -> None:
         captured.append(work)
         return rehearsed(work)
 
-    writer = GraphWriter(network(), capture)
+    engine = CudaGraphEngine(network(), capture)
     for length in (10, 64, 65, 100):
-        assert len(generate(writer, "a", length=length, seed=1)[0]) == length
+        assert len(generate(engine, "a", length=length, seed=1)[0]) == length
     assert len(captured) == 1
 
 
@@ -119,19 +119,19 @@ def test_the_next_block_is_started_before_a_block_is_decoded_and_none_too_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     events = []
-    writer, decode = GraphWriter(network(), rehearsed), Vocabulary.decode_rows
+    engine, decode = CudaGraphEngine(network(), rehearsed), Vocabulary.decode_rows
 
     def sample_block(*arguments: Any) -> Any:
         events.append("start")
-        return GraphWriter.sample_block(writer, *arguments)
+        return CudaGraphEngine.sample_block(engine, *arguments)
 
     def decode_rows(vocabulary: Vocabulary, codes_BK: NDArray[Any]) -> list[str]:
         events.append("decode")
         return decode(vocabulary, codes_BK)
 
-    monkeypatch.setattr(writer, "sample_block", sample_block)
+    monkeypatch.setattr(engine, "sample_block", sample_block)
     monkeypatch.setattr(Vocabulary, "decode_rows", decode_rows)
-    generate(writer, "a", length=3 * loop._BLOCK, seed=1)
+    generate(engine, "a", length=3 * loop._BLOCK, seed=1)
     assert events == ["start", "start", "decode", "start", "decode", "decode"]
 
 
@@ -152,25 +152,25 @@ def test_weights_that_training_changed_are_read_at_the_next_prompt(
     has_kernels: bool, launch: Launch
 ) -> None:
     model = network()
-    writer = GraphWriter(model, rehearsed, launch=launch if has_kernels else None)
-    before = generate(writer, "a", length=100, seed=1)
+    engine = CudaGraphEngine(model, rehearsed, launch=launch if has_kernels else None)
+    before = generate(engine, "a", length=100, seed=1)
     model.initialize(6)
-    after = generate(writer, "a", length=100, seed=1)
-    assert after == generate(TorchWriter(model), "a", length=100, seed=1)
+    after = generate(engine, "a", length=100, seed=1)
+    assert after == generate(EagerEngine(model), "a", length=100, seed=1)
     assert after != before
 
 
 def test_logits_and_state_stay_on_the_device_between_blocks() -> None:
-    writer = GraphWriter(network(), rehearsed)
-    logits_1V, state = writer.read(VOCABULARY.encode("a"))
+    engine = CudaGraphEngine(network(), rehearsed)
+    logits_1V, state = engine.read(VOCABULARY.encode("a"))
     uniforms_KB = np.full((4, 1), 0.5)
-    wait, logits, after = writer.sample_block(
+    wait, logits, after = engine.sample_block(
         logits_1V, state, uniforms_KB, Filters(temperature=1.0)
     )
     assert isinstance(logits, torch.Tensor)
     assert [part.shape for part in after.parts_LBH] == [part.shape for part in state.parts_LBH]
     codes_KB = wait().copy()
-    writer.sample_block(logits, after, 0 * uniforms_KB, Filters(temperature=1.0))
+    engine.sample_block(logits, after, 0 * uniforms_KB, Filters(temperature=1.0))
     assert np.array_equal(codes_KB, wait())  # the next block has other memory
 
 
@@ -180,14 +180,14 @@ def test_what_cannot_be_captured_is_computed_all_the_same() -> None:
         raise RuntimeError("no graphs here\nand a hint")
 
     model = network()
-    writer = GraphWriter(model, capture)
+    engine = CudaGraphEngine(model, capture)
     sentence = r"cannot be captured as a CUDA graph \(no graphs here\), so its kernels are started"
     with pytest.warns(DeviceWarning, match=sentence):
-        text = generate(writer, "a", length=150, seed=1)
-    assert text == generate(TorchWriter(model), "a", length=150, seed=1)
+        text = generate(engine, "a", length=150, seed=1)
+    assert text == generate(EagerEngine(model), "a", length=150, seed=1)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # said once
-        generate(writer, "a", length=10, seed=1, top_k=2)
+        generate(engine, "a", length=10, seed=1, top_k=2)
 
 
 def test_too_little_memory_is_not_taken_for_a_failed_capture() -> None:
@@ -195,7 +195,7 @@ def test_too_little_memory_is_not_taken_for_a_failed_capture() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(torch.OutOfMemoryError):
-        generate(GraphWriter(network(), capture), "a", length=10)
+        generate(CudaGraphEngine(network(), capture), "a", length=10)
 
 
 @given(
@@ -232,8 +232,8 @@ def test_a_model_on_a_gpu_gets_this_engine_with_the_precision_asked_for(
     precision: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model: Any = SimpleNamespace(device=torch.device("cuda"))
-    monkeypatch.setattr(cuda_graph, "GraphWriter", lambda *given, **named: (given, named))
-    engine: Any = writer_for(model, precision)
+    monkeypatch.setattr(cuda_graph, "CudaGraphEngine", lambda *given, **named: (given, named))
+    engine: Any = engine_for(model, precision)
     assert engine == ((model,), {"precision": precision})
 
 
@@ -243,15 +243,15 @@ def test_rules_and_likelihoods_are_looked_at_one_by_one(monkeypatch: pytest.Monk
     config = SampleConfig(length=40, seed=2, ban="a")
     assert generate(graphed, "b", config) == generate(plain, "b", config)
     config = SampleConfig(length=40, seed=2)
-    assert judged(graphed, "b", config) == judged(plain, "b", config)
+    assert generate_scored(graphed, "b", config) == generate_scored(plain, "b", config)
 
 
 @pytest.mark.gpu
 def test_a_gpu_writes_in_blocks_what_it_writes_one_by_one() -> None:
     model = network().to("cuda")
-    graphed = GraphWriter(model, precision="float32")
+    graphed = CudaGraphEngine(model, precision="float32")
     config = SampleConfig(length=300, seed=3, num_samples=2, top_p=0.9)
-    assert generate(graphed, "a", config) == generate(TorchWriter(model), "a", config)
+    assert generate(graphed, "a", config) == generate(EagerEngine(model), "a", config)
     assert loop._BLOCK < 300
 
 
@@ -260,7 +260,8 @@ def test_rounded_factors_give_nearly_the_same_text_on_a_gpu() -> None:
     model = network().to("cuda")
     config = SampleConfig(length=64, seed=3, num_samples=64)
     rounded, exact = (
-        generate(GraphWriter(model, precision=each), "a", config) for each in ("auto", "float32")
+        generate(CudaGraphEngine(model, precision=each), "a", config)
+        for each in ("auto", "float32")
     )
     same = sum(a == b for a, b in zip("".join(rounded), "".join(exact), strict=True))
     assert same > 0.7 * 64 * 64

@@ -11,7 +11,7 @@ from charrnn.config.model import Cell, ModelConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
-from charrnn.sampling.engines.cuda_graph import Draw, GraphWriter
+from charrnn.sampling.engines.cuda_graph import CudaGraphEngine, Draw
 from charrnn.sampling.engines.network_step import LstmStep, ModelStep, NetworkStep
 from charrnn.sampling.engines.step_kernels import Launch
 from charrnn.sampling.filters import Filters
@@ -129,8 +129,8 @@ def test_a_character_takes_few_kernels(filters: Filters, most: int) -> None:
     launch = kernels.as_one("launch", lambda *arguments: None)
 
     def kernels_of(length: int) -> int:
-        writer = GraphWriter(network(), lambda work: work, launch=launch)
-        block = writer._block((length, 4), filters)
+        engine = CudaGraphEngine(network(), lambda work: work, launch=launch)
+        block = engine._block((length, 4), filters)
         kernels.count.clear()
         with torch.no_grad(), kernels:
             block.run()

@@ -5,9 +5,9 @@ import torch
 from charrnn.config.model import Cell, ModelConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
-from charrnn.sampling.engines.eager import TorchWriter
-from charrnn.sampling.engines.packed import PackedWriter
-from charrnn.sampling.engines.selection import writer_for
+from charrnn.sampling.engines.eager import EagerEngine
+from charrnn.sampling.engines.packed import PackedEngine
+from charrnn.sampling.engines.selection import engine_for
 from charrnn.sampling.loop import generate
 
 VOCABULARY = Vocabulary("\n abcdef")
@@ -23,37 +23,40 @@ def lstm(num_layers: int = 3, hidden_size: int = 24) -> CharRNN:
 @pytest.mark.parametrize(("num_layers", "hidden_size"), [(1, 24), (3, 24), (2, 288)])
 def test_logits_are_those_of_the_network(num_layers: int, hidden_size: int) -> None:
     model = lstm(num_layers, hidden_size)
-    ours, theirs = PackedWriter(model), TorchWriter(model)
-    (_, state), (_, plain_state) = ours.read(PROMPT), theirs.read(PROMPT)
+    packed, eager = PackedEngine(model), EagerEngine(model)
+    (_, state), (_, plain_state) = packed.read(PROMPT), eager.read(PROMPT)
     samples_B = np.zeros(5, np.int64)
-    state, plain_state = ours.pick(state, samples_B), theirs.pick(plain_state, samples_B)
+    state, plain_state = (
+        packed.select_samples(state, samples_B),
+        eager.select_samples(plain_state, samples_B),
+    )
     for codes_B in np.random.default_rng(1).integers(0, len(VOCABULARY), (9, 5)):
-        logits_BV, state = ours.step(state, codes_B)
-        plain_logits_BV, plain_state = theirs.step(plain_state, codes_B)
+        logits_BV, state = packed.step(state, codes_B)
+        plain_logits_BV, plain_state = eager.step(plain_state, codes_B)
         np.testing.assert_allclose(logits_BV, plain_logits_BV, atol=1e-5)
 
 
-def test_a_state_is_never_changed_in_place() -> None:
-    writer = PackedWriter(lstm())
-    _, state = writer.read(PROMPT)
+def test_states_are_never_modified() -> None:
+    engine = PackedEngine(lstm())
+    _, state = engine.read(PROMPT)
     kept = [part.clone() for part in state.parts_LBH]
-    _, after = writer.step(state, np.array([3]))
+    _, after = engine.step(state, np.array([3]))
     later = [part.clone() for part in after.parts_LBH]
-    writer.step(after, np.array([4]))
+    engine.step(after, np.array([4]))
     assert all(map(torch.equal, state.parts_LBH, kept))
     assert all(map(torch.equal, after.parts_LBH, later))
     assert not any(map(torch.equal, kept, later))
 
 
-def test_a_sample_is_the_same_alone_and_among_many() -> None:
-    writer = PackedWriter(lstm(2, 288))
-    many = generate(writer, "a", length=40, num_samples=70, seed=5)
-    assert many[:3] == generate(writer, "a", length=40, num_samples=3, seed=5)
+def test_sample_does_not_depend_on_the_batch() -> None:
+    engine = PackedEngine(lstm(2, 288))
+    many = generate(engine, "a", length=40, num_samples=70, seed=5)
+    assert many[:3] == generate(engine, "a", length=40, num_samples=3, seed=5)
     assert len(set(many)) == 70
 
 
-@pytest.mark.parametrize(("cell", "kind"), [("lstm", PackedWriter), ("gru", TorchWriter)])
-def test_it_is_chosen_for_an_lstm_on_a_processor(cell: Cell, kind: type[TorchWriter]) -> None:
+@pytest.mark.parametrize(("cell", "kind"), [("lstm", PackedEngine), ("gru", EagerEngine)])
+def test_packed_engine_is_selected_for_lstm_on_cpu(cell: Cell, kind: type[EagerEngine]) -> None:
     model = CharRNN(ModelConfig(cell=cell, num_layers=1, hidden_size=8), VOCABULARY)
-    assert type(writer_for(model.initialize(1))) is kind
-    assert type(writer_for(model.double())) is TorchWriter
+    assert type(engine_for(model.initialize(1))) is kind
+    assert type(engine_for(model.double())) is EagerEngine

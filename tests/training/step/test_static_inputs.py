@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from charrnn.config.training import ResolvedTrainConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import DeviceWarning
-from charrnn.model.dropout import masks_of
+from charrnn.model.dropout import make_masks
 from charrnn.model.network import CharRNN
 from charrnn.numerics import philox
 from charrnn.numerics.philox import Launch
@@ -151,7 +151,7 @@ def test_all_copies_of_a_step_are_asynchronous(
     source.load(6, 0.1)
     with Transfers(is_pinned) as transfers:
         source.load(7, 0.1)
-        masks_of(source.read().mask_bytes, CONFIG)
+        make_masks(source.read().mask_bytes, CONFIG)
     assert transfers.count == copies + (text == "copied")
 
 

@@ -1,4 +1,4 @@
-"""The sampling engine for one text on a processor: 8-bit weights, without torch.
+"""The sampling engine for one text on a CPU: 8-bit weights, without torch.
 
 May import: charrnn.sampling.engines.interface, charrnn.data, charrnn.numerics, charrnn.config.
 """

@@ -1,6 +1,9 @@
-"""The compiled loop of the writer for one text: an LSTM read character by character, on two cores.
+"""The compiled loop of the 8-bit engine: it runs an LSTM character by character on two CPU cores.
 
-Shape suffixes: T characters, L layers, G gate rows (4H: i, f, g, o), H units, 2 turns.
+The calling thread (the leader) computes the lower half of the units of each layer. A second thread
+(the helper) computes the upper half. They synchronize through words of shared memory.
+
+Shape suffixes: T characters, L layers, G gate rows (4H: i, f, g, o), H units, 2 buffers.
 """
 
 import threading
@@ -13,34 +16,37 @@ from numpy.typing import NDArray
 
 from charrnn.numerics.atomics import compare_exchange, load_acquire, pause, store_release
 from charrnn.numerics.compiled import compiled_exactly, inlined, sigmoid, tanh
-from charrnn.numerics.processor import cores_allowed
-from charrnn.sampling.engines.int8.interface import WholeWeights
-from charrnn.sampling.engines.int8.matmul import four_products
+from charrnn.numerics.cpu import available_cores
+from charrnn.sampling.engines.int8.interface import Int8Weights
+from charrnn.sampling.engines.int8.matmul import multiply_gates
 
-_FEWEST_UNITS = 192  # below, two cores lose more to waiting for each other than they gain
-_LONGEST_TASK = 256  # characters read by one call of the compiled loop
+_MIN_UNITS = 192  # with fewer units, synchronizing two cores costs more time than it saves
+_MAX_TASK = 256  # characters read by one call of the compiled loop
 
-# The words that leader and helper share, a cache line apart: layers finished by each, the number of
-# the task at hand, how many characters it has, and what the helper is doing.
-_LEADER_DONE, _HELPER_DONE, _ALONE_DONE, _TASK, _LENGTH, _HELPER = range(0, 48, 8)
-_ASLEEP, _AWAKE, _AT_WORK = range(3)
-_ALONE, _LEAD, _BE_HELPER = range(3)
-_PATIENCE = 50_000  # looks at the task before the helper goes to sleep: about a millisecond
-_LATE = 20_000  # looks at a helper that other work keeps from its core
-_REST = 100  # tasks done alone after that
+# Indices of the shared words, one cache line apart: the number of layers that each thread has
+# finished, the number of the current task, its length in characters, and the helper's state.
+_LEADER_DONE, _HELPER_DONE, _ALONE_DONE, _TASK, _LENGTH, _HELPER_STATE = range(0, 48, 8)
+_HELPER_ASLEEP, _HELPER_IDLE, _HELPER_BUSY = range(3)
+_ROLE_ALONE, _ROLE_LEADER, _ROLE_HELPER = range(3)
+_MAX_IDLE_POLLS = 50_000  # polls without a task before the helper sleeps: about a millisecond
+_MAX_POLLS = 20_000  # polls per character; more mean that the helper lost its core to other work
+_TASKS_ALONE = 100  # tasks that the leader then computes without the helper
 
 
 class CompiledLoop:
-    """The compiled loop, the memory it works in, and the thread that helps it."""
+    """The compiled loop, its working memory and its helper thread."""
 
-    def __init__(self, weights: WholeWeights, helped: bool | None = None) -> None:
-        """Take over the weights; `helped` by a second core: None, if there is one and it pays."""
+    def __init__(self, weights: Int8Weights, use_helper: bool | None = None) -> None:
+        """Compile or load the loop, and start the helper.
+
+        `use_helper` None uses the helper if there are two cores and the layers are large enough.
+        """
         layers, _, units = weights.recurrent_LGH.shape
         shape = layers, units
-        if helped is None:
-            helped = units >= _FEWEST_UNITS and cores_allowed() > 1
+        if use_helper is None:
+            use_helper = units >= _MIN_UNITS and available_cores() > 1
         self._words = np.zeros(48, np.int64)
-        self._codes_T = np.zeros(_LONGEST_TASK, np.int64)
+        self._codes_T = np.zeros(_MAX_TASK, np.int64)
         self._hidden_2LH = np.zeros((2, *shape), np.int16)
         self._cells_LH = np.zeros(shape, np.float32)
         self._shared = (
@@ -50,10 +56,10 @@ class CompiledLoop:
             self._hidden_2LH,
             self._cells_LH,
         )
-        self._taken = threading.Lock()
+        self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._helped, self._started, self._rest = helped, False, 0
-        self._do(0)  # compiles, or loads what was compiled; wakes the helper
+        self._use_helper, self._started, self._tasks_alone = use_helper, False, 0
+        self._run_task(0)  # compiles the loop or loads it from the cache; starts the helper
 
     def read(
         self,
@@ -61,53 +67,54 @@ class CompiledLoop:
         hidden_LH: NDArray[np.int16],
         cells_LH: NDArray[np.float32],
     ) -> None:
-        """Read characters; the state goes along in place."""
-        with self._taken:
+        """Read characters and update the state in place."""
+        with self._lock:
             self._hidden_2LH[0], self._cells_LH[:] = hidden_LH, cells_LH
-            for start in range(0, len(codes_T), _LONGEST_TASK):
-                task_T = codes_T[start : start + _LONGEST_TASK]
+            for start in range(0, len(codes_T), _MAX_TASK):
+                task_T = codes_T[start : start + _MAX_TASK]
                 self._codes_T[: len(task_T)] = task_T
-                self._do(len(task_T))
+                self._run_task(len(task_T))
                 if len(task_T) % 2:
                     self._hidden_2LH[0] = self._hidden_2LH[1]
             hidden_LH[:], cells_LH[:] = self._hidden_2LH[0], self._cells_LH
 
-    def _do(self, length: int) -> None:
-        ask = self._helped and not self._rest
-        waits = _take_part(_LEAD if ask else _ALONE, length, *self._shared)
-        if not ask:
-            self._rest = max(0, self._rest - 1)
-        elif waits < 0:
-            self._call_helper()
-        elif waits > _LATE * length:
-            self._rest = _REST
+    def _run_task(self, length: int) -> None:
+        """Run one task, with the helper if it is fast enough."""
+        with_helper = self._use_helper and not self._tasks_alone
+        polls = _run_role(_ROLE_LEADER if with_helper else _ROLE_ALONE, length, *self._shared)
+        if not with_helper:
+            self._tasks_alone = max(0, self._tasks_alone - 1)
+        elif polls < 0:
+            self._wake_helper()
+        elif polls > _MAX_POLLS * length:
+            self._tasks_alone = _TASKS_ALONE
 
-    def _call_helper(self) -> None:
+    def _wake_helper(self) -> None:
         if not self._started:
-            self._started, ended = True, threading.Event()
-            weakref.finalize(self, _end_helper, self._wake, ended)
+            self._started, stop = True, threading.Event()
+            weakref.finalize(self, _stop_helper, self._wake, stop)
             threading.Thread(
-                target=_help_when_called,
-                args=(self._wake, ended, self._shared),
-                name="charrnn-writer",
+                target=_run_helper_thread,
+                args=(self._wake, stop, self._shared),
+                name="charrnn-sampling",
                 daemon=True,
             ).start()
         self._wake.set()
 
 
-def _help_when_called(
-    wake: threading.Event, ended: threading.Event, shared: tuple[Any, ...]
+def _run_helper_thread(
+    wake: threading.Event, stop: threading.Event, shared: tuple[Any, ...]
 ) -> None:
     while True:
         wake.wait()
         wake.clear()
-        if ended.is_set():
+        if stop.is_set():
             return
-        _take_part(_BE_HELPER, 0, *shared)
+        _run_role(_ROLE_HELPER, 0, *shared)
 
 
-def _end_helper(wake: threading.Event, ended: threading.Event) -> None:
-    ended.set()
+def _stop_helper(wake: threading.Event, stop: threading.Event) -> None:
+    stop.set()
     wake.set()
 
 
@@ -117,7 +124,7 @@ def _add_products(
 ) -> None:
     units = len(sums_G) // 4
     for j in range(first, end):
-        products = four_products(hidden_H, weights_GH, j)
+        products = multiply_gates(hidden_H, weights_GH, j)
         for gate in range(4):
             g = gate * units + j
             sums_G[g] += scales_G[g] * np.float32(products[gate])
@@ -133,7 +140,7 @@ def _add_row(sums_G: Any, row_G: Any, first: Any, end: Any) -> None:
 
 @inlined
 def _gates(sums_G: Any, cells_H: Any, hidden_H: Any, first: Any, end: Any, unit: Any) -> None:
-    # The passes are short loops over few arrays each: LLVM turns those into vector code.
+    # LLVM vectorizes short loops over few arrays, so each operation has its own loop.
     units = len(cells_H)
     i, f = sums_G[first:end], sums_G[units + first : units + end]
     g, o = sums_G[2 * units + first : 2 * units + end], sums_G[3 * units + first : 3 * units + end]
@@ -151,12 +158,12 @@ def _gates(sums_G: Any, cells_H: Any, hidden_H: Any, first: Any, end: Any, unit:
 
 
 @inlined
-def _wait_for(words: Any, other: Any, finished: Any) -> int:
-    waits = 0
+def _wait_for_layers(words: Any, other: Any, finished: Any) -> int:
+    polls = 0
     while load_acquire(words, other) < finished:
-        waits += 1
+        polls += 1
         pause()
-    return waits
+    return polls
 
 
 @compiled_exactly
@@ -172,11 +179,12 @@ def _advance(
     first: Any,
     end: Any,
 ) -> int:
-    """Read characters, one after another, for the units from `first` to `end` of each layer.
+    """Read characters in order; compute the units from `first` to `end` of each layer.
 
-    Hidden units are read from one half of `hidden_2LH` and written to the other, in turn. Who
-    computes the other units counts finished layers in `words[other]`, as this does in `words[own]`.
-    Returns how often that was looked at in vain.
+    Each character reads the hidden units from one half of `hidden_2LH` and writes them to the other
+    half. This thread counts finished layers in `words[own]`; the thread that computes the other
+    units counts them in `words[other]`. Returns the number of polls that found the other thread not
+    ready.
     """
     table_VG, biases_LG, recurrent_LGH, recurrent_scales_LG, between_LGH, between_scales_LG = (
         weights[:6]
@@ -184,18 +192,18 @@ def _advance(
     unit = weights[6]
     layers, units = cells_LH.shape
     sums_G = np.empty(4 * units, np.float32)
-    finished, waits = load_acquire(words, own), 0
+    finished, polls = load_acquire(words, own), 0
     for t in range(length):
         before_LH, after_LH = hidden_2LH[t % 2], hidden_2LH[1 - t % 2]
         for n in range(layers):
             hidden_H, scales_G = before_LH[n], recurrent_scales_LG[n]
             for j in range(first, end):
-                products = four_products(hidden_H, recurrent_LGH[n], j)
+                products = multiply_gates(hidden_H, recurrent_LGH[n], j)
                 for gate in range(4):
                     g = gate * units + j
                     sums_G[g] = biases_LG[n, g] + scales_G[g] * np.float32(products[gate])
             if n:
-                waits += _wait_for(words, other, finished)
+                polls += _wait_for_layers(words, other, finished)
                 below_H, scales_G = after_LH[n - 1], between_scales_LG[n - 1]
                 _add_products(sums_G, below_H, between_LGH[n - 1], scales_G, first, end)
             else:
@@ -203,69 +211,74 @@ def _advance(
             _gates(sums_G, cells_LH[n], after_LH[n], first, end, unit)
             finished += 1
             store_release(words, own, finished)
-        waits += _wait_for(words, other, finished)
-    return waits
+        polls += _wait_for_layers(words, other, finished)
+    return polls
 
 
 @inlined
-def _help(words: Any, codes_T: Any, weights: Any, hidden_2LH: Any, cells_LH: Any) -> None:
-    """Compute the upper half of the units of every task, until none comes for a while."""
+def _run_helper(words: Any, codes_T: Any, weights: Any, hidden_2LH: Any, cells_LH: Any) -> None:
+    """Compute the upper half of the units of every task; return after a time without a task."""
     units = cells_LH.shape[1]
     own, other, first = np.int64(_HELPER_DONE), np.int64(_LEADER_DONE), units // 2
     task, idle = load_acquire(words, _TASK), 0
-    store_release(words, _HELPER, _AWAKE)
-    while idle <= _PATIENCE or not compare_exchange(words, _HELPER, _AWAKE, _ASLEEP):
+    store_release(words, _HELPER_STATE, _HELPER_IDLE)
+    while idle <= _MAX_IDLE_POLLS or not compare_exchange(
+        words, _HELPER_STATE, _HELPER_IDLE, _HELPER_ASLEEP
+    ):
         if load_acquire(words, _TASK) != task:
             task, idle = task + 1, 0
             length = load_acquire(words, _LENGTH)
             _advance(
                 codes_T, length, weights, hidden_2LH, cells_LH, words, own, other, first, units
             )
-            store_release(words, _HELPER, _AWAKE)
+            store_release(words, _HELPER_STATE, _HELPER_IDLE)
         else:
             idle += 1
             pause()
 
 
 @compiled_exactly
-def _take_part(
+def _run_role(
     role: Any, length: Any, words: Any, codes_T: Any, weights: Any, hidden_2LH: Any, cells_LH: Any
 ) -> int:
-    """Read characters alone or, if the helper is awake, with it; or be the helper.
+    """Read characters as the leader (with the helper if it is idle) or alone, or run the helper.
 
-    Returns how often the leader looked at the helper in vain, -1 if there was none. One function
-    for all roles: loading a compiled function takes longer than writing hundreds of characters.
+    Returns the number of polls that found the helper not ready, -1 if the helper did not take part.
+    One function has all roles because loading a compiled function takes as long as sampling
+    hundreds of characters.
     """
-    if role == _BE_HELPER:
-        _help(words, codes_T, weights, hidden_2LH, cells_LH)
+    if role == _ROLE_HELPER:
+        _run_helper(words, codes_T, weights, hidden_2LH, cells_LH)
         return -1
-    # Written so, numbers are no constants to numba, which would compile _advance for each anew.
+    # With plain constants, numba would compile _advance once for each value.
     first, end = np.int64(0), cells_LH.shape[1]
     own, other = np.int64(_ALONE_DONE), np.int64(_ALONE_DONE)
-    together = role == _LEAD and compare_exchange(words, _HELPER, _AWAKE, _AT_WORK)
-    if together:
+    with_helper = role == _ROLE_LEADER and compare_exchange(
+        words, _HELPER_STATE, _HELPER_IDLE, _HELPER_BUSY
+    )
+    if with_helper:
         end, own, other = end // 2, np.int64(_LEADER_DONE), np.int64(_HELPER_DONE)
         store_release(words, _LENGTH, length)
         store_release(words, _TASK, load_acquire(words, _TASK) + 1)
-    waits = _advance(codes_T, length, weights, hidden_2LH, cells_LH, words, own, other, first, end)
-    return waits if together else -1
+    polls = _advance(codes_T, length, weights, hidden_2LH, cells_LH, words, own, other, first, end)
+    return polls if with_helper else -1
 
 
-def can_be_kept() -> bool:
-    """Whether there is a folder where what was compiled can be kept."""
-    return _take_part.stats.cache_path is not None
+def can_cache() -> bool:
+    """Whether numba has a folder in which it can cache compiled code."""
+    return _run_role.stats.cache_path is not None
 
 
-def is_compiled() -> bool:
-    """Whether the loop was compiled and kept, after its source was written."""
-    if not can_be_kept():
+def is_cached() -> bool:
+    """Whether the cache holds the compiled loop, and it is newer than the source."""
+    if not can_cache():
         return False
-    written = Path(__file__).stat().st_mtime
-    kept = Path(_take_part.stats.cache_path).glob(f"{Path(__file__).stem}._take_part-*.nbi")
-    return any(index.stat().st_mtime >= written for index in kept)
+    source_time = Path(__file__).stat().st_mtime
+    indexes = Path(_run_role.stats.cache_path).glob(f"{Path(__file__).stem}._run_role-*.nbi")
+    return any(index.stat().st_mtime >= source_time for index in indexes)
 
 
-def compile_for_later() -> None:
-    """Compile the loop, which serves networks of any size, and keep it."""
+def compile_to_cache() -> None:
+    """Compile the loop and cache it. The compiled loop works for networks of any size."""
     rows, weights = np.zeros((1, 4), np.float32), np.zeros((1, 4, 1), np.int8)
-    CompiledLoop(WholeWeights(rows, rows, weights, rows, weights, rows, np.float32(1)))
+    CompiledLoop(Int8Weights(rows, rows, weights, rows, weights, rows, np.float32(1)))

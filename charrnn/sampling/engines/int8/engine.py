@@ -1,8 +1,8 @@
-"""The writer for one text on a processor: 8-bit weights, without torch.
+"""The engine for one text on a CPU: 8-bit weights, without torch.
 
-A character costs one reading of all weights, so what counts is how few bytes they are. Hidden
-units, between -1 and 1, are whole numbers of 16 bits; a product of theirs with a row of weights is
-summed up exactly, in 32 bits. The loop over characters is compiled, if it can be.
+Each character reads all weights once, so the time depends on their size in bytes. Hidden units,
+between -1 and 1, are 16-bit integers; their products with a row of weights are added exactly in 32
+bits. The loop over characters is compiled if numba is available.
 
 Shape suffixes: T characters, B samples, V characters of the vocabulary, L layers, G gate rows (4H:
 i, f, g, o), H units.
@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 
 from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Codes, Vocabulary
-from charrnn.sampling.engines.int8.interface import Loop, WholeWeights
+from charrnn.sampling.engines.int8.interface import Int8Weights, Loop
 from charrnn.sampling.engines.int8.switching_loop import SwitchingLoop
-from charrnn.sampling.engines.int8.weights import whole_weights
-from charrnn.sampling.engines.interface import Writer
+from charrnn.sampling.engines.int8.weights import quantize_lstm
+from charrnn.sampling.engines.interface import SamplingEngine
 
 Int8State = tuple[NDArray[np.int16], NDArray[np.float32]]
-"""Hidden units as whole numbers, and cells: (B, L, H) each."""
+"""Hidden units as integers, and cells: (B, L, H) each."""
 
 
-class QuantizedWriter(Writer):
-    """Drive an LSTM, given as arrays; see `Writer`."""
+class Int8Engine(SamplingEngine):
+    """Run an LSTM, given as arrays; see `SamplingEngine`."""
 
     def __init__(
         self,
@@ -34,12 +34,12 @@ class QuantizedWriter(Writer):
         config: ModelConfig,
         vocabulary: Vocabulary,
         line_start: str,
-        make_loop: Callable[[WholeWeights], Loop] = SwitchingLoop,
+        make_loop: Callable[[Int8Weights], Loop] = SwitchingLoop,
     ) -> None:
         self.vocabulary = vocabulary
         self.line_start = line_start
         self._shape = (config.num_layers, config.hidden_size)
-        weights = whole_weights(arrays, config)
+        weights = quantize_lstm(arrays, config)
         self._loop = make_loop(weights)
         self._output_HV: NDArray[Any] = np.ascontiguousarray(
             arrays["output.weight"].T / weights.unit
@@ -47,13 +47,13 @@ class QuantizedWriter(Writer):
         self._output_bias_V = arrays["output.bias"]
 
     def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], Int8State]:
-        """Read a prompt from a blank state."""
+        """Read a prompt from the initial state."""
         hidden_LH, cells_LH = np.zeros(self._shape, np.int16), np.zeros(self._shape, np.float32)
         self._loop.read(codes_T, hidden_LH, cells_LH)
         return self._logits(hidden_LH[None]), (hidden_LH[None], cells_LH[None])
 
-    def pick(self, state: Int8State, samples_B: NDArray[np.int64]) -> Int8State:
-        """Return the state of some of the samples."""
+    def select_samples(self, state: Int8State, samples_B: NDArray[np.int64]) -> Int8State:
+        """Return the state of the samples with these numbers."""
         hidden_BLH, cells_BLH = state
         return hidden_BLH[samples_B], cells_BLH[samples_B]
 

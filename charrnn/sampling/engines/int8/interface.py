@@ -1,4 +1,4 @@
-"""What the parts of the 8-bit engine share: its weights, and the loop over characters.
+"""The types that the modules of the 8-bit engine share: its weights, and the loop over characters.
 
 Shape suffixes: T characters, L layers, G gate rows (4H: i, f, g, o), H units, V characters of the
 vocabulary.
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class WholeWeights(NamedTuple):
-    """The weights of an LSTM as whole numbers, and what makes their products the sums of gates."""
+class Int8Weights(NamedTuple):
+    """The weights of an LSTM as 8-bit integers, and the scales that convert products to floats."""
 
     table_VG: NDArray[np.float32]
     biases_LG: NDArray[np.float32]
@@ -20,11 +20,11 @@ class WholeWeights(NamedTuple):
     between_LGH: NDArray[np.int8]
     between_scales_LG: NDArray[np.float32]
     unit: np.float32
-    """The whole number that stands for a hidden unit of 1."""
+    """The integer that represents a hidden unit of 1."""
 
 
 class Loop(Protocol):
-    """What reads characters one after another, whichever way."""
+    """A loop that reads characters in order."""
 
     def read(
         self,
@@ -32,4 +32,4 @@ class Loop(Protocol):
         hidden_LH: NDArray[np.int16],
         cells_LH: NDArray[np.float32],
     ) -> None:
-        """Read characters; the state goes along in place."""
+        """Read characters and update the state in place."""

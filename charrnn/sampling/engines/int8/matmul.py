@@ -1,6 +1,6 @@
-"""Products of 8-bit weights with 16-bit units in whole numbers: the inside of the compiled loop.
+"""Integer products of 8-bit weights with 16-bit hidden units: the inner loop of the compiled loop.
 
-Shape suffixes: G gate rows (4H: i, f, g, o), H units of the row's width.
+Shape suffixes: G gate rows (4H: i, f, g, o), H units (the width of a row).
 """
 
 import os
@@ -21,8 +21,8 @@ _FOUR = types.UniTuple(types.int32, 4)  # type: ignore[no-untyped-call]
 
 
 @instruction
-def _plus_product(_: Any, total: Any, left: Any, right: Any) -> Any:
-    """Return total + left * right in 32 bits, which processors do many of at a time."""
+def _multiply_add(_: Any, total: Any, left: Any, right: Any) -> Any:
+    """Return total + left * right in 32 bits. LLVM vectorizes this operation."""
 
     def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
         product = builder.mul(builder.sext(values[1], _WORD), builder.sext(values[2], _WORD))
@@ -32,23 +32,23 @@ def _plus_product(_: Any, total: Any, left: Any, right: Any) -> Any:
 
 
 @inlined
-def plain_four_products(hidden_H: Any, weights_GH: Any, j: Any) -> Any:
-    """Return the products of unit j's four rows with the units, for any processor."""
+def multiply_gates_portable(hidden_H: Any, weights_GH: Any, j: Any) -> Any:
+    """Return the products of the four gate rows of unit j with the hidden units, on any CPU."""
     units = len(weights_GH) // 4
     i, f = weights_GH[j], weights_GH[units + j]
     g, o = weights_GH[2 * units + j], weights_GH[3 * units + j]
     to_i = to_f = to_g = to_o = np.int32(0)
     for k in range(len(hidden_H)):
-        to_i = _plus_product(to_i, hidden_H[k], i[k])
-        to_f = _plus_product(to_f, hidden_H[k], f[k])
-        to_g = _plus_product(to_g, hidden_H[k], g[k])
-        to_o = _plus_product(to_o, hidden_H[k], o[k])
+        to_i = _multiply_add(to_i, hidden_H[k], i[k])
+        to_f = _multiply_add(to_f, hidden_H[k], f[k])
+        to_g = _multiply_add(to_g, hidden_H[k], g[k])
+        to_o = _multiply_add(to_o, hidden_H[k], o[k])
     return to_i, to_f, to_g, to_o
 
 
 @instruction
-def avx2_four_products(_: Any, hidden_H: Any, weights_GH: Any, j: Any) -> Any:
-    """Return the same by `vpmaddwd` on whole registers, of which LLVM by itself uses halves."""
+def multiply_gates_avx2(_: Any, hidden_H: Any, weights_GH: Any, j: Any) -> Any:
+    """Return the same with `vpmaddwd` on full registers; LLVM alone uses half of each register."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         hidden = context.make_array(signature.args[0])(context, builder, values[0])
@@ -73,13 +73,13 @@ def avx2_four_products(_: Any, hidden_H: Any, weights_GH: Any, j: Any) -> Any:
 
 
 def _multiply_blocks(builder: Any, hidden: Any, heads: list[Any], blocks: Any) -> list[Any]:
-    """Emit the products of whole registers; return where the sum of each row is."""
+    """Emit the products of full registers; return pointers to the sum of each row."""
     bytes_, shorts = ir.VectorType(_BYTE, _LANES), ir.VectorType(_SHORT, _LANES)
     words = ir.VectorType(_WORD, _LANES // 2)
     multiply = builder.module.declare_intrinsic(
         "llvm.x86.avx2.pmadd.wd", fnty=ir.FunctionType(words, [shorts, shorts])
     )
-    add_up = builder.module.declare_intrinsic(
+    reduce_add = builder.module.declare_intrinsic(
         f"llvm.vector.reduce.add.v{_LANES // 2}i32", fnty=ir.FunctionType(_WORD, [words])
     )
     partial = [
@@ -98,7 +98,7 @@ def _multiply_blocks(builder: Any, hidden: Any, heads: list[Any], blocks: Any) -
             product = builder.call(multiply, [units_16, row_16])
             builder.store(builder.add(builder.load(sums), product), sums)
     return [
-        cgutils.alloca_once_value(builder, builder.call(add_up, [builder.load(sums)]))
+        cgutils.alloca_once_value(builder, builder.call(reduce_add, [builder.load(sums)]))
         for sums in partial
     ]
 
@@ -106,7 +106,7 @@ def _multiply_blocks(builder: Any, hidden: Any, heads: list[Any], blocks: Any) -
 def _multiply_rest(
     builder: Any, hidden: Any, heads: list[Any], totals: list[Any], blocks: Any, width: Any
 ) -> None:
-    """Emit the products of the units after the last whole register, one by one."""
+    """Emit the products of the units after the last full register, one at a time."""
     first = builder.mul(blocks, _LONG(_LANES))
     with cgutils.for_range_slice(builder, first, width, _LONG(1), _LONG) as (at, _count):
         unit = builder.sext(builder.load(builder.gep(hidden, [at])), _WORD)
@@ -116,8 +116,8 @@ def _multiply_rest(
 
 
 def _has_avx2() -> bool:
-    told_otherwise = "NUMBA_CPU_NAME" in os.environ or "NUMBA_CPU_FEATURES" in os.environ
-    return not told_otherwise and bool(llvmlite.binding.get_host_cpu_features().get("avx2"))
+    is_overridden = "NUMBA_CPU_NAME" in os.environ or "NUMBA_CPU_FEATURES" in os.environ
+    return not is_overridden and bool(llvmlite.binding.get_host_cpu_features().get("avx2"))
 
 
-four_products = avx2_four_products if _has_avx2() else plain_four_products
+multiply_gates = multiply_gates_avx2 if _has_avx2() else multiply_gates_portable

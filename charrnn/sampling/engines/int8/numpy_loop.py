@@ -1,6 +1,6 @@
-"""The loop of the writer for one text in plain numpy: what the compiled loop does, bit for bit.
+"""The loop of the 8-bit engine in numpy: the same results as the compiled loop, bit for bit.
 
-It writes until the compiled one is there, and where there is none.
+It runs until the compiled loop is available, or always if numba is not installed.
 
 Shape suffixes: T characters, L layers, G gate rows (4H: i, f, g, o), H units, V characters of the
 vocabulary.
@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.numerics.activations import sigmoid, tanh
-from charrnn.sampling.engines.int8.interface import WholeWeights
+from charrnn.sampling.engines.int8.interface import Int8Weights
 
 
-class PlainLoop:
-    """Read characters by products of float64, which holds whole numbers of 53 bits exactly."""
+class NumpyLoop:
+    """Read characters with float64 products, which are exact for integers of up to 53 bits."""
 
-    def __init__(self, weights: WholeWeights) -> None:
+    def __init__(self, weights: Int8Weights) -> None:
         self._weights = weights
         self._recurrent_LGH = weights.recurrent_LGH.astype(np.float64)
         self._between_LGH = weights.between_LGH.astype(np.float64)
@@ -29,7 +29,7 @@ class PlainLoop:
         hidden_LH: NDArray[np.int16],
         cells_LH: NDArray[np.float32],
     ) -> None:
-        """Read characters; the state goes along in place."""
+        """Read characters and update the state in place."""
         weights = self._weights
         for code in codes_T:
             for n, cells_H in enumerate(cells_LH):

@@ -1,6 +1,6 @@
-"""The loop that writes at once: plain numpy first, the compiled loop as soon as there is one.
+"""A loop that starts at once in numpy and switches to the compiled loop when that is available.
 
-Both give the same bits, so nobody can tell from the text when one took over.
+Both loops give the same bits, so the text does not depend on when the switch happens.
 """
 
 import functools
@@ -11,27 +11,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.sampling.engines.int8.interface import Loop, WholeWeights
-from charrnn.sampling.engines.int8.numpy_loop import PlainLoop
+from charrnn.sampling.engines.int8.interface import Int8Weights, Loop
+from charrnn.sampling.engines.int8.numpy_loop import NumpyLoop
 
-_STRETCH = 64  # characters read between two looks at whether the compiled loop is there
-_COMPILE = (
-    "from charrnn.sampling.engines.int8 import compiled_loop; compiled_loop.compile_for_later()"
+_CHUNK = 64  # characters read between two checks for the compiled loop
+_COMPILE_COMMAND = (
+    "from charrnn.sampling.engines.int8 import compiled_loop; compiled_loop.compile_to_cache()"
 )
 
 
 class SwitchingLoop:
-    """Begin with the plain loop; never wait for a compiler.
+    """Start with the numpy loop; never wait for the compiler.
 
-    What was compiled before is loaded behind the first characters. Where nothing was, another
-    process compiles and keeps the result; it goes on if this one ends earlier.
+    If the cache holds the compiled loop, it is loaded after the first character. Otherwise another
+    process compiles it and fills the cache. That process continues if this one ends first.
     """
 
-    def __init__(self, weights: WholeWeights) -> None:
+    def __init__(self, weights: Int8Weights) -> None:
         self._weights = weights
-        self._loop: Loop = PlainLoop(weights)
-        self._begun, self._settled = False, False
-        self._compiling: subprocess.Popen[bytes] | None = None
+        self._loop: Loop = NumpyLoop(weights)
+        self._has_read, self._is_final = False, False
+        self._compiler_process: subprocess.Popen[bytes] | None = None
 
     def read(
         self,
@@ -39,42 +39,42 @@ class SwitchingLoop:
         hidden_LH: NDArray[np.int16],
         cells_LH: NDArray[np.float32],
     ) -> None:
-        """Read characters; the state goes along in place."""
-        while not self._settled and len(codes_T):
-            if self._begun:  # the first character is on the screen, or the first stretch read
-                self._look()
-            self._begun = True
-            self._loop.read(codes_T[:_STRETCH], hidden_LH, cells_LH)
-            codes_T = codes_T[_STRETCH:]
+        """Read characters and update the state in place."""
+        while not self._is_final and len(codes_T):
+            if self._has_read:  # the first character is on the screen, or the first chunk is read
+                self._try_compiled_loop()
+            self._has_read = True
+            self._loop.read(codes_T[:_CHUNK], hidden_LH, cells_LH)
+            codes_T = codes_T[_CHUNK:]
         self._loop.read(codes_T, hidden_LH, cells_LH)
 
-    def _look(self) -> None:
-        """Change to the compiled loop if it can be loaded; give it up if it never will be."""
-        if self._compiling and self._compiling.poll() is None:
+    def _try_compiled_loop(self) -> None:
+        """Switch to the compiled loop if it is available; stop trying if it cannot become so."""
+        if self._compiler_process and self._compiler_process.poll() is None:
             return
         try:
             from charrnn.sampling.engines.int8 import compiled_loop
-        except ImportError:  # a platform that numba does not serve
-            self._settled = True
+        except ImportError:  # numba does not support this platform
+            self._is_final = True
             return
-        if compiled_loop.is_compiled():
-            self._loop, self._settled = compiled_loop.CompiledLoop(self._weights), True
-        elif self._compiling or not compiled_loop.can_be_kept():
-            self._settled = True
+        if compiled_loop.is_cached():
+            self._loop, self._is_final = compiled_loop.CompiledLoop(self._weights), True
+        elif self._compiler_process or not compiled_loop.can_cache():
+            self._is_final = True
         else:
-            self._compiling = _compiler()
-            self._settled = self._compiling is None
+            self._compiler_process = _start_compiler()
+            self._is_final = self._compiler_process is None
 
 
 @functools.cache
-def _compiler() -> subprocess.Popen[bytes] | None:
-    """Begin to compile in another process, one for all loops; None where that cannot be.
+def _start_compiler() -> subprocess.Popen[bytes] | None:
+    """Start the process that compiles for all loops; return None if it cannot be started.
 
-    It is kept here because loops come and go, and Python warns of a process that nobody waited for.
+    The cache keeps a reference: Python warns if a running process is deleted with its loop.
     """
     try:
         return subprocess.Popen(
-            [sys.executable, "-c", _COMPILE],
+            [sys.executable, "-c", _COMPILE_COMMAND],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""The weights of an LSTM in 8 bits, as the engine's loops read them.
+"""The weights of an LSTM in 8 bits, in the layout that the engine's loops read.
 
 Shape suffixes: V characters of the vocabulary, L layers, G gate rows (4H: i, f, g, o), H units.
 """
@@ -10,22 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config.model import ModelConfig
-from charrnn.numerics.quantization import LARGEST, quantize
-from charrnn.sampling.engines.int8.interface import WholeWeights
+from charrnn.numerics.quantization import MAX_INT8, quantize
+from charrnn.sampling.engines.int8.interface import Int8Weights
 
-_MOST_SUM = 2**31 - 1
-_MOST_HIDDEN = 2**15 - 1
+_MAX_SUM = 2**31 - 1
+_MAX_HIDDEN = 2**15 - 1
 
 
-def whole_weights(arrays: Mapping[str, NDArray[Any]], config: ModelConfig) -> WholeWeights:
-    """Return an LSTM's weights in 8 bits: see `charrnn.numerics.quantization`."""
+def quantize_lstm(arrays: Mapping[str, NDArray[Any]], config: ModelConfig) -> Int8Weights:
+    """Convert an LSTM's weights to 8 bits; see `charrnn.numerics.quantization`."""
     layers, units = range(config.num_layers), config.hidden_size
-    unit = np.float32(min(_MOST_HIDDEN, _MOST_SUM // (LARGEST * units)))
+    unit = np.float32(min(_MAX_HIDDEN, _MAX_SUM // (MAX_INT8 * units)))
     biases_LG = np.stack([arrays[f"bias_ih_l{n}"] + arrays[f"bias_hh_l{n}"] for n in layers])
     recurrent = quantize(np.stack([arrays[f"weight_hh_l{n}"] for n in layers]))
     above_LGH = [arrays[f"weight_ih_l{n}"] for n in layers[1:]]
     between = quantize(np.stack(above_LGH) if above_LGH else np.zeros((1, 4, 1), np.float32))
-    return WholeWeights(
+    return Int8Weights(
         table_VG=np.ascontiguousarray(arrays["weight_ih_l0"].T, dtype=np.float32),
         biases_LG=biases_LG.astype(np.float32),
         recurrent_LGH=recurrent.numbers,

@@ -6,17 +6,17 @@ Whether it ran when the last engine was deleted, whether both engines shared it,
 from typing import Any
 
 from charrnn.runs.find import find_run
-from charrnn.sampling.engines.selection import writer_of
+from charrnn.sampling.engines.selection import engine_for_checkpoint
 from charrnn.sampling.loop import stream
 
 compilers: list[Any] = []
 running = False
 for _ in range(2):
-    writer: Any = writer_of(find_run("verse").select("best"), device="cpu")
-    pieces = stream(writer, length=100_000, seed=1)
-    while not writer._loop._compiling:
+    engine: Any = engine_for_checkpoint(find_run("verse").select("best"), device="cpu")
+    pieces = stream(engine, length=100_000, seed=1)
+    while not engine._loop._compiler_process:
         next(pieces)
-    compilers.append(writer._loop._compiling)
+    compilers.append(engine._loop._compiler_process)
     running = compilers[0].poll() is None
-    del writer, pieces
+    del engine, pieces
 print(running, compilers[0] is compilers[1], compilers[0].wait())

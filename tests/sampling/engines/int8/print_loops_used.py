@@ -11,19 +11,19 @@ if sys.argv[1:] == ["missing"]:
     sys.modules["numba"] = None  # type: ignore[assignment]
 
 from charrnn.runs.find import find_run
-from charrnn.sampling.engines.int8.numpy_loop import PlainLoop
-from charrnn.sampling.engines.selection import writer_of
+from charrnn.sampling.engines.int8.numpy_loop import NumpyLoop
+from charrnn.sampling.engines.selection import engine_for_checkpoint
 from charrnn.sampling.loop import stream
 
-writer: Any = writer_of(find_run("verse").select("best"), device="cpu")
-loop, text, first = writer._loop, "", None
-pieces = stream(writer, length=100_000, seed=1)
-while len(text) < 300 or not loop._settled:
+engine: Any = engine_for_checkpoint(find_run("verse").select("best"), device="cpu")
+loop, text, first = engine._loop, "", None
+pieces = stream(engine, length=100_000, seed=1)
+while len(text) < 300 or not loop._is_final:
     text += next(pieces)
     first = first or type(loop._loop).__name__
     time.sleep(0.002)
 print(first, type(loop._loop).__name__, "torch" in sys.modules)
 text += "".join(next(pieces) for _ in range(300))
-plain: Any = writer_of(find_run("verse").select("best"), device="cpu")
-plain._loop = PlainLoop(loop._weights)
+plain: Any = engine_for_checkpoint(find_run("verse").select("best"), device="cpu")
+plain._loop = NumpyLoop(loop._weights)
 assert "".join(stream(plain, length=len(text), seed=1)) == text

@@ -14,9 +14,9 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
 from charrnn.sampling.engines.int8 import compiled_loop
 from charrnn.sampling.engines.int8.compiled_loop import CompiledLoop
-from charrnn.sampling.engines.int8.engine import QuantizedWriter
-from charrnn.sampling.engines.int8.interface import WholeWeights
-from charrnn.sampling.engines.int8.numpy_loop import PlainLoop
+from charrnn.sampling.engines.int8.engine import Int8Engine
+from charrnn.sampling.engines.int8.interface import Int8Weights
+from charrnn.sampling.engines.int8.numpy_loop import NumpyLoop
 from charrnn.sampling.loop import generate
 
 VOCABULARY = Vocabulary("\n abcdef")
@@ -31,7 +31,7 @@ CODES = np.random.default_rng(1).integers(0, 8, 40).astype(np.uint8)
     st.integers(1, 70),
     st.sampled_from([1e-3, 1.0, 30.0, 1e30]),
 )
-def test_it_computes_the_bits_of_the_plain_loop(
+def test_compiled_loop_equals_numpy_loop_bit_for_bit(
     seed: int, layers: int, units: int, scale: float
 ) -> None:
     draws = np.random.default_rng(seed)
@@ -43,7 +43,7 @@ def test_it_computes_the_bits_of_the_plain_loop(
         return draws.integers(-127, 127, shape, np.int8, endpoint=True)
 
     rows = 4 * units
-    weights = WholeWeights(
+    weights = Int8Weights(
         floats(8, rows),
         floats(layers, rows),
         whole(layers, rows, units),
@@ -53,7 +53,7 @@ def test_it_computes_the_bits_of_the_plain_loop(
         np.float32(32767),
     )
     states = []
-    for loop in (PlainLoop(weights), CompiledLoop(weights)):
+    for loop in (NumpyLoop(weights), CompiledLoop(weights)):
         hidden_LH = np.zeros((layers, units), np.int16)
         cells_LH = np.zeros((layers, units), np.float32)
         loop.read(CODES, hidden_LH, cells_LH)
@@ -63,54 +63,57 @@ def test_it_computes_the_bits_of_the_plain_loop(
     assert states[0][1].any() or units < 8  # a few units may all be shut
 
 
-def test_two_cores_write_what_one_does() -> None:
+def test_two_cores_give_the_text_of_one_core() -> None:
     model = CharRNN(replace(SHAPE, hidden_size=41), VOCABULARY).initialize(1)
-    alone, helped = (
-        QuantizedWriter(model.arrays(), model.config, VOCABULARY, "a", make_loop)
-        for make_loop in (partial(CompiledLoop, helped=False), partial(CompiledLoop, helped=True))
+    alone, assisted = (
+        Int8Engine(model.arrays(), model.config, VOCABULARY, "a", make_loop)
+        for make_loop in (
+            partial(CompiledLoop, use_helper=False),
+            partial(CompiledLoop, use_helper=True),
+        )
     )
     long = np.tile(CODES, 20)  # longer than a task, so that the helper takes part for certain
     for _ in range(200):
-        theirs, ours = alone.read(long), helped.read(long)
-        np.testing.assert_array_equal(ours[0], theirs[0])
-        if layers_done_by_the_helper(helped):
+        expected, actual = alone.read(long), assisted.read(long)
+        np.testing.assert_array_equal(actual[0], expected[0])
+        if layers_done_by_the_helper(assisted):
             break
         time.sleep(0.05)
-    assert layers_done_by_the_helper(helped)
-    assert generate(helped, length=300, seed=2) == generate(alone, length=300, seed=2)
+    assert layers_done_by_the_helper(assisted)
+    assert generate(assisted, length=300, seed=2) == generate(alone, length=300, seed=2)
 
 
-def test_the_helper_sleeps_and_is_woken() -> None:
-    _, helped = writer_with_helper()
+def test_helper_sleeps_when_idle_and_wakes_for_work() -> None:
+    _, assisted = engines_with_helper()
     for _ in range(2):
-        before = layers_done_by_the_helper(helped)
-        while layers_done_by_the_helper(helped) == before:
-            helped.read(CODES)
-        loop, deadline = helped._loop, time.monotonic() + 20
+        before = layers_done_by_the_helper(assisted)
+        while layers_done_by_the_helper(assisted) == before:
+            assisted.read(CODES)
+        loop, deadline = assisted._loop, time.monotonic() + 20
         assert isinstance(loop, CompiledLoop)
-        while loop._words[compiled_loop._HELPER] != compiled_loop._ASLEEP:
+        while loop._words[compiled_loop._HELPER_STATE] != compiled_loop._HELPER_ASLEEP:
             assert time.monotonic() < deadline, "the helper keeps a core busy with waiting"
             time.sleep(0.01)
 
 
-def test_a_helper_kept_from_its_core_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    alone, helped = writer_with_helper()
-    monkeypatch.setattr(compiled_loop, "_LATE", -1)
-    before = layers_done_by_the_helper(helped)
-    while layers_done_by_the_helper(helped) == before:
-        helped.read(CODES)
-    done = layers_done_by_the_helper(helped)
+def test_slow_helper_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone, assisted = engines_with_helper()
+    monkeypatch.setattr(compiled_loop, "_MAX_POLLS", -1)
+    before = layers_done_by_the_helper(assisted)
+    while layers_done_by_the_helper(assisted) == before:
+        assisted.read(CODES)
+    done = layers_done_by_the_helper(assisted)
     for _ in range(20):
-        np.testing.assert_array_equal(helped.read(CODES)[0], alone.read(CODES)[0])
-    assert layers_done_by_the_helper(helped) == done
+        np.testing.assert_array_equal(assisted.read(CODES)[0], alone.read(CODES)[0])
+    assert layers_done_by_the_helper(assisted) == done
 
 
-def test_the_helper_ends_with_its_writer() -> None:
-    _, helped = writer_with_helper()
-    helped.read(CODES)
-    threads = [each for each in threading.enumerate() if each.name == "charrnn-writer"]
+def test_helper_thread_ends_with_its_engine() -> None:
+    _, assisted = engines_with_helper()
+    assisted.read(CODES)
+    threads = [each for each in threading.enumerate() if each.name == "charrnn-sampling"]
     assert threads
-    del helped
+    del assisted
     gc.collect()
     deadline = time.monotonic() + 20
     while any(each.is_alive() for each in threads):
@@ -118,15 +121,15 @@ def test_the_helper_ends_with_its_writer() -> None:
         time.sleep(0.01)
 
 
-def writer_with_helper() -> tuple[QuantizedWriter, QuantizedWriter]:
-    """Return two writers of one model, the second with a helper."""
+def engines_with_helper() -> tuple[Int8Engine, Int8Engine]:
+    """Return two engines of one model, the second with a helper."""
     arrays = CharRNN(SHAPE, VOCABULARY).initialize(1).arrays()
     return (
-        QuantizedWriter(arrays, SHAPE, VOCABULARY, "a", partial(CompiledLoop, helped=False)),
-        QuantizedWriter(arrays, SHAPE, VOCABULARY, "a", partial(CompiledLoop, helped=True)),
+        Int8Engine(arrays, SHAPE, VOCABULARY, "a", partial(CompiledLoop, use_helper=False)),
+        Int8Engine(arrays, SHAPE, VOCABULARY, "a", partial(CompiledLoop, use_helper=True)),
     )
 
 
-def layers_done_by_the_helper(writer: QuantizedWriter) -> int:
-    assert isinstance(writer._loop, CompiledLoop)
-    return int(writer._loop._words[compiled_loop._HELPER_DONE])
+def layers_done_by_the_helper(engine: Int8Engine) -> int:
+    assert isinstance(engine._loop, CompiledLoop)
+    return int(engine._loop._words[compiled_loop._HELPER_DONE])

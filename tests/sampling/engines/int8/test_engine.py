@@ -12,11 +12,11 @@ from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
 from charrnn.numerics.quantization import quantize
-from charrnn.sampling.engines.eager import TorchWriter
+from charrnn.sampling.engines.eager import EagerEngine
 from charrnn.sampling.engines.int8.compiled_loop import CompiledLoop
-from charrnn.sampling.engines.int8.engine import QuantizedWriter
-from charrnn.sampling.engines.int8.interface import Loop, WholeWeights
-from charrnn.sampling.engines.int8.numpy_loop import PlainLoop
+from charrnn.sampling.engines.int8.engine import Int8Engine
+from charrnn.sampling.engines.int8.interface import Int8Weights, Loop
+from charrnn.sampling.engines.int8.numpy_loop import NumpyLoop
 from charrnn.sampling.loop import generate
 from charrnn.training.events import Finished
 
@@ -24,65 +24,65 @@ VOCABULARY = Vocabulary("\n abcdef")
 SHAPE = ModelConfig(num_layers=3, hidden_size=24)
 CODES = np.random.default_rng(1).integers(0, 8, 40).astype(np.uint8)
 
-Make = Callable[[WholeWeights], Loop]
-LOOPS = pytest.mark.parametrize("make_loop", [PlainLoop, CompiledLoop])
+Make = Callable[[Int8Weights], Loop]
+LOOPS = pytest.mark.parametrize("make_loop", [NumpyLoop, CompiledLoop])
 
 
 def pair(
     shape: ModelConfig = SHAPE, make_loop: Make = CompiledLoop
-) -> tuple[QuantizedWriter, TorchWriter]:
-    """Return two writers of the same model, whose weights 8 bits hold without rounding."""
+) -> tuple[Int8Engine, EagerEngine]:
+    """Return two engines of the same model, whose weights 8 bits hold without rounding."""
     model = CharRNN(shape, VOCABULARY).initialize(1)
     with torch.no_grad():
         for name, weights in model.named_parameters():
             if name.startswith("weight") and name != "weight_ih_l0":
-                weights.copy_(torch.from_numpy(quantize(weights.numpy()).restored()))
+                weights.copy_(torch.from_numpy(quantize(weights.numpy()).dequantize()))
     arrays = model.arrays()
-    return QuantizedWriter(arrays, shape, VOCABULARY, "a", make_loop), TorchWriter(model)
+    return Int8Engine(arrays, shape, VOCABULARY, "a", make_loop), EagerEngine(model)
 
 
 @LOOPS
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
 def test_logits_are_those_of_the_network(num_layers: int, make_loop: Make) -> None:
-    writer, plain = pair(replace(SHAPE, num_layers=num_layers), make_loop)
-    ours, state = writer.read(CODES)
-    theirs, plain_state = plain.read(CODES)
-    np.testing.assert_allclose(ours, theirs, atol=2e-3)
+    engine, plain = pair(replace(SHAPE, num_layers=num_layers), make_loop)
+    actual, state = engine.read(CODES)
+    expected, plain_state = plain.read(CODES)
+    np.testing.assert_allclose(actual, expected, atol=2e-3)
     for code in CODES[:9].astype(np.int64):
-        ours, state = writer.step(state, code[None])
-        theirs, plain_state = plain.step(plain_state, code[None])
-        np.testing.assert_allclose(ours, theirs, atol=2e-3)
+        actual, state = engine.step(state, code[None])
+        expected, plain_state = plain.step(plain_state, code[None])
+        np.testing.assert_allclose(actual, expected, atol=2e-3)
 
 
-def test_a_prompt_at_once_is_a_prompt_character_by_character() -> None:
-    writer, _ = pair()
-    whole, _ = writer.read(CODES)
-    logits, state = writer.read(CODES[:1])
+def test_reading_a_prompt_equals_reading_its_characters() -> None:
+    engine, _ = pair()
+    whole, _ = engine.read(CODES)
+    logits, state = engine.read(CODES[:1])
     for code in CODES[1:].astype(np.int64):
-        logits, state = writer.step(state, code[None])
+        logits, state = engine.step(state, code[None])
     np.testing.assert_array_equal(logits, whole)
 
 
-def test_a_state_is_never_changed_in_place() -> None:
-    writer, _ = pair()
-    _, state = writer.read(CODES)
+def test_states_are_never_modified() -> None:
+    engine, _ = pair()
+    _, state = engine.read(CODES)
     kept = [part.copy() for part in state]
-    writer.step(state, np.array([3]))
-    writer.step(state, np.array([4]))
+    engine.step(state, np.array([3]))
+    engine.step(state, np.array([4]))
     for part, copy in zip(state, kept, strict=True):
         np.testing.assert_array_equal(part, copy)
 
 
-def test_samples_side_by_side_are_those_alone() -> None:
-    writer, _ = pair()
-    many = generate(writer, "abc", length=30, num_samples=3, seed=5)
-    assert many[0] == generate(writer, "abc", length=30, seed=5)[0]
+def test_samples_do_not_depend_on_other_samples() -> None:
+    engine, _ = pair()
+    many = generate(engine, "abc", length=30, num_samples=3, seed=5)
+    assert many[0] == generate(engine, "abc", length=30, seed=5)[0]
     assert len(set(many)) == 3
 
 
 @LOOPS
 @pytest.mark.parametrize("hidden_size", [1, 7, 600])
-def test_sums_hold_for_networks_of_any_width(hidden_size: int, make_loop: Make) -> None:
+def test_sums_do_not_overflow_at_any_width(hidden_size: int, make_loop: Make) -> None:
     shape = ModelConfig(num_layers=2, hidden_size=hidden_size)
     model = CharRNN(shape, VOCABULARY).initialize(1)
     with torch.no_grad():
@@ -90,11 +90,11 @@ def test_sums_hold_for_networks_of_any_width(hidden_size: int, make_loop: Make) 
             weights = model.layer_weights(n)
             weights.weight_hh_GH.fill_(1.0)  # the largest sums there can be
             weights.bias_ih_G.fill_(9.0)
-    writer = QuantizedWriter(model.arrays(), shape, VOCABULARY, "a", make_loop)
-    np.testing.assert_allclose(writer.read(CODES)[0], TorchWriter(model).read(CODES)[0], atol=0.05)
+    engine = Int8Engine(model.arrays(), shape, VOCABULARY, "a", make_loop)
+    np.testing.assert_allclose(engine.read(CODES)[0], EagerEngine(model).read(CODES)[0], atol=0.05)
 
 
-def test_it_writes_without_torch(finished: Finished) -> None:
+def test_int8_engine_does_not_import_torch(finished: Finished) -> None:
     script = Path(__file__).with_name("generate_without_torch.py")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     assert len(done.stdout.rstrip("\n")) >= 18

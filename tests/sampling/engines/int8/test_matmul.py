@@ -20,9 +20,9 @@ def test_products_are_exact(width: int) -> None:
 
 @compiled
 def _plain(hidden_H: Any, weights_GH: Any, j: Any) -> Any:
-    return matmul.plain_four_products(hidden_H, weights_GH, j)
+    return matmul.multiply_gates_portable(hidden_H, weights_GH, j)
 
 
 @compiled
 def _chosen(hidden_H: Any, weights_GH: Any, j: Any) -> Any:
-    return matmul.four_products(hidden_H, weights_GH, j)
+    return matmul.multiply_gates(hidden_H, weights_GH, j)

@@ -31,20 +31,18 @@ def said(script: str, cache: Path, *arguments: str) -> list[str]:
     return done.stdout.split()
 
 
-def test_nobody_waits_for_the_compiler(finished: Finished, tmp_path: Path) -> None:
-    assert written(tmp_path) == ["PlainLoop", "CompiledLoop", "False"]
+def test_sampling_does_not_wait_for_the_compiler(finished: Finished, tmp_path: Path) -> None:
+    assert written(tmp_path) == ["NumpyLoop", "CompiledLoop", "False"]
     kept = set(tmp_path.rglob("*"))
     assert kept
-    assert written(tmp_path) == ["PlainLoop", "CompiledLoop", "False"]
+    assert written(tmp_path) == ["NumpyLoop", "CompiledLoop", "False"]
     assert set(tmp_path.rglob("*")) == kept, "compiled again, though it was kept"
 
 
 @pytest.mark.parametrize("numba", ["missing"])
-def test_it_writes_where_nothing_can_be_compiled(
-    finished: Finished, tmp_path: Path, numba: str
-) -> None:
-    assert written(tmp_path, numba) == ["PlainLoop", "PlainLoop", "False"]
+def test_sampling_works_without_numba(finished: Finished, tmp_path: Path, numba: str) -> None:
+    assert written(tmp_path, numba) == ["NumpyLoop", "NumpyLoop", "False"]
 
 
-def test_one_process_compiles_for_all_loops(finished: Finished, tmp_path: Path) -> None:
+def test_loops_share_one_compiler_process(finished: Finished, tmp_path: Path) -> None:
     assert said("print_compiler_reuse.py", tmp_path) == ["True", "True", "0"]

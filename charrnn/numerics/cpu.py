@@ -1,12 +1,12 @@
-"""What the processor is, and how much of it there is to use."""
+"""The name of the CPU, and the number of cores that this process may use."""
 
 import os
 import platform
 from pathlib import Path
 
 
-def processor_name() -> str:
-    """Return what the processor calls itself."""
+def cpu_name() -> str:
+    """Return the model name of the CPU."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
@@ -14,10 +14,10 @@ def processor_name() -> str:
         return platform.processor() or platform.machine()
 
 
-def cores_allowed(limits: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Return the processor time that Linux allows this container, in cores (control groups v2)."""
+def available_cores(limits: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Return the CPU time that Linux allows this container, in cores (control groups v2)."""
     try:
         quota, period = limits.read_text("ascii").split()
         return max(1, round(int(quota) / int(period)))
-    except (OSError, ValueError):  # no such limit
+    except (OSError, ValueError):  # there is no limit
         return os.cpu_count() or 1

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.numerics import processor
+from charrnn.numerics import cpu
 
 
 @pytest.mark.parametrize(
@@ -11,17 +11,17 @@ from charrnn.numerics import processor
 def test_a_container_limits_the_threads(tmp_path: Path, limits: str, cores: int) -> None:
     path = tmp_path / "cpu.max"
     path.write_text(limits)
-    assert processor.cores_allowed(path) == cores
+    assert cpu.available_cores(path) == cores
 
 
 @pytest.mark.parametrize("limits", ["max 100000\n", "", None])
-def test_without_a_limit_there_are_all_cores(tmp_path: Path, limits: str | None) -> None:
+def test_without_a_limit_all_cores_are_available(tmp_path: Path, limits: str | None) -> None:
     path = tmp_path / "cpu.max"
     if limits is not None:
         path.write_text(limits)
-    assert processor.cores_allowed(path) >= 1
-    assert processor.cores_allowed(path) == processor.cores_allowed(tmp_path / "none")
+    assert cpu.available_cores(path) >= 1
+    assert cpu.available_cores(path) == cpu.available_cores(tmp_path / "none")
 
 
-def test_the_processor_has_a_name() -> None:
-    assert processor.processor_name()
+def test_cpu_has_a_name() -> None:
+    assert cpu.cpu_name()
