@@ -12,15 +12,16 @@ from charrnn.config.training import DeviceName
 class BenchConfig(CheckedFields):
     """What `charrnn bench` measures: a training step of these sizes."""
 
-    num_layers: Annotated[int, Range(1, 64), "Recurrent layers."] = 3
-    hidden_size: Annotated[int, Range(1, 16_384), "Units in each layer."] = 512
+    num_layers: Annotated[int, Range(1, 64), "Number of recurrent layers."] = 3
+    hidden_size: Annotated[int, Range(1, 16_384), "Units per layer."] = 512
     batch_size: Annotated[int, Range(1, 2**20), "Parallel streams."] = 64
-    seq_length: Annotated[int, Range(2, 2**20), "Characters a gradient reaches back."] = 128
+    seq_length: Annotated[int, Range(2, 2**20), "Characters per stream in each step."] = 128
     vocabulary_size: Annotated[int, Range(2, 2**20), "Distinct characters."] = 65
-    device: Annotated[DeviceName, "What is measured; auto: cuda if it is there."] = "auto"
-    threads: Annotated[
-        int | None, Range(1, 4096), "Processor threads; left out: one for each core."
-    ] = None
+    device: Annotated[DeviceName, "Device to measure; auto: cuda if available, else cpu."] = "auto"
+    threads: Annotated[int | None, Range(1, 4096), "CPU threads; default: one per core."] = None
     max_time: Annotated[
-        float, Range(0.001, 10**9), "Time after which no new round begins.", parse_duration
+        float,
+        Range(0.001, 10**9),
+        "Start no new round of measurements after this time.",
+        parse_duration,
     ] = 40.0

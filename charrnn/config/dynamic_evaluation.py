@@ -11,11 +11,9 @@ class AdaptConfig(CheckedFields):
     """How a model learns while it reads a text (dynamic evaluation)."""
 
     segment: Annotated[
-        int, Range(1, 2**20), "Characters foretold between two steps of adaptation."
+        int, Range(1, 2**20), "Characters predicted between two adaptation steps."
     ] = 20
-    adapt_rate: Annotated[
-        float, Range(0, 1), "Length of a step of adaptation, for each weight."
-    ] = 2e-4
+    adapt_rate: Annotated[float, Range(0, 1), "Step size of the adaptation, per weight."] = 2e-4
     pull_back: Annotated[
-        float, Range(0, 1), "Share of the way back to the trained weights, a step."
+        float, Range(0, 1), "Share of the distance back to the trained weights, per step."
     ] = 0.002

@@ -13,12 +13,10 @@ Cell = Literal["lstm", "gru", "rnn"]
 class ModelConfig(CheckedFields):
     """The shape of the network. The default is what made char-RNNs famous."""
 
-    cell: Annotated[Cell, "Kind of recurrent unit."] = "lstm"
-    num_layers: Annotated[int, Range(1, 64), "Recurrent layers."] = 3
-    hidden_size: Annotated[int, Range(1, 16_384), "Units in each layer."] = 512
-    forget_bias: Annotated[float, Range(-100, 100), "Initial bias of the LSTM's forget gates."] = (
-        1.0
-    )
+    cell: Annotated[Cell, "Type of recurrent layer."] = "lstm"
+    num_layers: Annotated[int, Range(1, 64), "Number of recurrent layers."] = 3
+    hidden_size: Annotated[int, Range(1, 16_384), "Units per layer."] = 512
+    forget_bias: Annotated[float, Range(-100, 100), "Initial bias of the LSTM's forget gate."] = 1.0
 
     @property
     def gates(self) -> int:

@@ -18,41 +18,47 @@ class SampleConfig(CheckedFields):
     temperature: Annotated[
         float | tuple[float, ...],
         Range(0, 100),
-        "Below 1 safer, above 1 wilder; 0: always the likeliest. 0.5,0.8,1.1 writes with each.",
+        "Below 1: more predictable text; above 1: more varied text; 0: always the most likely "
+        "character. 0.5,0.8,1.1 generates text at each of them.",
         parse_temperatures,
     ] = 0.8
-    length: Annotated[int, Range(0, 10**12), "New characters to write."] = 2000
-    top_k: Annotated[int | None, Range(1, 2**31), "Draw from the k likeliest characters only."] = (
-        None
-    )
+    length: Annotated[int, Range(0, 10**12), "Number of characters to generate."] = 2000
+    top_k: Annotated[
+        int | None, Range(1, 2**31), "Draw only from this many most likely characters."
+    ] = None
     top_p: Annotated[
         float | None,
         Range(1e-9, 1),
-        "Draw from the likeliest characters that together hold this probability.",
+        "Draw only from the most likely characters that together have this probability.",
     ] = None
     min_p: Annotated[
         float | None,
         Range(0, 1),
-        "Draw from characters at least this likely, relative to the likeliest.",
+        "Draw only from characters at least this likely, relative to the most likely one.",
     ] = None
-    ban: Annotated[str | None, "Never write these characters."] = None
-    only: Annotated[str | None, "Write these characters alone."] = None
-    line_length: Annotated[int | None, Range(1, 10**9), "Most characters of a line."] = None
+    ban: Annotated[str | None, "Never generate these characters."] = None
+    only: Annotated[str | None, "Generate only these characters."] = None
+    line_length: Annotated[
+        int | None, Range(1, 10**9), "Largest number of characters in a line."
+    ] = None
     acrostic: Annotated[
-        str | None, "Begin each line with the next letter of this word; end with its last line."
+        str | None, "Start each line with the next letter of this word; stop after the last one."
     ] = None
     max_copy: Annotated[
         int | None,
         Range(1, MOST_COPIED),
-        "Most characters in a row as they stand in the text learnt from, or --novelty.",
+        "Most characters in a row that may be copied from the training text, or from --novelty.",
     ] = None
-    stop: Annotated[str | None, "Stop before this text."] = None
+    stop: Annotated[str | None, "Stop before this text appears."] = None
     seed: Annotated[
-        int | None, Range(0, MAX_SEED), "Same seed, same text; left out: chosen and shown."
+        int | None,
+        Range(0, MAX_SEED),
+        "The same seed gives the same text; default: a random seed, which is shown.",
     ] = None
-    num_samples: Annotated[int, Range(1, 2**20), "Texts to write."] = 1
+    num_samples: Annotated[int, Range(1, 2**20), "Number of texts to generate."] = 1
     unknown: Annotated[
-        Literal["error", "skip"], "What to do with characters the model does not know."
+        Literal["error", "skip"],
+        "Characters that are not in the model's vocabulary: stop with an error, or skip them.",
     ] = "error"
 
     def __post_init__(self) -> None:

@@ -14,10 +14,12 @@ Newline = Literal["keep", "lf"]
 class TextConfig(CheckedFields):
     """How a text is read: from bytes to characters of the vocabulary."""
 
-    encoding: Annotated[str, "Encoding of the text."] = "utf-8"
-    newline: Annotated[Newline, "Line ends: as they are, or all made LF."] = "keep"
+    encoding: Annotated[str, "Character encoding of the text."] = "utf-8"
+    newline: Annotated[Newline, "Line ends: keep them, or convert all to LF."] = "keep"
     min_count: Annotated[
-        int, Range(1, 10**12), "Characters that occur less often become one unknown symbol."
+        int,
+        Range(1, 10**12),
+        "Replace characters that occur fewer times than this with one unknown symbol.",
     ] = 1
 
     def __post_init__(self) -> None:

@@ -32,7 +32,7 @@ class Budget(CheckedFields):
     epochs: Annotated[
         int | None, Range(1, 10**9), "Passes through the training part of the text.", FROM_TEXT
     ] = None
-    max_steps: Annotated[int | None, Range(1, 10**12), "Training steps (batches)."] = None
+    max_steps: Annotated[int | None, Range(1, 10**12), "Training steps, one batch each."] = None
     max_time: Annotated[
         float | None,
         Range(0.001, 10**9),
@@ -56,64 +56,72 @@ class TrainConfig(Budget):
     """How a model is trained. Losses are in nats, times in seconds, lengths in characters."""
 
     batch_size: Annotated[
-        int | None, Range(1, 2**20), "Parallel streams the text is cut into.", FROM_TEXT
+        int | None, Range(1, 2**20), "Parallel streams that the text is split into.", FROM_TEXT
     ] = None
     seq_length: Annotated[
-        int | None, Range(1, 2**20), "Characters a gradient reaches back.", FROM_TEXT
+        int | None,
+        Range(1, 2**20),
+        "Characters per stream in each step; gradients reach no further back.",
+        FROM_TEXT,
     ] = None
     dropout: Annotated[
-        float | None, Range(0, 0.95), "Share of the units dropped between layers.", FROM_TEXT
+        float | None, Range(0, 0.95), "Share of units dropped between layers.", FROM_TEXT
     ] = None
     output_dropout: Annotated[
-        float | None, Range(0, 0.95), "Share of the last layer's units dropped.", FROM_TEXT
+        float | None, Range(0, 0.95), "Share of units dropped before the output layer.", FROM_TEXT
     ] = None
     weight_drop: Annotated[
-        float | None, Range(0, 0.95), "Share of the recurrent weights dropped.", FROM_TEXT
+        float | None, Range(0, 0.95), "Share of recurrent weights dropped (DropConnect).", FROM_TEXT
     ] = None
-    input_dropout: Annotated[float, Range(0, 0.95), "Share of the vocabulary not seen, a step."] = (
-        0.0
-    )
-    state_drop: Annotated[float, Range(0, 0.95), "Share of the streams that forget, a step."] = 0.01
+    input_dropout: Annotated[
+        float, Range(0, 0.95), "Share of the vocabulary hidden in each step."
+    ] = 0.0
+    state_drop: Annotated[
+        float, Range(0, 0.95), "Share of streams whose state is reset in each step."
+    ] = 0.01
     loss_temperature: Annotated[
         float | None,
         Range(0.1, 10),
-        "Softmax temperature of the training loss; below 1: less sure afterwards.",
+        "Softmax temperature of the training loss; below 1: less confident predictions.",
         FROM_TEXT,
     ] = None
     learning_rate: Annotated[
-        float, Range(1e-9, 10), "Highest learning rate, reached after the warm-up."
+        float, Range(1e-9, 10), "Highest learning rate, reached at the end of the warm-up."
     ] = 4e-3
-    warmup_steps: Annotated[int, Range(0, 10**9), "Steps over which the learning rate rises."] = 100
+    warmup_steps: Annotated[
+        int, Range(0, 10**9), "Steps of the warm-up, in which the learning rate rises."
+    ] = 100
     weight_decay: Annotated[
-        float | None, Range(0, 10), "Decay of the weight matrices (AdamW).", FROM_TEXT
+        float | None, Range(0, 10), "Weight decay of the weight matrices (AdamW).", FROM_TEXT
     ] = None
-    clip_norm: Annotated[float, Range(1e-6, 1e6), "Largest norm of the gradient."] = 1.0
+    clip_norm: Annotated[
+        float, Range(1e-6, 1e6), "Largest norm of the gradient; larger gradients are scaled down."
+    ] = 1.0
     average_decay: Annotated[
-        float, Range(0, 0.999999), "Decay of the averaged weights, a step."
+        float, Range(0, 0.999999), "Decay of the averaged weights, per step."
     ] = 0.995
     patience: Annotated[
-        int, Range(0, 10**9), "Evaluations without a gain before stopping; 0: never stop."
+        int,
+        Range(0, 10**9),
+        "Stop after this many evaluations without a lower held-out loss; 0: never stop early.",
     ] = 10
-    val_fraction: Annotated[float, Range(0.001, 0.9), "Share of the text held out at its end."] = (
-        0.1
-    )
-    eval_every: Annotated[int | None, Range(1, 10**12), "Steps between evaluations.", FROM_TEXT] = (
-        None
-    )
+    val_fraction: Annotated[
+        float, Range(0.001, 0.9), "Share of the text, at its end, that is held out for evaluation."
+    ] = 0.1
+    eval_every: Annotated[
+        int | None, Range(1, 10**12), "Steps between evaluations on the held-out text.", FROM_TEXT
+    ] = None
     save_every: Annotated[
-        int | None, Range(1, 10**12), "Steps between saves; left out: 10 minutes."
+        int | None, Range(1, 10**12), "Steps between checkpoints; default: one every 10 minutes."
     ] = None
     log_every: Annotated[int, Range(1, 10**12), "Steps between rows of metrics.jsonl."] = 10
-    seed: Annotated[int, Range(0, MAX_SEED), "Seed of everything random in the run."] = 1
-    device: Annotated[DeviceName, "Where to compute; auto: cuda if there is one, else cpu."] = (
-        "auto"
-    )
+    seed: Annotated[int, Range(0, MAX_SEED), "Seed of all random numbers of the run."] = 1
+    device: Annotated[DeviceName, "Device to train on; auto: cuda if available, else cpu."] = "auto"
     precision: Annotated[
-        Precision, "Of the products; auto: bfloat16 where the device has instructions for it."
+        Precision,
+        "Number format of matrix products; auto: bfloat16 if the device supports it, else float32.",
     ] = "auto"
-    threads: Annotated[
-        int | None, Range(1, 4096), "Processor threads; left out: one for each core."
-    ] = None
+    threads: Annotated[int | None, Range(1, 4096), "CPU threads; default: one per core."] = None
 
 
 @dataclass(frozen=True, kw_only=True)
