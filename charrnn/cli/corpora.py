@@ -21,8 +21,8 @@ def corpora(
     as_json: JsonOption = False,
 ) -> None:
     """Show the texts that charrnn knows by name; fetch them, or clean up after them."""
-    from charrnn.console.output import messages, print_json
-    from charrnn.console.text import printable
+    from charrnn.console.output import print_json, stderr_console
+    from charrnn.console.text import make_printable
     from charrnn.data.cache import clean_cache
     from charrnn.data.catalogue import entries
     from charrnn.files import cache_folder
@@ -38,8 +38,8 @@ def corpora(
         raise typer.BadParameter("only fetch takes names")
     elif action == "clean":
         removed = clean_cache()
-        messages().print(
-            f"{removed:,} bytes removed from {printable(str(cache_folder()))}; runs that were "
+        stderr_console().print(
+            f"{removed:,} bytes removed from {make_printable(str(cache_folder()))}; runs that were "
             "trained on standard input need their text by --corpus FILE from now on"
         )
     elif as_json:

@@ -85,7 +85,7 @@ def _show_warning(
     if not issubclass(category, _SHOWN):
         _PLAIN_WARNING(message, category, filename, lineno, file, line)
         return
-    from charrnn.console.output import messages
-    from charrnn.console.text import printable
+    from charrnn.console.output import stderr_console
+    from charrnn.console.text import make_printable
 
-    messages().print(printable(f"warning: {message}"))
+    stderr_console().print(make_printable(f"warning: {message}"))

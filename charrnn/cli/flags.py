@@ -173,15 +173,15 @@ def _usage_error(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 def open_run(name: str | None) -> "Run":
     """Return the run of that name; where none is named, say which it is."""
-    from charrnn.console.output import messages
-    from charrnn.console.text import printable
+    from charrnn.console.output import stderr_console
+    from charrnn.console.text import make_printable
     from charrnn.runs.find import BUNDLED, bundled_path, find_run
 
     run = find_run(name)
     if name is None and run.path == bundled_path():
-        messages().print(
+        stderr_console().print(
             f"no run here yet, so this is {BUNDLED}, the model that comes with charrnn"
         )
     elif name is None:
-        messages().print(printable(f"newest run: {run.path}"))
+        stderr_console().print(make_printable(f"newest run: {run.path}"))
     return run

@@ -5,7 +5,7 @@ from charrnn.cli.flags import JsonOption
 
 def list_runs(as_json: JsonOption = False) -> None:
     """Show the runs under checkpoints/."""
-    from charrnn.console.output import messages, print_json
+    from charrnn.console.output import print_json, stderr_console
     from charrnn.reports.tables.runs import describe_all, print_runs
     from charrnn.runs.find import RUNS_FOLDER
 
@@ -15,4 +15,4 @@ def list_runs(as_json: JsonOption = False) -> None:
     elif runs:
         print_runs(runs)
     else:
-        messages().print(f"no runs in {RUNS_FOLDER} yet: make one with `charrnn train`")
+        stderr_console().print(f"no runs in {RUNS_FOLDER} yet: make one with `charrnn train`")

@@ -75,8 +75,8 @@ def sample(
     config: SampleConfig = SampleConfig(),  # noqa: B008
 ) -> None:
     """Write new text with a trained model."""
-    from charrnn.console.interactive import converse
-    from charrnn.console.output import messages, print_json
+    from charrnn.console.interactive import run_conversation
+    from charrnn.console.output import print_json, stderr_console
     from charrnn.data.corpus import Corpus
     from charrnn.data.decoding import read_text
     from charrnn.reports.samples import print_novelty, samples_as_json, show_samples
@@ -96,11 +96,11 @@ def sample(
     if draft and not text:
         text, no_prompt = draft, True
     if interactive:
-        converse(Conversation(writer, config, corpus), text)
+        run_conversation(Conversation(writer, config, corpus), text)
         return
     if config.seed is None:
         config = dataclasses.replace(config, seed=secrets.randbits(32))
-        messages().print(f"seed {config.seed}")
+        stderr_console().print(f"seed {config.seed}")
     if as_json:
         record = samples_as_json(writer, text, config, corpus, compared)
         print_json({"run": str(opened.path), **record})

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from charrnn.analysis.units import Found
-from charrnn.console.output import messages
-from charrnn.console.text import printable
+from charrnn.console.output import stderr_console
+from charrnn.console.text import make_printable
 from charrnn.errors import CorpusError
 from charrnn.export.formats import Format
 from charrnn.export.model_card import card
@@ -42,5 +42,5 @@ def _found_units(checkpoint: Checkpoint, corpus: str | None) -> list[Found]:
     try:
         return units.found(units.open_study(checkpoint, None, corpus, "cpu"))
     except CorpusError as error:
-        messages().print(printable(f"no cells are offered in the page: {error}"))
+        stderr_console().print(make_printable(f"no cells are offered in the page: {error}"))
         return []

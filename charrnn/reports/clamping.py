@@ -7,7 +7,7 @@ from charrnn.analysis.clamping import Effect, effect, forced
 from charrnn.analysis.features import MEANINGS, features_of
 from charrnn.analysis.units import Follower, Found, Unit
 from charrnn.config.sampling import SampleConfig
-from charrnn.console.output import results
+from charrnn.console.output import stdout_console
 from charrnn.console.samples import print_samples
 from charrnn.console.tables import print_facts, print_table
 from charrnn.errors import ConfigError
@@ -88,7 +88,7 @@ def print_forced(result: Forced) -> None:
             for name, (free, held) in result.shares.items()
         ],
     )
-    results().print()
+    stdout_console().print()
     print_samples(
         [
             (label, [Piece(0, text)])

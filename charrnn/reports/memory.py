@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from charrnn.analysis.memory import Memory, memory
-from charrnn.console.chart import ROWS, chart
-from charrnn.console.output import results
+from charrnn.console.chart import ROWS, draw_chart
+from charrnn.console.output import stdout_console
 from charrnn.console.tables import print_table
 from charrnn.files import replace_file
 from charrnn.model.loading import load_checkpoint
@@ -20,11 +20,11 @@ REACHES = (0.1, 0.01, 0.001)
 
 def print_memory(memories: Mapping[str, Memory]) -> None:
     """Print how the influence of a character fades, and how far it reaches."""
-    console = results()
+    console = stdout_console()
     series = [Series(name, each.ablation, "held out") for name, each in memories.items()]
     values = [y for each in series for _, y in each.points if y > 0]
     console.print(
-        chart(
+        draw_chart(
             series,
             x_name="steps ago",
             y_name="how far the forecast moves when that character is another one (nats)",

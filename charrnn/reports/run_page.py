@@ -8,9 +8,9 @@ from charrnn.analysis.features import MEANINGS
 from charrnn.analysis.memory import memory
 from charrnn.analysis.surprise import expectations, surprising_lines
 from charrnn.config.sampling import SampleConfig
-from charrnn.console.output import messages
-from charrnn.console.run_facts import run_facts
-from charrnn.console.text import nats, printable
+from charrnn.console.output import stderr_console
+from charrnn.console.run_facts import format_run_facts
+from charrnn.console.text import format_loss, make_printable
 from charrnn.data.corpus import Corpus
 from charrnn.errors import CorpusError
 from charrnn.model.loading import load_checkpoint
@@ -44,7 +44,7 @@ def page_of(
     device: str,
 ) -> str:
     """Return the page that tells all of a run; what needs its text says so where there is none."""
-    messages().print("reading, writing and drawing: this takes a minute or two")
+    stderr_console().print("reading, writing and drawing: this takes a minute or two")
     run, model = checkpoint.run, load_checkpoint(checkpoint, device)
     progress = Progress.of(checkpoint)
     drawn = curves([run], axis, unit)
@@ -55,9 +55,9 @@ def page_of(
         text, missing = None, str(error)
     best = "not evaluated"
     if progress.val_loss is not None:
-        best = f"{nats(progress.val_loss)}, held out"
+        best = f"{format_loss(progress.val_loss)}, held out"
     facts = [
-        *run_facts(run.config, progress.budget),
+        *format_run_facts(run.config, progress.budget),
         ("checkpoint", f"step {checkpoint.step:,}, epoch {progress.epoch:.2f}"),
         ("loss", best),
         ("parameters", f"{run.config.model.parameters(len(run.config.vocabulary)):,}"),
@@ -65,13 +65,13 @@ def page_of(
     ]
     return pages.page(
         "run.html",
-        title=f"charrnn: {printable(run.path.name)}",
-        name=printable(run.path.name),
-        facts=[(name, printable(value)) for name, value in facts],
+        title=f"charrnn: {make_printable(run.path.name)}",
+        name=make_printable(run.path.name),
+        facts=[(name, make_printable(value)) for name, value in facts],
         curves=_image(draw_curves(drawn, "svg")) if drawn.series else None,
         previews=_previews(checkpoint),
         temperatures=_temperatures(model, text),
-        missing=printable(missing),
+        missing=make_printable(missing),
         **(_from_text(checkpoint, model, text, farthest) if text else {}),
     )
 
@@ -85,7 +85,7 @@ def _previews(checkpoint: Checkpoint) -> list[dict[str, Any]]:
         {
             "step": f"{row['step']:,}",
             "loss": f"{nats_to_bits(row['val_loss']):.3f}",
-            "text": printable(row["preview"].strip("\n")),
+            "text": make_printable(row["preview"].strip("\n")),
         }
         for row in rows
     ]
@@ -103,7 +103,7 @@ def _temperatures(model: CharRNN, text: Corpus | None) -> list[dict[str, Any]]:
                 "temperature": temperature,
                 "bits": f"{bits:.2f}",
                 "copied": "" if copied is None else f"{copied}",
-                "text": printable(written.text.strip("\n")),
+                "text": make_printable(written.text.strip("\n")),
             }
         )
     return found
@@ -120,7 +120,7 @@ def _from_text(
         codes = held_out[:_MOST_READ]
         shown = model.vocabulary.decode(codes)
         found = surprising_lines(shown, expectations(model, codes).nats_N)
-        return [each._replace(text=printable(each.text)) for each in found]
+        return [each._replace(text=make_printable(each.text)) for each in found]
 
     def cells() -> Any:
         drawn = units.drawn(study, None, _DRAWN_CHARACTERS)

@@ -4,9 +4,9 @@ import time
 from typing import Any
 
 from charrnn.config.sampling import SampleConfig
-from charrnn.console.output import messages
+from charrnn.console.output import stderr_console
 from charrnn.console.samples import print_samples
-from charrnn.console.text import printable
+from charrnn.console.text import make_printable
 from charrnn.data.corpus import Corpus
 from charrnn.sampling.engines.interface import Writer
 from charrnn.sampling.loop import judged, stream_samples
@@ -38,9 +38,9 @@ def print_novelty(texts: list[tuple[str, str]], corpus: Corpus) -> None:
     """Print how much of each text, given with its label, stands word for word in a corpus."""
     for label, text in texts:
         found = novelty(text, corpus)
-        messages().print(
+        stderr_console().print(
             f"{label + ': ' if label else ''}the longest run that stands in {corpus.name} has "
-            f"{found.longest} characters: {printable(found.passage)!r}; {found.share:.1%} of the "
+            f"{found.longest} characters: {make_printable(found.passage)!r}; {found.share:.1%} of the "
             f"text is in runs of {LONG} or more"
         )
 

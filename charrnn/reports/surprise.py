@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from charrnn.analysis.surprise import Expectations, SurprisingLine, expectations, surprising_lines
-from charrnn.console.heat_map import BITS_A_SHADE, print_surprise
-from charrnn.console.output import results
+from charrnn.console.heat_map import BITS_PER_SHADE, print_surprise
+from charrnn.console.output import stdout_console
 from charrnn.console.tables import print_facts, print_table
-from charrnn.console.text import printable
+from charrnn.console.text import make_printable
 from charrnn.files import replace_file
 from charrnn.model.loading import load_checkpoint
 from charrnn.numerics.information import nats_to_bits
@@ -70,7 +70,7 @@ def surprises(
 def print_surprises(found: Surprises, length: int) -> None:
     """Print the beginning of the text by surprise, and the lines foretold worst."""
     print_surprise(found.text[:length], [each or 0.0 for each in found.bits(length)])
-    results().print()
+    stdout_console().print()
     print_table(
         "the most surprising lines",
         ("line", "bits", "times", "text"),
@@ -79,14 +79,14 @@ def print_surprises(found: Surprises, length: int) -> None:
             for each in found.lines
         ],
     )
-    results().print()
+    stdout_console().print()
     shown = f"the first {length:,} of " if length < len(found.text) else ""
     bits = nats_to_bits(found.nats_per_char)
     print_facts(
         [
             ("text", f"{found.name}, {shown}{len(found.text):,} characters"),
             ("loss", f"{bits:.4f} bits a character over all of them"),
-            ("shades", f"one for every {BITS_A_SHADE} bits, the last from 10 bits on"),
+            ("shades", f"one for every {BITS_PER_SHADE} bits, the last from 10 bits on"),
         ]
     )
 
@@ -106,15 +106,15 @@ def write_page(found: Surprises, length: int, path: Path) -> None:
             "surprise.html",
             title="How surprising is this text?",
             script="surprise.js",
-            text_name=printable(found.name),
-            run=printable(found.checkpoint.run.path.name),
+            text_name=make_printable(found.name),
+            run=make_printable(found.checkpoint.run.path.name),
             step=found.checkpoint.step,
             nats=found.nats_per_char,
             bits=nats_to_bits(found.nats_per_char),
             characters=len(found.text),
             shown=len(text),
             coloured=pages.by_surprise(text, [each or 0.0 for each in bits]),
-            lines=[each._replace(text=printable(each.text)) for each in found.lines],
+            lines=[each._replace(text=make_printable(each.text)) for each in found.lines],
             data={
                 "vocabulary": found.vocabulary,
                 "bits": [None if each is None else round(each, 2) for each in bits],

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from charrnn.analysis.features import MEANINGS, features_of
 from charrnn.analysis.units import Found, Unit, activity, find
 from charrnn.console.heat_map import print_activity
-from charrnn.console.output import messages, results
+from charrnn.console.output import stderr_console, stdout_console
 from charrnn.console.tables import print_table
-from charrnn.console.text import printable
+from charrnn.console.text import make_printable
 from charrnn.data.vocabulary import Codes
 from charrnn.files import replace_file
 from charrnn.model.loading import load_checkpoint
@@ -123,10 +123,10 @@ def print_drawn(study: UnitStudy, shown: Drawn) -> None:
     """Print what was found as a table, and the best drawings below."""
     if shown.found is not None:
         _print_found(study, shown.found)
-    console = results()
+    console = stdout_console()
     for drawing in shown.best(_DRAWN):
         console.print()
-        console.print(printable(drawing.title), style="bold", markup=False)
+        console.print(make_printable(drawing.title), style="bold", markup=False)
         print_activity(drawing.text, drawing.activity_N.tolist())
 
 
@@ -147,7 +147,7 @@ def _print_found(study: UnitStudy, found: list[Found]) -> None:
         ],
     )
     if not found:
-        results().print("none of the known features varies in this text")
+        stdout_console().print("none of the known features varies in this text")
 
 
 def write_page(study: UnitStudy, shown: Drawn, path: Path) -> None:
@@ -159,10 +159,10 @@ def write_page(study: UnitStudy, shown: Drawn, path: Path) -> None:
         pages.page(
             "neurons.html",
             title="What single cells watch",
-            run=printable(study.checkpoint.run.path.name),
+            run=make_printable(study.checkpoint.run.path.name),
             step=study.checkpoint.step,
             network=f"{config.num_layers} x {config.hidden_size} {config.cell}",
-            text_name=printable(study.name),
+            text_name=make_printable(study.name),
             units=f"{config.num_layers * config.hidden_size:,}",
             found=shown.found,
             meanings=MEANINGS,
@@ -216,7 +216,7 @@ def as_json(study: UnitStudy, shown: Drawn) -> dict[str, Any]:
 
 def found(study: UnitStudy) -> list[Found]:
     """Return what `charrnn.analysis.units.find` finds, and say that it takes a while."""
-    messages().print("looking for units that follow a feature of the text: up to a minute")
+    stderr_console().print("looking for units that follow a feature of the text: up to a minute")
     return find(study.model, study.to_choose, study.to_judge)
 
 

@@ -43,7 +43,7 @@ def test_on_a_terminal_a_text_ends_with_one_line_break(
     assert stdout.written() == shown
 
 
-def test_in_a_pipe_a_text_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_pipe_the_text_is_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     stdout = Stdout(terminal=False)
     monkeypatch.setattr(sys, "stdout", stdout)
     output = TextOutput()

@@ -1,8 +1,7 @@
-"""What a training run shows on a terminal, wide or small, and where there is none."""
+"""What a training run shows on a terminal, wide or small, and without a terminal."""
 
 import dataclasses
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,6 @@ from charrnn.training.events import Evaluated, Event, Finished, Step
 from charrnn.training.loop import resume, train
 from tests.conftest import TINY_MODEL, TINY_TRAINING
 
-Showing = Callable[[list[Event]], str]
-
 
 @pytest.fixture
 def events(text_file: Path) -> list[Event]:
@@ -25,7 +22,7 @@ def events(text_file: Path) -> list[Event]:
 
 
 def view_on(console: Console, monkeypatch: pytest.MonkeyPatch) -> TrainingView:
-    monkeypatch.setattr(training_view, "messages", lambda: console)
+    monkeypatch.setattr(training_view, "stderr_console", lambda: console)
     return TrainingView()
 
 
@@ -36,18 +33,18 @@ def terminal(width: int, height: int) -> Console:
 
 
 def screen_after(events: list[Event], console: Console, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The screen at the last step of a run, as it would be drawn."""
+    """Return the screen at the last step of a run."""
     view = view_on(console, monkeypatch)
     for event in events:
         view.show(event)
-    last = [each for each in events if isinstance(each, Step)][-1]
+    last = [event for event in events if isinstance(event, Step)][-1]
     with console.capture() as shown:
-        console.print(view._screen.step(last))
+        console.print(view._screen.add_step(last))
     return shown.get()
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_the_screen_has_progress_losses_and_text(
+def test_the_screen_shows_progress_losses_and_a_sample(
     width: int, events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = screen_after(events, terminal(width, 30), monkeypatch)
@@ -56,15 +53,15 @@ def test_the_screen_has_progress_losses_and_text(
     assert "step 30/30" in lines[1]
     assert "━ train   ━ held out   ━ 5-gram" in shown
     assert "loss (bits per character)" in shown
-    evaluated = [each for each in events if isinstance(each, Evaluated)][-1]
-    assert "it wrote at step 30:" in shown
+    evaluated = [event for event in events if isinstance(event, Evaluated)][-1]
+    assert "text generated at step 30:" in shown
     first = evaluated.preview.strip("\n").split("\n")[0]
     assert f"    {first[: width - 6]}" in shown
     assert max(map(len, lines)) <= width
     assert len(lines) <= 30
 
 
-def test_a_small_terminal_goes_without_the_chart(
+def test_a_small_terminal_shows_no_chart(
     events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = screen_after(events, terminal(60, 15), monkeypatch)
@@ -73,7 +70,7 @@ def test_a_small_terminal_goes_without_the_chart(
     assert len(shown.splitlines()) <= 15
 
 
-def test_lines_on_evaluations_fit_80_columns(
+def test_evaluation_lines_fit_in_80_columns(
     events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     console = terminal(80, 30)
@@ -87,7 +84,7 @@ def test_lines_on_evaluations_fit_80_columns(
     assert all(line.startswith("step ") and len(line) <= 80 for line in lines)
 
 
-def test_the_chart_goes_on_where_an_earlier_sitting_stopped(
+def test_the_chart_of_a_resumed_run_includes_the_earlier_losses(
     text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
@@ -97,13 +94,13 @@ def test_the_chart_goes_on_where_an_earlier_sitting_stopped(
     later = list(resume(str(finished.run.path), Budget(max_steps=30)))
     view = view_on(terminal(80, 30), monkeypatch)
     view.show(later[0])
-    assert [x for x, _ in view._screen._held_out] == [10]
+    assert [x for x, _ in view._screen._held_out_points] == [10]
     for event in later[1:]:
         view.show(event)
-    assert [x for x, _ in view._screen._held_out] == [10, 20, 30]
+    assert [x for x, _ in view._screen._held_out_points] == [10, 20, 30]
 
 
-def test_without_a_terminal_there_are_plain_lines(
+def test_without_a_terminal_progress_is_printed_as_lines(
     events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = io.StringIO()
@@ -114,12 +111,12 @@ def test_without_a_terminal_there_are_plain_lines(
     assert "━" not in shown
     assert "step 1/30" in shown
     assert shown.count("\nstep ") == 3
-    evaluated = next(each for each in events if isinstance(each, Evaluated))
+    evaluated = next(event for event in events if isinstance(event, Evaluated))
     assert "    " + evaluated.preview.strip("\n").split("\n")[0] in shown
     assert "finished (all steps done) at step 30" in shown
 
 
-def test_the_reading_of_a_text_is_a_bar_on_a_terminal_and_a_line_per_task_elsewhere(
+def test_reading_a_text_shows_a_bar_on_a_terminal_and_else_a_line_per_task(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     console = terminal(80, 30)

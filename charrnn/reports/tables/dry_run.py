@@ -1,8 +1,8 @@
 """What a text is, and what training on it would take: on the terminal."""
 
-from charrnn.console.run_facts import run_facts
+from charrnn.console.run_facts import format_run_facts
 from charrnn.console.tables import print_facts
-from charrnn.console.text import duration
+from charrnn.console.text import format_duration
 from charrnn.training.dry_run import Diagnosis
 
 _SHOWN = 12  # characters of each kind
@@ -25,7 +25,9 @@ def print_diagnosis(found: Diagnosis) -> None:
         ("suspicious", _several(found.suspicious)),
         ("lines", f"{found.duplicate_lines:,} of {found.lines:,} long ones repeat an earlier one"),
     ]
-    facts += [each for each in run_facts(config, config.training.limits) if each[0] != "text"]
+    facts += [
+        each for each in format_run_facts(config, config.training.limits) if each[0] != "text"
+    ]
     facts += [
         ("parameters", f"{found.parameters:,}"),
         ("memory", f"about {found.memory / 2**20:,.0f} MiB beside the program and torch"),
@@ -33,7 +35,7 @@ def print_diagnosis(found: Diagnosis) -> None:
         (
             "an epoch",
             f"{found.steps_per_epoch:,} steps, about "
-            f"{duration(found.seconds_per_epoch)} (from a probe of two seconds)",
+            f"{format_duration(found.seconds_per_epoch)} (from a probe of two seconds)",
         ),
     ]
     facts += [("note", each) for each in found.notes]

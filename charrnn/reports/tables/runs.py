@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from charrnn.console.output import messages
-from charrnn.console.run_facts import run_facts
+from charrnn.console.output import stderr_console
+from charrnn.console.run_facts import format_run_facts
 from charrnn.console.tables import print_facts, print_table
-from charrnn.console.text import duration, nats, printable
+from charrnn.console.text import format_duration, format_loss, make_printable
 from charrnn.errors import CheckpointError
 from charrnn.numerics.information import nats_to_bits
 from charrnn.runs.find import run_paths
@@ -24,7 +24,7 @@ def describe_all() -> Iterator[Row]:
         try:
             yield describe(Run.open(path))
         except CheckpointError as error:
-            messages().print(printable(f"left out: {error}"))
+            stderr_console().print(make_printable(f"left out: {error}"))
 
 
 def print_verified(run: Run, found: list[Verified]) -> None:
@@ -36,12 +36,12 @@ def print_verified(run: Run, found: list[Verified]) -> None:
     )
     damaged = sum(each.damage is not None for each in found)
     if damaged:
-        messages().print(
+        stderr_console().print(
             f"{damaged} of {len(found)} damaged: what is sound is used in their place; bring the "
             "files back from a copy, or remove them"
         )
     else:
-        messages().print("every byte is as it was written")
+        stderr_console().print("every byte is as it was written")
 
 
 def describe(run: Run) -> Row:
@@ -92,17 +92,19 @@ def print_run(run: Run) -> None:
     facts = describe(run)
     checkpoints = run.checkpoints()
     budget = Progress.of(checkpoints[-1]).budget if checkpoints else run.config.training.limits
-    lines = [("run", facts["run"]), *run_facts(run.config, budget)]
+    lines = [("run", facts["run"]), *format_run_facts(run.config, budget)]
     lines.append(("parameters", f"{facts['parameters']:,}"))
     if engine := _engine(run):
         lines.append(("engine", f"{engine}, on this machine"))
     progress = "no checkpoint yet"
     if facts["step"] is not None:
-        trained = duration(facts["seconds"])
+        trained = format_duration(facts["seconds"])
         progress = f"step {facts['step']:,}, epoch {facts['epoch']:.2f}, after {trained}"
     lines.append(("progress", progress))
     if facts["val_loss"] is not None:
-        lines.append(("best", f"{nats(facts['val_loss'])}, held out, at step {facts['best_step']}"))
+        lines.append(
+            ("best", f"{format_loss(facts['val_loss'])}, held out, at step {facts['best_step']}")
+        )
     lines.append(("checkpoints", ", ".join(facts["checkpoints"]) or "none"))
     print_facts(lines)
 
