@@ -1,7 +1,7 @@
 """The settings of a run as names and values for people."""
 
 from charrnn.config.training import Budget
-from charrnn.console.text import format_duration, format_loss
+from charrnn.console.text import format_duration, format_loss, format_network
 from charrnn.runs.run_config import RunConfig
 from charrnn.training.events import Started
 
@@ -12,7 +12,7 @@ def format_run_facts(
     """Return the settings of a run as (name, value) pairs; `budget` is the current budget."""
     corpus, model, training = config.corpus, config.model, config.training
     text = f"{corpus.name}: {corpus.characters:,} characters, {len(config.vocabulary)} distinct"
-    network = f"{model.num_layers} layers of {model.hidden_size} {model.cell} units"
+    network = format_network(model.num_layers, model.hidden_size, model.cell)
     schedule = f"evaluated every {training.eval_every:,} steps"
     if started:
         text += (

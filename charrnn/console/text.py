@@ -1,4 +1,4 @@
-"""Formatting for people: text that is safe on a terminal, losses, durations."""
+"""Formatting for people: text that is safe on a terminal, losses, durations, networks."""
 
 import unicodedata
 
@@ -28,6 +28,12 @@ def format_duration(seconds: float) -> str:
     if rounded < 3600:
         return f"{rounded // 60}m {rounded % 60:02d}s"
     return f"{rounded // 3600}h {rounded % 3600 // 60:02d}m"
+
+
+def format_network(num_layers: int, hidden_size: int, cell: str) -> str:
+    """Return the shape of a network as `3 layers of 512 lstm units`."""
+    layers = "1 layer" if num_layers == 1 else f"{num_layers} layers"
+    return f"{layers} of {hidden_size} {cell} units"
 
 
 def _symbol(character: str) -> str:

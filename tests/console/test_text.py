@@ -1,6 +1,6 @@
 import pytest
 
-from charrnn.console.text import format_duration, format_loss, make_printable
+from charrnn.console.text import format_duration, format_loss, format_network, make_printable
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,8 @@ def test_losses_are_shown_in_nats_and_bits() -> None:
 )
 def test_durations_are_rounded_to_two_units(seconds: float, shown: str) -> None:
     assert format_duration(seconds) == shown
+
+
+def test_one_layer_is_singular() -> None:
+    assert format_network(1, 8, "gru") == "1 layer of 8 gru units"
+    assert format_network(3, 512, "lstm") == "3 layers of 512 lstm units"

@@ -20,7 +20,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError, CorpusError
 from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
-from charrnn.reports.tables.runs import describe, print_run, print_runs
+from charrnn.reports.tables.runs import describe_run, print_run, print_runs
 from charrnn.runs import manifest
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
@@ -139,7 +139,7 @@ class Stranger:
             checkpoint = run.select("last", ("model", "trainer"))
             verified(run)
             if self.random.random() < 0.1:  # which takes as long as all the rest
-                print_runs([describe(run)])
+                print_runs([describe_run(run)])
                 print_run(run)
             progress = Progress.of(checkpoint)
             writer = writer_of(checkpoint)

@@ -144,7 +144,7 @@ def test_a_run_goes_on_with_another_number_of_processes(
     begun.processes[1].send_signal(signal.SIGTERM)  # told to one, known to all
     first, second = begun.ended(30)
     assert (first[0], second[0]) == (0, 143), first[2] + second[2]
-    assert "saved; go on with: charrnn resume parts" in first[2]
+    assert "saved; to continue, run: charrnn resume parts" in first[2]
     assert Run.open(Path("parts")).select("last").step < 40
     one = cli("resume", "parts")
     assert one.code == 0, one.err
@@ -216,7 +216,7 @@ def test_torchrun_starts_killed_processes_anew_and_they_go_on(text_file: Path) -
     out, err = torchrun.communicate(timeout=120)
     assert torchrun.returncode == 0, err
     assert out == "run\n"
-    assert "going on from step" in err
+    assert "continuing from step" in err
     assert Run.open(Path("run")).select("last").step == 400
 
 
