@@ -11,7 +11,7 @@ def corpora(
     action: Annotated[
         Literal["list", "fetch", "clean"],
         typer.Argument(
-            metavar="[list|fetch|clean]",
+            metavar="list|fetch|clean",
             help="list: show the texts; fetch: download the named texts now; clean: delete cached "
             "texts (encoded texts, downloads and texts from standard input).",
         ),

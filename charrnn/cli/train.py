@@ -29,7 +29,7 @@ def train(
         typer.Option(
             "--out-dir",
             "-o",
-            help="Folder of the run; default: checkpoints/, with the name of the text.",
+            help="Folder of the run; default: the name of the text, in checkpoints/.",
             show_default=False,
         ),
     ] = None,

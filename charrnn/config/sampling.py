@@ -19,7 +19,7 @@ class SampleConfig(CheckedFields):
         float | tuple[float, ...],
         Range(0, 100),
         "Below 1: more predictable text; above 1: more varied text; 0: always the most likely "
-        "character. 0.5,0.8,1.1 generates text at each of them.",
+        "character. Several values, such as 0.5,0.8,1.1, give a text for each of them.",
         parse_temperatures,
     ] = 0.8
     length: Annotated[int, Range(0, 10**12), "Number of characters to generate."] = 2000

@@ -38,7 +38,8 @@ def format_run_facts(
             )
         )
     facts.append(("limits", _format_limits(budget, config.training.patience)))
-    facts.append(("device", f"{training.device}, {training.precision}, {training.threads} threads"))
+    threads = "1 thread" if training.threads == 1 else f"{training.threads} threads"
+    facts.append(("device", f"{training.device}, {training.precision}, {threads}"))
     if started and started.engine:
         facts.append(("engine", started.engine))
     if started:

@@ -12,14 +12,16 @@ from charrnn.console.text import make_printable
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table to standard output; columns of numbers are right-aligned."""
-    table = Table(title=Text(make_printable(title)), title_justify="left", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     rows = list(rows)
     for index, column in enumerate(columns):
         is_numeric = all(row[index][:1].isdigit() or row[index] == "-" for row in rows)
         table.add_column(column, justify="right" if is_numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(make_printable(cell)) for cell in row))
-    stdout_console().print(table)
+    console = stdout_console()
+    console.print(Text(make_printable(title), style="table.title"), soft_wrap=True)
+    console.print(table)
 
 
 def print_facts(facts: Iterable[tuple[str, str]], console: Console | None = None) -> None:

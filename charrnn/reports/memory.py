@@ -38,8 +38,8 @@ def print_memory(memories: Mapping[str, Memory]) -> None:
     )
     console.print()
     print_table(
-        "reach: how many characters back a replaced character changes the prediction by ... nats",
-        ("model", *(f"{threshold:g}" for threshold in REACH_THRESHOLDS)),
+        "reach: how many characters back a replaced character still changes the prediction this much",
+        ("model", *(f"{threshold:g} nats" for threshold in REACH_THRESHOLDS)),
         [
             (name, *(f"{result.reach(threshold):,}" for threshold in REACH_THRESHOLDS))
             for name, result in memories.items()

@@ -146,7 +146,7 @@ def test_a_dry_run_shows_the_text_and_does_not_train(
         "712 for training, 80 held out",
         "18 LF, 9 CRLF, 9 CR",
         "'~' ",
-        "occur fewer than 10 times",
+        "(fewer than 10 occurrences)",
         "suspicious  1: '\\x07'",
         "17 of 18 long lines repeat",
         "on the held-out text: a 5-gram model",

@@ -22,7 +22,7 @@ def print_dry_run(result: Diagnosis) -> None:
         ),
         ("line ends", f"{result.lf:,} LF, {result.crlf:,} CRLF, {result.cr:,} CR"),
         ("vocabulary", f"{len(config.vocabulary):,} distinct; most common: {', '.join(common)}"),
-        ("rare", _list_characters(result.rare) + " occur fewer than 10 times"),
+        ("rare", _list_characters(result.rare) + " (fewer than 10 occurrences)"),
         ("suspicious", _list_characters(result.suspicious)),
         (
             "lines",
