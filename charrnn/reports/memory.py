@@ -38,7 +38,7 @@ def print_memory(memories: Mapping[str, Memory]) -> None:
     )
     console.print()
     print_table(
-        "reach: how many characters back a replaced character still changes the prediction this much",
+        "reach: largest distance at which a replaced character changes the prediction this much",
         ("model", *(f"{threshold:g} nats" for threshold in REACH_THRESHOLDS)),
         [
             (name, *(f"{result.reach(threshold):,}" for threshold in REACH_THRESHOLDS))

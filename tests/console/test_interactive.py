@@ -36,26 +36,26 @@ class Session:
 
     def until(self, sign: str, seconds: float = 60) -> str:
         """Return the output up to `sign`."""
-        shown, deadline = "", time.monotonic() + seconds
-        while sign not in shown:
+        output, deadline = "", time.monotonic() + seconds
+        while sign not in output:
             ready, _, _ = select.select([self._leader], [], [], 0.1)
-            assert time.monotonic() < deadline, f"{sign!r} not in {shown!r}"
+            assert time.monotonic() < deadline, f"{sign!r} not in {output!r}"
             if ready:
-                shown += os.read(self._leader, 1).decode("utf-8", "replace").replace("\r", "")
-        return shown.removesuffix(sign)
+                output += os.read(self._leader, 1).decode("utf-8", "replace").replace("\r", "")
+        return output.removesuffix(sign)
 
     def interrupt(self, sign: str) -> None:
         """Press Ctrl-C until `sign` appears.
 
         Python may handle a signal only after the next key is pressed.
         """
-        shown, presses = "", 0
-        while sign not in shown:
-            assert presses < 20, f"{sign!r} not in {shown!r}"
+        output, presses = "", 0
+        while sign not in output:
+            assert presses < 20, f"{sign!r} not in {output!r}"
             self.type("\x03")
             presses += 1
-            while select.select([self._leader], [], [], 1.5)[0] and sign not in shown:
-                shown += os.read(self._leader, 1).decode("utf-8", "replace").replace("\r", "")
+            while select.select([self._leader], [], [], 1.5)[0] and sign not in output:
+                output += os.read(self._leader, 1).decode("utf-8", "replace").replace("\r", "")
 
     def ask(self, line: str) -> str:
         """Type a line; return the output between it and the next prompt."""

@@ -4,7 +4,7 @@ from charrnn.console.text import format_duration, format_loss, format_network, m
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
         ("\x1b[31mred", "␛[31mred"),
         ("a\rb\x07\x7f", "a␍b␇␡"),
@@ -14,8 +14,8 @@ from charrnn.console.text import format_duration, format_loss, format_network, m
         ("café 漢字 👩\u200d🚀", "café 漢字 👩\u200d🚀"),
     ],
 )
-def test_control_characters_are_replaced_with_symbols(text: str, shown: str) -> None:
-    assert make_printable(text) == shown
+def test_control_characters_are_replaced_with_symbols(text: str, expected: str) -> None:
+    assert make_printable(text) == expected
 
 
 def test_losses_are_shown_in_nats_and_bits() -> None:
@@ -23,10 +23,10 @@ def test_losses_are_shown_in_nats_and_bits() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "shown"), [(41.6, "42s"), (59.7, "1m 00s"), (312, "5m 12s"), (7390, "2h 03m")]
+    ("seconds", "expected"), [(41.6, "42s"), (59.7, "1m 00s"), (312, "5m 12s"), (7390, "2h 03m")]
 )
-def test_durations_are_rounded_to_two_units(seconds: float, shown: str) -> None:
-    assert format_duration(seconds) == shown
+def test_durations_are_rounded_to_two_units(seconds: float, expected: str) -> None:
+    assert format_duration(seconds) == expected
 
 
 def test_one_layer_is_singular() -> None:

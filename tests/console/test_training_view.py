@@ -38,25 +38,25 @@ def screen_after(events: list[Event], console: Console, monkeypatch: pytest.Monk
     for event in events:
         view.show(event)
     last = [event for event in events if isinstance(event, Step)][-1]
-    with console.capture() as shown:
+    with console.capture() as output:
         console.print(view._screen.add_step(last))
-    return shown.get()
+    return output.get()
 
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_screen_shows_progress_losses_and_a_sample(
     width: int, events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown = screen_after(events, terminal(width, 30), monkeypatch)
-    lines = shown.splitlines()
+    output = screen_after(events, terminal(width, 30), monkeypatch)
+    lines = output.splitlines()
     assert "char/s" in lines[0]
     assert "step 30/30" in lines[1]
-    assert "━ train   ━ held out   ━ 5-gram" in shown
-    assert "loss (bits per character)" in shown
+    assert "━ train   ━ held out   ━ 5-gram" in output
+    assert "loss (bits per character)" in output
     evaluated = [event for event in events if isinstance(event, Evaluated)][-1]
-    assert "text generated at step 30:" in shown
+    assert "text generated at step 30:" in output
     first = evaluated.preview.strip("\n").split("\n")[0]
-    assert f"    {first[: width - 6]}" in shown
+    assert f"    {first[: width - 6]}" in output
     assert max(map(len, lines)) <= width
     assert len(lines) <= 30
 
@@ -64,10 +64,10 @@ def test_the_screen_shows_progress_losses_and_a_sample(
 def test_a_small_terminal_shows_no_chart(
     events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown = screen_after(events, terminal(60, 15), monkeypatch)
-    assert "step 30/30" in shown
-    assert "held out" not in shown
-    assert len(shown.splitlines()) <= 15
+    output = screen_after(events, terminal(60, 15), monkeypatch)
+    assert "step 30/30" in output
+    assert "held out" not in output
+    assert len(output.splitlines()) <= 15
 
 
 def test_evaluation_lines_fit_in_80_columns(
@@ -75,11 +75,11 @@ def test_evaluation_lines_fit_in_80_columns(
 ) -> None:
     console = terminal(80, 30)
     view = view_on(console, monkeypatch)
-    with console.capture() as shown:
+    with console.capture() as output:
         for event in events:
             if isinstance(event, Evaluated):
                 view.show(event)
-    lines = shown.get().splitlines()
+    lines = output.get().splitlines()
     assert len(lines) == 3
     assert all(line.startswith("step ") and len(line) <= 80 for line in lines)
 
@@ -107,13 +107,13 @@ def test_without_a_terminal_progress_is_printed_as_lines(
     view = view_on(Console(file=file, width=200), monkeypatch)
     for event in events:
         view.show(event)
-    shown = file.getvalue()
-    assert "━" not in shown
-    assert "step 1/30" in shown
-    assert shown.count("\nstep ") == 3
+    output = file.getvalue()
+    assert "━" not in output
+    assert "step 1/30" in output
+    assert output.count("\nstep ") == 3
     evaluated = next(event for event in events if isinstance(event, Evaluated))
-    assert "    " + evaluated.preview.strip("\n").split("\n")[0] in shown
-    assert "finished (all steps done) at step 30" in shown
+    assert "    " + evaluated.preview.strip("\n").split("\n")[0] in output
+    assert "finished (all steps done) at step 30" in output
 
 
 def test_reading_a_text_shows_a_bar_on_a_terminal_and_else_a_line_per_task(
@@ -122,9 +122,9 @@ def test_reading_a_text_shows_a_bar_on_a_terminal_and_else_a_line_per_task(
     console = terminal(80, 30)
     view = view_on(console, monkeypatch)
     view.show_reading(Reading("looking at novel", 1 << 20, 4 << 20))
-    with console.capture() as shown:
+    with console.capture() as output:
         console.print(view._live.renderable)
-    assert "25%  looking at novel" in shown.get()
+    assert "25%  looking at novel" in output.get()
 
     file = io.StringIO()
     view = view_on(Console(file=file, width=200), monkeypatch)

@@ -32,7 +32,7 @@ const nearest = (x) => round(round(x + 12582912) - 12582912); // ties go to the 
 
 class Network {
   constructor(model, weights, products) {
-    Object.assign(this, model); // vocabulary, layers, units, width, unit, line_start, found
+    Object.assign(this, model); // vocabulary, layers, units, width, unit, line_start
     const { layers: L, units: H, width } = this;
     const G = 4 * H, V = this.vocabulary.length;
     let offset = 0;
@@ -104,8 +104,8 @@ class Network {
       }
       for (let j = 0; j < H; j++) {
         const added = round(sigmoid(gates_G[j]) * tanh(gates_G[2 * H + j]));
-        const kept = round(sigmoid(gates_G[H + j]) * cells_LH[n * H + j]);
-        const cell = round(kept + added);
+        const retained = round(sigmoid(gates_G[H + j]) * cells_LH[n * H + j]);
+        const cell = round(retained + added);
         const activity = tanh(cell);
         cells_LH[n * H + j] = cell;
         this.activity[n * H + j] = Math.round(127 * activity);

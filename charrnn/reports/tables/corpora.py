@@ -8,7 +8,7 @@ from charrnn.data.catalogue import entries
 
 
 def list_catalogue() -> list[dict[str, Any]]:
-    """Return one row for entry text of the catalogue."""
+    """Return one row for each text of the catalogue."""
     return [
         {
             "name": entry.name,
