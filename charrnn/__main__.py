@@ -4,11 +4,11 @@ import signal
 
 
 def main() -> None:
-    """Run the command; Ctrl-C while it is still being loaded ends it without a traceback."""
-    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """Run the command; Ctrl-C during its import ends it without a traceback."""
+    old_handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
     from charrnn.cli.app import main as command
 
-    signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGINT, old_handler)
     command()
 
 

@@ -1,4 +1,4 @@
-"""The command line: one file per command, their list (`app`), shared flags, failures.
+"""The command line: one file per command, the application (`app`), shared flags, errors.
 
 May import: every other package, inside the command, so that --help loads no torch.
 """

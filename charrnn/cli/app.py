@@ -8,7 +8,7 @@ import typer
 from charrnn.cli.bench import bench
 from charrnn.cli.corpora import corpora
 from charrnn.cli.export import export
-from charrnn.cli.failures import Commands
+from charrnn.cli.failures import CommandGroup
 from charrnn.cli.info import info
 from charrnn.cli.list import list_runs
 from charrnn.cli.neurons import neurons
@@ -36,11 +36,11 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 app = typer.Typer(
-    cls=Commands,
+    cls=CommandGroup,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
-    help="Train a character-level recurrent network on any text, and let it write.",
+    help="Train a character-level recurrent network on any text, and generate new text with it.",
 )
 for name, command in COMMANDS.items():
     app.command(name)(command)
@@ -61,7 +61,7 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """Define the options that belong to no command."""
+    """Define the options of `charrnn` itself."""
 
 
 def main() -> None:

@@ -8,7 +8,10 @@ from charrnn.config.benchmark import BenchConfig
 
 @config_flags
 def bench(as_json: JsonOption = False, config: BenchConfig = BenchConfig()) -> None:  # noqa: B008
-    """Measure training on this machine, beside stock PyTorch and the limit of its device."""
+    """Measure the training speed on this machine, compared with stock PyTorch and the device limit.
+
+    The limit is the speed that the matrix products alone would have.
+    """
     from charrnn.console.output import print_json
     from charrnn.numerics.allocator import keep_freed_memory
     from charrnn.reports.tables.benchmark import print_benchmark

@@ -11,38 +11,40 @@ def corpora(
     action: Annotated[
         Literal["list", "fetch", "clean"],
         typer.Argument(
-            help="list: show the texts; fetch: download some now; clean: empty the cache of "
-            "encoded texts, of kept standard input and of downloads."
+            metavar="list|fetch|clean",
+            help="list: show the texts; fetch: download the named texts now; clean: delete cached "
+            "texts (encoded texts, downloads and texts from standard input).",
         ),
     ] = "list",
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME...", help="Texts to fetch.")
+        list[str] | None, typer.Argument(metavar="NAME...", help="Names of the texts to download.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the texts that charrnn knows by name; fetch them, or clean up after them."""
-    from charrnn.console.output import messages, print_json
-    from charrnn.console.text import printable
+    """List the texts that charrnn can train on by name; download them, or empty the cache."""
+    from charrnn.console.output import print_json, stderr_console
+    from charrnn.console.text import make_printable
     from charrnn.data.cache import clear_cache
     from charrnn.data.catalogue import entries
     from charrnn.files import cache_folder
-    from charrnn.reports.tables.corpora import catalogue_rows, print_catalogue
+    from charrnn.reports.tables.corpora import list_catalogue, print_catalogue
 
     if action == "fetch":
         from charrnn.console.downloads import fetch_texts
 
         if not names or any(name not in entries() for name in names):
-            raise typer.BadParameter(f"name texts to fetch, of {', '.join(entries())}")
+            raise typer.BadParameter(f"give the names of texts to fetch: {', '.join(entries())}")
         fetch_texts(names)
     elif names:
-        raise typer.BadParameter("only fetch takes names")
+        raise typer.BadParameter("names are only allowed after fetch")
     elif action == "clean":
         removed = clear_cache()
-        messages().print(
-            f"{removed:,} bytes removed from {printable(str(cache_folder()))}; runs that were "
-            "trained on standard input need their text by --corpus FILE from now on"
+        stderr_console().print(
+            f"deleted {removed:,} bytes from {make_printable(str(cache_folder()))}; for "
+            "runs that were "
+            "trained on standard input, give their text with --corpus FILE from now on"
         )
     elif as_json:
-        print_json(catalogue_rows())
+        print_json(list_catalogue())
     else:
-        print_catalogue(catalogue_rows())
+        print_catalogue(list_catalogue())

@@ -6,17 +6,18 @@ from typing import Annotated, cast, get_args
 import typer
 
 from charrnn.cli.flags import CheckpointOption, CorpusOption, RunArgument, open_run
-from charrnn.export.formats import Format
+from charrnn.export.formats import ExportFormat
 
 
 def export(
     run: RunArgument = None,
     to: Annotated[
-        Format | None,
+        ExportFormat | None,
         typer.Option(
             "--to",
-            help="A page that writes, an ONNX graph, or one file of weights with a card; left "
-            "out: what --out ends in.",
+            help="html: a web page that generates text; onnx: an ONNX graph; safetensors: a "
+            "file of "
+            "weights with a model card; default: the suffix of --out.",
             show_default=False,
         ),
     ] = None,
@@ -26,7 +27,7 @@ def export(
             "--out",
             "-o",
             metavar="FILE",
-            help="Left out: the run's name, in this folder.",
+            help="File to write; default: the name of the run, in the current folder.",
             show_default=False,
         ),
     ] = None,
@@ -34,25 +35,28 @@ def export(
         bool,
         typer.Option(
             "--cells/--no-cells",
-            help="Look for cells to offer in the page, where the run's text is at hand.",
+            help="Search for units that follow a feature of the text, to offer them in the page "
+            "(needs the text of the run).",
         ),
     ] = True,
     corpus: CorpusOption = None,
     checkpoint: CheckpointOption = "best",
 ) -> None:
-    """Make a model to share: a page that writes by itself, or a file for other programs."""
-    ending = out.suffix.lower().removeprefix(".") if out else ""
-    target = to or ending
-    if target not in get_args(Format):
+    """Export a model: a web page that generates text, or a file for other programs."""
+    suffix = out.suffix.lower().removeprefix(".") if out else ""
+    target = to or suffix
+    if target not in get_args(ExportFormat):
         raise typer.BadParameter(
-            "give --to, or --out FILE that ends in .html, .onnx or .safetensors"
+            "give --to, or a FILE that ends in .html, .onnx or .safetensors to --out"
         )
-    if out and ending != target:
-        raise typer.BadParameter(f"the name of the file ends in .{target}, not {out.name!r}")
+    if out and suffix != target:
+        raise typer.BadParameter(
+            f"the name of the file must end in .{target}, but it is {out.name!r}"
+        )
     from charrnn.console.output import print_result
     from charrnn.export.targets import export_model
 
-    chosen = open_run(run).select(checkpoint)
-    path = out or Path(f"{chosen.run.path.resolve().name}.{target}")
-    export_model(chosen, cast(Format, target), path, cells=cells, corpus=corpus)
+    selected = open_run(run).select(checkpoint)
+    path = out or Path(f"{selected.run.path.resolve().name}.{target}")
+    export_model(selected, cast(ExportFormat, target), path, offer_units=cells, corpus=corpus)
     print_result(str(path))

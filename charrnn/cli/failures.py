@@ -1,4 +1,4 @@
-"""Errors and warnings of commands: one sentence each on standard error, and an exit code."""
+"""Errors and warnings of commands: one sentence on standard error, and the exit code."""
 
 import os
 import sys
@@ -10,34 +10,35 @@ from typer.core import TyperGroup
 
 from charrnn.errors import CharrnnError, DamagedCheckpointWarning, DeviceWarning
 
-_NO_MEMORY = (
-    "there is not enough memory for this: give a smaller --hidden-size, --num-layers, "
+_OUT_OF_MEMORY_MESSAGE = (
+    "there is not enough memory: give a smaller --hidden-size, --num-layers, "
     "--batch-size, --seq-length or --num-samples"
 )
-# Messages of a plain RuntimeError: of torch's allocators, and of the CUDA driver.
-_OUT_OF_MEMORY = (
+# Parts of the messages of torch's allocators and of the CUDA driver, which raise RuntimeError.
+_OUT_OF_MEMORY_SIGNS = (
     "DefaultCPUAllocator",
     "CUDA error: out of memory",
     "MPS backend out of memory",
 )
-_ILLEGAL_ACCESS = (
-    "the GPU reported an illegal memory access, so this process cannot use the GPU any more; saved "
-    "checkpoints are intact: continue a training run with `charrnn resume`; if it happens again, "
-    "set CHARRNN_CUDA_KERNEL=off, or give --device cpu to compute without the GPU"
+_ILLEGAL_ACCESS_MESSAGE = (
+    "the GPU reported an illegal memory access, so this process can no longer use the GPU; "
+    "the saved "
+    "checkpoints are intact: continue a training run with `charrnn resume`; if the error occurs "
+    "again, set CHARRNN_CUDA_KERNEL=off, or give --device cpu to compute without the GPU"
 )
-_SHOWN = (DamagedCheckpointWarning, DeviceWarning)
-_PLAIN_WARNING = warnings.showwarning
+_SHOWN_WARNINGS = (DamagedCheckpointWarning, DeviceWarning)
+_DEFAULT_SHOWWARNING = warnings.showwarning
 
 
-class Commands(TyperGroup):
-    """The commands; a failure prints one sentence and exits with code 1."""
+class CommandGroup(TyperGroup):
+    """The commands; an error prints one sentence and exits with code 1."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; raise `typer.Exit` with the code of its failure."""
+        """Run a command; raise `typer.Exit` with the exit code of an error."""
         try:
             with warnings.catch_warnings():
-                for kind in _SHOWN:
-                    warnings.simplefilter("always", kind)
+                for category in _SHOWN_WARNINGS:
+                    warnings.simplefilter("always", category)
                 warnings.showwarning = _show_warning
                 return super().invoke(ctx)
         except BrokenPipeError:  # stdout was closed
@@ -51,14 +52,14 @@ class Commands(TyperGroup):
             sentence = str(error)
         except (MemoryError, RuntimeError) as error:
             if _is_out_of_memory(error):
-                sentence = _NO_MEMORY
+                sentence = _OUT_OF_MEMORY_MESSAGE
             elif "illegal memory access" in str(error):
-                sentence = _ILLEGAL_ACCESS
+                sentence = _ILLEGAL_ACCESS_MESSAGE
             else:
                 raise
         except OSError as error:
-            place = f"{error.filename}: " if error.filename else ""
-            sentence = f"{place}{error.strerror or error}"
+            location = f"{error.filename}: " if error.filename else ""
+            sentence = f"{location}{error.strerror or error}"
         from charrnn.console.output import print_error
 
         print_error(sentence)
@@ -68,10 +69,10 @@ class Commands(TyperGroup):
 def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
     if isinstance(error, MemoryError):
         return True
-    torch = sys.modules.get("torch")  # without torch, none of its errors
+    torch = sys.modules.get("torch")  # if torch is not loaded, it raised no error
     if torch is not None and isinstance(error, torch.OutOfMemoryError):
         return True
-    return any(message in str(error) for message in _OUT_OF_MEMORY)
+    return any(message in str(error) for message in _OUT_OF_MEMORY_SIGNS)
 
 
 def _show_warning(
@@ -82,10 +83,10 @@ def _show_warning(
     file: Any = None,
     line: str | None = None,
 ) -> None:
-    if not issubclass(category, _SHOWN):
-        _PLAIN_WARNING(message, category, filename, lineno, file, line)
+    if not issubclass(category, _SHOWN_WARNINGS):
+        _DEFAULT_SHOWWARNING(message, category, filename, lineno, file, line)
         return
-    from charrnn.console.output import messages
-    from charrnn.console.text import printable
+    from charrnn.console.output import stderr_console
+    from charrnn.console.text import make_printable
 
-    messages().print(printable(f"warning: {message}"))
+    stderr_console().print(make_printable(f"warning: {message}"))

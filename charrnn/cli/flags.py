@@ -1,4 +1,4 @@
-"""Command-line flags made from config dataclasses, and the arguments that commands share."""
+"""Command-line flags, made from config dataclasses, and the arguments that commands share."""
 
 import dataclasses
 import functools
@@ -21,22 +21,23 @@ from charrnn.errors import ConfigError
 if TYPE_CHECKING:
     from charrnn.runs.run import Run
 
-_SHORT = {"temperature": "-t", "length": "-n", "seed": "-s"}
+_SHORT_FLAGS = {"temperature": "-t", "length": "-n", "seed": "-s"}
 _METAVARS: dict[Any, str] = {parse_duration: "TIME", parse_temperatures: "NUMBER[,...]"}
 
 
-def _of_kind(*kinds: str) -> Callable[[Path | None], Path | None]:
-    def checked(path: Path | None) -> Path | None:
-        if path is not None and path.suffix.lower().removeprefix(".") not in kinds:
-            names = " or ".join(f".{kind}" for kind in kinds)
-            raise typer.BadParameter(f"the name of the file ends in {names}, not {path.name!r}")
+def _require_suffix(*suffixes: str) -> Callable[[Path | None], Path | None]:
+    def check(path: Path | None) -> Path | None:
+        if path is not None and path.suffix.lower() not in suffixes:
+            raise typer.BadParameter(
+                f"the name of the file must end in {' or '.join(suffixes)}, but it is {path.name!r}"
+            )
         return path
 
-    return checked
+    return check
 
 
-def complete_run(incomplete: str) -> list[str]:
-    """Return the names of runs that begin like this, for shell completion."""
+def complete_run_name(incomplete: str) -> list[str]:
+    """Return the names of runs that start with `incomplete`, for shell completion."""
     from charrnn.runs.find import BUNDLED, run_paths
 
     names = [*(path.name for path in run_paths()), BUNDLED]
@@ -47,52 +48,55 @@ RunArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="RUN",
-        help="A run folder, or a name under checkpoints/; left out: the newest run.",
+        help="A run folder, or the name of a run in checkpoints/; default: the newest run.",
         show_default=False,
-        autocompletion=complete_run,
+        autocompletion=complete_run_name,
     ),
 ]
 CorpusOption = Annotated[
     str | None,
-    typer.Option("--corpus", help="Where the run's text is now.", metavar="FILE"),
+    typer.Option("--corpus", help="Path of the text of the run, if it has moved.", metavar="FILE"),
 ]
 CheckpointOption = Annotated[
-    str, typer.Option("--checkpoint", help="best, last or step-N.", metavar="NAME")
+    str,
+    typer.Option("--checkpoint", help="Checkpoint to use: best, last or step-N.", metavar="NAME"),
 ]
-DeviceOption = Annotated[DeviceName, typer.Option(help="Where to compute.")]
+DeviceOption = Annotated[
+    DeviceName, typer.Option(help="Device to use; auto: cuda if available, else cpu.")
+]
 PageOption = Annotated[
     Path | None,
     typer.Option(
         "--out",
         "-o",
-        help="Write a page (.html) instead.",
+        help="Write an HTML page to this file (.html).",
         metavar="FILE",
         show_default=False,
-        callback=_of_kind("html"),
+        callback=_require_suffix(".html"),
     ),
 ]
-PictureOption = Annotated[
+ImageOption = Annotated[
     Path | None,
     typer.Option(
         "--out",
         "-o",
-        help="Write a picture (.png, .svg), or a page on the whole run (.html).",
+        help="Write an image (.png, .svg), or a page with all results of a run (.html).",
         metavar="FILE",
         show_default=False,
-        callback=_of_kind("png", "svg", "html"),
+        callback=_require_suffix(".png", ".svg", ".html"),
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def config_flags(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn each parameter that is a config dataclass into one flag for each of its fields."""
+    """Replace each parameter of a command that is a config dataclass by one flag per field."""
     parameters: list[inspect.Parameter] = []
     configs: dict[str, Any] = {}
     for name, parameter in inspect.signature(command).parameters.items():
         if dataclasses.is_dataclass(parameter.annotation):
             configs[name] = parameter.annotation
-            parameters += _flags(parameter.annotation)
+            parameters += _flag_parameters(parameter.annotation)
         else:
             parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
 
@@ -104,11 +108,11 @@ def config_flags(command: Callable[..., None]) -> Callable[..., None]:
         command(**values)
 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run
 
 
-def _flags(config: Any) -> list[inspect.Parameter]:
+def _flag_parameters(config: Any) -> list[inspect.Parameter]:
     hints = typing.get_type_hints(config, include_extras=True)
     parameters = []
     for field in dataclasses.fields(config):
@@ -116,14 +120,14 @@ def _flags(config: Any) -> list[inspect.Parameter]:
         explanation = next(detail for detail in details if isinstance(detail, str))
         parse = next(filter(callable, details), None)
         names = ["--" + field.name.replace("_", "-")]
-        if config is SampleConfig and field.name in _SHORT:
-            names.append(_SHORT[field.name])
+        if config is SampleConfig and field.name in _SHORT_FLAGS:
+            names.append(_SHORT_FLAGS[field.name])
         option = typer.Option(
             *names,
             help=explanation,
-            rich_help_panel=_panel(config, field.name),
+            rich_help_panel=_help_panel(config, field.name),
             show_default=_shown_default(config, field, details),
-            parser=_usage_error(parse) if parse else None,
+            parser=_raise_usage_errors(parse) if parse else None,
             metavar=_METAVARS[parse] if parse else None,
         )
         parameters.append(
@@ -131,7 +135,7 @@ def _flags(config: Any) -> list[inspect.Parameter]:
                 field.name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=field.default,
-                # What a parser returns need not be a kind that Typer knows.
+                # Typer does not support every type that a parser returns.
                 annotation=Annotated[float | None if parse else kind, option],
             )
         )
@@ -141,47 +145,50 @@ def _flags(config: Any) -> list[inspect.Parameter]:
 def _shown_default(
     config: Any, field: "dataclasses.Field[Any]", details: list[object]
 ) -> str | bool:
-    if config is TrainConfig and FROM_TEXT in details:  # with a Budget alone, a run is resumed
-        return "from the text"
+    if config is TrainConfig and FROM_TEXT in details:  # `resume` has only a Budget
+        return "chosen from the text"
     if field.name == "max_time" and field.default is not None:
         return f"{field.default:g}s"
     return field.default is not None
 
 
-def _panel(config: Any, field: str) -> str:
-    if field in {each.name for each in dataclasses.fields(Budget)}:
-        return "Budget"
+def _help_panel(config: Any, field_name: str) -> str:
+    """Return the title of the group of flags in `--help` to which a field belongs."""
+    if issubclass(config, Budget) and field_name in Budget.__dataclass_fields__:
+        return "Limits (the first one reached ends the run)"
     return {
         TextConfig: "Text",
         ModelConfig: "Network",
         TrainConfig: "Training",
-        BenchConfig: "Sizes",
-    }.get(config, "Writing")
+        SampleConfig: "Generation",
+        BenchConfig: "Measurement",
+    }[config]
 
 
-def _usage_error(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a parser whose failure is a wrong usage (exit code 2)."""
+def _raise_usage_errors(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a parser that reports a wrong value as wrong usage (exit code 2)."""
 
-    def parsed(given: Any) -> Any:
+    def parse_value(value: Any) -> Any:
         try:
-            return parse(given) if isinstance(given, str) else given  # a default is parsed already
+            return parse(value) if isinstance(value, str) else value  # defaults are parsed already
         except ConfigError as error:
             raise typer.BadParameter(str(error)) from None
 
-    return parsed
+    return parse_value
 
 
 def open_run(name: str | None) -> "Run":
-    """Return the run of that name; where none is named, say which it is."""
-    from charrnn.console.output import messages
-    from charrnn.console.text import printable
+    """Open the run of that name; without a name, open the newest run and print its path."""
+    from charrnn.console.output import stderr_console
+    from charrnn.console.text import make_printable
     from charrnn.runs.find import BUNDLED, bundled_path, find_run
 
     run = find_run(name)
     if name is None and run.path == bundled_path():
-        messages().print(
-            f"no run here yet, so this is {BUNDLED}, the model that comes with charrnn"
+        stderr_console().print(
+            f"there is no run in this folder yet, so charrnn uses {BUNDLED}, the model that "
+            "comes with it"
         )
     elif name is None:
-        messages().print(printable(f"newest run: {run.path}"))
+        stderr_console().print(make_printable(f"newest run: {run.path}"))
     return run

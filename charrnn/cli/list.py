@@ -4,15 +4,17 @@ from charrnn.cli.flags import JsonOption
 
 
 def list_runs(as_json: JsonOption = False) -> None:
-    """Show the runs under checkpoints/."""
-    from charrnn.console.output import messages, print_json
-    from charrnn.reports.tables.runs import describe_all, print_runs
+    """List the runs in checkpoints/, with their best held-out loss."""
+    from charrnn.console.output import print_json, stderr_console
+    from charrnn.reports.tables.runs import describe_all_runs, print_runs
     from charrnn.runs.find import RUNS_FOLDER
 
-    runs = list(describe_all())
+    runs = list(describe_all_runs())
     if as_json:
         print_json(runs)
     elif runs:
         print_runs(runs)
     else:
-        messages().print(f"no runs in {RUNS_FOLDER} yet: make one with `charrnn train`")
+        stderr_console().print(
+            f"there are no runs in {RUNS_FOLDER} yet: start one with `charrnn train`"
+        )

@@ -18,7 +18,7 @@ from charrnn.cli.flags import (
 StudiedTextOption = Annotated[
     Path | None,
     typer.Option(
-        help="Look at this text, - for standard input; left out: the run's own.",
+        help="Text to read, - for standard input; default: the text of the run.",
         metavar="FILE",
         show_default=False,
     ),
@@ -26,7 +26,7 @@ StudiedTextOption = Annotated[
 UnitsOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="Draw this unit over the text, and look for none; may be given several times.",
+        help="Show the activity of this unit over the text, without a search; can be repeated.",
         metavar="LAYER:NUMBER",
         show_default=False,
     ),
@@ -34,14 +34,15 @@ UnitsOption = Annotated[
 ForceOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="Hold a unit, or the one that follows a feature, on, off or at a number from -1 "
-        "to 1 while the model writes: 'quote=on', 2:317=-0.5; may be given several times.",
+        help="Clamp a unit, or the unit that follows a feature, to on, off or a number from "
+        "-1 to 1 "
+        "while the model generates text, as in quote=on or 2:317=-0.5; can be repeated.",
         metavar="WHAT=HOW",
         show_default=False,
     ),
 ]
 FollowersOption = Annotated[
-    int, typer.Option(min=1, max=8, help="How many units of a feature --force holds.")
+    int, typer.Option(min=1, max=8, help="Number of units that --force clamps for a feature.")
 ]
 SampleLengthOption = Annotated[
     int | None,
@@ -50,14 +51,16 @@ SampleLengthOption = Annotated[
         "-n",
         min=1,
         max=100_000,
-        help="Characters drawn or written; left out: 480, in a page 1,500.",
+        help="Characters to show or to generate; default: 480, in a page 1,500.",
         show_default=False,
     ),
 ]
 TemperatureOption = Annotated[
-    float, typer.Option("--temperature", "-t", min=0, help="Of the texts of --force.")
+    float, typer.Option("--temperature", "-t", min=0, help="Temperature of the texts of --force.")
 ]
-SeedOption = Annotated[int, typer.Option("--seed", "-s", min=0, help="Of the texts of --force.")]
+SeedOption = Annotated[
+    int, typer.Option("--seed", "-s", min=0, help="Seed of the texts of --force.")
+]
 
 
 def neurons(
@@ -75,25 +78,27 @@ def neurons(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Show what single cells watch: found by the features they follow, or any one over a text."""
+    """Find single units that follow a feature of the text, show their activity, or clamp them."""
     from charrnn.console.output import print_json
     from charrnn.reports import clamping, units
 
     if force and (unit or out):
-        raise typer.BadParameter("--force writes texts: give it without --unit and --out")
+        raise typer.BadParameter(
+            "--force generates text, so it cannot be combined with --unit or --out"
+        )
     opened = open_run(run)
     study = units.open_study(opened.select(checkpoint), text, corpus, device)
     if force:
-        result = clamping.forced_texts(study, force, followers, length or 480, temperature, seed)
+        result = clamping.compare_clamped(study, force, followers, length or 480, temperature, seed)
         if as_json:
             print_json(result.as_json())
         else:
-            clamping.print_forced(result)
+            clamping.print_clamping(result)
         return
-    drawn = units.drawn(study, unit, length or (1500 if out else 480))
+    report = units.report_units(study, unit, length or (1500 if out else 480))
     if out:
-        units.write_page(study, drawn, out)
+        units.write_page(study, report, out)
     elif as_json:
-        print_json(units.as_json(study, drawn))
+        print_json(units.as_json(study, report))
     else:
-        units.print_drawn(study, drawn)
+        units.print_unit_report(study, report)

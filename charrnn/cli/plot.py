@@ -9,8 +9,8 @@ from charrnn.cli.flags import (
     CheckpointOption,
     CorpusOption,
     DeviceOption,
-    PictureOption,
-    complete_run,
+    ImageOption,
+    complete_run_name,
     open_run,
 )
 
@@ -18,26 +18,32 @@ RunsArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="RUN...",
-        autocompletion=complete_run,
-        help="Run folders, or names under checkpoints/; left out: the newest run.",
+        autocompletion=complete_run_name,
+        help="Run folders, or names of runs in checkpoints/; default: the newest run.",
         show_default=False,
     ),
 ]
 AxisOption = Annotated[
     Literal["steps", "epochs", "characters", "time"],
-    typer.Option("--x", "-x", help="What the curves run along."),
+    typer.Option("--x", "-x", help="Quantity on the x axis."),
 ]
-LossUnitOption = Annotated[Literal["bits", "nats"], typer.Option(help="Of the losses.")]
+LossUnitOption = Annotated[Literal["bits", "nats"], typer.Option(help="Unit of the losses.")]
 MemoryOption = Annotated[
-    bool, typer.Option("--memory", help="Draw how far back models remember instead.")
+    bool,
+    typer.Option(
+        "--memory", help="Plot how far back the models remember, instead of their losses."
+    ),
 ]
 FarthestOption = Annotated[
-    int, typer.Option(min=10, max=10_000, help="Characters back that --memory looks.")
+    int,
+    typer.Option(
+        min=10, max=10_000, help="Largest distance that --memory measures, in characters."
+    ),
 ]
 MemoryTextOption = Annotated[
     Path | None,
     typer.Option(
-        help="Text for --memory; left out: each run's own held-out part.",
+        help="Text for --memory; default: the held-out text of each run.",
         metavar="FILE",
         show_default=False,
     ),
@@ -51,23 +57,25 @@ def plot(
     memory: MemoryOption = False,
     farthest: FarthestOption = 200,
     text: MemoryTextOption = None,
-    out: PictureOption = None,
+    out: ImageOption = None,
     corpus: CorpusOption = None,
     checkpoint: CheckpointOption = "best",
     device: DeviceOption = "auto",
 ) -> None:
-    """Draw the curves of runs, or how far back they remember; with -o as a picture or a page."""
+    """Plot the losses of runs, or how far back they remember; -o writes an image or a page."""
     from charrnn.files import replace_file
     from charrnn.runs.find import find_run
 
     runs = [find_run(name) for name in run] if run else [open_run(None)]
     if out and out.suffix.lower() == ".html":
         if len(runs) > 1 or memory:
-            raise typer.BadParameter("a page shows one whole run, its memory included")
-        from charrnn.reports.run_page import page_of
+            raise typer.BadParameter(
+                "a page shows one run and includes its memory: give one RUN, without --memory"
+            )
+        from charrnn.reports.run_page import render_run_page
 
-        chosen = runs[0].select(checkpoint)
-        replace_file(out, page_of(chosen, x, unit, farthest, corpus, device))
+        selected = runs[0].select(checkpoint)
+        replace_file(out, render_run_page(selected, x, unit, farthest, corpus, device))
     elif memory:
         from charrnn.reports.memory import show_memory
 

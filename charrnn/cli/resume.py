@@ -15,19 +15,24 @@ def resume(
     corpus: CorpusOption = None,
     device: Annotated[
         DeviceName | None,
-        typer.Option(help="Where to compute; left out: as before.", show_default=False),
+        typer.Option(help="Device to train on; default: as before.", show_default=False),
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(help="Processor threads; left out: as before.", min=1, show_default=False),
+        typer.Option(help="CPU threads; default: as before.", min=1, show_default=False),
     ] = None,
     budget: Budget = Budget(),  # noqa: B008
 ) -> None:
-    """Go on with a run exactly where it stopped, or beyond its end with a larger budget."""
+    """Continue a run exactly where it stopped, or train a finished run further.
+
+    To train a finished run further, give it a larger limit, such as --epochs 40.
+    """
     from charrnn.console.follow import follow
     from charrnn.numerics.allocator import keep_freed_memory
-    from charrnn.training.loop import resume as events
+    from charrnn.training.loop import resume as resume_run
 
     keep_freed_memory()
-    start = functools.partial(events, run, budget, corpus=corpus, device=device, threads=threads)
+    start = functools.partial(
+        resume_run, run, budget, corpus=corpus, device=device, threads=threads
+    )
     raise typer.Exit(follow(start))

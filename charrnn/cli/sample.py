@@ -23,38 +23,41 @@ if TYPE_CHECKING:
     from charrnn.sampling.engines.interface import SamplingEngine
 
 PromptOption = Annotated[
-    str | None, typer.Option("--prompt", "-p", help="Text to go on from.", show_default=False)
+    str | None, typer.Option("--prompt", "-p", help="Text to continue.", show_default=False)
 ]
 PromptFileOption = Annotated[
     Path | None,
-    typer.Option(help="File to go on from, - for standard input.", show_default=False),
+    typer.Option(help="File with the text to continue, - for standard input.", show_default=False),
 ]
 AdaptFileOption = Annotated[
     Path | None,
     typer.Option(
-        help="Learn from this draft first; without a prompt, go on from its end.",
+        help="First train a copy of the model on this draft; without a prompt, continue the draft.",
         metavar="FILE",
         show_default=False,
     ),
 ]
 NoPromptOption = Annotated[
-    bool, typer.Option("--no-prompt", help="Leave the prompt out of what is shown.")
+    bool, typer.Option("--no-prompt", help="Print only the new text, without the prompt.")
 ]
 NoveltyOption = Annotated[
     str | None,
     typer.Option(
-        help="Tell how much stands word for word in this text, a file or a name.",
+        help="Show how much of the output is copied from this text (a file or a catalogue name).",
         metavar="CORPUS",
         show_default=False,
     ),
 ]
 InteractiveOption = Annotated[
-    bool, typer.Option("--interactive", "-i", help="Write in turns: /help there tells how.")
+    bool,
+    typer.Option(
+        "--interactive", "-i", help="Take turns with the model: type a line, and it continues."
+    ),
 ]
 PrecisionOption = Annotated[
     Literal["auto", "float32"],
     typer.Option(
-        help="Of the weights; auto: 8 bits for a single text on a processor, float16 on a GPU."
+        help="Number format of the weights; auto: 8 bits for one text on a CPU, float16 on a GPU."
     ),
 ]
 
@@ -74,50 +77,52 @@ def sample(
     as_json: JsonOption = False,
     config: SampleConfig = SampleConfig(),  # noqa: B008
 ) -> None:
-    """Write new text with a trained model."""
-    from charrnn.console.interactive import converse
-    from charrnn.console.output import messages, print_json
+    """Generate text with a trained model."""
+    from charrnn.console.interactive import run_conversation
+    from charrnn.console.output import print_json, stderr_console
     from charrnn.data.corpus import Corpus
     from charrnn.data.decoding import read_text
-    from charrnn.reports.samples import print_novelty, samples_as_json, show_samples
-    from charrnn.reports.texts import first_corpus
+    from charrnn.reports.samples import generate_and_print, generate_as_json, print_novelty
+    from charrnn.reports.texts import open_first_corpus
     from charrnn.sampling.conversation import Conversation
 
     if interactive and (as_json or config.num_samples > 1 or len(config.temperatures) > 1):
-        raise typer.BadParameter("--interactive writes one text, of one temperature, and no JSON")
-    text = _prompt(prompt, prompt_file)
+        raise typer.BadParameter(
+            "--interactive cannot be combined with --json, --num-samples or several temperatures"
+        )
+    text = _read_prompt(prompt, prompt_file)
     opened = open_run(run)
-    chosen = opened.select(checkpoint)
-    corpus = compared = Corpus.open(novelty) if novelty else None
+    selected = opened.select(checkpoint)
+    corpus = novelty_corpus = Corpus.open(novelty) if novelty else None
     if config.max_copy and not corpus:
-        corpus = first_corpus(opened)
+        corpus = open_first_corpus(opened)
     draft = None if adapt is None else read_text(adapt)
-    engine = _engine(chosen, draft, config, device, precision)
+    engine = _make_engine(selected, draft, config, device, precision)
     if draft and not text:
         text, no_prompt = draft, True
     if interactive:
-        converse(Conversation(engine, config, corpus), text)
+        run_conversation(Conversation(engine, config, corpus), text)
         return
     if config.seed is None:
         config = dataclasses.replace(config, seed=secrets.randbits(32))
-        messages().print(f"seed {config.seed}")
+        stderr_console().print(f"seed {config.seed}")
     if as_json:
-        record = samples_as_json(engine, text, config, corpus, compared)
+        record = generate_as_json(engine, text, config, corpus, novelty_corpus)
         print_json({"run": str(opened.path), **record})
         return
-    samples = show_samples(engine, text, config, corpus, with_prompt=not no_prompt)
-    if compared:
-        print_novelty(samples, compared)
+    samples = generate_and_print(engine, text, config, corpus, with_prompt=not no_prompt)
+    if novelty_corpus:
+        print_novelty(samples, novelty_corpus)
 
 
-def _engine(
+def _make_engine(
     checkpoint: "Checkpoint",
     draft: str | None,
     config: SampleConfig,
     device: DeviceName,
     precision: Literal["auto", "float32"],
 ) -> "SamplingEngine":
-    """Return the engine of a checkpoint, or of its model once that has learnt from a draft."""
+    """Return a sampling engine for a checkpoint, or for a copy that is trained on `draft`."""
     from charrnn.sampling.engines.selection import engine_for, engine_for_checkpoint
 
     if draft is None:
@@ -129,7 +134,7 @@ def _engine(
     return engine_for(load_adapted(checkpoint, draft, device, config.unknown), precision)
 
 
-def _prompt(prompt: str | None, prompt_file: Path | None) -> str:
+def _read_prompt(prompt: str | None, prompt_file: Path | None) -> str:
     from charrnn.data.decoding import read_text
 
     if prompt is not None and prompt_file is not None:

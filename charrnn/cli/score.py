@@ -10,7 +10,7 @@ from charrnn.cli.flags import (
     DeviceOption,
     JsonOption,
     PageOption,
-    complete_run,
+    complete_run_name,
     open_run,
 )
 
@@ -21,35 +21,36 @@ RunAndFilesArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="RUN | FILE...",
-        autocompletion=complete_run,
-        help="Texts to score, - for standard input; the first may name the run. "
-        "No text: the run's own held-out part.",
+        autocompletion=complete_run_name,
+        help="The run, then the texts to score, - for standard input. Without a run: the "
+        "newest run. "
+        "Without a text: the held-out text of the run.",
         show_default=False,
     ),
 ]
 RunsOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="A run; several compare. Then all arguments are texts.",
+        help="A run; repeat the option to compare runs. All arguments are then texts.",
         metavar="RUN",
-        autocompletion=complete_run,
+        autocompletion=complete_run_name,
     ),
 ]
 ContextOption = Annotated[
     int | None,
     typer.Option(
         min=1,
-        help="Score independent windows of this many characters, each from a blank state; "
-        "left out: the text is read once, the state carried.",
+        help="Split the text into windows of this many characters and score each one separately; "
+        "default: read the whole text once, from start to end.",
         show_default=False,
     ),
 ]
 AdaptFlag = Annotated[
-    bool, typer.Option("--adapt", help="Let a copy of the model learn from what it has read.")
+    bool, typer.Option("--adapt", help="Train a copy of the model on the text while it reads.")
 ]
 PerCharOption = Annotated[
     bool,
-    typer.Option("--per-char", help="Colour the text by how much each character surprises."),
+    typer.Option("--per-char", help="Show the text, colored by the loss of each character."),
 ]
 ShownLengthOption = Annotated[
     int | None,
@@ -58,13 +59,15 @@ ShownLengthOption = Annotated[
         "-n",
         min=1,
         max=200_000,
-        help="Characters that --per-char shows; left out: 2,000, in a page 20,000.",
+        help="Characters that --per-char shows; default: 2,000, in a page 20,000.",
         show_default=False,
     ),
 ]
 UnknownOption = Annotated[
     Literal["error", "skip"],
-    typer.Option(help="What to do with characters the model does not know."),
+    typer.Option(
+        help="Characters that are not in the model's vocabulary: stop with an error, or skip them."
+    ),
 ]
 
 
@@ -82,58 +85,60 @@ def score(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Tell how well a model foretells a text: nats and bits per character, lower is better.
+    """Measure how well a model predicts a text: the loss per character, lower is better.
 
-    Several runs are ranked on each text, several texts under one run. With --json one run and one
-    text give an object, more give a list of objects.
+    With several runs, the table ranks the runs on each text. With one run, it ranks the texts. With
+    --json, one run and one text give an object; otherwise the result is a list of objects.
     """
     from charrnn.console.output import print_json
     from charrnn.data.decoding import read_text
 
     _check_usage(context, adapt, per_char, out is not None or length is not None)
-    runs, files = _runs_and_files(run or [], run_and_files or [])
+    runs, files = _find_runs_and_files(run or [], run_and_files or [])
     if per_char and (len(runs) > 1 or len(files) > 1):
-        raise typer.BadParameter("--per-char shows one text as one run reads it")
+        raise typer.BadParameter("--per-char needs one run and at most one text")
     texts = [(file, read_text(file)) for file in files]
     if per_char:
-        from charrnn.reports.surprise import print_surprises, surprises, write_page
+        from charrnn.reports.surprise import measure_surprise, print_surprise_report, write_page
 
-        found = surprises(runs[0].select(checkpoint), texts, device, corpus, unknown)
+        report = measure_surprise(runs[0].select(checkpoint), texts, device, corpus, unknown)
         if out:
-            write_page(found, length or 20_000, out)
+            write_page(report, length or 20_000, out)
         elif as_json:
-            print_json(found.as_json())
+            print_json(report.as_json())
         else:
-            print_surprises(found, length or 2000)
+            print_surprise_report(report, length or 2000)
         return
-    from charrnn.reports.tables.scores import print_scores, ranked, score_rows
+    from charrnn.reports.tables.scores import print_scores, rank_rows, score_rows
 
-    results = ranked(
+    rows = rank_rows(
         [
             row
-            for each in runs
-            for row in score_rows(each, texts, checkpoint, device, context, adapt, corpus, unknown)
+            for opened in runs
+            for row in score_rows(
+                opened, texts, checkpoint, device, context, adapt, corpus, unknown
+            )
         ]
     )
     if as_json:
-        print_json(results[0] if len(results) == 1 else results)
+        print_json(rows[0] if len(rows) == 1 else rows)
     else:
-        print_scores(results, context, adapt)
+        print_scores(rows, context, adapt)
 
 
 def _check_usage(
     context: int | None, adapt: bool, per_char: bool, has_per_char_options: bool
 ) -> None:
     if context is not None and adapt:
-        raise typer.BadParameter("give --context or --adapt, not both")
+        raise typer.BadParameter("--context and --adapt cannot be combined")
     if per_char and (context is not None or adapt):
-        raise typer.BadParameter("--per-char reads the text once: not with --context or --adapt")
+        raise typer.BadParameter("--per-char cannot be combined with --context or --adapt")
     if has_per_char_options and not per_char:
-        raise typer.BadParameter("--out and --length belong to --per-char")
+        raise typer.BadParameter("--out and --length need --per-char")
 
 
-def _runs_and_files(names: list[str], arguments: list[str]) -> tuple[list["Run"], list[str]]:
-    """Return the runs, and the arguments that are texts: the first one may name the run."""
+def _find_runs_and_files(names: list[str], arguments: list[str]) -> tuple[list["Run"], list[str]]:
+    """Return the runs and the text files; without `names`, the first argument can be the run."""
     from charrnn.runs.find import find_run, open_if_run
 
     if names:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.flags import complete_run, config_flags
+from charrnn.cli.flags import complete_run_name, config_flags
 from charrnn.config.model import ModelConfig
 from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
 from charrnn.config.training import TrainConfig
@@ -18,8 +18,9 @@ def train(
         list[str] | None,
         typer.Argument(
             metavar="CORPUS...",
-            help="Text files (plain or .gz), folders, patterns, a text charrnn knows by name, or "
-            "- for standard input; left out: the bundled play.",
+            help="Text files (plain or .gz), folders, patterns such as *.txt, a name that "
+            "`charrnn corpora` "
+            "lists, or - for standard input; default: the play that comes with charrnn.",
             show_default=False,
         ),
     ] = None,
@@ -28,7 +29,7 @@ def train(
         typer.Option(
             "--out-dir",
             "-o",
-            help="Folder of the run; left out: the text's name under checkpoints/.",
+            help="Folder of the run; default: the name of the text, in checkpoints/.",
             show_default=False,
         ),
     ] = None,
@@ -36,32 +37,38 @@ def train(
         str | None,
         typer.Option(
             metavar="RUN",
-            help="Start from the best model of this run.",
+            help="Start with the weights of this run (its best checkpoint).",
             show_default=False,
-            autocompletion=complete_run,
+            autocompletion=complete_run_name,
         ),
     ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Train nothing: tell what the text is and what it would take."
+            "--dry-run",
+            help="Do not train; show the properties of the text, and the settings and cost "
+            "of training.",
         ),
     ] = False,
     text: TextConfig = DEFAULT_TEXT_CONFIG,
     model: ModelConfig = ModelConfig(),  # noqa: B008
     training: TrainConfig = TrainConfig(),  # noqa: B008
 ) -> None:
-    """Train a model on a text."""
+    """Train a model on a text, and save it as a run.
+
+    Ctrl-C saves the run and stops; `charrnn resume` continues it. `charrnn sample` generates text
+    with the newest run.
+    """
     from charrnn.console.follow import follow
     from charrnn.numerics.allocator import keep_freed_memory
-    from charrnn.training.loop import train as events
+    from charrnn.training.loop import train as train_run
 
     if dry_run:
-        from charrnn.reports.tables.dry_run import print_diagnosis
-        from charrnn.training.dry_run import dry_run as examine
+        from charrnn.reports.tables.dry_run import print_dry_run
+        from charrnn.training.dry_run import dry_run as run_dry_run
 
-        print_diagnosis(examine(corpus or None, training, model, text, init_from))
+        print_dry_run(run_dry_run(corpus or None, training, model, text, init_from))
         return
     keep_freed_memory()
-    start = functools.partial(events, corpus or None, training, model, text)
+    start = functools.partial(train_run, corpus or None, training, model, text)
     raise typer.Exit(follow(functools.partial(start, out_dir=out_dir, init_from=init_from)))

@@ -6,16 +6,16 @@ from charrnn.cli.flags import JsonOption, RunArgument, open_run
 
 
 def verify(run: RunArgument = None, as_json: JsonOption = False) -> None:
-    """Check every byte of a run; exit code 1 on any damage."""
+    """Check all files of a run for damage; the exit code is 1 if there is any."""
     from charrnn.console.output import print_json
-    from charrnn.reports.tables.runs import print_verified
+    from charrnn.reports.tables.runs import print_verification
     from charrnn.runs.verification import verify_run
 
     opened = open_run(run)
-    found = verify_run(opened)
+    results = verify_run(opened)
     if as_json:
-        print_json({"run": str(opened.path), "files": [each._asdict() for each in found]})
+        print_json({"run": str(opened.path), "files": [result._asdict() for result in results]})
     else:
-        print_verified(opened, found)
-    if any(each.damage for each in found):
+        print_verification(opened, results)
+    if any(result.damage for result in results):
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Terminal views: output, tables, progress, charts, heat maps, generated text, conversation.
+"""Terminal views: output, tables, progress, charts, heat maps, generated text, interactive mode.
 
 May import: charrnn.training and everything below it.
 """

@@ -1,4 +1,4 @@
-"""Following a training run on the terminal: signals become stop requests, events are shown."""
+"""Run training on the terminal: show its events, and turn signals into stop requests."""
 
 import contextlib
 import signal
@@ -16,73 +16,81 @@ from charrnn.sampling.loop import generate
 from charrnn.training.distributed.ranks import Ranks
 from charrnn.training.events import Event, Finished
 
-# Ctrl-C, SIGTERM and, where there is one, what a terminal sends that is closed.
-_TO_END = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+# Ctrl-C, SIGTERM and, if the platform has it, the signal of a terminal that is closed.
+_END_SIGNALS = [
+    signal.SIGINT,
+    signal.SIGTERM,
+    *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []),
+]
 
 
 class StartTraining(Protocol):
-    """Start a run; return its events."""
+    """A function that starts a run and returns its events."""
 
     def __call__(self, *, progress: ProgressCallback, stop: threading.Event) -> Iterator[Event]:
-        """Start with a progress callback and an event that requests a stop."""
+        """Start the run; setting `stop` ends it."""
 
 
 def follow(start: StartTraining) -> int:
-    """Show a training run until its end; return the exit code: 128 + the signal that ended it.
+    """Show a training run until it ends; return the exit code (128 + signal number, or 0).
 
-    Of several processes, the first shows it.
+    With several processes, only rank 0 shows the run.
     """
     ranks = Ranks.from_environment()
     finished: Finished | None = None
     with (
-        TrainingView(shown=ranks.is_rank_zero) as view,
-        _stop_on_signals(again_ends=ranks.size == 1) as (stop, received),
+        TrainingView(is_visible=ranks.is_rank_zero) as view,
+        _stop_on_signals(second_ends_process=ranks.size == 1) as (stop, received),
     ):
         for event in start(progress=view.show_reading, stop=stop):
             view.show(event)
             if isinstance(event, Finished):
                 finished = event
-        if finished is None:  # stopped before there was a run
-            view.say("stopped while the text was read: nothing to save yet")
+        if finished is None:  # stopped before the run existed
+            view.show_message("stopped before training began: there is nothing to save yet")
             return 128 + received[0]
         if finished.reason == "stopped":
-            view.say(f"saved; go on with: charrnn resume {finished.run.path}")
+            view.show_message(f"saved; to continue, run: charrnn resume {finished.run.path}")
         elif ranks.is_rank_zero:
-            _show_sample(finished, view.say)
+            _show_sample(finished, view.show_message)
     if ranks.is_rank_zero:
         print_result(str(finished.run.path))
     return 128 + received[0] if received else 0
 
 
 @contextlib.contextmanager
-def _stop_on_signals(again_ends: bool) -> Iterator[tuple[threading.Event, list[int]]]:
-    """Turn the first signal to end into a stop request; a second one ends the process.
+def _stop_on_signals(second_ends_process: bool) -> Iterator[tuple[threading.Event, list[int]]]:
+    """Turn the first end signal into a stop request; yield it and the list of received signals.
 
-    Unless told otherwise: torchrun passes on what the terminal has sent to its processes already,
-    and kills those that do not end.
+    A second signal ends the process, or is ignored if `second_ends_process` is false: torchrun
+    sends its processes each signal that the terminal has already sent them, and kills processes
+    that do not end.
     """
     stop, received = threading.Event(), list[int]()
-    before = {number: signal.getsignal(number) for number in _TO_END}
+    old_handlers = {number: signal.getsignal(number) for number in _END_SIGNALS}
 
     def request(number: int, _: FrameType | None) -> None:
-        for each in before:  # first of all: a second signal in here would wait for itself
-            signal.signal(each, signal.SIG_DFL if again_ends else signal.SIG_IGN)
+        # Do this first: a second signal during `stop.set()` would deadlock in its handler.
+        for end_signal in old_handlers:
+            signal.signal(end_signal, signal.SIG_DFL if second_ends_process else signal.SIG_IGN)
         received.append(number)
         stop.set()
 
-    for number in before:
+    for number in old_handlers:
         signal.signal(number, request)
     try:
         yield stop, received
     finally:
-        for number, handler in before.items():
+        for number, handler in old_handlers.items():
             signal.signal(number, handler)
 
 
-def _show_sample(finished: Finished, say: Callable[[str], None]) -> None:
+def _show_sample(finished: Finished, show_message: Callable[[str], None]) -> None:
     temperature = SampleConfig().temperature
-    # The engine that `charrnn sample` takes: what is compiled at its first use is compiled by then.
+    # The engine that `charrnn sample` uses: its compiled code is in the cache for that command.
     engine = engine_for_checkpoint(finished.run.select("best"), device="cpu")
     (text,) = generate(engine, length=600, temperature=temperature, seed=1)
-    say(f"\nthe best model writes, at temperature {temperature}:\n\n{text.strip()}\n")
-    say(f"more of it: charrnn sample {finished.run.path} --temperature {temperature}")
+    show_message(f"\ntext generated by the best checkpoint, at temperature {temperature}:")
+    show_message(f"\n{text.strip()}\n")
+    command = f"charrnn sample {finished.run.path} --temperature {temperature}"
+    show_message(f"to generate more text, run: {command}")

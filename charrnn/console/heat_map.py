@@ -1,7 +1,7 @@
-"""Texts on a terminal, coloured by a number for each character; without colours, with bars below.
+"""Heat maps of texts on a terminal: one value per character, as a background color or a bar.
 
-Every character stands on a background of its own, so that shades mean the same in light and dark
-themes.
+Every character has an explicit text color and background, so that shades look the same in light
+and dark themes. Terminals without enough colors show bars below the text.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,50 +11,52 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from charrnn.console.output import results
-from charrnn.console.text import printable
+from charrnn.console.output import stdout_console
+from charrnn.console.text import make_printable
 
-_BARS = "▁▂▃▄▅▆▇█"
-_INK, _PAPER = "#1c1b19", "#f5f2ec"
-_WARM = ("#fbe3d6", "#f7c4a8", "#f2a27c", "#ea7d54", "#dd5a36")
-_COLD = ("#dbe6f8", "#b7cdf0", "#91b2e6", "#6b97dc", "#4a7ccf")
-BITS_A_SHADE = 2
+_BAR_SYMBOLS = "▁▂▃▄▅▆▇█"
+_TEXT_COLOR, _NEUTRAL = "#1c1b19", "#f5f2ec"
+_RED_SHADES = ("#fbe3d6", "#f7c4a8", "#f2a27c", "#ea7d54", "#dd5a36")
+_BLUE_SHADES = ("#dbe6f8", "#b7cdf0", "#91b2e6", "#6b97dc", "#4a7ccf")
+BITS_PER_SHADE = 2
 
 Shading = Callable[[float], tuple[str, float]]
-"""Returns the background colour of a value, and the height of its bar, from 0 to 1."""
+"""Maps a value to its background color and the height of its bar, from 0 to 1."""
 
 
 def print_activity(text: str, activity_N: Sequence[float]) -> None:
-    """Print a text by the activity of a unit, from -1 (blue) to 1 (red)."""
-    _print(text, activity_N, _activity)
+    """Print a text, colored by the activity of a unit after each character: -1 blue, 1 red."""
+    _print_heat_map(text, activity_N, _activity_shading)
 
 
 def print_surprise(text: str, bits_N: Sequence[float]) -> None:
-    """Print a text by how many bits each character surprised the model."""
-    _print(text, bits_N, _surprise)
+    """Print a text, colored by the loss of each character in bits."""
+    _print_heat_map(text, bits_N, _surprise_shading)
 
 
-def _activity(value: float) -> tuple[str, float]:
-    shade = round(abs(value) * len(_WARM))
-    scale = _WARM if value > 0 else _COLD
-    return (scale[shade - 1] if shade else _PAPER), (value + 1) / 2
+def _activity_shading(value: float) -> tuple[str, float]:
+    shade = round(abs(value) * len(_RED_SHADES))
+    scale = _RED_SHADES if value > 0 else _BLUE_SHADES
+    return (scale[shade - 1] if shade else _NEUTRAL), (value + 1) / 2
 
 
-def _surprise(bits: float) -> tuple[str, float]:
-    shade = min(len(_WARM), int(bits / BITS_A_SHADE))
-    return (_WARM[shade - 1] if shade else _PAPER), bits / (BITS_A_SHADE * (len(_WARM) + 1))
+def _surprise_shading(bits: float) -> tuple[str, float]:
+    shade = min(len(_RED_SHADES), int(bits / BITS_PER_SHADE))
+    return (_RED_SHADES[shade - 1] if shade else _NEUTRAL), bits / (
+        BITS_PER_SHADE * (len(_RED_SHADES) + 1)
+    )
 
 
-def _print(text: str, values_N: Sequence[float], shading: Shading) -> None:
-    console = results()
-    has_colours = _has_colours(console)
-    for first, end in _rows(text, console.width - 1):
-        characters = [_shown(each) for each in text[first:end]]
-        shades = [shading(each) for each in values_N[first:end]]
-        if has_colours:
+def _print_heat_map(text: str, values_N: Sequence[float], shading: Shading) -> None:
+    console = stdout_console()
+    has_colors = _has_enough_colors(console)
+    for start, end in _split_rows(text, console.width - 1):
+        characters = [_display_symbol(character) for character in text[start:end]]
+        shades = [shading(value) for value in values_N[start:end]]
+        if has_colors:
             line = Text()
-            for character, (colour, _) in zip(characters, shades, strict=True):
-                line.append(character, Style(color=_INK, bgcolor=colour))
+            for character, (color, _) in zip(characters, shades, strict=True):
+                line.append(character, Style(color=_TEXT_COLOR, bgcolor=color))
             console.print(line, soft_wrap=True)
         else:
             console.print(Text("".join(characters)), soft_wrap=True)
@@ -65,29 +67,29 @@ def _print(text: str, values_N: Sequence[float], shading: Shading) -> None:
             console.print(Text("".join(bars)), soft_wrap=True)
 
 
-def _rows(text: str, width: int) -> list[tuple[int, int]]:
-    """Return where each row of the terminal begins and ends, its line break included."""
-    rows, first, used = [], 0, 0
-    for place, character in enumerate(text):
-        cells = cell_len(_shown(character))
-        if used + cells > width and place > first:
-            rows.append((first, place))
-            first, used = place, 0
+def _split_rows(text: str, width: int) -> list[tuple[int, int]]:
+    """Return the start and end of each terminal row, including its line break."""
+    rows, start, used = [], 0, 0
+    for index, character in enumerate(text):
+        cells = cell_len(_display_symbol(character))
+        if used + cells > width and index > start:
+            rows.append((start, index))
+            start, used = index, 0
         used += cells
         if character == "\n":
-            rows.append((first, place + 1))
-            first, used = place + 1, 0
-    return rows if first == len(text) else [*rows, (first, len(text))]
+            rows.append((start, index + 1))
+            start, used = index + 1, 0
+    return rows if start == len(text) else [*rows, (start, len(text))]
 
 
-def _shown(character: str) -> str:
-    return {"\n": "↵", "\t": "→"}.get(character) or printable(character)
+def _display_symbol(character: str) -> str:
+    return {"\n": "↵", "\t": "→"}.get(character) or make_printable(character)
 
 
 def _bar(height: float) -> str:
-    return _BARS[min(len(_BARS) - 1, int(max(0.0, height) * len(_BARS)))]
+    return _BAR_SYMBOLS[min(len(_BAR_SYMBOLS) - 1, int(max(0.0, height) * len(_BAR_SYMBOLS)))]
 
 
-def _has_colours(console: Console) -> bool:
-    # Of the sixteen colours of an old terminal none are shades of one another.
+def _has_enough_colors(console: Console) -> bool:
+    # The 16 colors of old terminals contain no shades of one color.
     return console.color_system in ("256", "truecolor", "windows") and not console.no_color

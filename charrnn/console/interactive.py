@@ -1,4 +1,4 @@
-"""`charrnn sample -i`: a person and the model write in turns."""
+"""`charrnn sample -i`: the user adds lines to a text, and the model continues it."""
 
 import contextlib
 import signal
@@ -9,48 +9,51 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from charrnn.console.output import messages, print_error
+from charrnn.console.output import print_error, stderr_console
 from charrnn.console.samples import TextOutput
 from charrnn.errors import CharrnnError, ConfigError
 from charrnn.sampling.conversation import Conversation
 
 _SETTINGS = ("temperature", "length", "seed", "top_k", "top_p", "min_p")
 _HELP = """\
-A line you type is added to the text, and the model goes on from there.
-An empty line, or /more      lets it go on
-/again                       takes its last answer back and writes another
-/new                         begins a new text
-/save FILE                   keeps the text so far
-/temperature 1.1             below 1 safer, above 1 wilder
-/length 300                  so too /top-k 5, /top-p 0.9, /min-p 0.1 (off: no
-                             limit) and /seed 7
-/help                        this
-Ctrl-C stops an answer; Ctrl-D, or /quit, leaves. // begins a line that is text."""
+Type a line to add it to the text. The model then continues the text.
+An empty line, or /more      continue the text
+/again                       replace the last answer with a different one
+/new                         start a new text
+/save FILE                   save the text to a new file
+/temperature 1.1             below 1: more predictable; above 1: more varied
+/length 300                  number of characters in an answer
+/top-k 5                     use only the 5 most likely characters ("off": all)
+/top-p 0.9, /min-p 0.1       other ways to leave out unlikely characters
+/seed 7                      the same seed gives the same answers
+/help                        show this list
+Ctrl-C stops an answer. Ctrl-D or /quit ends the program.
+To add a line that starts with /, type // instead of /."""
 
 
-def converse(conversation: Conversation, prompt: str) -> None:
-    """Take lines from standard input until it ends; answer each."""
-    say = messages().print
-    shown = "> " if sys.stdin.isatty() and sys.stdout.isatty() else ""
-    if shown:
+def run_conversation(conversation: Conversation, prompt: str) -> None:
+    """Read lines from standard input until it ends, and run or answer each of them."""
+    show_message = stderr_console().print
+    input_prompt = "> " if sys.stdin.isatty() and sys.stdout.isatty() else ""
+    if input_prompt:
         with contextlib.suppress(ImportError):
-            import readline  # noqa: F401  gives `input` editing and history
+            import readline  # noqa: F401  adds editing and history to `input`
     if sys.stdin.isatty():
-        say(f"seed {conversation.config.seed}; /help tells what can be typed, Ctrl-D leaves")
+        show_message(f"seed {conversation.config.seed}; /help lists the commands, Ctrl-D ends")
     if prompt:
-        _show(conversation, lambda: conversation.add_line(prompt), whole=True)
+        _show_answer(conversation, lambda: conversation.add_line(prompt), show_whole_text=True)
     while True:
         try:
-            line = input(shown)
+            line = input(input_prompt)
             if line == "/quit":
                 return
-            _take(conversation, line, say)
+            _run_line(conversation, line, show_message)
         except EOFError:
-            if shown:
-                say("")
+            if input_prompt:
+                show_message("")
             return
         except KeyboardInterrupt:
-            say("\n(Ctrl-D leaves)")
+            show_message("\n(press Ctrl-D to end)")
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -59,42 +62,45 @@ def converse(conversation: Conversation, prompt: str) -> None:
             print_error(str(error))
 
 
-def _take(conversation: Conversation, line: str, say: Callable[[str], None]) -> None:
-    """Do what a line asks for; raise `ConfigError` if nobody knows what that is."""
+def _run_line(conversation: Conversation, line: str, show_message: Callable[[str], None]) -> None:
+    """Run a command, or add a line to the text; raise `ConfigError` for an unknown command."""
     word, _, rest = line.partition(" ")
     name, rest = word.removeprefix("/").replace("-", "_"), rest.strip()
     if line in ("", "/more"):
-        _show(conversation, conversation.continue_text)
+        _show_answer(conversation, conversation.continue_text)
     elif line.startswith("//") or not line.startswith("/"):
         text = line.removeprefix("/") if line.startswith("//") else line
-        _show(conversation, lambda: conversation.add_line(text))
+        _show_answer(conversation, lambda: conversation.add_line(text))
     elif line == "/again":
-        _show(conversation, conversation.retry)
+        _show_answer(conversation, conversation.retry)
     elif line == "/new":
         conversation.clear()
-        say("a new text begins")
+        show_message("started a new text")
     elif line == "/help":
-        say(_HELP)
+        show_message(_HELP)
     elif name == "save" and rest:
         with Path(rest).expanduser().open("x", encoding="utf-8", newline="") as file:
             file.write(conversation.text)
-        say(f"{len(conversation.text):,} characters are in {rest} now")
+        show_message(f"saved {len(conversation.text):,} characters to {rest}")
     elif name in _SETTINGS and rest:
-        conversation.set(**{name: _value(rest)})
-        say(f"{name.replace('_', '-')} {getattr(conversation.config, name)}")
+        conversation.set(**{name: _parse_value(rest)})
+        show_message(f"{name.replace('_', '-')} {getattr(conversation.config, name)}")
     else:
-        raise ConfigError(f"there is no command {line}: /help tells which there are")
+        raise ConfigError(f"there is no command {line}: type /help for a list of commands")
 
 
-def _show(
-    conversation: Conversation, answer: Callable[[], Generator[str]], whole: bool = False
+def _show_answer(
+    conversation: Conversation, answer: Callable[[], Generator[str]], show_whole_text: bool = False
 ) -> None:
-    """Write an answer to standard output, behind the line (or text) it goes on; Ctrl-C stops it."""
+    """Show an answer on standard output, after the line (or text) that it continues.
+
+    Ctrl-C stops the answer.
+    """
     output = TextOutput()
     try:
         with _stop_request() as stop, contextlib.closing(answer()) as pieces:
             text = conversation.text
-            output.show_text(text if whole else text.rpartition("\n")[2])
+            output.show_text(text if show_whole_text else text.rpartition("\n")[2])
             for piece in pieces:
                 output.show_text(piece)
                 if stop.is_set():
@@ -107,28 +113,28 @@ def _show(
 
 @contextlib.contextmanager
 def _stop_request() -> Iterator[threading.Event]:
-    """Yield what Ctrl-C sets meanwhile; the second time it interrupts, as it does elsewhere.
+    """Yield an event that the first Ctrl-C sets; a second Ctrl-C raises `KeyboardInterrupt`.
 
-    An exception would be lost where libraries let none through, and could end a half-read answer.
+    An exception at the first Ctrl-C could be lost inside a library, or leave an answer half read.
     """
     stop = threading.Event()
 
     def request(number: int, frame: FrameType | None) -> None:
-        # First of all: a second one in here would wait for itself.
+        # Do this first: a second Ctrl-C during `stop.set()` would deadlock in its handler.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         stop.set()
 
-    before = signal.signal(signal.SIGINT, request)
+    old_handler = signal.signal(signal.SIGINT, request)
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, old_handler)
 
 
-def _value(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     if text == "off":
         return None
     for kind in (int, float):
         with contextlib.suppress(ValueError):
             return kind(text)
-    raise ConfigError(f"{text!r} is not a number")
+    raise ConfigError(f"{text!r} is not a number: give a number, such as 0.8")

@@ -1,4 +1,4 @@
-"""The screen of a training run: how far it is, its losses as they fall, and what it writes."""
+"""The live screen of a training run: progress, loss chart and the latest sample."""
 
 import time
 
@@ -7,75 +7,75 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from charrnn.console.chart import chart
-from charrnn.console.text import duration, nats, printable
+from charrnn.console.chart import draw_chart
+from charrnn.console.text import format_duration, format_loss, make_printable
 from charrnn.numerics.information import nats_to_bits
 from charrnn.runs.curves import Point, Series, read_curves, visible_loss_range
 from charrnn.training.events import Evaluated, Started, Step
 
-_POINTS = 300  # of the training loss, at most about so many
-_STEPS_A_POINT = 10  # where the end is not known yet
-_REDRAWN = 1.0  # seconds between two drawings of the chart
-_TALLEST, _SMALLEST = 14, 7  # rows of the chart
-_BELOW = 11  # rows of the screen that are not the chart's: progress, text and a line to spare
-_WRITTEN = 5  # lines
+_MAX_POINTS = 300  # of the training loss, approximately
+_STEPS_PER_POINT = 10  # if the last step is not known yet
+_REDRAW_SECONDS = 1.0  # between two drawings of the chart
+_MAX_CHART_ROWS, _MIN_CHART_ROWS = 14, 7
+_OTHER_ROWS = 11  # rows of the screen below the chart: progress, sample and one empty line
+_SAMPLE_LINES = 5
 
 
 class LiveScreen:
-    """What is shown at the bottom of a terminal while a model is trained."""
+    """The lines at the bottom of a terminal during training."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._train: list[Point] = []
-        self._held_out: list[Point] = []
-        self._level: float | None = None
-        self._sum, self._count = 0.0, 0
+        self._train_points: list[Point] = []
+        self._held_out_points: list[Point] = []
+        self._baseline_bits: float | None = None
+        self._loss_sum, self._loss_count = 0.0, 0
         self._chart: tuple[float, RenderableType] | None = None
         self._preview: tuple[int, str] | None = None
 
-    def begin(self, event: Started) -> None:
-        """Take over the curves of the run so far."""
+    def load_history(self, event: Started) -> None:
+        """Load the curves that the run has recorded so far."""
         for series in read_curves([event.run]).series:
-            mine = self._train if series.kind == "train" else self._held_out
-            mine += [point for point in series.points if point[0] <= event.step]
+            points = self._train_points if series.kind == "train" else self._held_out_points
+            points += [point for point in series.points if point[0] <= event.step]
         if event.run.config.baseline is not None:
-            self._level = nats_to_bits(event.run.config.baseline)
+            self._baseline_bits = nats_to_bits(event.run.config.baseline)
 
-    def step(self, event: Step) -> RenderableType:
-        """Take in a step; return the screen."""
-        self._sum, self._count = self._sum + event.train_loss, self._count + 1
-        if self._count >= (event.horizon or _POINTS * _STEPS_A_POINT) / _POINTS:
-            self._train.append((event.step, nats_to_bits(self._sum / self._count)))
-            self._sum, self._count = 0.0, 0
-        return Group(*_progress(event), Text(), self.losses(), *self._text())
+    def add_step(self, event: Step) -> RenderableType:
+        """Add the loss of a step; return the updated screen."""
+        self._loss_sum, self._loss_count = self._loss_sum + event.train_loss, self._loss_count + 1
+        if self._loss_count >= (event.horizon or _MAX_POINTS * _STEPS_PER_POINT) / _MAX_POINTS:
+            self._train_points.append((event.step, nats_to_bits(self._loss_sum / self._loss_count)))
+            self._loss_sum, self._loss_count = 0.0, 0
+        return Group(*_progress_rows(event), Text(), self.loss_chart(), *self._sample_rows())
 
-    def evaluated(self, event: Evaluated) -> None:
-        """Take in an evaluation, and what was written at it."""
-        self._held_out.append((event.step, nats_to_bits(event.val_loss)))
+    def add_evaluation(self, event: Evaluated) -> None:
+        """Add the loss and the sample of an evaluation."""
+        self._held_out_points.append((event.step, nats_to_bits(event.val_loss)))
         self._preview = event.step, event.preview
         self._chart = None
 
-    def losses(self) -> RenderableType:
-        """Return the chart of the losses, as tall as the terminal allows."""
-        height = min(_TALLEST, self._console.height - _BELOW)
-        if height < _SMALLEST or not (self._train or self._held_out):
+    def loss_chart(self) -> RenderableType:
+        """Return the chart of the losses, as high as the terminal allows."""
+        height = min(_MAX_CHART_ROWS, self._console.height - _OTHER_ROWS)
+        if height < _MIN_CHART_ROWS or not (self._train_points or self._held_out_points):
             return Text()
         now = time.monotonic()
-        if self._chart is None or now - self._chart[0] >= _REDRAWN:
-            self._chart = now, self._drawn(height)
+        if self._chart is None or now - self._chart[0] >= _REDRAW_SECONDS:
+            self._chart = now, self._draw_losses(height)
         return self._chart[1]
 
-    def _drawn(self, height: int) -> RenderableType:
+    def _draw_losses(self, height: int) -> RenderableType:
         series = [
-            Series("train", tuple(self._train)),
-            Series("held out", tuple(self._held_out), "held out"),
+            Series("train", tuple(self._train_points)),
+            Series("held out", tuple(self._held_out_points), "held out"),
         ]
-        if self._level is not None:
-            reached = max(x for each in series for x, _ in each.points)
-            ends = ((0.0, self._level), (reached, self._level))
+        if self._baseline_bits is not None:
+            last_step = max(x for line in series for x, _ in line.points)
+            ends = ((0.0, self._baseline_bits), (last_step, self._baseline_bits))
             series.append(Series("5-gram", ends, "baseline"))
         low, high = visible_loss_range(series)
-        return chart(
+        return draw_chart(
             series,
             x_name="step",
             y_name="loss (bits per character)",
@@ -85,38 +85,40 @@ class LiveScreen:
             height=height,
         )
 
-    def _text(self) -> list[Text]:
+    def _sample_rows(self) -> list[Text]:
         if self._preview is None:
             return []
         step, preview = self._preview
-        lines = preview.strip("\n").split("\n")[:_WRITTEN]
-        shown = [Text(f"it wrote at step {step:,}:", style="dim")]
-        return shown + [
-            Text("    " + printable(line), no_wrap=True, overflow="ellipsis") for line in lines
+        lines = preview.strip("\n").split("\n")[:_SAMPLE_LINES]
+        heading = Text(f"text generated at step {step:,}:", style="dim")
+        return [heading] + [
+            Text("    " + make_printable(line), no_wrap=True, overflow="ellipsis") for line in lines
         ]
 
 
-def progress_line(event: Step) -> str:
-    """Return where a run is, in a line."""
+def format_progress(event: Step) -> str:
+    """Return the epoch, step, loss and learning rate of a run in one line."""
     total = f"/{event.horizon:,}" if event.horizon else ""
     return (
-        f"epoch {event.epoch:.2f}  step {event.step:,}{total}  loss {nats(event.train_loss)}  "
-        f"lr {event.learning_rate:.1e}"
+        f"epoch {event.epoch:.2f}  step {event.step:,}{total}  "
+        f"loss {format_loss(event.train_loss)}  lr {event.learning_rate:.1e}"
     )
 
 
-def pace(event: Step) -> str:
-    """Return how fast a run is, and how long it takes yet."""
-    left = "" if event.seconds_left is None else f"  {duration(event.seconds_left)} left"
+def format_speed(event: Step) -> str:
+    """Return the speed of a run and the remaining time."""
+    left = "" if event.seconds_left is None else f"  {format_duration(event.seconds_left)} left"
     return f"{event.characters_per_second:,.0f} char/s{left}"
 
 
-def _progress(event: Step) -> list[RenderableType]:
-    share = 0.0
+def _progress_rows(event: Step) -> list[RenderableType]:
+    completed = 0.0
     if event.seconds_left is not None:
-        share = event.seconds / max(1e-9, event.seconds + event.seconds_left)
+        completed = event.seconds / max(1e-9, event.seconds + event.seconds_left)
     row = Table.grid(padding=(0, 2))
     row.add_row(
-        ProgressBar(total=1.0, completed=share, width=36), Text(f"{share:.0%}"), Text(pace(event))
+        ProgressBar(total=1.0, completed=completed, width=36),
+        Text(f"{completed:.0%}"),
+        Text(format_speed(event)),
     )
-    return [row, Text(progress_line(event), overflow="ellipsis", no_wrap=True)]
+    return [row, Text(format_progress(event), overflow="ellipsis", no_wrap=True)]

@@ -8,11 +8,11 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from charrnn.console.text import printable
+from charrnn.console.text import make_printable
 
 
 class _Messages(Console):
-    """Standard error. When nobody reads it any more it falls silent, and work goes on."""
+    """Standard error. If it is closed, further messages are discarded and the work continues."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
@@ -20,34 +20,34 @@ class _Messages(Console):
 
 
 class _Results(Console):
-    """Standard output. When nobody reads it any more the command ends (`BrokenPipeError`)."""
+    """Standard output. If it is closed, `BrokenPipeError` ends the command."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
 
 
-def messages() -> Console:
-    """Return the console for everything but the result: standard error."""
+def stderr_console() -> Console:
+    """Return a console on standard error, for everything except the result."""
     return _Messages(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
-def results() -> Console:
-    """Return the console for tables and pictures that are the result: standard output."""
+def stdout_console() -> Console:
+    """Return a console on standard output, for tables and charts that are the result."""
     return _Results(highlight=False)
 
 
 def print_result(text: str) -> None:
-    """Print a line to standard output as it is, names that are not UTF-8 included."""
+    """Print a line to standard output unchanged, also if it contains names that are not UTF-8."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape") + b"\n")
     sys.stdout.flush()
 
 
 def print_error(message: str) -> None:
-    """Show why charrnn could not."""
-    messages().print(Text("error: ", style="bold red") + Text(printable(message)))
+    """Print an error message to standard error."""
+    stderr_console().print(Text("error: ", style="bold red") + Text(make_printable(message)))
 
 
 def print_json(value: Any) -> None:
-    """Print a result for other programs."""
+    """Print a result as JSON to standard output."""
     print_result(json.dumps(value, indent=2, ensure_ascii=False))

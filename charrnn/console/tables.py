@@ -1,4 +1,4 @@
-"""Tables, and lists of names and values."""
+"""Tables, and lists of names with values."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,25 +6,27 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from charrnn.console.output import results
-from charrnn.console.text import printable
+from charrnn.console.output import stdout_console
+from charrnn.console.text import make_printable
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table to standard output; columns of figures are set to the right."""
-    table = Table(title=Text(printable(title)), title_justify="left", box=None, pad_edge=False)
+    """Print a table to standard output; columns of numbers are right-aligned."""
+    table = Table(box=None, pad_edge=False)
     rows = list(rows)
-    for number, column in enumerate(columns):
-        figures = all(row[number][:1].isdigit() or row[number] == "-" for row in rows)
-        table.add_column(column, justify="right" if figures else "left", overflow="fold")
+    for index, column in enumerate(columns):
+        is_numeric = all(row[index][:1].isdigit() or row[index] == "-" for row in rows)
+        table.add_column(column, justify="right" if is_numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    results().print(table)
+        table.add_row(*(Text(make_printable(cell)) for cell in row))
+    console = stdout_console()
+    console.print(Text(make_printable(title), style="table.title"), soft_wrap=True)
+    console.print(table)
 
 
 def print_facts(facts: Iterable[tuple[str, str]], console: Console | None = None) -> None:
-    """Print names and values, one a line, to standard output unless told otherwise."""
+    """Print one name and value per line, to `console` or else to standard output."""
     grid = Table.grid(padding=(0, 2))
     for name, value in facts:
-        grid.add_row(Text(name, style="bold"), Text(printable(value)))
-    (console or results()).print(grid)
+        grid.add_row(Text(name, style="bold"), Text(make_printable(value)))
+    (console or stdout_console()).print(grid)

@@ -1,4 +1,4 @@
-"""Text that a terminal can safely show; losses and durations as a person reads them."""
+"""Formatting for people: text that is safe on a terminal, losses, durations, networks."""
 
 import unicodedata
 
@@ -7,28 +7,33 @@ from charrnn.numerics.information import nats_to_bits
 _BIDIRECTIONAL = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
 
 
-def printable(text: str) -> str:
-    """Return the text as a terminal can safely show it.
+def make_printable(text: str) -> str:
+    """Return the text with control characters replaced by symbols, safe to show on a terminal.
 
-    Control characters and bidirectional overrides, which could drive the terminal, are shown as
-    symbols; line breaks and tabs stay.
+    Bidirectional overrides are replaced too. Line breaks and tabs are kept.
     """
     return "".join(_symbol(character) for character in text)
 
 
-def nats(loss: float) -> str:
-    """Return a loss in both units, as a person reads it."""
+def format_loss(loss: float) -> str:
+    """Return a loss, given in nats, in nats and in bits."""
     return f"{loss:.4f} nats = {nats_to_bits(loss):.4f} bits"
 
 
-def duration(seconds: float) -> str:
-    """Return seconds as `42s`, `5m 12s` or `2h 03m`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60:02d}s"
-    return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+def format_duration(seconds: float) -> str:
+    """Return a time in seconds as `42s`, `5m 12s` or `2h 03m`."""
+    rounded = round(seconds)
+    if rounded < 60:
+        return f"{rounded}s"
+    if rounded < 3600:
+        return f"{rounded // 60}m {rounded % 60:02d}s"
+    return f"{rounded // 3600}h {rounded % 3600 // 60:02d}m"
+
+
+def format_network(num_layers: int, hidden_size: int, cell: str) -> str:
+    """Return the shape of a network as `3 layers of 512 lstm units`."""
+    layers = "1 layer" if num_layers == 1 else f"{num_layers} layers"
+    return f"{layers} of {hidden_size} {cell} units"
 
 
 def _symbol(character: str) -> str:

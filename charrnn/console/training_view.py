@@ -1,4 +1,4 @@
-"""A training run on the terminal."""
+"""The terminal view of a training run."""
 
 from types import TracebackType
 from typing import Self
@@ -8,42 +8,42 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from charrnn.console.live_screen import LiveScreen, pace, progress_line
-from charrnn.console.output import messages
-from charrnn.console.run_facts import run_facts
+from charrnn.console.live_screen import LiveScreen, format_progress, format_speed
+from charrnn.console.output import stderr_console
+from charrnn.console.run_facts import format_run_facts
 from charrnn.console.tables import print_facts
-from charrnn.console.text import duration, nats, printable
+from charrnn.console.text import format_duration, format_loss, make_printable
 from charrnn.data.progress import Reading
 from charrnn.numerics.information import nats_to_bits
 from charrnn.runs.progress import MAX_ROLLBACKS
 from charrnn.training.events import Evaluated, Event, Finished, RolledBack, Saved, Started, Step
 
-_PLAIN_LINE_SECONDS = 30.0  # between two lines of progress where there is no terminal
+_PROGRESS_LINE_SECONDS = 30.0  # between two lines of progress, if there is no terminal
 _PREVIEW_LINES = 5
-_WIDE = 105  # columns that a line on an evaluation takes whole
-_REASONS = {
+_FULL_LINE_COLUMNS = 105  # of an evaluation line with all its parts
+_END_REASONS = {
     "epochs": "all epochs done",
     "max_steps": "all steps done",
-    "max_time": "the time is up",
-    "patience": "the held-out loss stopped falling",
+    "max_time": "time limit reached",
+    "patience": "the held-out loss no longer falls",
 }
 
 
 class TrainingView:
-    """Shows the events of a training run as they come, on standard error.
+    """Shows the events of a training run on standard error.
 
-    On a terminal a screen at the bottom shows how far it is, its losses and what it writes;
-    elsewhere a plain line tells how far it is, now and then.
+    On a terminal, a live screen shows the progress, the losses and a sample. Without a terminal, a
+    line of progress is printed every 30 seconds.
     """
 
-    def __init__(self, shown: bool = True) -> None:
-        self._console = messages()
-        self._console.quiet = not shown
+    def __init__(self, is_visible: bool = True) -> None:
+        self._console = stderr_console()
+        self._console.quiet = not is_visible
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
         self._screen = LiveScreen(self._console)
-        self._next_line = 0.0
-        self._beside = ""
-        self._task = ""
+        self._next_line_at = 0.0  # seconds of training
+        self._baseline_note = ""
+        self._reading_task = ""
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -62,94 +62,102 @@ class TrainingView:
         """Show one event."""
         match event:
             case Started():
-                self._started(event)
+                self._show_start(event)
             case Step():
-                self._step(event)
+                self._show_step(event)
             case Evaluated():
-                self._evaluated(event)
+                self._show_evaluation(event)
             case Finished():
-                self._finished(event)
+                self._show_end(event)
             case RolledBack():
-                self.say(
-                    f"{event.cause}; back to step {event.step:,} with half the learning rate, at "
-                    f"most {event.learning_rate:.2g} ({event.rollbacks} of at most {MAX_ROLLBACKS})"
+                self.show_message(
+                    f"{event.cause}; training continues from step {event.step:,} with half the "
+                    f"learning rate, at most {event.learning_rate:.2g} "
+                    f"(rollback {event.rollbacks} of at most {MAX_ROLLBACKS})"
                 )
             case Saved():
                 pass
 
-    def say(self, sentence: str) -> None:
-        """Show a sentence above the progress."""
-        self._console.print(Text(printable(sentence)))
+    def show_message(self, message: str) -> None:
+        """Show a message above the progress."""
+        self._console.print(Text(make_printable(message)))
 
     def show_reading(self, reading: Reading) -> None:
-        """Show how far the work on a large text is."""
-        share = reading.done / max(1, reading.total)
+        """Show the progress of reading a large text."""
+        completed = min(1.0, reading.done / max(1, reading.total))
         if self._console.is_terminal:
             row = Table.grid(padding=(0, 2))
             row.add_row(
-                ProgressBar(total=1.0, completed=min(1.0, share), width=40),
-                Text(f"{min(1.0, share):.0%}"),
-                Text(printable(reading.task), overflow="ellipsis", no_wrap=True),
+                ProgressBar(total=1.0, completed=completed, width=40),
+                Text(f"{completed:.0%}"),
+                Text(make_printable(reading.task), overflow="ellipsis", no_wrap=True),
             )
             self._live.update(row)
-        elif reading.task != self._task:
-            self.say(reading.task)
-        self._task = reading.task
+        elif reading.task != self._reading_task:
+            self.show_message(reading.task)
+        self._reading_task = reading.task
 
-    def _started(self, event: Started) -> None:
-        print_facts(run_facts(event.run.config, event.budget, event), self._console)
+    def _show_start(self, event: Started) -> None:
+        print_facts(format_run_facts(event.run.config, event.budget, event), self._console)
         if self._console.is_terminal:
-            self._screen.begin(event)
+            self._screen.load_history(event)
         baseline = event.run.config.baseline
         if baseline is not None:
-            self._beside = f" (5-gram {nats_to_bits(baseline):.4f})"
+            self._baseline_note = f" (5-gram {nats_to_bits(baseline):.4f})"
         for note in event.notes:
-            self.say(f"note: {note}")
+            self.show_message(f"note: {note}")
         if event.added_characters:
-            self.say(
-                f"{len(event.added_characters)} characters are new to the earlier model, and "
-                f"added to it: {''.join(event.added_characters)!r}"
+            self.show_message(
+                f"{len(event.added_characters)} characters of this text were not in the vocabulary "
+                f"of the earlier model and were added: {''.join(event.added_characters)!r}"
             )
         elif event.added_characters is not None:
-            self.say("the earlier model knows every character of this text")
-        what = "text" if event.notes else "budget"
+            self.show_message(
+                "every character of this text is in the vocabulary of the earlier model"
+            )
+        what = "text" if event.notes else "limit"
         if event.replanned:
-            self.say(
-                f"a new {what}: the learning rate is planned anew from step {event.step:,}, so "
-                "this is not the run that a larger budget would have given from the start"
+            self.show_message(
+                f"new {what}: the learning-rate schedule is recomputed from step {event.step:,}; "
+                f"the result differs from that of a run with this {what} from the start"
             )
         elif event.step:
-            self.say(f"going on from step {event.step:,}")
+            self.show_message(f"continuing from step {event.step:,}")
 
-    def _step(self, event: Step) -> None:
+    def _show_step(self, event: Step) -> None:
         if self._console.is_terminal:
-            self._live.update(self._screen.step(event))
-        elif event.seconds >= self._next_line:
-            self._next_line = event.seconds + _PLAIN_LINE_SECONDS
-            self.say(f"{progress_line(event)}  {pace(event)}")
+            self._live.update(self._screen.add_step(event))
+        elif event.seconds >= self._next_line_at:
+            self._next_line_at = event.seconds + _PROGRESS_LINE_SECONDS
+            self.show_message(f"{format_progress(event)}  {format_speed(event)}")
 
-    def _evaluated(self, event: Evaluated) -> None:
-        narrow = self._console.is_terminal and self._console.width < _WIDE
-        train = "" if event.train_loss is None or narrow else f"train {event.train_loss:.4f}  "
+    def _show_evaluation(self, event: Evaluated) -> None:
+        is_narrow = self._console.is_terminal and self._console.width < _FULL_LINE_COLUMNS
+        train = "" if event.train_loss is None or is_narrow else f"train {event.train_loss:.4f}  "
         self._console.print(
             Text(f"step {event.step:,}  epoch {event.epoch:.2f}  {train}")
-            + Text(f"held-out {nats(event.val_loss)}", style="bold")
-            + Text("" if narrow else self._beside)
+            + Text(f"held-out {format_loss(event.val_loss)}", style="bold")
+            + Text("" if is_narrow else self._baseline_note)
             + Text("  best so far" if event.improved else "", style="green")
-            + Text(f"  {duration(event.seconds)}")
+            + Text(f"  {format_duration(event.seconds)}")
         )
         if self._console.is_terminal:
-            self._screen.evaluated(event)
+            self._screen.add_evaluation(event)
             return
         for line in event.preview.strip("\n").split("\n")[:_PREVIEW_LINES]:
-            self._console.print(Text("    " + printable(line), style="dim"))
+            self._console.print(Text("    " + make_printable(line), style="dim"))
 
-    def _finished(self, event: Finished) -> None:
+    def _show_end(self, event: Finished) -> None:
         self._live.stop()
         if self._console.is_terminal:
-            self._console.print(self._screen.losses())
+            self._console.print(self._screen.loss_chart())
         best = ""
         if event.best_val_loss is not None:
-            best = f"; best held-out loss {nats(event.best_val_loss)} at step {event.best_step:,}"
-        why = "stopped" if event.reason == "stopped" else f"finished ({_REASONS[event.reason]})"
-        self.say(f"{why} at step {event.step:,} after {duration(event.seconds)}{best}")
+            loss = format_loss(event.best_val_loss)
+            best = f"; best held-out loss {loss} at step {event.best_step:,}"
+        outcome = (
+            "stopped" if event.reason == "stopped" else f"finished ({_END_REASONS[event.reason]})"
+        )
+        self.show_message(
+            f"{outcome} at step {event.step:,} after {format_duration(event.seconds)}{best}"
+        )

@@ -2,4 +2,4 @@
 
 from typing import Literal
 
-Format = Literal["html", "onnx", "safetensors"]
+ExportFormat = Literal["html", "onnx", "safetensors"]

@@ -1,24 +1,27 @@
-"""A model card in Markdown: what a model is, how good, and how to load its file."""
+"""A model card in Markdown: the properties of a model, its loss, and how to load its file."""
 
+from charrnn.console.text import format_network
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import Progress
 
 
-def card(checkpoint: Checkpoint, file: str) -> str:
-    """Return a model card in Markdown: what the model is, how good, and how to load `file`."""
+def render_model_card(checkpoint: Checkpoint, file: str) -> str:
+    """Return a model card in Markdown for the model in the safetensors file named `file`."""
     run = checkpoint.run
     model = run.config.model
     cell, layers, units = model.cell, model.num_layers, model.hidden_size
-    listed = "\n".join(f"- **{name}**: {value}." for name, value in _facts(checkpoint).items())
+    properties = "\n".join(
+        f"- **{name}**: {value}." for name, value in _list_properties(checkpoint).items()
+    )
     return f"""\
-# {_in_a_line(run.path.name)}
+# {_escape_markdown(run.path.name)}
 
 A character-level recurrent network, trained with charrnn.
 
-{listed}
+{properties}
 
-It continues text in the manner of the text above, whose language and prejudices it carries, and
-knows nothing of what it says.
+The model imitates the style of its training text, and it may repeat the biases of that text. It
+does not understand what it generates.
 
 ```python
 import json, torch, safetensors
@@ -42,7 +45,7 @@ print(written)
 """
 
 
-def _facts(checkpoint: Checkpoint) -> dict[str, str]:
+def _list_properties(checkpoint: Checkpoint) -> dict[str, str]:
     config = checkpoint.run.config
     model, training, characters = config.model, config.training, len(config.vocabulary)
     progress = Progress.from_checkpoint(checkpoint)
@@ -53,9 +56,10 @@ def _facts(checkpoint: Checkpoint) -> dict[str, str]:
     if config.baseline is not None:
         loss += f" (a 5-gram model: {config.baseline:.4f})"
     return {
-        "Network": f"{model.num_layers} layers of {model.hidden_size} {model.cell} units over "
+        "Network": f"{format_network(model.num_layers, model.hidden_size, model.cell)} over "
         f"{characters} characters, {model.count_parameters(characters):,} parameters",
-        "Text": f"{_in_a_line(text.name)}, {text.characters:,} characters, SHA-256 {text.sha256}; "
+        "Text": f"{_escape_markdown(text.name)}, {text.characters:,} characters, SHA-256 "
+        f"{text.sha256}; "
         f"the last {training.val_fraction:g} of it held out",
         "Training": f"step {checkpoint.step:,}, {progress.epoch:.2f} epochs of "
         f"{training.batch_size} streams x {training.seq_length} characters, learning rate "
@@ -67,7 +71,9 @@ def _facts(checkpoint: Checkpoint) -> dict[str, str]:
     }
 
 
-def _in_a_line(name: str) -> str:
-    """Return a name that cannot be taken for Markdown."""
-    escaped = "".join(f"\\{each}" if each in "\\`*_[]<>#|" else each for each in name)
+def _escape_markdown(name: str) -> str:
+    """Return a name in one line, with the special characters of Markdown escaped."""
+    escaped = "".join(
+        f"\\{character}" if character in "\\`*_[]<>#|" else character for character in name
+    )
     return escaped.replace("\n", " ")

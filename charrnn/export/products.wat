@@ -1,5 +1,5 @@
-;; Products of rows of 8-bit weights with 16-bit units, summed up exactly in 32 bits.
-;; Rows come by fours; their width in bytes is a multiple of 16.
+;; Products of rows of 8-bit weights with 16-bit units, added exactly in 32 bits.
+;; The number of rows is a multiple of 4; their width in bytes is a multiple of 16.
 (module
   (memory (import "page" "memory") 1)
 

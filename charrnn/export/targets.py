@@ -1,15 +1,15 @@
-"""The files that a model is exported to."""
+"""Export of a model to a file of any format."""
 
 from pathlib import Path
 
 from charrnn.analysis.units import FeatureUnits
-from charrnn.console.output import messages
-from charrnn.console.text import printable
+from charrnn.console.output import stderr_console
+from charrnn.console.text import make_printable
 from charrnn.errors import CorpusError
-from charrnn.export.formats import Format
-from charrnn.export.model_card import card
-from charrnn.export.onnx_graph import onnx_graph
-from charrnn.export.web_page import web_page
+from charrnn.export.formats import ExportFormat
+from charrnn.export.model_card import render_model_card
+from charrnn.export.onnx_graph import build_onnx_model
+from charrnn.export.web_page import render_web_page
 from charrnn.files import replace_file
 from charrnn.model.loading import load_checkpoint
 from charrnn.reports import units
@@ -18,29 +18,34 @@ from charrnn.runs.model_file import make_model_file
 
 
 def export_model(
-    checkpoint: Checkpoint, target: Format, path: Path, *, cells: bool, corpus: str | None
+    checkpoint: Checkpoint,
+    target: ExportFormat,
+    path: Path,
+    *,
+    offer_units: bool,
+    corpus: str | None,
 ) -> None:
-    """Write a checkpoint's model to `path`; a safetensors file gets a card (.md) beside it.
+    """Write the model of a checkpoint to `path`; with a safetensors file, also write a card (.md).
 
-    With `cells`, a page offers the units that follow a feature of the run's text, which may be at
-    `corpus`.
+    With `offer_units`, a web page offers the units that follow a feature of the run's text. This
+    needs the text, which may have moved to `corpus`.
     """
     if target == "html":
-        found = _found_units(checkpoint, corpus) if cells else []
-        replace_file(path, web_page(checkpoint, found))
+        feature_units = _find_feature_units(checkpoint, corpus) if offer_units else []
+        replace_file(path, render_web_page(checkpoint, feature_units))
     elif target == "onnx":
-        replace_file(path, onnx_graph(load_checkpoint(checkpoint, "cpu")))
+        replace_file(path, build_onnx_model(load_checkpoint(checkpoint, "cpu")))
     else:
-        text = card(checkpoint, path.name)
-        replace_file(path, make_model_file(checkpoint, text))
-        replace_file(path.with_suffix(".md"), text)
+        card = render_model_card(checkpoint, path.name)
+        replace_file(path, make_model_file(checkpoint, card))
+        replace_file(path.with_suffix(".md"), card)
 
 
-def _found_units(checkpoint: Checkpoint, corpus: str | None) -> list[FeatureUnits]:
+def _find_feature_units(checkpoint: Checkpoint, corpus: str | None) -> list[FeatureUnits]:
     if checkpoint.run.config.model.cell != "lstm":
         return []
     try:
-        return units.found(units.open_study(checkpoint, None, corpus, "cpu"))
+        return units.find_feature_units(units.open_study(checkpoint, None, corpus, "cpu"))
     except CorpusError as error:
-        messages().print(printable(f"no cells are offered in the page: {error}"))
+        stderr_console().print(make_printable(f"the page offers no units to color by: {error}"))
         return []

@@ -1,4 +1,4 @@
-"""What commands tell: results computed below, as tables, JSON, plots and HTML pages.
+"""Results of commands as tables, JSON, plots and HTML pages.
 
 May import: charrnn.console and everything below it.
 """

@@ -1,4 +1,4 @@
-"""The losses of runs: on the terminal, or as a picture."""
+"""The loss curves of runs, on the terminal or as an image file."""
 
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from charrnn.runs.run import Run
 
 
 def show_curves(runs: list[Run], axis: Axis, unit: LossUnit, out: Path | None) -> None:
-    """Draw the losses of runs: as a picture if `out` names one, else on the terminal."""
-    drawn = read_curves(runs, axis, unit)
+    """Draw the loss curves of runs to the image file `out`, or else on the terminal."""
+    loss_curves = read_curves(runs, axis, unit)
     if out:
-        replace_file(out, draw_curves(drawn, image_format(out)))
+        replace_file(out, draw_curves(loss_curves, image_format(out)))
     else:
-        print_curves(drawn)
+        print_curves(loss_curves)

@@ -1,33 +1,34 @@
-"""How far back models remember: on the terminal, or as a picture."""
+"""How far back models remember, on the terminal or as an image file."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from charrnn.analysis.memory import Memory, measure_memory
-from charrnn.console.chart import ROWS, chart
-from charrnn.console.output import results
+from charrnn.console.chart import ROWS, draw_chart
+from charrnn.console.output import stdout_console
 from charrnn.console.tables import print_table
 from charrnn.files import replace_file
 from charrnn.model.loading import load_checkpoint
 from charrnn.reports.plots import draw_memory, image_format
-from charrnn.reports.texts import own_text, read_codes
+from charrnn.reports.texts import read_codes, split_run_corpus
 from charrnn.runs.curves import Series
 from charrnn.runs.run import Run
 
-REACHES = (0.1, 0.01, 0.001)
-"""In nats. The reach is the farthest distance at which ablation moves the forecast by this much."""
+REACH_THRESHOLDS = (0.1, 0.01, 0.001)
+"""In nats: the reach is the largest distance at which replacing a character changes the prediction
+by at least this much."""
 
 
 def print_memory(memories: Mapping[str, Memory]) -> None:
-    """Print how the influence of a character fades, and how far it reaches."""
-    console = results()
-    series = [Series(name, each.ablation, "held out") for name, each in memories.items()]
-    values = [y for each in series for _, y in each.points if y > 0]
+    """Print a chart of the influence of earlier characters, and a table of its reach."""
+    console = stdout_console()
+    series = [Series(name, result.ablation, "held out") for name, result in memories.items()]
+    values = [y for line in series for _, y in line.points if y > 0]
     console.print(
-        chart(
+        draw_chart(
             series,
-            x_name="steps ago",
-            y_name="how far the forecast moves when that character is another one (nats)",
+            x_name="characters back",
+            y_name="change of the prediction if that character is replaced (nats)",
             low=max(1e-6, min(values, default=1e-6)),
             high=2 * max(values, default=1.0),
             width=console.width,
@@ -37,11 +38,11 @@ def print_memory(memories: Mapping[str, Memory]) -> None:
     )
     console.print()
     print_table(
-        "reach: steps, by nats",
-        ("model", *(f"{each:g}" for each in REACHES)),
+        "reach: largest distance at which a replaced character changes the prediction this much",
+        ("model", *(f"{threshold:g} nats" for threshold in REACH_THRESHOLDS)),
         [
-            (name, *(f"{each.reach(least):,}" for least in REACHES))
-            for name, each in memories.items()
+            (name, *(f"{result.reach(threshold):,}" for threshold in REACH_THRESHOLDS))
+            for name, result in memories.items()
         ],
     )
 
@@ -55,17 +56,17 @@ def show_memory(
     farthest: int,
     out: Path | None,
 ) -> None:
-    """Draw how far back models remember: as a picture if `out` names one, else on the terminal.
+    """Draw how far back models remember to the image file `out`, or else on the terminal.
 
-    By `text`, or by the held-out part of each run's own text.
+    It is measured on the file `text`, or else on the held-out text of each run.
     """
     memories = {}
     for run in runs:
-        chosen = run.select(checkpoint)
-        codes = read_codes(chosen, text) if text else own_text(chosen, corpus)[1]
+        selected = run.select(checkpoint)
+        codes = read_codes(selected, text) if text else split_run_corpus(selected, corpus)[1]
         cell = run.config.model.cell
         name = run.path.name if cell in run.path.name else f"{run.path.name} ({cell})"
-        memories[name] = measure_memory(load_checkpoint(chosen, device), codes, farthest)
+        memories[name] = measure_memory(load_checkpoint(selected, device), codes, farthest)
     if out:
         replace_file(out, draw_memory(memories, image_format(out)))
     else:

@@ -1,7 +1,7 @@
-"""Pages that a browser shows: one self-contained file each, which asks the network for nothing.
+"""HTML pages, each a single self-contained file that makes no network request.
 
-Every value is escaped where it is put in. The Content-Security-Policy of a page allows the style
-and the script that it was written with, by their hashes, and nothing else.
+Every value is escaped when it is inserted. The Content-Security-Policy of a page allows only its
+own style and script, by their hashes.
 """
 
 import base64
@@ -16,13 +16,13 @@ import jinja2
 from markupsafe import Markup, escape
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_JSON_ESCAPES = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
-_SHADES = 6  # of an activity, on either side of zero
-MOST_BITS = 9
-"""From so many bits on, surprises look alike: one shade a bit below."""
+_JSON_ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
+_ACTIVITY_SHADES = 6  # on either side of zero
+MAX_SURPRISE_LEVEL = 9
+"""The darkest shade, for this many bits or more; there is one shade per bit."""
 
 
-def page(
+def render_page(
     template: str,
     *,
     folder: Path = _TEMPLATES,
@@ -31,19 +31,19 @@ def page(
     web_assembly: bool = False,
     **values: Any,
 ) -> str:
-    """Return the page that a template of a folder makes of the values, with a script beside it.
+    """Render a template of `folder` with `values`, and with the file `script` of that folder.
 
-    Only with `web_assembly` may the script compile some.
+    With `web_assembly`, the page's policy allows the script to compile WebAssembly.
     """
     style = Markup(_read(_TEMPLATES / "style.css"))
     code = Markup(_read(folder / script)) if script else None
-    allowed = _hash(code) if code else "'none'"
+    script_sources = _hash(code) if code else "'none'"
     if web_assembly:
-        allowed += " 'wasm-unsafe-eval'"
+        script_sources += " 'wasm-unsafe-eval'"
     policy = [
         "default-src 'none'",
         f"style-src {_hash(style)}",
-        f"script-src {allowed}",
+        f"script-src {script_sources}",
         "img-src data:",
         "base-uri 'none'",
         "form-action 'none'",
@@ -55,46 +55,46 @@ def page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["json"] = _json
+    environment.filters["json"] = _to_json
     rendered = environment.get_template(template).render(
         title=title, style=style, script=code, policy="; ".join(policy), **values
     )
-    return rendered.encode("utf-8", "replace").decode("utf-8")  # names may hold lone surrogates
+    return rendered.encode("utf-8", "replace").decode("utf-8")  # names may contain lone surrogates
 
 
-def by_activity(text: str, activity_N: Iterable[float]) -> Markup:
-    """Return a text whose characters are coloured by a unit's activity after each."""
-    return _coloured(text, [_shade(each) for each in activity_N], merge=True)
+def color_by_activity(text: str, activity_N: Iterable[float]) -> Markup:
+    """Return a text as HTML, colored by the activity of a unit after each character."""
+    return _color_characters(text, [_activity_class(value) for value in activity_N], merge=True)
 
 
-def by_surprise(text: str, bits_N: Iterable[float]) -> Markup:
-    """Return a text, each character an element of its own, coloured by how surprising it was."""
-    return _coloured(text, [f"s{level_of(each)}" for each in bits_N], merge=False)
+def color_by_surprise(text: str, bits_N: Iterable[float]) -> Markup:
+    """Return a text as HTML, one element per character, colored by its loss in bits."""
+    return _color_characters(text, [f"s{surprise_level(bits)}" for bits in bits_N], merge=False)
 
 
-def level_of(bits: float) -> int:
-    """Return the shade of a surprise."""
-    return min(MOST_BITS, int(bits)) if math.isfinite(bits) else MOST_BITS
+def surprise_level(bits: float) -> int:
+    """Return the shade of a loss in bits, from 0 to `MAX_SURPRISE_LEVEL`."""
+    return min(MAX_SURPRISE_LEVEL, int(bits)) if math.isfinite(bits) else MAX_SURPRISE_LEVEL
 
 
-def _shade(activity: float) -> str:
-    level = round(activity * _SHADES)
+def _activity_class(activity: float) -> str:
+    level = round(activity * _ACTIVITY_SHADES)
     return f"{'n' if level < 0 else 'p'}{abs(level)}"
 
 
-def _coloured(text: str, classes: Sequence[str], merge: bool) -> Markup:
+def _color_characters(text: str, classes: Sequence[str], merge: bool) -> Markup:
     parts: list[str] = []
     start = 0
-    for place in range(1, len(text) + 1):
-        if merge and place < len(text) and classes[place] == classes[start]:
+    for end in range(1, len(text) + 1):
+        if merge and end < len(text) and classes[end] == classes[start]:
             continue
-        shown = str(escape(text[start:place])).replace("\n", "↵\n")
-        parts.append(f"<i class={classes[start]}>{shown}</i>")
-        start = place
+        escaped = str(escape(text[start:end])).replace("\n", "↵\n")
+        parts.append(f"<i class={classes[start]}>{escaped}</i>")
+        start = end
     return Markup("".join(parts))
 
 
-def _json(value: Any) -> Markup:
+def _to_json(value: Any) -> Markup:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return Markup(text.translate(_JSON_ESCAPES))
 

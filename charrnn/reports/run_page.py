@@ -1,4 +1,4 @@
-"""The page about a whole run."""
+"""The HTML page about a run."""
 
 import base64
 from collections.abc import Callable
@@ -8,18 +8,18 @@ from charrnn.analysis.features import MEANINGS
 from charrnn.analysis.memory import measure_memory
 from charrnn.analysis.surprise import find_surprising_lines, predict_text
 from charrnn.config.sampling import SampleConfig
-from charrnn.console.output import messages
-from charrnn.console.run_facts import run_facts
-from charrnn.console.text import nats, printable
+from charrnn.console.output import stderr_console
+from charrnn.console.run_facts import format_run_facts
+from charrnn.console.text import format_loss, make_printable
 from charrnn.data.corpus import Corpus
 from charrnn.errors import CorpusError
 from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
 from charrnn.numerics.information import nats_to_bits
 from charrnn.reports import pages, units
-from charrnn.reports.memory import REACHES
+from charrnn.reports.memory import REACH_THRESHOLDS
 from charrnn.reports.plots import draw_curves, draw_memory
-from charrnn.reports.texts import own_corpus
+from charrnn.reports.texts import open_run_corpus
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.curves import Axis, LossUnit, read_curves
 from charrnn.runs.metrics import read_rows
@@ -29,13 +29,13 @@ from charrnn.sampling.loop import generate_scored
 from charrnn.sampling.novelty import measure_novelty
 
 _TEMPERATURES = (0.5, 0.8, 1.0, 1.2)
-_WRITTEN = 500  # characters at each temperature
-_PREVIEWS = 6
-_MOST_READ = 50_000  # characters of the held-out text that surprising lines are looked for in
-_DRAWN, _DRAWN_CHARACTERS = 3, 700
+_SAMPLE_LENGTH = 500  # characters at each temperature
+_MAX_PREVIEWS = 6
+_SEARCHED_CHARACTERS = 50_000  # of the held-out text, for surprising lines
+_NUM_WINDOWS, _WINDOW_LENGTH = 3, 700
 
 
-def page_of(
+def render_run_page(
     checkpoint: Checkpoint,
     axis: Axis,
     unit: LossUnit,
@@ -43,116 +43,121 @@ def page_of(
     corpus: str | None,
     device: str,
 ) -> str:
-    """Return the page that tells all of a run; what needs its text says so where there is none."""
-    messages().print("reading, writing and drawing: this takes a minute or two")
+    """Return the page of a run; parts that need its text are left out if it cannot be found."""
+    stderr_console().print("making the page (this takes a minute or two)")
     run, model = checkpoint.run, load_checkpoint(checkpoint, device)
     progress = Progress.from_checkpoint(checkpoint)
-    drawn = read_curves([run], axis, unit)
-    missing = ""
+    loss_curves = read_curves([run], axis, unit)
+    missing_reason = ""
     try:
-        text = own_corpus(checkpoint, corpus)
+        text = open_run_corpus(checkpoint, corpus)
     except CorpusError as error:
-        text, missing = None, str(error)
-    best = "not evaluated"
+        text, missing_reason = None, str(error)
+    loss = "not evaluated"
     if progress.val_loss is not None:
-        best = f"{nats(progress.val_loss)}, held out"
+        loss = f"{format_loss(progress.val_loss)} per held-out character (lower is better)"
     facts = [
-        *run_facts(run.config, progress.budget),
+        *format_run_facts(run.config, progress.budget),
         ("checkpoint", f"step {checkpoint.step:,}, epoch {progress.epoch:.2f}"),
-        ("loss", best),
+        ("held-out loss", loss),
         ("parameters", f"{run.config.model.count_parameters(len(run.config.vocabulary)):,}"),
         ("SHA-256 of the text", (progress.corpus or run.config.corpus).sha256),
     ]
-    return pages.page(
+    return pages.render_page(
         "run.html",
-        title=f"charrnn: {printable(run.path.name)}",
-        name=printable(run.path.name),
-        facts=[(name, printable(value)) for name, value in facts],
-        curves=_image(draw_curves(drawn, "svg")) if drawn.series else None,
-        previews=_previews(checkpoint),
-        temperatures=_temperatures(model, text),
-        missing=printable(missing),
-        **(_from_text(checkpoint, model, text, farthest) if text else {}),
+        title=f"charrnn: {make_printable(run.path.name)}",
+        name=make_printable(run.path.name),
+        facts=[(name, make_printable(value)) for name, value in facts],
+        curves=_image_url(draw_curves(loss_curves, "svg")) if loss_curves.series else None,
+        previews=_select_previews(checkpoint),
+        samples=_sample_temperatures(model, text),
+        missing_reason=make_printable(missing_reason),
+        **(_text_sections(checkpoint, model, text, farthest) if text else {}),
     )
 
 
-def _previews(checkpoint: Checkpoint) -> list[dict[str, Any]]:
+def _select_previews(checkpoint: Checkpoint) -> list[dict[str, Any]]:
     rows = [row for row in read_rows(checkpoint.run.metrics_path) if row.get("preview")]
-    if len(rows) > _PREVIEWS:  # early ones differ most: evenly spaced by the logarithm of the step
-        places = {round(len(rows) ** (place / (_PREVIEWS - 1))) - 1 for place in range(_PREVIEWS)}
-        rows = [rows[place] for place in sorted(places)]
+    if len(rows) > _MAX_PREVIEWS:
+        # Early previews differ most, so they are spaced evenly by the logarithm of the step.
+        last = _MAX_PREVIEWS - 1
+        indices = {round(len(rows) ** (n / last)) - 1 for n in range(_MAX_PREVIEWS)}
+        rows = [rows[index] for index in sorted(indices)]
     return [
         {
             "step": f"{row['step']:,}",
             "loss": f"{nats_to_bits(row['val_loss']):.3f}",
-            "text": printable(row["preview"].strip("\n")),
+            "text": make_printable(row["preview"].strip("\n")),
         }
         for row in rows
     ]
 
 
-def _temperatures(model: CharRNN, text: Corpus | None) -> list[dict[str, Any]]:
-    engine, found = engine_for(model), []
+def _sample_temperatures(model: CharRNN, text: Corpus | None) -> list[dict[str, Any]]:
+    engine, samples = engine_for(model), []
     for temperature in _TEMPERATURES:
-        config = SampleConfig(temperature=temperature, length=_WRITTEN, seed=1)
-        (written,) = generate_scored(engine, "", config)
-        bits = nats_to_bits(-written.log_probability) / len(written.text)
-        copied = measure_novelty(written.text, text).longest if text else None
-        found.append(
+        config = SampleConfig(temperature=temperature, length=_SAMPLE_LENGTH, seed=1)
+        (sample,) = generate_scored(engine, "", config)
+        bits = nats_to_bits(-sample.log_probability) / len(sample.text)
+        copied = measure_novelty(sample.text, text).longest if text else None
+        samples.append(
             {
                 "temperature": temperature,
                 "bits": f"{bits:.2f}",
                 "copied": "" if copied is None else f"{copied}",
-                "text": printable(written.text.strip("\n")),
+                "text": make_printable(sample.text.strip("\n")),
             }
         )
-    return found
+    return samples
 
 
-def _from_text(
+def _text_sections(
     checkpoint: Checkpoint, model: CharRNN, text: Corpus, farthest: int
 ) -> dict[str, Any]:
-    """Return what is found by reading the run's own text; None where it is too short."""
-    learnt, held_out = text.split(checkpoint.run.config.training.val_fraction)
-    study = units.study_of_run(checkpoint, model, learnt, held_out)
+    """Return the sections of the page that are measured on the text of the run."""
+    training_codes, held_out_codes = text.split(checkpoint.run.config.training.val_fraction)
+    study = units.study_run(checkpoint, model, training_codes, held_out_codes)
 
-    def lines() -> Any:
-        codes = held_out[:_MOST_READ]
-        shown = model.vocabulary.decode(codes)
-        found = find_surprising_lines(shown, predict_text(model, codes).nats_N)
-        return [each._replace(text=printable(each.text)) for each in found]
+    def find_lines() -> Any:
+        codes = held_out_codes[:_SEARCHED_CHARACTERS]
+        searched_text = model.vocabulary.decode(codes)
+        lines = find_surprising_lines(searched_text, predict_text(model, codes).nats_N)
+        return [line._replace(text=make_printable(line.text)) for line in lines]
 
-    def cells() -> Any:
-        drawn = units.drawn(study, None, _DRAWN_CHARACTERS)
+    def find_units() -> Any:
+        report = units.report_units(study, None, _WINDOW_LENGTH)
         return {
-            "found": drawn.found,
-            "drawings": [
-                (each.title, pages.by_activity(each.text, each.activity_N.tolist()))
-                for each in drawn.best(_DRAWN)
+            "feature_units": report.feature_units,
+            "windows": [
+                (window.title, pages.color_by_activity(window.text, window.activity_N.tolist()))
+                for window in report.best_windows(_NUM_WINDOWS)
             ],
         }
 
-    def remembered() -> Any:
-        found = measure_memory(model, held_out, farthest)
+    def summarize_memory() -> Any:
+        result = measure_memory(model, held_out_codes, farthest)
         return {
-            "image": _image(draw_memory({checkpoint.run.path.name: found}, "svg")),
-            "reaches": [(f"{each:g}", f"{found.reach(each):,}") for each in REACHES],
+            "image": _image_url(draw_memory({checkpoint.run.path.name: result}, "svg")),
+            "reaches": [
+                (f"{threshold:g}", f"{result.reach(threshold):,}") for threshold in REACH_THRESHOLDS
+            ],
         }
 
     return {
         "meanings": MEANINGS,
-        "lines": _unless_too_short(lines),
-        "cells": _unless_too_short(cells),
-        "memory": _unless_too_short(remembered),
+        "lines": _unless_too_short(find_lines),
+        "units": _unless_too_short(find_units),
+        "memory": _unless_too_short(summarize_memory),
     }
 
 
-def _unless_too_short(look: Callable[[], Any]) -> dict[str, Any]:
+def _unless_too_short(make_section: Callable[[], Any]) -> dict[str, Any]:
+    """Return the content of a section, or the reason why the text is too short for it."""
     try:
-        return {"found": look(), "why_not": None}
+        return {"content": make_section(), "missing_reason": None}
     except CorpusError as error:
-        return {"found": None, "why_not": str(error)}
+        return {"content": None, "missing_reason": str(error)}
 
 
-def _image(svg: bytes) -> str:
+def _image_url(svg: bytes) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()

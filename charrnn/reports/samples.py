@@ -4,16 +4,16 @@ import time
 from typing import Any
 
 from charrnn.config.sampling import SampleConfig
-from charrnn.console.output import messages
+from charrnn.console.output import stderr_console
 from charrnn.console.samples import print_samples
-from charrnn.console.text import printable
+from charrnn.console.text import make_printable
 from charrnn.data.corpus import Corpus
 from charrnn.sampling.engines.interface import SamplingEngine
 from charrnn.sampling.loop import generate_scored, stream_samples
 from charrnn.sampling.novelty import MIN_COPIED_RUN, measure_novelty
 
 
-def show_samples(
+def generate_and_print(
     engine: SamplingEngine,
     prompt: str,
     config: SampleConfig,
@@ -23,16 +23,16 @@ def show_samples(
 ) -> list[tuple[str, str]]:
     """Generate texts at each temperature and print them; return the label and text of each.
 
-    `corpus` is what `max_copy` is about.
+    `corpus` is the text from which at most `max_copy` characters in a row may be copied.
     """
-    several = len(config.temperatures) > 1
+    has_several = len(config.temperatures) > 1
     return print_samples(
         [
             (
-                f"temperature {one.temperature}" if several else "",
-                stream_samples(engine, prompt, one, corpus),
+                f"temperature {variant.temperature}" if has_several else "",
+                stream_samples(engine, prompt, variant, corpus),
             )
-            for one in config.split_temperatures()
+            for variant in config.split_temperatures()
         ],
         prompt if with_prompt else "",
         config.num_samples,
@@ -40,39 +40,41 @@ def show_samples(
 
 
 def print_novelty(texts: list[tuple[str, str]], corpus: Corpus) -> None:
-    """Print how much of each text, given with its label, stands word for word in a corpus."""
+    """Print how much of each text is copied from a corpus; `texts` are (label, text) pairs."""
     for label, text in texts:
-        found = measure_novelty(text, corpus)
-        messages().print(
-            f"{label + ': ' if label else ''}the longest run that stands in {corpus.name} has "
-            f"{found.longest} characters: {printable(found.passage)!r}; {found.share:.1%} of the "
-            f"text is in runs of {MIN_COPIED_RUN} or more"
+        result = measure_novelty(text, corpus)
+        stderr_console().print(
+            f"{label + ': ' if label else ''}the longest passage copied from {corpus.name} has "
+            f"{result.longest} characters: {make_printable(result.passage)!r}; "
+            f"{result.share:.1%} of "
+            f"the text is in copied passages of {MIN_COPIED_RUN} or more characters"
         )
 
 
-def samples_as_json(
+def generate_as_json(
     engine: SamplingEngine,
     prompt: str,
     config: SampleConfig,
     corpus: Corpus | None,
-    compared: Corpus | None,
+    novelty_corpus: Corpus | None,
 ) -> dict[str, Any]:
     """Generate texts at each temperature; return them with their log-probabilities and the speed.
 
-    `corpus` is what `max_copy` is about, `compared` what the texts are compared with.
+    `corpus` is the text from which at most `max_copy` characters in a row may be copied. The texts
+    are compared with `novelty_corpus`.
     """
-    begun = time.perf_counter()
+    started = time.perf_counter()
     samples: list[dict[str, Any]] = [
-        {"temperature": one.temperature, **written._asdict()}
-        for one in config.split_temperatures()
-        for written in generate_scored(engine, prompt, one, corpus)
+        {"temperature": variant.temperature, **sample._asdict()}
+        for variant in config.split_temperatures()
+        for sample in generate_scored(engine, prompt, variant, corpus)
     ]
-    seconds = time.perf_counter() - begun
-    characters = sum(len(each["text"]) for each in samples)
-    if compared:
+    seconds = time.perf_counter() - started
+    characters = sum(len(sample["text"]) for sample in samples)
+    if novelty_corpus:
         samples = [
-            {**each, "novelty": measure_novelty(each["text"], compared)._asdict()}
-            for each in samples
+            {**sample, "novelty": measure_novelty(sample["text"], novelty_corpus)._asdict()}
+            for sample in samples
         ]
     return {
         "seed": config.seed,

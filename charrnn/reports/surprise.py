@@ -1,4 +1,4 @@
-"""What `score --per-char` tells: a text coloured by surprise, and its most surprising lines."""
+"""The report of `score --per-char`: the loss of each character, and the most surprising lines."""
 
 import dataclasses
 from pathlib import Path
@@ -10,21 +10,21 @@ from charrnn.analysis.surprise import (
     find_surprising_lines,
     predict_text,
 )
-from charrnn.console.heat_map import BITS_A_SHADE, print_surprise
-from charrnn.console.output import results
+from charrnn.console.heat_map import BITS_PER_SHADE, print_surprise
+from charrnn.console.output import stdout_console
 from charrnn.console.tables import print_facts, print_table
-from charrnn.console.text import printable
+from charrnn.console.text import make_printable
 from charrnn.files import replace_file
 from charrnn.model.loading import load_checkpoint
 from charrnn.numerics.information import nats_to_bits
 from charrnn.reports import pages
-from charrnn.reports.texts import texts_of
+from charrnn.reports.texts import encode_texts
 from charrnn.runs.checkpoint import Checkpoint
 
 
 @dataclasses.dataclass(frozen=True)
-class Surprises:
-    """A text as a checkpoint's model reads it."""
+class SurpriseReport:
+    """The loss of each character of a text under the model of a checkpoint."""
 
     checkpoint: Checkpoint
     name: str
@@ -35,11 +35,11 @@ class Surprises:
 
     @property
     def nats_per_char(self) -> float:
-        """The mean loss."""
+        """The mean loss in nats per character."""
         return float(self.expected.nats_N.mean(dtype="float64"))
 
     def as_json(self) -> dict[str, Any]:
-        """Return it for other programs."""
+        """Return the report as a value for JSON."""
         return {
             "run": str(self.checkpoint.run.path),
             "step": self.checkpoint.step,
@@ -47,82 +47,86 @@ class Surprises:
             "nats_per_char": self.nats_per_char,
             "bits_per_char": nats_to_bits(self.nats_per_char),
             "characters": len(self.expected.nats_N),
-            "nats": [round(float(each), 5) for each in self.expected.nats_N],
-            "surprising_lines": [each._asdict() for each in self.lines],
+            "nats": [round(float(loss), 5) for loss in self.expected.nats_N],
+            "surprising_lines": [line._asdict() for line in self.lines],
         }
 
     def bits(self, length: int) -> list[float | None]:
-        """Return the surprise of each of the first characters; the very first has none."""
+        """Return the loss in bits of the first `length` characters; the very first has None."""
         return [None, *nats_to_bits(self.expected.nats_N[: length - 1]).tolist()]
 
 
-def surprises(
+def measure_surprise(
     checkpoint: Checkpoint,
     texts: list[tuple[str, str]],
     device: str,
     corpus: str | None,
     unknown: Literal["error", "skip"],
-) -> Surprises:
-    """Let a checkpoint's model read a named text, or its own held-out one where there is none."""
+) -> SurpriseReport:
+    """Measure the loss of each character of a (name, text) pair, or of the run's held-out text."""
     model = load_checkpoint(checkpoint, device)
-    name, codes = next(iter(texts_of(checkpoint, texts, corpus, unknown)))
+    name, codes = next(iter(encode_texts(checkpoint, texts, corpus, unknown)))
     text = model.vocabulary.decode(codes)
     expected = predict_text(model, codes)
     lines = find_surprising_lines(text, expected.nats_N)
-    return Surprises(checkpoint, name, text, model.vocabulary.characters, expected, lines)
+    return SurpriseReport(checkpoint, name, text, model.vocabulary.characters, expected, lines)
 
 
-def print_surprises(found: Surprises, length: int) -> None:
-    """Print the beginning of the text by surprise, and the lines foretold worst."""
-    print_surprise(found.text[:length], [each or 0.0 for each in found.bits(length)])
-    results().print()
+def print_surprise_report(report: SurpriseReport, length: int) -> None:
+    """Print the first `length` characters as a heat map, and a table of the worst lines."""
+    print_surprise(report.text[:length], [bits or 0.0 for bits in report.bits(length)])
+    stdout_console().print()
     print_table(
-        "the most surprising lines",
-        ("line", "bits", "times", "text"),
+        "the most surprising lines (bits per character; count: how often the line occurs)",
+        ("line", "bits", "count", "text"),
         [
-            (f"{each.number:,}", f"{each.bits_per_char:.2f}", f"{each.times:,}", each.text)
-            for each in found.lines
+            (f"{line.number:,}", f"{line.bits_per_char:.2f}", f"{line.times:,}", line.text)
+            for line in report.lines
         ],
     )
-    results().print()
-    shown = f"the first {length:,} of " if length < len(found.text) else ""
-    bits = nats_to_bits(found.nats_per_char)
+    stdout_console().print()
+    shown = f"the first {length:,} of " if length < len(report.text) else ""
+    bits = nats_to_bits(report.nats_per_char)
     print_facts(
         [
-            ("text", f"{found.name}, {shown}{len(found.text):,} characters"),
-            ("loss", f"{bits:.4f} bits a character over all of them"),
-            ("shades", f"one for every {BITS_A_SHADE} bits, the last from 10 bits on"),
+            ("text", f"{report.name}, {shown}{len(report.text):,} characters"),
+            ("loss", f"{bits:.4f} bits per character, over the whole text (lower is better)"),
+            (
+                "shades",
+                f"one per {BITS_PER_SHADE} bits: the darker, the less the model expected "
+                "the character",
+            ),
         ]
     )
 
 
-def write_page(found: Surprises, length: int, path: Path) -> None:
-    """Write the beginning of the text as a page that tells what was expected."""
-    text, bits = found.text[:length], found.bits(length)
-    expected = found.expected
-    shown = zip(
+def write_page(report: SurpriseReport, length: int, path: Path) -> None:
+    """Write an HTML page with the first `length` characters and what the model expected there."""
+    text, bits = report.text[:length], report.bits(length)
+    expected = report.expected
+    expectations_N = zip(
         expected.codes_NK[: length - 1].tolist(),
         expected.probabilities_NK[: length - 1].tolist(),
         strict=True,
     )
     replace_file(
         path,
-        pages.page(
+        pages.render_page(
             "surprise.html",
             title="How surprising is this text?",
             script="surprise.js",
-            text_name=printable(found.name),
-            run=printable(found.checkpoint.run.path.name),
-            step=found.checkpoint.step,
-            nats=found.nats_per_char,
-            bits=nats_to_bits(found.nats_per_char),
-            characters=len(found.text),
+            text_name=make_printable(report.name),
+            run=make_printable(report.checkpoint.run.path.name),
+            step=report.checkpoint.step,
+            nats=report.nats_per_char,
+            bits=nats_to_bits(report.nats_per_char),
+            characters=len(report.text),
             shown=len(text),
-            coloured=pages.by_surprise(text, [each or 0.0 for each in bits]),
-            lines=[each._replace(text=printable(each.text)) for each in found.lines],
+            colored_text=pages.color_by_surprise(text, [value or 0.0 for value in bits]),
+            lines=[line._replace(text=make_printable(line.text)) for line in report.lines],
             data={
-                "vocabulary": found.vocabulary,
-                "bits": [None if each is None else round(each, 2) for each in bits],
+                "vocabulary": report.vocabulary,
+                "bits": [None if value is None else round(value, 2) for value in bits],
                 "expected": [
                     [],
                     *(
@@ -131,7 +135,7 @@ def write_page(found: Surprises, length: int, path: Path) -> None:
                             for code, p in zip(codes, probabilities, strict=True)
                             for number in (code, round(1000 * p))
                         ]
-                        for codes, probabilities in shown
+                        for codes, probabilities in expectations_N
                     ),
                 ],
             },

@@ -1,4 +1,4 @@
-"""The texts that a trained model is held against: its own, or one from a file."""
+"""The texts that a trained model is evaluated on: the text of its run, or a file."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,40 +12,42 @@ from charrnn.runs.layout import RunFolder
 from charrnn.runs.progress import Progress
 
 
-def first_corpus(run: RunFolder) -> Corpus:
-    """Return the text that a run began with."""
+def open_first_corpus(run: RunFolder) -> Corpus:
+    """Open the text with which a run started."""
     return Corpus.reopen(
         run.config.corpus, Vocabulary(run.config.vocabulary), config=run.config.text
     )
 
 
-def own_corpus(checkpoint: Checkpoint, corpus: str | Path | None = None) -> Corpus:
-    """Return the text that a run learns from now."""
+def open_run_corpus(checkpoint: Checkpoint, corpus: str | Path | None = None) -> Corpus:
+    """Open the current text of a run, from `corpus` if its recorded path is no longer valid."""
     config = checkpoint.run.config
     record = Progress.from_checkpoint(checkpoint).corpus or config.corpus
     return Corpus.reopen(record, Vocabulary(config.vocabulary), corpus, config.text)
 
 
-def own_text(checkpoint: Checkpoint, corpus: str | Path | None = None) -> tuple[Codes, Codes]:
-    """Return the training part and the held-out part of the text that a run learns from now."""
-    return own_corpus(checkpoint, corpus).split(checkpoint.run.config.training.val_fraction)
+def split_run_corpus(
+    checkpoint: Checkpoint, corpus: str | Path | None = None
+) -> tuple[Codes, Codes]:
+    """Return the training part and the held-out part of the current text of a run."""
+    return open_run_corpus(checkpoint, corpus).split(checkpoint.run.config.training.val_fraction)
 
 
 def read_codes(
     checkpoint: Checkpoint, path: str | Path, unknown: Literal["error", "skip"] = "error"
 ) -> Codes:
-    """Return the text of a file, or of standard input (`-`), as a run's model reads it."""
+    """Read a file, or standard input (`-`), and encode it with the vocabulary of a run."""
     return Vocabulary(checkpoint.run.config.vocabulary).encode(read_text(path), unknown)
 
 
-def texts_of(
+def encode_texts(
     checkpoint: Checkpoint,
     texts: list[tuple[str, str]],
     corpus: str | None,
     unknown: Literal["error", "skip"],
 ) -> Iterator[tuple[str, Codes]]:
-    """Return named texts as a run's model reads them, or its held-out text where there are none."""
+    """Yield the name and codes of each (name, text) pair, or of the run's held-out text."""
     if not texts:
-        yield "held out", own_text(checkpoint, corpus)[1]
+        yield "held out", split_run_corpus(checkpoint, corpus)[1]
     for name, text in texts:
         yield name, Vocabulary(checkpoint.run.config.vocabulary).encode(text, unknown)

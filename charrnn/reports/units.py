@@ -1,4 +1,4 @@
-"""What `neurons` tells of units: those found, and drawings of any."""
+"""The report of `neurons`: units that follow a feature of the text, and their activity over it."""
 
 import dataclasses
 from pathlib import Path
@@ -10,220 +10,255 @@ from numpy.typing import NDArray
 from charrnn.analysis.features import MEANINGS, compute_features
 from charrnn.analysis.units import FeatureUnits, Unit, find_units, unit_activities
 from charrnn.console.heat_map import print_activity
-from charrnn.console.output import messages, results
+from charrnn.console.output import stderr_console, stdout_console
 from charrnn.console.tables import print_table
-from charrnn.console.text import printable
+from charrnn.console.text import format_network, make_printable
 from charrnn.data.vocabulary import Codes
 from charrnn.files import replace_file
 from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
 from charrnn.reports import pages
-from charrnn.reports.texts import own_text, read_codes
+from charrnn.reports.texts import read_codes, split_run_corpus
 from charrnn.runs.checkpoint import Checkpoint
 
-_MOST_READ = 32_768  # characters to choose units by, and to judge them by
-_DRAWN = 3  # units drawn on a terminal
-_RUN_UP = 200  # characters read before a stretch that is drawn
+_MAX_CHARACTERS = 32_768  # of each of the two texts of a study
+_WINDOWS_ON_TERMINAL = 3
+_WARM_UP = 200  # characters that the model reads before a window
 
 
 @dataclasses.dataclass(frozen=True)
 class UnitStudy:
-    """A model, and the texts to study its units on: one to choose by, another to judge by."""
+    """A model, and two texts: units are selected on the first one and evaluated on the second."""
 
     checkpoint: Checkpoint
     model: CharRNN
-    name: str
-    to_choose: Codes
-    to_judge: Codes
+    text_name: str
+    selection_codes: Codes
+    evaluation_codes: Codes
 
 
 @dataclasses.dataclass(frozen=True)
-class Drawing:
-    """A stretch of text and the activity of a unit after each of its characters."""
+class ActivityWindow:
+    """A part of a text, and the activity of a unit after each of its characters.
+
+    `start` is the index of its first character in the text. `feature_unit` is the result that the
+    window illustrates, or None for a unit that the user named.
+    """
 
     unit: Unit
-    found: FeatureUnits | None
-    first: int
+    feature_unit: FeatureUnits | None
+    start: int
     text: str
     activity_N: NDArray[np.float32]
 
     @property
     def title(self) -> str:
-        """What is drawn."""
-        if self.found is None:
+        """The unit, and the feature that it follows."""
+        if self.feature_unit is None:
             return f"unit {self.unit}"
+        feature = self.feature_unit.feature
         return (
-            f"unit {self.unit} follows “{self.found.feature}”, {MEANINGS[self.found.feature]}: "
-            f"r = {self.found.correlation:+.2f}"
+            f"unit {self.unit} follows “{feature}”, {MEANINGS[feature]}: "
+            f"r = {self.feature_unit.correlation:+.2f}"
         )
 
 
 @dataclasses.dataclass(frozen=True)
-class Drawn:
-    """The units found, best first, None where they were named; and the drawings."""
+class UnitReport:
+    """The units found for each feature, best first (None if units were named), and the windows."""
 
-    found: list[FeatureUnits] | None
-    drawings: list[Drawing]
+    feature_units: list[FeatureUnits] | None
+    windows: list[ActivityWindow]
 
-    def best(self, most: int) -> list[Drawing]:
-        """Return the first drawings of different units, all of them where they were named."""
-        if self.found is None:
-            return self.drawings
-        first = {each.unit: each for each in reversed(self.drawings)}
-        return [each for each in self.drawings if first[each.unit] is each][:most]
+    def best_windows(self, count: int) -> list[ActivityWindow]:
+        """Return `count` windows of different units; all windows if the user named the units."""
+        if self.feature_units is None:
+            return self.windows
+        first = {window.unit: window for window in reversed(self.windows)}
+        return [window for window in self.windows if first[window.unit] is window][:count]
 
 
 def open_study(
     checkpoint: Checkpoint, text: Path | None, corpus: str | None, device: str
 ) -> UnitStudy:
-    """Load a model and its own text, or that of a file, whose second half is to judge by."""
+    """Load a model and the text of its run, or the file `text`, which is split into two halves."""
     model = load_checkpoint(checkpoint, device)
     if text is None:
-        return study_of_run(checkpoint, model, *own_text(checkpoint, corpus))
-    codes = read_codes(checkpoint, text)[: 2 * _MOST_READ]
+        return study_run(checkpoint, model, *split_run_corpus(checkpoint, corpus))
+    codes = read_codes(checkpoint, text)[: 2 * _MAX_CHARACTERS]
     half = len(codes) // 2
     return UnitStudy(checkpoint, model, str(text), codes[:half], codes[half:])
 
 
-def study_of_run(
-    checkpoint: Checkpoint, model: CharRNN, learnt: Codes, held_out: Codes
+def study_run(
+    checkpoint: Checkpoint, model: CharRNN, training_codes: Codes, held_out_codes: Codes
 ) -> UnitStudy:
-    """Return the study of a model on its run's text: it chooses by what the model learnt from."""
-    name = "its own held-out text"
-    return UnitStudy(checkpoint, model, name, learnt[-_MOST_READ:], held_out[:_MOST_READ])
+    """Return a study that selects units on the training text and evaluates on the held-out text."""
+    return UnitStudy(
+        checkpoint,
+        model,
+        "the held-out text of the run",
+        training_codes[-_MAX_CHARACTERS:],
+        held_out_codes[:_MAX_CHARACTERS],
+    )
 
 
-def drawn(study: UnitStudy, units: list[str] | None, length: int) -> Drawn:
-    """Draw units over the text: those named, or the ones found where a feature varies most."""
+def report_units(study: UnitStudy, units: list[str] | None, length: int) -> UnitReport:
+    """Return the activity of units over `length` characters.
+
+    These are the named `units` at the start of the text, or else the units that are found, each
+    where its feature varies most.
+    """
     model = study.model
     if units:
-        whole = np.concatenate([study.to_choose, study.to_judge])[:length]
-        named = [Unit.parse(each, model) for each in units]
-        columns_NU = unit_activities(model, whole, named)
-        text = model.vocabulary.decode(whole)
-        return Drawn(
+        codes = np.concatenate([study.selection_codes, study.evaluation_codes])[:length]
+        named_units = [Unit.parse(name, model) for name in units]
+        columns_NU = unit_activities(model, codes, named_units)
+        text = model.vocabulary.decode(codes)
+        return UnitReport(
             None,
-            [Drawing(each, None, 0, text, columns_NU[:, u]) for u, each in enumerate(named)],
+            [
+                ActivityWindow(unit, None, 0, text, columns_NU[:, u])
+                for u, unit in enumerate(named_units)
+            ],
         )
-    following = found(study)
-    generate_scored = model.vocabulary.decode(study.to_judge)
-    values = compute_features(generate_scored)
-    drawings = []
-    for each in [each for each in following if each.is_significant]:
-        first = _most_variable_window(generate_scored, values[each.feature], length)
-        before = max(0, first - _RUN_UP)
-        codes = study.to_judge[before : first + length]
-        (column_N,) = unit_activities(model, codes, [each.unit]).T
-        text = generate_scored[first : first + length]
-        drawings.append(Drawing(each.unit, each, first, text, column_N[first - before :]))
-    return Drawn(following, drawings)
+    feature_units = find_feature_units(study)
+    text = model.vocabulary.decode(study.evaluation_codes)
+    values = compute_features(text)
+    windows = []
+    for feature_unit in [candidate for candidate in feature_units if candidate.is_significant]:
+        start = _most_variable_window(text, values[feature_unit.feature], length)
+        warm_up = max(0, start - _WARM_UP)
+        codes = study.evaluation_codes[warm_up : start + length]
+        (column_N,) = unit_activities(model, codes, [feature_unit.unit]).T
+        windows.append(
+            ActivityWindow(
+                feature_unit.unit,
+                feature_unit,
+                start,
+                text[start : start + length],
+                column_N[start - warm_up :],
+            )
+        )
+    return UnitReport(feature_units, windows)
 
 
-def print_drawn(study: UnitStudy, shown: Drawn) -> None:
-    """Print what was found as a table, and the best drawings below."""
-    if shown.found is not None:
-        _print_found(study, shown.found)
-    console = results()
-    for drawing in shown.best(_DRAWN):
+def print_unit_report(study: UnitStudy, report: UnitReport) -> None:
+    """Print a table of the units that were found, and the best windows as heat maps."""
+    if report.feature_units is not None:
+        _print_feature_units(study, report.feature_units)
+    console = stdout_console()
+    for window in report.best_windows(_WINDOWS_ON_TERMINAL):
         console.print()
-        console.print(printable(drawing.title), style="bold", markup=False)
-        print_activity(drawing.text, drawing.activity_N.tolist())
+        console.print(make_printable(window.title), style="bold", markup=False)
+        print_activity(window.text, window.activity_N.tolist())
 
 
-def _print_found(study: UnitStudy, found: list[FeatureUnits]) -> None:
+def _print_feature_units(study: UnitStudy, feature_units: list[FeatureUnits]) -> None:
     print_table(
-        f"units that follow a feature, r on {study.name}",
-        ("feature", "", "unit", "r", "chance", "next best"),
+        f"units that follow a feature (r: correlation on {study.text_name}; chance: the largest r "
+        "that occurs by accident)",
+        ("feature", "meaning", "unit", "r", "chance", "next best units"),
         [
             (
-                each.feature,
-                MEANINGS[each.feature],
-                str(each.unit) if each.is_significant else "none",
-                f"{each.correlation:+.2f}",
-                f"{each.chance:.2f}",
-                ", ".join(str(other.unit) for other in each.candidates[1:3])
-                if each.is_significant
+                result.feature,
+                MEANINGS[result.feature],
+                str(result.unit) if result.is_significant else "none",
+                f"{result.correlation:+.2f}",
+                f"{result.chance:.2f}",
+                ", ".join(str(other.unit) for other in result.candidates[1:3])
+                if result.is_significant
                 else "",
             )
-            for each in found
+            for result in feature_units
         ],
     )
-    if not found:
-        results().print("none of the known features varies in this text")
+    if not feature_units:
+        stdout_console().print("none of the known features varies in this text")
 
 
-def write_page(study: UnitStudy, shown: Drawn, path: Path) -> None:
-    """Write what was found and all drawings as a page."""
+def write_page(study: UnitStudy, report: UnitReport, path: Path) -> None:
+    """Write an HTML page with the units that were found and all windows."""
     config = study.model.config
-    anchors = {each.feature: f"f{number}" for number, each in enumerate(shown.found or (), start=1)}
+    anchors = {
+        result.feature: f"f{number}"
+        for number, result in enumerate(report.feature_units or (), start=1)
+    }
     replace_file(
         path,
-        pages.page(
+        pages.render_page(
             "neurons.html",
-            title="What single cells watch",
-            run=printable(study.checkpoint.run.path.name),
+            title="Features that single units follow",
+            run=make_printable(study.checkpoint.run.path.name),
             step=study.checkpoint.step,
-            network=f"{config.num_layers} x {config.hidden_size} {config.cell}",
-            text_name=printable(study.name),
+            network=format_network(config.num_layers, config.hidden_size, config.cell),
+            text_name=make_printable(study.text_name),
             units=f"{config.num_layers * config.hidden_size:,}",
-            found=shown.found,
+            feature_units=report.feature_units,
             meanings=MEANINGS,
-            drawings=[
+            windows=[
                 {
-                    "title": each.title,
-                    "anchor": anchors[each.found.feature] if each.found else None,
-                    "note": f"from character {each.first + 1:,} of the text",
-                    "coloured": pages.by_activity(each.text, each.activity_N.tolist()),
+                    "title": window.title,
+                    "anchor": anchors[window.feature_unit.feature] if window.feature_unit else None,
+                    "note": f"starts at character {window.start + 1:,} of the text",
+                    "colored_text": pages.color_by_activity(
+                        window.text, window.activity_N.tolist()
+                    ),
                 }
-                for each in shown.drawings
+                for window in report.windows
             ],
         ),
     )
 
 
-def as_json(study: UnitStudy, shown: Drawn) -> dict[str, Any]:
-    """Return what was found, and the drawings, for other programs."""
+def as_json(study: UnitStudy, report: UnitReport) -> dict[str, Any]:
+    """Return the units that were found and the windows as a value for JSON."""
     return {
         "run": str(study.checkpoint.run.path),
         "step": study.checkpoint.step,
-        "text": study.name,
+        "text": study.text_name,
         "found": None
-        if shown.found is None
+        if report.feature_units is None
         else [
             {
-                "feature": each.feature,
-                "meaning": MEANINGS[each.feature],
-                "unit": str(each.unit),
-                "correlation": each.correlation,
-                "chance": each.chance,
-                "holds": each.is_significant,
+                "feature": result.feature,
+                "meaning": MEANINGS[result.feature],
+                "unit": str(result.unit),
+                "correlation": result.correlation,
+                "chance": result.chance,
+                "holds": result.is_significant,
                 "others": [
                     {"unit": str(other.unit), "correlation": other.correlation}
-                    for other in each.candidates[1:]
+                    for other in result.candidates[1:]
                 ],
             }
-            for each in shown.found
+            for result in report.feature_units
         ],
         "drawings": [
             {
-                "unit": str(each.unit),
-                "first": each.first,
-                "text": each.text,
-                "activity": [round(float(value), 4) for value in each.activity_N],
+                "unit": str(window.unit),
+                "first": window.start,
+                "text": window.text,
+                "activity": [round(float(value), 4) for value in window.activity_N],
             }
-            for each in shown.drawings
+            for window in report.windows
         ],
     }
 
 
-def found(study: UnitStudy) -> list[FeatureUnits]:
-    """Return what `charrnn.analysis.units.find` finds, and say that it takes a while."""
-    messages().print("looking for units that follow a feature of the text: up to a minute")
-    return find_units(study.model, study.to_choose, study.to_judge)
+def find_feature_units(study: UnitStudy) -> list[FeatureUnits]:
+    """Return the units that follow each feature; print a message, because this takes a while."""
+    stderr_console().print(
+        "searching for units that follow a feature of the text (this takes up to a minute)"
+    )
+    return find_units(study.model, study.selection_codes, study.evaluation_codes)
 
 
 def _most_variable_window(text: str, values_N: NDArray[np.float32], length: int) -> int:
-    """Return the start of the line from which on a feature varies most, of its `length` values."""
-    lines = [0, *(place + 1 for place, each in enumerate(text) if each == "\n")]
+    """Return the start of the window of `length` characters where a feature varies most.
+
+    Windows start at the start of a line.
+    """
+    lines = [0, *(index + 1 for index, character in enumerate(text) if character == "\n")]
     starts = [start for start in lines if start + length <= len(text)] or [0]
     return max(starts, key=lambda start: float(values_N[start : start + length].std()))

@@ -1,4 +1,4 @@
-"""The `charrnn` program as a process, and the flags of tiny runs."""
+"""Start `charrnn` as a process; flags of tiny runs."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ TINY = (
     *("--hidden-size", "16", "--num-layers", "2", "--batch-size", "4", "--seq-length", "8"),
     *("--max-steps", "20", "--eval-every", "10", "--threads", "1", "--device", "cpu"),
 )
-SIZES = TINY[4:]  # without the shape of the network
+SIZES = TINY[4:]  # without the flags of the network
 SMALL = ("--num-layers", "1", "--hidden-size", "8", "--batch-size", "4", "--seq-length", "8")
 
 

@@ -27,7 +27,7 @@ from charrnn.training.step import train_step
 from tests.cli.process import SMALL, TINY
 from tests.conftest import VERSE, Cli
 
-# Each way charrnn can fail, as a user would cause it: one sentence, exit code 1.
+# One command for each error class: the message is one sentence, the exit code is 1.
 FAILURES: list[tuple[type[CharrnnError], list[str], str]] = [
     (CorpusError, ["train", "nowhere.txt"], "there is no file nowhere.txt"),
     (CorpusError, ["train", "latin1.txt"], "latin1.txt is not UTF-8 text: byte 0xe9 at offset 3"),
@@ -49,16 +49,18 @@ FAILURES: list[tuple[type[CharrnnError], list[str], str]] = [
 ]
 
 
-def test_every_error_has_a_case() -> None:
+def test_every_error_class_has_a_case() -> None:
     assert {error for error, _, _ in FAILURES} == set(subclasses(CharrnnError))
 
 
 def subclasses(kind: type[CharrnnError]) -> list[type[CharrnnError]]:
-    return [each for direct in kind.__subclasses__() for each in [direct, *subclasses(direct)]]
+    return [
+        subclass for direct in kind.__subclasses__() for subclass in [direct, *subclasses(direct)]
+    ]
 
 
 @pytest.mark.parametrize(("error", "arguments", "sentence"), FAILURES)
-def test_what_cannot_be_done_is_one_sentence_and_exit_code_1(
+def test_an_error_prints_one_sentence_and_exits_with_code_1(
     error: type[CharrnnError],
     arguments: list[str],
     sentence: str,
@@ -72,12 +74,12 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_code_1(
     nowhere = dataclasses.replace(catalogue.entries()["alice"], urls=("http://127.0.0.1:1/",))
     monkeypatch.setitem(catalogue.entries(), "alice", nowhere)
     monkeypatch.setenv("no_proxy", "*")
-    if error is GroupError:  # one of two, started without torchrun and the other
+    if error is GroupError:  # rank 0 of 2 processes, of which the other is not started
         monkeypatch.setenv("RANK", "0")
         monkeypatch.setenv("WORLD_SIZE", "2")
-    if error is DivergedError:  # whatever the rate, this network is too small to diverge by itself
-        plain = torch.nn.functional.cross_entropy
-        monkeypatch.setattr(train_step, "cross_entropy", lambda *given: plain(*given) * math.inf)
+    if error is DivergedError:  # this network is too small to diverge by itself
+        loss = torch.nn.functional.cross_entropy
+        monkeypatch.setattr(train_step, "cross_entropy", lambda *args: loss(*args) * math.inf)
     outcome = cli(*arguments)
     assert outcome.code == 1
     assert outcome.out == ""
@@ -87,7 +89,7 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_code_1(
     assert "Traceback" not in outcome.err
 
 
-def test_other_failures_of_the_system_are_one_sentence_too(
+def test_an_error_of_the_operating_system_prints_one_sentence(
     cli: Cli, finished: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -116,39 +118,39 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str], cli: Cli) -> None:
     assert outcome.out == ""
 
 
-def no_room_in_torch(*_: object) -> None:
+def out_of_memory_in_torch(*_: object) -> None:
     torch.empty(1 << 60, dtype=torch.uint8)
 
 
-def no_room_in_numpy(*_: object) -> None:
+def out_of_memory_in_numpy(*_: object) -> None:
     np.empty(1 << 60, dtype=np.uint8)
 
 
-def no_room_on_the_gpu(*_: object) -> None:
+def out_of_memory_on_the_gpu(*_: object) -> None:
     raise torch.OutOfMemoryError("CUDA out of room. Tried to allocate 20.00 GiB.")
 
 
-def no_room_for_the_driver(*_: object) -> None:
+def out_of_memory_of_the_driver(*_: object) -> None:
     raise torch.AcceleratorError(
         "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"
     )
 
 
-def no_room_on_mps(*_: object) -> None:
+def out_of_memory_on_mps(*_: object) -> None:
     raise RuntimeError("MPS backend out of memory (MPS allocated: 17.9 GB, max allowed: 18 GB).")
 
 
 @pytest.mark.parametrize(
     "fails",
     [
-        no_room_in_torch,
-        no_room_in_numpy,
-        no_room_on_the_gpu,
-        no_room_for_the_driver,
-        no_room_on_mps,
+        out_of_memory_in_torch,
+        out_of_memory_in_numpy,
+        out_of_memory_on_the_gpu,
+        out_of_memory_of_the_driver,
+        out_of_memory_on_mps,
     ],
 )
-def test_not_enough_memory_is_one_sentence(
+def test_too_little_memory_prints_one_sentence(
     fails: Callable[..., None], cli: Cli, text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.nn.functional, "linear", fails)
@@ -165,7 +167,7 @@ ILLEGAL_ACCESS = (
 
 
 @pytest.mark.parametrize("error", [RuntimeError, torch.AcceleratorError])
-def test_an_illegal_memory_access_of_the_gpu_is_one_sentence(
+def test_an_illegal_memory_access_of_the_gpu_prints_one_sentence(
     error: type[RuntimeError], cli: Cli, text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object) -> None:
@@ -180,14 +182,14 @@ def test_an_illegal_memory_access_of_the_gpu_is_one_sentence(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_that_uses_a_gpu_can_do_without_it(command: str, cli: Cli) -> None:
-    """The remedy for an illegal memory access exists."""
-    on_the_processor = {"list", "info", "verify", "export", "corpora"}
+def test_each_command_that_can_use_a_gpu_has_a_device_flag(command: str, cli: Cli) -> None:
+    """The message about an illegal memory access recommends this flag."""
+    cpu_only = {"list", "info", "verify", "export", "corpora"}
     help_text = cli(command, "--help").out
-    assert ("--device" in help_text) == (command not in on_the_processor)
+    assert ("--device" in help_text) == (command not in cpu_only)
 
 
-def test_a_bug_that_mentions_memory_is_not_hidden(
+def test_another_error_that_mentions_memory_is_raised(
     cli: Cli, text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: object) -> None:
@@ -204,7 +206,7 @@ def test_the_version_is_shown(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=str)
-def test_the_help_has_a_short_flag(command: list[str], cli: Cli) -> None:
+def test_help_has_a_short_flag(command: list[str], cli: Cli) -> None:
     assert cli(*command, "-h") == cli(*command, "--help")
 
 
@@ -219,7 +221,7 @@ def test_the_help_has_a_short_flag(command: list[str], cli: Cli) -> None:
         ("charrnn plot ba", ["bard"]),
     ],
 )
-def test_a_shell_can_complete_commands_flags_values_and_runs(
+def test_shell_completion_covers_commands_flags_values_and_runs(
     words: str,
     completions: list[str],
     cli: Cli,
@@ -232,7 +234,7 @@ def test_a_shell_can_complete_commands_flags_values_and_runs(
     assert cli().out.split() == completions
 
 
-def test_completion_can_be_shown_for_a_shell(cli: Cli) -> None:
+def test_the_completion_script_of_a_shell_can_be_shown(cli: Cli) -> None:
     outcome = cli("--show-completion", "bash")
     assert outcome.code == 0
     assert "complete -o default -F _charrnn_completion charrnn" in outcome.out
@@ -255,7 +257,7 @@ HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202egnp.exe[red]"
         ["train", "verse.txt", "-o", HOSTILE, "--learning-rate", "nan"],
     ],
 )
-def test_what_is_named_in_errors_cannot_drive_the_terminal(
+def test_error_messages_contain_no_control_characters(
     finished: Finished, cli: Cli, arguments: list[str]
 ) -> None:
     outcome = cli(*arguments)
@@ -263,7 +265,7 @@ def test_what_is_named_in_errors_cannot_drive_the_terminal(
     assert not {"\x1b", "\x07", "\u202e"} & set(outcome.out + outcome.err)
 
 
-def test_a_hostile_run_is_shown_harmlessly(text_file: Path, cli: Cli) -> None:
+def test_commands_show_a_hostile_run_without_control_characters(text_file: Path, cli: Cli) -> None:
     name = HOSTILE.replace("/", "")
     Path(f"{name}.txt").write_text(VERSE * 3 + HOSTILE, encoding="utf-8")
     assert cli("train", f"{name}.txt", *SMALL, "--max-steps", "5").code == 0

@@ -6,12 +6,12 @@ from charrnn.training import benchmark
 from tests.conftest import Cli
 
 
-def test_the_command_prints_a_table_and_json(cli: Cli) -> None:
+def test_bench_prints_a_table_and_json(cli: Cli) -> None:
     sizes = ("--hidden-size", 8, "--num-layers", 1, "--batch-size", 2, "--seq-length", 4)
     outcome = cli("bench", *sizes, "--max-time", "1s", "--threads", 1)
     assert outcome.code == 0
     assert "charrnn float32" in outcome.out
-    assert "1 x 8 lstm" in outcome.out
+    assert "1 layer of 8 lstm units" in outcome.out
     outcome = cli("bench", *sizes, "--max-time", "0.001", "--threads", 1, "--json")
     result = json.loads(outcome.out)
     assert result["threads"] == 1

@@ -12,18 +12,18 @@ def test_corpora_lists_the_catalogue(cli: Cli) -> None:
     assert rows["alice"]["sha256"] is None
     assert not rows["enwik8"]["here"]
     shown = cli("corpora").out
-    assert "recorded on first download" in shown
+    assert "recorded at the first download" in shown
     assert all(name in shown for name in rows)
     assert cli("corpora", "fetch", "nobody").code == 2
     assert cli("corpora", "clean", "alice").code == 2
 
 
-def test_corpora_clean_empties_the_cache_alone(cli: Cli, text_file: Path) -> None:
+def test_corpora_clean_deletes_only_cached_texts(cli: Cli, text_file: Path) -> None:
     for place in ("cache/charrnn/encoded/k", "cache/charrnn/texts", "cache/charrnn/elsewhere"):
         Path(place).mkdir(parents=True)
         Path(place, "file").write_text("12345", "utf-8")
     outcome = cli("corpora", "clean")
     assert outcome.code == 0
-    assert outcome.err.startswith("10 bytes removed")
-    assert [each.name for each in Path("cache/charrnn").iterdir()] == ["elsewhere"]
+    assert outcome.err.startswith("deleted 10 bytes")
+    assert [path.name for path in Path("cache/charrnn").iterdir()] == ["elsewhere"]
     assert text_file.is_file()

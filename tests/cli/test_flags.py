@@ -8,9 +8,7 @@ from charrnn.config.model import ModelConfig
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.text import TextConfig
 from charrnn.config.training import Budget, TrainConfig
-from charrnn.errors import (
-    CorpusError,
-)
+from charrnn.errors import CorpusError
 from charrnn.training import loop
 from charrnn.training.events import Finished
 from tests.conftest import Cli
@@ -55,18 +53,18 @@ def test_every_field_has_a_flag_and_every_flag_a_field(
 def test_flags_reach_the_configs(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, finished: Finished
 ) -> None:
-    seen: dict[str, object] = {}
+    received: dict[str, object] = {}
 
-    def watch(
+    def fake_train(
         corpus: object, config: TrainConfig, model: ModelConfig, text: TextConfig, **_: object
     ) -> object:
-        seen.update(corpus=corpus, config=config, model=model, text=text)
-        raise CorpusError("enough")
+        received.update(corpus=corpus, config=config, model=model, text=text)
+        raise CorpusError("stop here")
 
-    monkeypatch.setattr(loop, "train", watch)
+    monkeypatch.setattr(loop, "train", fake_train)
     cli("train", "x.txt", "--cell", "gru", "--max-time", "1h30m", "--patience", 0, "--dropout", 0.5,
         "--encoding", "cp1252", "--newline", "lf", "--min-count", 3)  # fmt: skip
-    assert seen["corpus"] == ["x.txt"]
-    assert seen["model"] == ModelConfig(cell="gru")
-    assert seen["text"] == TextConfig(encoding="cp1252", newline="lf", min_count=3)
-    assert seen["config"] == TrainConfig(max_time=5400.0, patience=0, dropout=0.5)
+    assert received["corpus"] == ["x.txt"]
+    assert received["model"] == ModelConfig(cell="gru")
+    assert received["text"] == TextConfig(encoding="cp1252", newline="lf", min_count=3)
+    assert received["config"] == TrainConfig(max_time=5400.0, patience=0, dropout=0.5)

@@ -11,7 +11,7 @@ from charrnn.training.events import Finished
 from tests.conftest import Cli
 
 
-def test_info_and_list(cli: Cli, finished: Finished) -> None:
+def test_info_and_list_show_the_same_facts(cli: Cli, finished: Finished) -> None:
     facts = json.loads(cli("info", "verse", "--json").out)
     assert facts["run"] == "checkpoints/verse"
     assert facts["step"] == 30
@@ -30,7 +30,7 @@ def test_info_and_list(cli: Cli, finished: Finished) -> None:
 
 
 @pytest.mark.parametrize("has_gpu", [True, False])
-def test_info_shows_the_engine_of_this_machine_for_a_run_of_a_gpu(
+def test_info_shows_the_engine_for_a_gpu_run_on_a_machine_with_a_gpu(
     has_gpu: bool,
     finished: Finished,
     monkeypatch: pytest.MonkeyPatch,

@@ -9,14 +9,14 @@ from charrnn.training.events import Finished
 from tests.conftest import Cli
 
 
-def test_a_run_without_a_curve_is_drawn_empty(finished: Finished, cli: Cli) -> None:
+def test_a_run_without_losses_gives_an_empty_plot(finished: Finished, cli: Cli) -> None:
     finished.run.metrics_path.unlink()
     assert read_curves([finished.run]).series == ()
-    assert cli("plot").out == "nothing to draw yet\n"
+    assert cli("plot").out == "there is no data to plot yet\n"
     assert cli("plot", "-o", "curve.png").code == 0
 
 
-def test_curves_are_printed_at_80_columns(
+def test_curves_fit_in_80_columns(
     finished: Finished, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -27,7 +27,7 @@ def test_curves_are_printed_at_80_columns(
 
 
 @pytest.mark.parametrize("arguments", [(), ("--memory", "--farthest", "10", "--text", "long.txt")])
-def test_pictures_are_files_of_their_kind(
+def test_images_have_the_format_of_their_suffix_and_are_reproducible(
     arguments: tuple[str, ...], finished: Finished, text_file: Path, cli: Cli
 ) -> None:
     Path("long.txt").write_text(text_file.read_text() * 2)
@@ -35,19 +35,19 @@ def test_pictures_are_files_of_their_kind(
     assert ElementTree.parse("a.svg").getroot().tag.endswith("svg")
     assert cli("plot", *arguments, "-o", "a.png").code == 0
     assert Path("a.png").read_bytes().startswith(b"\x89PNG")
-    again = Path("a.svg").read_bytes()
+    first = Path("a.svg").read_bytes()
     assert cli("plot", *arguments, "-o", "a.svg").code == 0
-    assert Path("a.svg").read_bytes() == again
+    assert Path("a.svg").read_bytes() == first
 
 
-def test_a_name_is_no_mathematics(finished: Finished, cli: Cli) -> None:
+def test_a_run_name_is_not_parsed_as_mathematics(finished: Finished, cli: Cli) -> None:
     finished.run.path.rename(finished.run.path.with_name("_a$b$漢"))
     other = finished.run.path.with_name("other")
     assert cli("train", "verse.txt", "-o", other, "--max-steps", 5, "--batch-size", 2).code == 0
     assert cli("plot", "_a$b$漢", "other", "-o", "a.svg").code == 0
 
 
-def test_without_matplotlib_the_install_line_is_told(
+def test_without_matplotlib_the_error_shows_how_to_install_it(
     finished: Finished, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
@@ -60,7 +60,7 @@ def test_without_matplotlib_the_install_line_is_told(
 @pytest.mark.parametrize(
     "arguments", [("-o", "a.pdf"), ("verse", "verse", "-o", "a.html"), ("--memory", "-o", "a.html")]
 )
-def test_what_cannot_be_drawn_is_wrong_usage(
+def test_an_unsupported_plot_is_wrong_usage(
     arguments: tuple[str, ...], finished: Finished, cli: Cli
 ) -> None:
     assert cli("plot", *arguments).code == 2

@@ -6,11 +6,11 @@ from charrnn.training.events import Finished
 from tests.conftest import Cli
 
 
-def test_resume_goes_on_and_says_what_it_plans(cli: Cli, finished: Finished) -> None:
+def test_resume_with_a_larger_limit_announces_its_schedule(cli: Cli, finished: Finished) -> None:
     outcome = cli("resume", "verse", "--max-steps", 40)
     assert outcome.code == 0
     assert outcome.out == "checkpoints/verse\n"
-    assert "planned anew from step 30" in outcome.err
+    assert "schedule is recomputed from step 30" in outcome.err
     assert "40 steps" in outcome.err
     assert "40 steps" in cli("info").out
 

@@ -14,7 +14,7 @@ from tests.cli.process import program
 from tests.conftest import Cli
 
 
-def test_sample_writes_text_alone_on_stdout(cli: Cli, finished: Finished) -> None:
+def test_sample_prints_only_the_text_to_stdout(cli: Cli, finished: Finished) -> None:
     outcome = cli("sample", "verse", "-n", 50, "-s", 3)
     assert outcome.code == 0
     assert len(outcome.out) == 50
@@ -23,14 +23,14 @@ def test_sample_writes_text_alone_on_stdout(cli: Cli, finished: Finished) -> Non
     assert cli("sample", "verse", "-n", 50, "-s", 4).out != outcome.out
 
 
-def test_without_a_seed_one_is_chosen_and_shown(cli: Cli, finished: Finished) -> None:
+def test_without_a_seed_a_random_seed_is_shown(cli: Cli, finished: Finished) -> None:
     outcome = cli("sample", "-n", 50)
     assert outcome.err.startswith("newest run: checkpoints/verse\nseed ")
     seed = outcome.err.split()[-1]
     assert cli("sample", "verse", "-n", 50, "-s", seed).out == outcome.out
 
 
-def test_the_prompt_is_shown_unless_left_out(cli: Cli, finished: Finished) -> None:
+def test_the_prompt_is_shown_unless_no_prompt_is_given(cli: Cli, finished: Finished) -> None:
     shown = cli("sample", "verse", "-n", 20, "-s", 1, "-p", "The wheel")
     assert shown.out.startswith("The wheel")
     assert len(shown.out) == 29
@@ -38,7 +38,7 @@ def test_the_prompt_is_shown_unless_left_out(cli: Cli, finished: Finished) -> No
     assert shown.out == "The wheel" + hidden.out
 
 
-def test_a_prompt_comes_from_a_file_or_standard_input(
+def test_a_prompt_can_be_read_from_a_file_or_standard_input(
     cli: Cli, finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "prompt.txt").write_text("The wheel\n", "utf-8")
@@ -60,27 +60,27 @@ def test_several_samples_are_separated_by_a_line_of_dashes(cli: Cli, finished: F
     assert texts[0] == cli(*options).out
 
 
-def test_several_temperatures_write_a_labelled_text_each(cli: Cli, finished: Finished) -> None:
+def test_several_temperatures_give_labeled_texts(cli: Cli, finished: Finished) -> None:
     options = ("sample", "verse", "-n", 30, "-s", 5, "-p", "The ")
-    alone = {each: cli(*options, "-t", each).out for each in ("0.5", "1.0")}
+    alone = {value: cli(*options, "-t", value).out for value in ("0.5", "1.0")}
     label = " temperature 0.5 ".center(40, "-") + "\n", " temperature 1.0 ".center(40, "-") + "\n"
     assert cli(*options, "-t", "0.5,1").out == (
         label[0] + alone["0.5"] + "\n" + label[1] + alone["1.0"]
     )
     several = cli(*options, "-t", "0.5,1", "--num-samples", 2).out
-    assert [several.count(each) for each in label] == [2, 2]
+    assert [several.count(line) for line in label] == [2, 2]
     result = json.loads(cli(*options, "-t", "0.5,1", "--json").out)
     assert result["temperature"] == [0.5, 1.0]
-    assert [each["temperature"] for each in result["samples"]] == [0.5, 1.0]
+    assert [sample["temperature"] for sample in result["samples"]] == [0.5, 1.0]
     assert "The " + result["samples"][1]["text"] == alone["1.0"]
 
 
-def test_a_sample_that_ends_at_once_is_still_one_of_them(cli: Cli, finished: Finished) -> None:
+def test_empty_samples_are_shown_too(cli: Cli, finished: Finished) -> None:
     outcome = cli("sample", "verse", "-n", 0, "--num-samples", 3, "-p", "The", "-s", 1)
     assert outcome.out.split("\n" + "-" * 40 + "\n") == ["The", "The", "The"]
 
 
-def test_sample_as_json(cli: Cli, finished: Finished) -> None:
+def test_sample_prints_json(cli: Cli, finished: Finished) -> None:
     result = json.loads(
         cli("sample", "verse", "-n", 9, "-s", 5, "-p", "The", "--num-samples", 2, "--json").out
     )
@@ -91,7 +91,7 @@ def test_sample_as_json(cli: Cli, finished: Finished) -> None:
     assert result["characters_per_second"] == pytest.approx(18 / result["seconds"], rel=0.01)
 
 
-def test_sample_holds_a_text_to_rules(cli: Cli, finished: Finished) -> None:
+def test_sample_follows_the_rules_of_its_flags(cli: Cli, finished: Finished) -> None:
     rules = ("--acrostic", "the", "--line-length", 20, "--ban", "xyz")
     text = cli("sample", "verse", "-s", 1, *rules).out
     assert [line[0].lower() for line in text.splitlines()] == ["t", "h", "e"]
@@ -101,33 +101,34 @@ def test_sample_holds_a_text_to_rules(cli: Cli, finished: Finished) -> None:
     assert "--only '~' allows none" in refused.err
 
 
-def test_sample_tells_what_is_copied_and_copies_no_more_than_allowed(
+def test_sample_reports_copied_text_and_limits_it(
     cli: Cli, finished: Finished, text_file: Path
 ) -> None:
     sample = ("sample", "verse", "-s", 1, "-n", 200, "-t", "0,1", "--novelty", text_file)
-    told = [line for line in cli(*sample).err.splitlines() if "longest run" in line]
-    assert [line.partition(":")[0] for line in told] == ["temperature 0.0", "temperature 1.0"]
-    assert all(f"stands in {text_file.stem} has" in line for line in told)
-    texts = [each["novelty"] for each in json.loads(cli(*sample, "--json").out)["samples"]]
-    assert texts[1]["longest"] > 1
-    assert all(each["passage"] in text_file.read_text("utf-8") for each in texts)
+    reports = [line for line in cli(*sample).err.splitlines() if "longest passage" in line]
+    assert [line.partition(":")[0] for line in reports] == ["temperature 0.0", "temperature 1.0"]
+    assert all(f"copied from {text_file.stem} has" in line for line in reports)
+    samples = json.loads(cli(*sample, "--json").out)["samples"]
+    results = [sample["novelty"] for sample in samples]
+    assert results[1]["longest"] > 1
+    assert all(result["passage"] in text_file.read_text("utf-8") for result in results)
     text = cli("sample", "verse", "-s", 1, "-n", 200, "-t", 1, "--max-copy", 1).out
     assert measure_novelty(text, Corpus.open(text_file)).longest == 1
 
 
-def test_sample_takes_in_a_draft_and_goes_on_from_it(
+def test_sample_adapts_to_a_draft_and_continues_it(
     cli: Cli, finished: Finished, text_file: Path
 ) -> None:
     Path("draft.txt").write_text("The wheel goes round, and round, and round, and" * 9, "utf-8")
     fixed = ("--seed", 1, "-n", 40)
-    plain = cli("sample", "verse", *fixed)
+    unadapted = cli("sample", "verse", *fixed)
     adapted = cli("sample", "verse", "--adapt", "draft.txt", *fixed)
-    assert adapted.code == plain.code == 0
-    assert len(adapted.out) == len(plain.out) == 40
-    assert adapted.out != plain.out
+    assert adapted.code == unadapted.code == 0
+    assert len(adapted.out) == len(unadapted.out) == 40
+    assert adapted.out != unadapted.out
     prompted = cli("sample", "verse", "--adapt", "draft.txt", "-p", "The ", *fixed)
     assert prompted.out.startswith("The ")
-    assert cli("sample", "verse", *fixed).out == plain.out
+    assert cli("sample", "verse", *fixed).out == unadapted.out
     Path("empty.txt").write_text("a", "utf-8")
     refused = cli("sample", "verse", "--adapt", "empty.txt")
     assert refused.code == 1

@@ -8,7 +8,7 @@ from charrnn.training.events import Finished
 from tests.conftest import Cli
 
 
-def test_score_of_the_held_out_part_of_a_text_and_of_several(
+def test_score_of_the_held_out_text_of_a_file_and_of_several_runs(
     cli: Cli, finished: Finished, text_file: Path
 ) -> None:
     own = json.loads(cli("score", "verse", "--json").out)
@@ -35,16 +35,16 @@ def test_score_opens_a_run_once(
     opened: list[Path] = []
     open_run = Run.open
 
-    def counted(path: Path) -> Run:
+    def record_and_open(path: Path) -> Run:
         opened.append(path)
         return open_run(path)
 
-    monkeypatch.setattr(Run, "open", counted)
+    monkeypatch.setattr(Run, "open", record_and_open)
     assert cli("score", "verse", text_file).code == 0
     assert opened == [Path("checkpoints/verse")]
 
 
-def test_score_adapts_a_copy_and_leaves_the_run_alone(
+def test_score_adapts_a_copy_and_does_not_change_the_run(
     cli: Cli, finished: Finished, text_file: Path
 ) -> None:
     static = json.loads(cli("score", "verse", text_file, "--json").out)
@@ -84,15 +84,17 @@ def test_score_names_unknown_characters_or_skips_them(cli: Cli, finished: Finish
     assert cli("score", "verse", "other.txt", "--unknown", "skip", "--json").code == 0
 
 
-def test_a_text_is_shown_by_surprise(finished: Finished, text_file: Path, cli: Cli) -> None:
+def test_per_char_shows_the_loss_of_each_character(
+    finished: Finished, text_file: Path, cli: Cli
+) -> None:
     outcome = cli("score", text_file, "--per-char", "-n", "20")
     assert outcome.code == 0
     assert outcome.out.startswith("FIRST MILLER:↵\n")
     assert "the most surprising lines" in outcome.out
-    told = json.loads(cli("score", text_file, "--per-char", "--json").out)
+    report = json.loads(cli("score", text_file, "--per-char", "--json").out)
     plain = json.loads(cli("score", text_file, "--json").out)
-    assert told["bits_per_char"] == pytest.approx(plain["bits_per_char"], abs=1e-5)
-    assert len(told["nats"]) == told["characters"] == plain["characters"]
+    assert report["bits_per_char"] == pytest.approx(plain["bits_per_char"], abs=1e-5)
+    assert len(report["nats"]) == report["characters"] == plain["characters"]
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,7 @@ def test_a_text_is_shown_by_surprise(finished: Finished, text_file: Path, cli: C
         ("-n", 5),
     ],
 )
-def test_what_does_not_go_together_is_wrong_usage(
+def test_flags_that_cannot_be_combined_are_wrong_usage(
     arguments: tuple[object, ...], finished: Finished, cli: Cli
 ) -> None:
     assert cli("score", *arguments).code == 2

@@ -16,47 +16,50 @@ from tests.conftest import VERSE, Cli
 from tests.recurrence.cuda.stand_in import child_that_runs, use_processor_as_gpu
 
 
-def test_train_prints_the_runs_path_alone(cli: Cli, text_file: Path) -> None:
+def test_train_prints_only_the_path_of_the_run_to_stdout(cli: Cli, text_file: Path) -> None:
     outcome = cli("train", text_file, *TINY)
     assert outcome.code == 0
     assert outcome.out == "checkpoints/verse\n"
-    for told in (
-        "verse: 820 characters, 38 distinct; 738 to learn from, 82 held out",
-        "2 x 16 lstm",
-        "4 streams x 8 characters, 23 steps an epoch, evaluated every 10 steps",
+    for message in (
+        "verse: 820 characters, 38 distinct; 738 for training, 82 held out for evaluation",
+        "2 layers of 16 lstm units",
+        "4 streams x 8 characters per step, 23 steps per epoch, evaluated every 10 steps",
         "step 20  epoch 0.87",
         "best so far",
         "finished (all steps done) at step 20",
         "charrnn sample checkpoints/verse --temperature 0.8",
     ):
-        assert told in outcome.err
+        assert message in outcome.err
     assert cli("train", text_file, *TINY).out == "checkpoints/verse-2\n"
 
 
-def test_train_goes_to_the_folder_given_and_never_over_a_run(cli: Cli, text_file: Path) -> None:
+def test_train_writes_to_out_dir_and_never_overwrites_a_run(cli: Cli, text_file: Path) -> None:
     assert cli("train", text_file, *TINY, "-o", "here").out == "here\n"
     refused = cli("train", text_file, *TINY, "-o", "here")
     assert refused.code == 1
     assert "here already contains a run" in refused.err
 
 
-def test_init_from_says_what_was_added(cli: Cli, finished: Finished, tmp_path: Path) -> None:
+def test_init_from_shows_the_added_characters(cli: Cli, finished: Finished, tmp_path: Path) -> None:
     (tmp_path / "more.txt").write_text("THE WHEEL, 1234567890! " * 40, "utf-8")
     outcome = cli("train", "more.txt", "--init-from", "verse", *SIZES)
     assert outcome.code == 0
-    assert "characters are new to the earlier model" in outcome.err
+    assert "characters of this text were not in the vocabulary of the earlier model" in outcome.err
 
 
-def test_a_new_text_wholly_known_says_so(cli: Cli, finished: Finished, text_file: Path) -> None:
+def test_init_from_says_if_none_are_added(cli: Cli, finished: Finished, text_file: Path) -> None:
     outcome = cli("train", text_file, "--init-from", "verse", *SIZES)
-    assert "knows every character of this text" in outcome.err
+    assert "every character of this text is in the vocabulary of the earlier model" in outcome.err
 
 
-def test_the_loss_is_shown_beside_that_of_counting(cli: Cli, finished: Finished) -> None:
+def test_info_shows_the_loss_of_a_5_gram_model(cli: Cli, finished: Finished) -> None:
     facts = json.loads(cli("info", "verse", "--json").out)
     assert facts["baseline"] == finished.run.config.baseline
     assert 0 < facts["baseline"] < math.log(38)
-    assert f"{facts['baseline'] / math.log(2):.4f} bits, held out: counting" in cli("info").out
+    assert (
+        f"{facts['baseline'] / math.log(2):.4f} bits on the held-out text: a 5-gram"
+        in cli("info").out
+    )
 
 
 KERNEL_SIZES = (
@@ -65,7 +68,7 @@ KERNEL_SIZES = (
 )
 
 
-def test_where_the_kernel_fails_training_continues_and_says_why(
+def test_training_continues_without_the_kernel_and_shows_the_reason(
     cli: Cli, text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_processor_as_gpu(monkeypatch)
@@ -83,7 +86,7 @@ def test_where_the_kernel_fails_training_continues_and_says_why(
     assert "finished (all steps done) at step 9" in outcome.err
 
 
-def test_a_processor_shows_no_engine(cli: Cli, text_file: Path) -> None:
+def test_training_on_a_cpu_shows_no_engine(cli: Cli, text_file: Path) -> None:
     assert "engine" not in cli("train", text_file, *TINY).err
 
 
@@ -102,15 +105,15 @@ def test_a_signal_saves_first_and_the_run_can_be_resumed(
     out, err = process.communicate(timeout=60)
     assert process.returncode == code
     assert out == "checkpoints/verse\n"
-    assert "saved; go on with: charrnn resume checkpoints/verse" in err
+    assert "saved; to continue, run: charrnn resume checkpoints/verse" in err
     step = json.loads(cli("info", "verse", "--json").out)["step"]
     assert step >= 3
     resumed = cli("resume", "verse", "--max-steps", step + 2)
-    assert f"planned anew from step {step:,}" in resumed.err
+    assert f"schedule is recomputed from step {step:,}" in resumed.err
     assert json.loads(cli("info", "verse", "--json").out)["step"] == step + 2
 
 
-def test_training_goes_on_when_nobody_reads_its_messages(text_file: Path, cli: Cli) -> None:
+def test_training_continues_when_stderr_is_closed(text_file: Path, cli: Cli) -> None:
     with program("train", text_file, *TINY) as process:
         assert process.stdout
         assert process.stderr
@@ -129,7 +132,7 @@ def test_a_file_name_can_be_any_bytes(cli: Cli, text_file: Path) -> None:
     assert cli("info", "--json").code == 0
 
 
-def test_a_dry_run_tells_what_a_text_is_and_trains_nothing(
+def test_a_dry_run_shows_the_text_and_does_not_train(
     cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dry_run, "_PROBE_SECONDS", 0.0)
@@ -138,25 +141,25 @@ def test_a_dry_run_tells_what_a_text_is_and_trains_nothing(
     outcome = cli("train", "t.txt", "--dry-run", *TINY)
     assert outcome.code == 0
     assert not Path("checkpoints").exists()
-    for told in (
+    for fact in (
         "t: 792 characters, utf-8",
-        "712 to learn from, 80 held out",
+        "712 for training, 80 held out",
         "18 LF, 9 CRLF, 9 CR",
         "'~' ",
-        "occur less than 10 times",
+        "(fewer than 10 occurrences)",
         "suspicious  1: '\\x07'",
-        "17 of 18 long ones repeat",
-        "held out: counting (a 5-gram model)",
-        "2 x 16 lstm",
+        "17 of 18 long lines repeat",
+        "on the held-out text: a 5-gram model",
+        "2 layers of 16 lstm units",
         "4 streams x 8 characters",
-        "MiB beside the program",
+        "MiB, in addition to the program",
         "steps, about",
     ):
-        assert told in outcome.out, told
+        assert fact in outcome.out, fact
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_second_signal_ends_at_once_and_harms_nothing(
+def test_a_second_signal_ends_at_once_and_damages_nothing(
     number: signal.Signals, text_file: Path
 ) -> None:
     process = program("train", "verse.txt", *SMALL, "--max-steps", "100000", "--patience", "0")
@@ -174,7 +177,7 @@ def test_a_second_signal_ends_at_once_and_harms_nothing(
     Run.open(metrics.parent).select("last", ("model", "trainer"))
 
 
-def test_a_signal_while_the_text_is_read_ends_with_its_code(tmp_path: Path) -> None:
+def test_a_signal_while_the_text_is_read_gives_its_exit_code(tmp_path: Path) -> None:
     with open("large.txt", "wb") as file:
         file.writelines([VERSE.encode() * 10_000] * 100)
     process = program("train", "large.txt", *SMALL)
@@ -183,5 +186,5 @@ def test_a_signal_while_the_text_is_read_ends_with_its_code(tmp_path: Path) -> N
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 143
-    assert "nothing to save yet" in err
+    assert "there is nothing to save yet" in err
     assert not list(Path("checkpoints").glob("*"))

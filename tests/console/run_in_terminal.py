@@ -1,4 +1,4 @@
-"""Run charrnn with standard input as its own terminal, so that Ctrl-C typed there is a signal."""
+"""Run charrnn with standard input as its controlling terminal, so that Ctrl-C is a signal."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""Send a second Ctrl-C while the handler of the first sets its event, whose lock is then held."""
+"""Send a second Ctrl-C while the handler of the first holds the lock of its event."""
 
 import os
 import signal

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 
-def test_a_second_signal_inside_the_first_ones_handler_does_not_hang(text_file: Path) -> None:
+def test_a_second_signal_during_the_handler_of_the_first_does_not_hang(text_file: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name("signal_inside_handler.py"))],
         capture_output=True,

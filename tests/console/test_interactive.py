@@ -17,7 +17,7 @@ RUN_IN_TERMINAL = Path(__file__).with_name("run_in_terminal.py")
 
 
 class Session:
-    """`charrnn sample -i` at a pseudo-terminal, as a person would use it."""
+    """`charrnn sample -i` on a pseudo-terminal."""
 
     def __init__(self, *arguments: str) -> None:
         self._leader, follower = pty.openpty()
@@ -35,30 +35,30 @@ class Session:
         os.write(self._leader, keys.encode())
 
     def until(self, sign: str, seconds: float = 60) -> str:
-        """Return what appears up to `sign`."""
-        shown, deadline = "", time.monotonic() + seconds
-        while sign not in shown:
+        """Return the output up to `sign`."""
+        output, deadline = "", time.monotonic() + seconds
+        while sign not in output:
             ready, _, _ = select.select([self._leader], [], [], 0.1)
-            assert time.monotonic() < deadline, f"{sign!r} not in {shown!r}"
+            assert time.monotonic() < deadline, f"{sign!r} not in {output!r}"
             if ready:
-                shown += os.read(self._leader, 1).decode("utf-8", "replace").replace("\r", "")
-        return shown.removesuffix(sign)
+                output += os.read(self._leader, 1).decode("utf-8", "replace").replace("\r", "")
+        return output.removesuffix(sign)
 
     def interrupt(self, sign: str) -> None:
         """Press Ctrl-C until `sign` appears.
 
-        Python notices a signal that falls between two looks for keys at the next key only.
+        Python may handle a signal only after the next key is pressed.
         """
-        shown, presses = "", 0
-        while sign not in shown:
-            assert presses < 20, f"{sign!r} not in {shown!r}"
+        output, presses = "", 0
+        while sign not in output:
+            assert presses < 20, f"{sign!r} not in {output!r}"
             self.type("\x03")
             presses += 1
-            while select.select([self._leader], [], [], 1.5)[0] and sign not in shown:
-                shown += os.read(self._leader, 1).decode("utf-8", "replace").replace("\r", "")
+            while select.select([self._leader], [], [], 1.5)[0] and sign not in output:
+                output += os.read(self._leader, 1).decode("utf-8", "replace").replace("\r", "")
 
     def ask(self, line: str) -> str:
-        """Type a line; return what appears between it and the next prompt."""
+        """Type a line; return the output between it and the next prompt."""
         self.type(line + "\n")
         self.until("\n")
         return self.until("\n> ")
@@ -77,7 +77,7 @@ def session(finished: Finished) -> Iterator[Session]:
     session.close()
 
 
-def test_a_conversation(session: Session) -> None:
+def test_commands_and_answers_of_a_conversation(session: Session) -> None:
     first = session.ask("The")
     assert first.startswith("The")
     second = session.ask("/again")
@@ -91,7 +91,7 @@ def test_a_conversation(session: Session) -> None:
     assert "temperature 0.5" in session.ask("/temperature 0.5")
     session.ask("/more")
     session.ask("/seed 1")
-    assert "characters are in kept.txt now" in session.ask("/save kept.txt")
+    assert "characters to kept.txt" in session.ask("/save kept.txt")
     kept = Path("kept.txt").read_text("utf-8")
     assert kept.startswith(third)
     assert len(kept) > len(third)
@@ -100,8 +100,8 @@ def test_a_conversation(session: Session) -> None:
     assert session.ask("The") == first
 
 
-def test_what_cannot_be_done_is_said_and_the_conversation_goes_on(session: Session) -> None:
-    assert "error: there is no command /dance: /help" in session.ask("/dance")
+def test_errors_are_shown_and_the_conversation_continues(session: Session) -> None:
+    assert "error: there is no command /dance: type /help" in session.ask("/dance")
     assert "error: temperature must be a number from 0" in session.ask("/temperature -1")
     assert "error: 'warm' is not a number" in session.ask("/temperature warm")
     assert "does not know these characters: '~'" in session.ask("~")
@@ -109,7 +109,7 @@ def test_what_cannot_be_done_is_said_and_the_conversation_goes_on(session: Sessi
     assert session.ask("The").startswith("The")
 
 
-def test_control_c_stops_the_text_and_not_the_program(session: Session) -> None:
+def test_ctrl_c_stops_the_answer_but_not_the_program(session: Session) -> None:
     assert "length 1000000" in session.ask("/length 1000000")
     session.type("The\n")
     session.until("The\nThe")  # echo and answer
@@ -117,7 +117,7 @@ def test_control_c_stops_the_text_and_not_the_program(session: Session) -> None:
     session.until("\n> ")
     session.type("half a line")
     session.until("half a line")
-    session.interrupt("(Ctrl-D leaves)\n> ")
+    session.interrupt("(press Ctrl-D to end)\n> ")
     assert "length 5" in session.ask("/length 5")
     session.type("\x04")
     assert session.process.wait(timeout=20) == 0

@@ -21,7 +21,7 @@ class Stdout(io.TextIOWrapper):
 
 
 @pytest.mark.parametrize(
-    ("pieces", "shown"),
+    ("pieces", "expected"),
     [
         (["ab", "\n", "\n", "c"], "ab\n\nc\n"),
         (["ab\n\n", "\n"], "ab\n"),
@@ -32,7 +32,7 @@ class Stdout(io.TextIOWrapper):
     ],
 )
 def test_on_a_terminal_a_text_ends_with_one_line_break(
-    pieces: list[str], shown: str, monkeypatch: pytest.MonkeyPatch
+    pieces: list[str], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stdout = Stdout(terminal=True)
     monkeypatch.setattr(sys, "stdout", stdout)
@@ -40,10 +40,10 @@ def test_on_a_terminal_a_text_ends_with_one_line_break(
     for piece in pieces:
         output.show_text(piece)
     output.close()
-    assert stdout.written() == shown
+    assert stdout.written() == expected
 
 
-def test_in_a_pipe_a_text_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_pipe_the_text_is_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     stdout = Stdout(terminal=False)
     monkeypatch.setattr(sys, "stdout", stdout)
     output = TextOutput()

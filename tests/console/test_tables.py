@@ -8,6 +8,6 @@ def test_markup_in_names_is_not_interpreted(capfd: pytest.CaptureFixture[str]) -
     print_error("no [bold]file[/bold] :smile:")
     print_table("t", ("run", "n"), [("[red]x[/red]", "1")])
     print_facts([("name", "[link=x]y[/link]")])
-    shown = "".join(capfd.readouterr())
+    output = "".join(capfd.readouterr())
     for literal in ("[bold]file[/bold] :smile:", "[red]x[/red]", "[link=x]y[/link]"):
-        assert literal in shown
+        assert literal in output

@@ -1,8 +1,7 @@
-"""What a training run shows on a terminal, wide or small, and where there is none."""
+"""What a training run shows on a terminal, wide or small, and without a terminal."""
 
 import dataclasses
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,6 @@ from charrnn.training.events import Evaluated, Event, Finished, Step
 from charrnn.training.loop import resume, train
 from tests.conftest import TINY_MODEL, TINY_TRAINING
 
-Showing = Callable[[list[Event]], str]
-
 
 @pytest.fixture
 def events(text_file: Path) -> list[Event]:
@@ -25,7 +22,7 @@ def events(text_file: Path) -> list[Event]:
 
 
 def view_on(console: Console, monkeypatch: pytest.MonkeyPatch) -> TrainingView:
-    monkeypatch.setattr(training_view, "messages", lambda: console)
+    monkeypatch.setattr(training_view, "stderr_console", lambda: console)
     return TrainingView()
 
 
@@ -36,58 +33,58 @@ def terminal(width: int, height: int) -> Console:
 
 
 def screen_after(events: list[Event], console: Console, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The screen at the last step of a run, as it would be drawn."""
+    """Return the screen at the last step of a run."""
     view = view_on(console, monkeypatch)
     for event in events:
         view.show(event)
-    last = [each for each in events if isinstance(each, Step)][-1]
-    with console.capture() as shown:
-        console.print(view._screen.step(last))
-    return shown.get()
+    last = [event for event in events if isinstance(event, Step)][-1]
+    with console.capture() as output:
+        console.print(view._screen.add_step(last))
+    return output.get()
 
 
 @pytest.mark.parametrize("width", [80, 120])
-def test_the_screen_has_progress_losses_and_text(
+def test_the_screen_shows_progress_losses_and_a_sample(
     width: int, events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown = screen_after(events, terminal(width, 30), monkeypatch)
-    lines = shown.splitlines()
+    output = screen_after(events, terminal(width, 30), monkeypatch)
+    lines = output.splitlines()
     assert "char/s" in lines[0]
     assert "step 30/30" in lines[1]
-    assert "━ train   ━ held out   ━ 5-gram" in shown
-    assert "loss (bits per character)" in shown
-    evaluated = [each for each in events if isinstance(each, Evaluated)][-1]
-    assert "it wrote at step 30:" in shown
+    assert "━ train   ━ held out   ━ 5-gram" in output
+    assert "loss (bits per character)" in output
+    evaluated = [event for event in events if isinstance(event, Evaluated)][-1]
+    assert "text generated at step 30:" in output
     first = evaluated.preview.strip("\n").split("\n")[0]
-    assert f"    {first[: width - 6]}" in shown
+    assert f"    {first[: width - 6]}" in output
     assert max(map(len, lines)) <= width
     assert len(lines) <= 30
 
 
-def test_a_small_terminal_goes_without_the_chart(
+def test_a_small_terminal_shows_no_chart(
     events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shown = screen_after(events, terminal(60, 15), monkeypatch)
-    assert "step 30/30" in shown
-    assert "held out" not in shown
-    assert len(shown.splitlines()) <= 15
+    output = screen_after(events, terminal(60, 15), monkeypatch)
+    assert "step 30/30" in output
+    assert "held out" not in output
+    assert len(output.splitlines()) <= 15
 
 
-def test_lines_on_evaluations_fit_80_columns(
+def test_evaluation_lines_fit_in_80_columns(
     events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     console = terminal(80, 30)
     view = view_on(console, monkeypatch)
-    with console.capture() as shown:
+    with console.capture() as output:
         for event in events:
             if isinstance(event, Evaluated):
                 view.show(event)
-    lines = shown.get().splitlines()
+    lines = output.get().splitlines()
     assert len(lines) == 3
     assert all(line.startswith("step ") and len(line) <= 80 for line in lines)
 
 
-def test_the_chart_goes_on_where_an_earlier_sitting_stopped(
+def test_the_chart_of_a_resumed_run_includes_the_earlier_losses(
     text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
 
@@ -97,37 +94,37 @@ def test_the_chart_goes_on_where_an_earlier_sitting_stopped(
     later = list(resume(str(finished.run.path), Budget(max_steps=30)))
     view = view_on(terminal(80, 30), monkeypatch)
     view.show(later[0])
-    assert [x for x, _ in view._screen._held_out] == [10]
+    assert [x for x, _ in view._screen._held_out_points] == [10]
     for event in later[1:]:
         view.show(event)
-    assert [x for x, _ in view._screen._held_out] == [10, 20, 30]
+    assert [x for x, _ in view._screen._held_out_points] == [10, 20, 30]
 
 
-def test_without_a_terminal_there_are_plain_lines(
+def test_without_a_terminal_progress_is_printed_as_lines(
     events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = io.StringIO()
     view = view_on(Console(file=file, width=200), monkeypatch)
     for event in events:
         view.show(event)
-    shown = file.getvalue()
-    assert "━" not in shown
-    assert "step 1/30" in shown
-    assert shown.count("\nstep ") == 3
-    evaluated = next(each for each in events if isinstance(each, Evaluated))
-    assert "    " + evaluated.preview.strip("\n").split("\n")[0] in shown
-    assert "finished (all steps done) at step 30" in shown
+    output = file.getvalue()
+    assert "━" not in output
+    assert "step 1/30" in output
+    assert output.count("\nstep ") == 3
+    evaluated = next(event for event in events if isinstance(event, Evaluated))
+    assert "    " + evaluated.preview.strip("\n").split("\n")[0] in output
+    assert "finished (all steps done) at step 30" in output
 
 
-def test_the_reading_of_a_text_is_a_bar_on_a_terminal_and_a_line_per_task_elsewhere(
+def test_reading_a_text_shows_a_bar_on_a_terminal_and_else_a_line_per_task(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     console = terminal(80, 30)
     view = view_on(console, monkeypatch)
-    view.show_reading(Reading("reading novel", 1 << 20, 4 << 20))
-    with console.capture() as shown:
+    view.show_reading(Reading("looking at novel", 1 << 20, 4 << 20))
+    with console.capture() as output:
         console.print(view._live.renderable)
-    assert "25%  reading novel" in shown.get()
+    assert "25%  looking at novel" in output.get()
 
     file = io.StringIO()
     view = view_on(Console(file=file, width=200), monkeypatch)

@@ -10,16 +10,14 @@ from tests.export.small_models import checkpoint_of
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_the_card_of_one_file_tells_how_to_write_with_it(
-    cell: Cell, text_file: Path, cli: Cli
-) -> None:
+def test_the_code_in_the_model_card_generates_text(cell: Cell, text_file: Path, cli: Cli) -> None:
     checkpoint_of(text_file, cell)
     assert cli("export", cell, "-o", "a.safetensors").code == 0
     card = Path("a.md").read_text()
     assert f"2 layers of 20 {cell} units" in card
     code = card.split("```python\n")[1].split("```")[0]
-    written = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
-    assert len(written) == 201
-    assert set(written) <= {*text_file.read_text(), "\n"}
+    assert len(output) == 201
+    assert set(output) <= {*text_file.read_text(), "\n"}

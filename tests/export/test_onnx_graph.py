@@ -8,7 +8,7 @@ import torch
 
 from charrnn.config.model import Cell
 from charrnn.errors import CharrnnError
-from charrnn.export import onnx_graph as module
+from charrnn.export import onnx_graph
 from charrnn.export.onnx_graph import TOLERANCE
 from charrnn.model.loading import load_checkpoint
 from charrnn.training.events import Finished
@@ -17,7 +17,7 @@ from tests.export.small_models import checkpoint_of
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_a_graph_gives_the_models_logits_and_state_elsewhere(
+def test_the_graph_gives_the_logits_and_state_of_the_model(
     cell: Cell, text_file: Path, cli: Cli
 ) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
@@ -33,19 +33,19 @@ def test_a_graph_gives_the_models_logits_and_state_elsewhere(
     names = ("hidden", "cell")[: len(state.parts_LBH)]
     inputs = {name: part.numpy() for name, part in zip(names, state.parts_LBH, strict=True)}
     outputs = session.run(None, {"characters": codes_TB, **inputs})
-    for theirs, mine in zip(outputs, (logits_TBV, *after.parts_LBH), strict=True):
-        np.testing.assert_allclose(theirs, mine.numpy(), atol=TOLERANCE)
+    for output, expected in zip(outputs, (logits_TBV, *after.parts_LBH), strict=True):
+        np.testing.assert_allclose(output, expected.numpy(), atol=TOLERANCE)
 
 
-def test_a_graph_that_differs_is_not_given_out(
+def test_a_graph_that_differs_from_the_model_is_rejected(
     text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(module._GATES, "lstm", (0, 1, 2, 3))
-    with pytest.raises(CharrnnError, match="away from the model's"):
-        module.onnx_graph(load_checkpoint(checkpoint_of(text_file)))
+    monkeypatch.setitem(onnx_graph._GATE_ORDER, "lstm", (0, 1, 2, 3))
+    with pytest.raises(CharrnnError, match="differ from those of the model"):
+        onnx_graph.build_onnx_model(load_checkpoint(checkpoint_of(text_file)))
 
 
-def test_without_onnx_the_install_line_is_told(
+def test_without_onnx_the_error_shows_how_to_install_it(
     finished: Finished, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)

@@ -4,8 +4,8 @@ from charrnn.training.events import Finished
 from tests.conftest import Cli
 
 
-def test_memory_is_drawn_on_the_terminal(finished: Finished, text_file: Path, cli: Cli) -> None:
+def test_memory_is_plotted_on_the_terminal(finished: Finished, text_file: Path, cli: Cli) -> None:
     outcome = cli("plot", "--memory", "--farthest", 20, "--text", text_file)
     assert outcome.code == 0
-    assert "steps ago" in outcome.out
+    assert "characters back" in outcome.out
     assert "verse (lstm)" in outcome.out

@@ -1,4 +1,4 @@
-"""Pages show any text as it is, run nothing that it holds, and ask for nothing."""
+"""Pages show any text literally, run no script from it, and make no network requests."""
 
 import re
 from collections.abc import Callable
@@ -14,7 +14,8 @@ HOSTILE = "</pre></script><script>alert(1)</script><img src=x onerror=alert(2)>&
 
 
 def neurons_page(text: str) -> str:
-    return pages.page(
+    activity = [index / 100 for index in range(len(text))]
+    return pages.render_page(
         "neurons.html",
         title=text,
         run=text,
@@ -22,22 +23,22 @@ def neurons_page(text: str) -> str:
         network=text,
         text_name=text,
         units="4",
-        found=[],
+        feature_units=[],
         meanings={},
-        drawings=[
+        windows=[
             {
                 "title": text,
                 "anchor": None,
                 "note": text,
-                "coloured": pages.by_activity(text, [place / 100 for place in range(len(text))]),
+                "colored_text": pages.color_by_activity(text, activity),
             }
         ],
     )
 
 
 def surprise_page(text: str) -> str:
-    bits = [place / 7 for place in range(len(text))]
-    return pages.page(
+    bits = [index / 7 for index in range(len(text))]
+    return pages.render_page(
         "surprise.html",
         title=text,
         script="surprise.js",
@@ -48,7 +49,7 @@ def surprise_page(text: str) -> str:
         bits=1.0,
         characters=len(text),
         shown=len(text),
-        coloured=pages.by_surprise(text, bits),
+        colored_text=pages.color_by_surprise(text, bits),
         lines=[],
         data={
             "vocabulary": [text],
@@ -59,7 +60,7 @@ def surprise_page(text: str) -> str:
 
 
 @pytest.mark.parametrize("make", [neurons_page, surprise_page])
-def test_hostile_text_is_shown_and_nothing_more(
+def test_hostile_text_is_shown_literally(
     make: Callable[[str], str], tmp_path: Path, opened: Callable[[Path], OpenedPage]
 ) -> None:
     path = tmp_path / "page.html"
@@ -70,49 +71,50 @@ def test_hostile_text_is_shown_and_nothing_more(
     assert page.locator("main img").count() == 0
 
 
-def test_what_the_policy_does_not_allow_is_not_run(
+def test_the_policy_blocks_other_scripts(
     tmp_path: Path, opened: Callable[[Path], OpenedPage]
 ) -> None:
     changed = neurons_page("x").replace("</main>", "<script>document.title='run'</script></main>")
     path = tmp_path / "page.html"
     path.write_text(changed)
-    found = opened(path)
-    assert found.page.title() == "x"
-    assert "Content Security Policy" in found.messages[0]
-    found.messages.clear()
+    browser_page = opened(path)
+    assert browser_page.page.title() == "x"
+    assert "Content Security Policy" in browser_page.messages[0]
+    browser_page.messages.clear()
 
 
 @pytest.mark.parametrize("make", [neurons_page, surprise_page])
 def test_the_policy_allows_nothing_by_default(make: Callable[[str], str]) -> None:
-    found = re.search(r'Content-Security-Policy" content="([^"]*)"', make("x"))
-    assert found
-    policy = found[1].replace("&#39;", "'")
+    match = re.search(r'Content-Security-Policy" content="([^"]*)"', make("x"))
+    assert match
+    policy = match[1].replace("&#39;", "'")
     assert policy.startswith("default-src 'none'; ")
     assert "unsafe" not in policy
     assert "http" not in policy
 
 
 @pytest.mark.parametrize(
-    ("activity", "level"), [(0, "p0"), (1, "p6"), (-1, "n6"), (0.5, "p3"), (-0.05, "p0")]
+    ("activity", "baseline"), [(0, "p0"), (1, "p6"), (-1, "n6"), (0.5, "p3"), (-0.05, "p0")]
 )
-def test_activities_have_shades(activity: float, level: str) -> None:
-    assert pages.by_activity("x", [activity]) == f"<i class={level}>x</i>"
+def test_activities_map_to_shades(activity: float, level: str) -> None:
+    assert pages.color_by_activity("x", [activity]) == f"<i class={level}>x</i>"
 
 
 @pytest.mark.parametrize(
-    ("bits", "level"), [(0, 0), (0.99, 0), (1, 1), (8.5, 8), (9, 9), (40, 9), (float("inf"), 9)]
+    ("bits", "baseline"), [(0, 0), (0.99, 0), (1, 1), (8.5, 8), (9, 9), (40, 9), (float("inf"), 9)]
 )
-def test_surprises_have_a_shade_a_bit(bits: float, level: int) -> None:
-    assert pages.level_of(bits) == level
+def test_surprise_has_one_shade_per_bit(bits: float, level: int) -> None:
+    assert pages.surprise_level(bits) == level
 
 
-def test_neighbours_of_one_shade_are_one_element_where_nothing_points_at_them() -> None:
-    assert pages.by_activity("a\nbc", [1, 1, 1, -1]) == "<i class=p6>a↵\nb</i><i class=n6>c</i>"
-    assert pages.by_surprise("ab", [0, 0]).count("<i") == 2
+def test_neighbors_of_one_shade_are_merged_in_activity_maps_only() -> None:
+    colored = pages.color_by_activity("a\nbc", [1, 1, 1, -1])
+    assert colored == "<i class=p6>a↵\nb</i><i class=n6>c</i>"
+    assert pages.color_by_surprise("ab", [0, 0]).count("<i") == 2
 
 
 @pytest.mark.parametrize("page", ["plot", "export", "neurons", "score"])
-def test_a_hostile_run_and_text_do_nothing_in_any_page(
+def test_hostile_run_names_and_texts_are_harmless_in_every_page(
     page: str,
     tmp_path: Path,
     cli: Cli,
@@ -130,11 +132,11 @@ def test_a_hostile_run_and_text_do_nothing_in_any_page(
         "score": ["--per-char"],
     }
     assert cli(page, hostile, *arguments[page], "-o", "page.html").code == 0
-    found = opened(Path("page.html")).page
+    browser_page = opened(Path("page.html")).page
     if page == "export":
-        found.wait_for_selector("#text[data-done]")
-    assert hostile in found.inner_text("main")
-    assert found.evaluate(
-        "Array.from(document.images).every((each) => each.src.startsWith('data:'))"
+        browser_page.wait_for_selector("#text[data-done]")
+    assert hostile in browser_page.inner_text("main")
+    assert browser_page.evaluate(
+        "Array.from(document.images).every((image) => image.src.startsWith('data:'))"
     )
-    assert found.locator("script").count() <= 4
+    assert browser_page.locator("script").count() <= 4

@@ -7,7 +7,7 @@ from charrnn.training.events import Finished
 from tests.conftest import Cli, OpenedPage
 
 
-def test_the_page_tells_what_was_expected(
+def test_the_page_shows_what_the_model_expected(
     finished: Finished,
     text_file: Path,
     cli: Cli,
@@ -17,11 +17,11 @@ def test_the_page_tells_what_was_expected(
     page = opened(Path("page.html")).page
     shown = page.inner_text("#text").replace("↵", "")
     assert shown.split() == text_file.read_text().split()
-    told = json.loads(cli("score", text_file, "--per-char", "--json").out)
+    report = json.loads(cli("score", text_file, "--per-char", "--json").out)
     page.hover("#text i >> nth=30")
     tip = page.inner_text("#tip").splitlines()
     character = text_file.read_text()[30]
-    assert tip[0] == f"{character}: {told['nats'][29] / math.log(2):.2f} bits"
+    assert tip[0] == f"{character}: {report['nats'][29] / math.log(2):.2f} bits"
     assert len(tip) == 7
     page.hover("#text i >> nth=0")
-    assert page.inner_text("#tip") == "F: the first, which nothing precedes"
+    assert page.inner_text("#tip") == "F: the first character has no prediction"

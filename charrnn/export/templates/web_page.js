@@ -1,10 +1,10 @@
 "use strict";
-// An LSTM of 8-bit weights, read character by character: the arithmetic of charrnn's writer for one
-// text, rounded as it rounds, so that both write the same.
+// An LSTM with 8-bit weights that reads one character at a time. It rounds like the 8-bit sampling
+// engine of charrnn, so that both generate the same text.
 // Suffixes: V characters of the vocabulary, L layers, G gate rows (4H: i, f, g, o), H units.
 
 const element = (id) => document.getElementById(id);
-const bytesOf = (id) => Uint8Array.from(atob(element(id).textContent), (each) => each.charCodeAt(0));
+const bytesOf = (id) => Uint8Array.from(atob(element(id).textContent), (character) => character.charCodeAt(0));
 const round = Math.fround;
 
 const word = new Float32Array(1);
@@ -28,17 +28,17 @@ function exp2(x) {
 }
 const sigmoid = (x) => round(1 / round(1 + exp2(round(-LOG2_E * x))));
 const tanh = (x) => round(round(2 / round(1 + exp2(round(round(-2 * LOG2_E) * x)))) - 1);
-const nearest = (x) => round(round(x + 12582912) - 12582912); // of two as near, the even one
+const nearest = (x) => round(round(x + 12582912) - 12582912); // ties go to the even number
 
 class Network {
   constructor(model, weights, products) {
-    Object.assign(this, model); // vocabulary, layers, units, width, unit, line_start, found
+    Object.assign(this, model); // vocabulary, layers, units, width, unit, line_start
     const { layers: L, units: H, width } = this;
     const G = 4 * H, V = this.vocabulary.length;
-    let at = 0;
+    let offset = 0;
     const floats = (count) => {
-      const array = new Float32Array(weights.buffer.slice(at, at + 4 * count));
-      at += 4 * count;
+      const array = new Float32Array(weights.buffer.slice(offset, offset + 4 * count));
+      offset += 4 * count;
       return array;
     };
     this.table_VG = floats(V * G);
@@ -47,34 +47,34 @@ class Network {
     this.betweenScales_LG = floats((L - 1) * G);
     this.output_VH = floats(V * H);
     this.outputBias_V = floats(V);
-    const numbers = weights.subarray(at);
-    const unitsAt = (numbers.length + 15) & ~15;
-    const sumsAt = unitsAt + 2 * L * width;
-    const memory = new WebAssembly.Memory({ initial: Math.ceil((sumsAt + 4 * G) / 65536) });
+    const numbers = weights.subarray(offset);
+    const unitsOffset = (numbers.length + 15) & ~15;
+    const sumsOffset = unitsOffset + 2 * L * width;
+    const memory = new WebAssembly.Memory({ initial: Math.ceil((sumsOffset + 4 * G) / 65536) });
     new Uint8Array(memory.buffer).set(numbers);
     this.numbers = new Int8Array(memory.buffer, 0, numbers.length);
     this.hidden_L = Array.from({ length: L },
-      (_, n) => new Int16Array(memory.buffer, unitsAt + 2 * n * width, width));
-    this.sums_G = new Int32Array(memory.buffer, sumsAt, G);
+      (_, n) => new Int16Array(memory.buffer, unitsOffset + 2 * n * width, width));
+    this.sums_G = new Int32Array(memory.buffer, sumsOffset, G);
     this.matrixBytes = G * width;
     this.cells_LH = new Float32Array(L * H);
     this.gates_G = new Float32Array(G);
     this.activity = new Int8Array(L * H);
-    this.multiply = this.plainProducts;
+    this.multiply = this.multiplyInScript;
     if (products && WebAssembly.validate(products)) {
       const instance = new WebAssembly.Instance(
         new WebAssembly.Module(products), { page: { memory } });
       this.multiply = (matrix, units) => instance.exports.products(
-        matrix * this.matrixBytes, units.byteOffset, sumsAt, G, width);
+        matrix * this.matrixBytes, units.byteOffset, sumsOffset, G, width);
     }
   }
 
-  // The sums of each row of a matrix with the units, where there is no vector code.
-  plainProducts(matrix, units) {
+  // Multiply each row of a matrix with the units, without WebAssembly.
+  multiplyInScript(matrix, units) {
     const { numbers, sums_G, width } = this;
-    for (let g = 0, at = matrix * this.matrixBytes; g < sums_G.length; g++) {
+    for (let g = 0, index = matrix * this.matrixBytes; g < sums_G.length; g++) {
       let sum = 0;
-      for (let k = 0; k < width; k++, at++) sum = (sum + numbers[at] * units[k]) | 0;
+      for (let k = 0; k < width; k++, index++) sum = (sum + numbers[index] * units[k]) | 0;
       sums_G[g] = sum;
     }
   }
@@ -103,13 +103,13 @@ class Network {
         for (let g = 0; g < G; g++) gates_G[g] += this.table_VG[code * G + g];
       }
       for (let j = 0; j < H; j++) {
-        const taken = round(sigmoid(gates_G[j]) * tanh(gates_G[2 * H + j]));
-        const kept = round(sigmoid(gates_G[H + j]) * cells_LH[n * H + j]);
-        const cell = round(kept + taken);
-        const shown = tanh(cell);
+        const added = round(sigmoid(gates_G[j]) * tanh(gates_G[2 * H + j]));
+        const retained = round(sigmoid(gates_G[H + j]) * cells_LH[n * H + j]);
+        const cell = round(retained + added);
+        const activity = tanh(cell);
         cells_LH[n * H + j] = cell;
-        this.activity[n * H + j] = Math.round(127 * shown);
-        hidden_L[n][j] = nearest(round(round(sigmoid(gates_G[3 * H + j]) * shown) * this.unit));
+        this.activity[n * H + j] = Math.round(127 * activity);
+        hidden_L[n][j] = nearest(round(round(sigmoid(gates_G[3 * H + j]) * activity) * this.unit));
       }
     }
   }
@@ -128,9 +128,9 @@ class Network {
     const logits = this.logits();
     const highest = Math.max(...logits);
     if (temperature === 0) return logits.indexOf(highest);
-    const weights = logits.map((each) => Math.exp((each - highest) / temperature));
-    let left = Math.random() * weights.reduce((sum, each) => sum + each, 0);
-    const drawn = weights.findIndex((each) => (left -= each) < 0);
+    const weights = logits.map((logit) => Math.exp((logit - highest) / temperature));
+    let rest = Math.random() * weights.reduce((sum, weight) => sum + weight, 0);
+    const drawn = weights.findIndex((weight) => (rest -= weight) < 0);
     return drawn < 0 ? logits.indexOf(highest) : drawn;
   }
 }
@@ -138,49 +138,49 @@ class Network {
 const network = new Network(
   JSON.parse(element("model").textContent), bytesOf("weights"), bytesOf("products"));
 const codeOf = new Map(network.vocabulary.map((character, code) => [character, code]));
-const FRAME = 12; // milliseconds of work between two frames
+const FRAME = 12; // milliseconds of work per frame
 const SHADES = 6;
 let written = []; // {element, activity} for each character shown
-let job = 0;
+let currentJob = 0; // a higher number stops the earlier job
 
-function shade(each) {
-  const place = unitShown();
-  const level = place === null ? 0 : Math.round((each.activity[place] / 127) * SHADES);
-  each.element.className = place === null ? "" : (level < 0 ? "n" : "p") + Math.abs(level);
+function shade(shown) {
+  const unit = selectedUnit();
+  const level = unit === null ? 0 : Math.round((shown.activity[unit] / 127) * SHADES);
+  shown.element.className = unit === null ? "" : (level < 0 ? "n" : "p") + Math.abs(level);
 }
 
-function unitShown() {
+function selectedUnit() {
   const match = /^\s*(\d+):(\d+)\s*$/.exec(element("unit").value || element("found").value);
   if (!match) return null;
   const layer = Number(match[1]), number = Number(match[2]);
-  const inside = layer >= 1 && layer <= network.layers && number >= 1 && number <= network.units;
-  return inside ? (layer - 1) * network.units + number - 1 : null;
+  const exists = layer >= 1 && layer <= network.layers && number >= 1 && number <= network.units;
+  return exists ? (layer - 1) * network.units + number - 1 : null;
 }
 
 function show(character, isPrompt) {
-  const each = { element: document.createElement("i"), activity: network.activity.slice() };
-  each.element.textContent = character;
-  if (isPrompt) each.element.dataset.prompt = "";
-  shade(each);
-  written.push(each);
-  element("text").append(each.element);
+  const shown = { element: document.createElement("i"), activity: network.activity.slice() };
+  shown.element.textContent = character;
+  if (isPrompt) shown.element.dataset.prompt = "";
+  shade(shown);
+  written.push(shown);
+  element("text").append(shown.element);
 }
 
-// Return the codes to read before writing, and how many of them are not shown.
-function beginning() {
+// Return the codes to read before generating, and how many of them are not shown.
+function promptCodes() {
   const prompt = Array.from(element("prompt").value);
-  const unknown = [...new Set(prompt.filter((each) => !codeOf.has(each)))];
+  const unknown = [...new Set(prompt.filter((character) => !codeOf.has(character)))];
   element("note").textContent = unknown.length
-    ? `left out, since the model does not know them: ${unknown.join(" ")}` : "";
-  const codes = prompt.filter((each) => codeOf.has(each)).map((each) => codeOf.get(each));
+    ? `these characters are skipped, because they are not in the model's vocabulary: ${unknown.join(" ")}` : "";
+  const codes = prompt.filter((character) => codeOf.has(character)).map((character) => codeOf.get(character));
   if (codes.length) return [codes, 0];
-  const start = [codeOf.get("\n"), codeOf.get(network.line_start)].filter((each) => each !== undefined);
+  const start = [codeOf.get("\n"), codeOf.get(network.line_start)].filter((code) => code !== undefined);
   return [start, start.length - 1];
 }
 
-function write() {
-  const mine = ++job;
-  const [codes, hidden] = beginning();
+function generate() {
+  const job = ++currentJob;
+  const [codes, hidden] = promptCodes();
   const length = Math.max(1, Math.min(20000, Number(element("length").value) || 1));
   let read = 0, drawn = codes.length > hidden && hidden ? 1 : 0, spent = 0, steps = 0;
   written = [];
@@ -189,9 +189,9 @@ function write() {
   delete element("text").dataset.done;
 
   function frame() {
-    if (mine !== job) return;
-    const begun = performance.now();
-    while (performance.now() - begun < FRAME && (read < codes.length || drawn < length)) {
+    if (job !== currentJob) return;
+    const started = performance.now();
+    while (performance.now() - started < FRAME && (read < codes.length || drawn < length)) {
       const isPrompt = read < codes.length;
       const code = isPrompt ? codes[read++] : network.draw(Number(element("temperature").value));
       network.read(code);
@@ -199,20 +199,20 @@ function write() {
       if (!isPrompt) drawn++;
       if (!isPrompt || read > hidden) show(network.vocabulary[code], isPrompt && !hidden);
     }
-    spent += performance.now() - begun;
-    element("speed").textContent = `${Math.round((1000 * steps) / spent)} characters a second`;
+    spent += performance.now() - started;
+    element("speed").textContent = `${Math.round((1000 * steps) / spent)} characters per second`;
     if (read < codes.length || drawn < length) requestAnimationFrame(frame);
     else element("text").dataset.done = "";
   }
   frame();
 }
 
-function recolour() {
+function recolor() {
   const chosen = element("unit").value || element("found").value;
-  element("key").hidden = unitShown() === null;
-  if (element("unit").value && unitShown() === null) {
+  element("key").hidden = selectedUnit() === null;
+  if (element("unit").value && selectedUnit() === null) {
     element("note").textContent =
-      `${chosen} is no unit: a layer from 1 to ${network.layers}, a number from 1 to ${network.units}`;
+      `${chosen} is not a unit: give a layer from 1 to ${network.layers} and a number from 1 to ${network.units}, such as 1:1`;
   } else {
     element("note").textContent = "";
   }
@@ -222,16 +222,16 @@ function recolour() {
 let typing = 0;
 element("prompt").addEventListener("input", () => {
   clearTimeout(typing);
-  typing = setTimeout(write, 200);
+  typing = setTimeout(generate, 200);
 });
 element("temperature").addEventListener("input", () => {
   element("temperature-shown").value = Number(element("temperature").value).toFixed(2);
 });
 element("temperature").addEventListener("change", () => {
-  if ("done" in element("text").dataset) write();
+  if ("done" in element("text").dataset) generate();
 });
-element("write").addEventListener("click", write);
-element("stop").addEventListener("click", () => { job++; });
-element("found").addEventListener("change", () => { element("unit").value = ""; recolour(); });
-element("unit").addEventListener("input", recolour);
-write();
+element("write").addEventListener("click", generate);
+element("stop").addEventListener("click", () => { currentJob++; });
+element("found").addEventListener("change", () => { element("unit").value = ""; recolor(); });
+element("unit").addEventListener("input", recolor);
+generate();

@@ -1,50 +1,52 @@
-"""The speed comparison as a table."""
+"""The result of `bench` as a table."""
 
 from charrnn.console.tables import print_facts, print_table
+from charrnn.console.text import format_network
 from charrnn.training.benchmark import BenchmarkResult
 
 
 def print_benchmark(result: BenchmarkResult) -> None:
-    """Print what was measured as a table, and on what."""
-    config, cost = result.config, result.quantization
+    """Print the measured speeds as a table, and what they were measured on."""
+    config, quantization = result.config, result.quantization
     print_table(
-        "training, forward and backward: characters a second",
-        ("what", "median", "slowest", "fastest", "times stock float32"),
+        "training speed, forward and backward, in characters per second",
+        ("program", "median", "slowest", "fastest", "relative to stock float32"),
         [
             (
-                each.name,
-                f"{each.median:,.0f}",
-                f"{each.minimum:,.0f}",
-                f"{each.maximum:,.0f}",
-                f"{each.times_stock:.2f}",
+                row.name,
+                f"{row.median:,.0f}",
+                f"{row.minimum:,.0f}",
+                f"{row.maximum:,.0f}",
+                f"{row.times_stock:.2f}",
             )
-            for each in result.measured
+            for row in result.measured
         ],
     )
-    speed = {each.name: each.median for each in result.measured}
+    speed = {row.name: row.median for row in result.measured}
     shares = [
         f"{speed[name] / speed[name.replace('charrnn', 'limit')]:.0%} in {name.split()[1]}"
         for name in speed
         if name.startswith("charrnn")
     ]
     facts = [
-        ("share of the limit", ", ".join(shares)),
-        ("network", f"{config.num_layers} x {config.hidden_size} lstm"),
+        ("fraction of the limit", ", ".join(shares)),
+        ("network", format_network(config.num_layers, config.hidden_size, "lstm")),
         (
             "batch",
             f"{config.batch_size} streams x {config.seq_length} characters, "
-            f"{config.vocabulary_size} distinct",
+            f"{config.vocabulary_size} distinct characters",
         ),
         ("measured", f"{result.rounds} rounds, {result.threads} threads, torch {result.torch}"),
         ("device", f"{result.device}: {result.processor}"),
         *((f"engine in {name}", engine) for name, engine in result.engines.items()),
         (
             "8-bit weights",
-            f"{cost.quantized_bits:.4f} bits per character, the network's {cost.float32_bits:.4f}: "
-            f"a change of {cost.change:+.4f} ({cost.run} on {cost.characters:,} characters of "
-            f"{cost.text}, which it never read)",
+            f"{quantization.quantized_bits:.4f} bits per character, compared with "
+            f"{quantization.float32_bits:.4f} in float32: a change of {quantization.change:+.4f} "
+            f"({quantization.run} on {quantization.characters:,} characters of "
+            f"{quantization.text}, on which it was not trained)",
         ),
     ]
     if result.device == "cpu" and not result.bfloat16_instructions:
-        facts.append(("bfloat16", "not measured: this processor has no instructions for it"))
+        facts.append(("bfloat16", "not measured: this CPU has no bfloat16 instructions"))
     print_facts(facts)

@@ -1,4 +1,4 @@
-"""The catalogue of texts: as rows for JSON, and as a table."""
+"""The catalogue of texts as rows for JSON and as a table."""
 
 from typing import Any
 
@@ -7,29 +7,29 @@ from charrnn.console.tables import print_table
 from charrnn.data.catalogue import entries
 
 
-def catalogue_rows() -> list[dict[str, Any]]:
-    """Return what is known of each text of the catalogue."""
+def list_catalogue() -> list[dict[str, Any]]:
+    """Return one row for each text of the catalogue."""
     return [
         {
-            "name": each.name,
-            "title": each.title,
-            "bytes": each.size,
-            "language": each.language,
-            "licence": each.licence,
-            "here": each.path is not None,
-            "path": str(each.path) if each.path else None,
-            "urls": list(each.urls),
-            "sha256": each.expected_sha256,
+            "name": entry.name,
+            "title": entry.title,
+            "bytes": entry.size,
+            "language": entry.language,
+            "licence": entry.licence,
+            "here": entry.path is not None,
+            "path": str(entry.path) if entry.path else None,
+            "urls": list(entry.urls),
+            "sha256": entry.expected_sha256,
         }
-        for each in entries().values()
+        for entry in entries().values()
     ]
 
 
 def print_catalogue(rows: list[dict[str, Any]]) -> None:
-    """Print the texts as a table, and where each can be fetched."""
+    """Print the texts as a table, then the title and the download addresses of each."""
     print_table(
-        "texts: charrnn train NAME",
-        ("name", "bytes", "language", "licence", "here"),
+        "texts (to train on one, run: charrnn train NAME)",
+        ("name", "bytes", "language", "licence", "on this machine"),
         [
             (
                 row["name"],
@@ -46,4 +46,4 @@ def print_catalogue(rows: list[dict[str, Any]]) -> None:
         for url in row["urls"]:
             print_result(f"    {url}")
         if row["urls"]:
-            print_result(f"    SHA-256 {row['sha256'] or 'recorded on first download'}")
+            print_result(f"    SHA-256 {row['sha256'] or 'recorded at the first download'}")

@@ -1,48 +1,59 @@
-"""What a text is, and what training on it would take: on the terminal."""
+"""The result of `train --dry-run` as a list of facts."""
 
-from charrnn.console.run_facts import run_facts
+from charrnn.console.run_facts import format_run_facts
 from charrnn.console.tables import print_facts
-from charrnn.console.text import duration
+from charrnn.console.text import format_duration
 from charrnn.training.dry_run import DryRunReport
 
-_SHOWN = 12  # characters of each kind
+_MAX_LISTED = 12  # characters of each kind
 
 
-def print_diagnosis(found: DryRunReport) -> None:
-    """Print what a text is and what training on it would take."""
-    config, text = found.config, found.config.text
-    counts = found.counts
-    shown = [f"{each!r} {count:,}" for each, count in list(counts.items())[:_SHOWN]]
+def print_dry_run(result: DryRunReport) -> None:
+    """Print the properties of a text, and the settings and cost of training on it."""
+    config, text = result.config, result.config.text
+    counts = result.counts
+    common = [f"{character!r} {count:,}" for character, count in list(counts.items())[:_MAX_LISTED]]
     facts = [
-        ("text", f"{config.corpus.name}: {found.characters:,} characters, {text.encoding}"),
+        ("text", f"{config.corpus.name}: {result.characters:,} characters, {text.encoding}"),
         (
             "split",
-            f"{found.training_characters:,} to learn from, {found.held_out_characters:,} held out",
+            f"{result.training_characters:,} for training, {result.held_out_characters:,} held out "
+            "for evaluation",
         ),
-        ("line ends", f"{found.lf_count:,} LF, {found.crlf_count:,} CRLF, {found.cr_count:,} CR"),
-        ("vocabulary", f"{len(config.vocabulary):,} distinct; commonest: {', '.join(shown)}"),
-        ("rare", _several(found.rare_characters) + " occur less than 10 times"),
-        ("suspicious", _several(found.suspicious_characters)),
-        ("lines", f"{found.duplicate_lines:,} of {found.lines:,} long ones repeat an earlier one"),
-    ]
-    facts += [each for each in run_facts(config, config.training.limits) if each[0] != "text"]
-    facts += [
-        ("parameters", f"{found.parameters:,}"),
-        ("memory", f"about {found.memory_bytes / 2**20:,.0f} MiB beside the program and torch"),
-        ("disk", f"about {found.disk_bytes / 2**20:,.0f} MiB for 3 checkpoints"),
         (
-            "an epoch",
-            f"{found.steps_per_epoch:,} steps, about "
-            f"{duration(found.seconds_per_epoch)} (from a probe of two seconds)",
+            "line ends",
+            f"{result.lf_count:,} LF, {result.crlf_count:,} CRLF, {result.cr_count:,} CR",
+        ),
+        ("vocabulary", f"{len(config.vocabulary):,} distinct; most common: {', '.join(common)}"),
+        ("rare", _list_characters(result.rare_characters) + " (fewer than 10 occurrences)"),
+        ("suspicious", _list_characters(result.suspicious_characters)),
+        (
+            "lines",
+            f"{result.duplicate_lines:,} of {result.lines:,} long lines repeat an earlier line",
         ),
     ]
-    facts += [("note", each) for each in found.notes]
+    settings = format_run_facts(config, config.training.limits)
+    facts += [(name, value) for name, value in settings if name != "text"]
+    facts += [
+        ("parameters", f"{result.parameters:,}"),
+        (
+            "memory",
+            f"about {result.memory_bytes / 2**20:,.0f} MiB, in addition to the program itself",
+        ),
+        ("disk", f"about {result.disk_bytes / 2**20:,.0f} MiB for 3 checkpoints"),
+        (
+            "one epoch",
+            f"{result.steps_per_epoch:,} steps, about "
+            f"{format_duration(result.seconds_per_epoch)} (estimated from two seconds of training)",
+        ),
+    ]
+    facts += [("note", note) for note in result.notes]
     print_facts(facts)
 
 
-def _several(characters: tuple[str, ...]) -> str:
+def _list_characters(characters: tuple[str, ...]) -> str:
     if not characters:
         return "none"
-    more = f" and {len(characters) - _SHOWN:,} more" if len(characters) > _SHOWN else ""
-    named = " ".join(f"{each!r}" for each in characters[:_SHOWN])
-    return f"{len(characters):,}: {named}{more}"
+    more = f" and {len(characters) - _MAX_LISTED:,} more" if len(characters) > _MAX_LISTED else ""
+    listed = " ".join(f"{character!r}" for character in characters[:_MAX_LISTED])
+    return f"{len(characters):,}: {listed}{more}"

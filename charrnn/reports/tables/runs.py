@@ -1,13 +1,13 @@
-"""What `list` and `info` show, as rows for JSON and as tables; what `verify` shows, as a table."""
+"""The results of `list`, `info` and `verify` as rows for JSON and as tables."""
 
 import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from charrnn.console.output import messages
-from charrnn.console.run_facts import run_facts
+from charrnn.console.output import stderr_console
+from charrnn.console.run_facts import format_run_facts
 from charrnn.console.tables import print_facts, print_table
-from charrnn.console.text import duration, nats, printable
+from charrnn.console.text import format_duration, format_loss, make_printable
 from charrnn.errors import CheckpointError
 from charrnn.numerics.information import nats_to_bits
 from charrnn.runs.find import run_paths
@@ -18,34 +18,35 @@ from charrnn.runs.verification import VerifiedFile
 Row = dict[str, Any]
 
 
-def describe_all() -> Iterator[Row]:
-    """Describe every run under checkpoints/; of one that cannot be read, say so and go on."""
+def describe_all_runs() -> Iterator[Row]:
+    """Describe every run in checkpoints/; print a message for a run that cannot be read."""
     for path in run_paths():
         try:
-            yield describe(Run.open(path))
+            yield describe_run(Run.open(path))
         except CheckpointError as error:
-            messages().print(printable(f"left out: {error}"))
+            stderr_console().print(make_printable(f"run not listed: {error}"))
 
 
-def print_verified(run: Run, found: list[VerifiedFile]) -> None:
-    """Print what `verify` found, and in a sentence what it means."""
+def print_verification(run: Run, results: list[VerifiedFile]) -> None:
+    """Print the result of `verify` for each file or folder, and what to do about damage."""
     print_table(
         f"{run.path}",
-        ("", "bytes", ""),
-        [(each.name, f"{each.bytes:,}", each.damage or "sound") for each in found],
+        ("file", "bytes", "state"),
+        [(result.name, f"{result.bytes:,}", result.damage or "intact") for result in results],
     )
-    damaged = sum(each.damage is not None for each in found)
+    damaged = sum(result.damage is not None for result in results)
     if damaged:
-        messages().print(
-            f"{damaged} of {len(found)} damaged: what is sound is used in their place; bring the "
-            "files back from a copy, or remove them"
+        stderr_console().print(
+            f"{damaged} of {len(results)} are damaged: charrnn uses the intact checkpoints "
+            "instead; "
+            "restore the damaged files from a backup, or remove them"
         )
     else:
-        messages().print("every byte is as it was written")
+        stderr_console().print("all files are intact")
 
 
-def describe(run: Run) -> Row:
-    """Return what `info` and `list` tell of a run, under the keys of their JSON."""
+def describe_run(run: Run) -> Row:
+    """Return the properties of a run under the JSON keys of `info` and `list`."""
     config, checkpoints = run.config, run.checkpoints()
     newest = dataclasses.asdict(Progress.from_checkpoint(checkpoints[-1])) if checkpoints else {}
     return {
@@ -63,14 +64,14 @@ def describe(run: Run) -> Row:
         "val_loss": newest.get("best_val_loss"),
         "baseline": config.baseline,
         "best_step": newest.get("best_step"),
-        "checkpoints": [each.path.name for each in checkpoints],
+        "checkpoints": [checkpoint.path.name for checkpoint in checkpoints],
     }
 
 
 def print_runs(rows: list[Row]) -> None:
     """Print runs as a table."""
     print_table(
-        "runs, and their best loss per held-out character",
+        "runs, with their best loss per held-out character (lower is better)",
         ("run", "text", "network", "step", "epoch", "nats", "bits"),
         [
             (
@@ -88,25 +89,26 @@ def print_runs(rows: list[Row]) -> None:
 
 
 def print_run(run: Run) -> None:
-    """Print all that is known of one run."""
-    facts = describe(run)
+    """Print the settings, the progress and the checkpoints of a run."""
+    facts = describe_run(run)
     checkpoints = run.checkpoints()
     budget = (
         Progress.from_checkpoint(checkpoints[-1]).budget
         if checkpoints
         else run.config.training.limits
     )
-    lines = [("run", facts["run"]), *run_facts(run.config, budget)]
+    lines = [("run", facts["run"]), *format_run_facts(run.config, budget)]
     lines.append(("parameters", f"{facts['parameters']:,}"))
     if engine := _engine(run):
         lines.append(("engine", f"{engine}, on this machine"))
     progress = "no checkpoint yet"
     if facts["step"] is not None:
-        trained = duration(facts["seconds"])
+        trained = format_duration(facts["seconds"])
         progress = f"step {facts['step']:,}, epoch {facts['epoch']:.2f}, after {trained}"
     lines.append(("progress", progress))
     if facts["val_loss"] is not None:
-        lines.append(("best", f"{nats(facts['val_loss'])}, held out, at step {facts['best_step']}"))
+        best = f"{format_loss(facts['val_loss'])} at step {facts['best_step']}"
+        lines.append(("best held-out loss", best))
     lines.append(("checkpoints", ", ".join(facts["checkpoints"]) or "none"))
     print_facts(lines)
 
@@ -114,7 +116,7 @@ def print_run(run: Run) -> None:
 def _engine(run: Run) -> str | None:
     """Return the engine that would train a run on the GPU of this machine.
 
-    None for a run of another device, or where there is no GPU.
+    Returns None for a run on another device, or if there is no GPU.
     """
     model, training = run.config.model, run.config.training
     if training.device != "cuda":

@@ -147,7 +147,7 @@ def test_a_run_continues_with_another_number_of_processes(
     processes.processes[1].send_signal(signal.SIGTERM)  # one process gets the signal, all stop
     first, second = processes.wait(30)
     assert (first[0], second[0]) == (0, 143), first[2] + second[2]
-    assert "saved; go on with: charrnn resume parts" in first[2]
+    assert "saved; to continue, run: charrnn resume parts" in first[2]
     assert Run.open(Path("parts")).select("last").step < 40
     single = cli("resume", "parts")
     assert single.code == 0, single.err
@@ -219,7 +219,7 @@ def test_torchrun_restarts_killed_processes_and_the_run_continues(text_file: Pat
     out, err = torchrun.communicate(timeout=120)
     assert torchrun.returncode == 0, err
     assert out == "run\n"
-    assert "going on from step" in err
+    assert "continuing from step" in err
     assert Run.open(Path("run")).select("last").step == 400
 
 
