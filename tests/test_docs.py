@@ -26,10 +26,11 @@ README = (ROOT / "README.md").read_text("utf-8")
 MAX_README_WORDS = 1000
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PATH = re.compile(r"(?:charrnn|tests|benchmarks|docs|corpora)/[\w./-]*\w")
-KNOWN_FOR = {  # flags of other programs, named in the documentation
-    "pip": {"--extra-index-url"},
-    "torchrun": {"--nnodes", "--nproc-per-node", "--max-restarts"},
-    "charrnn": {"--version", "--help", "--install-completion", "--show-completion"},
+FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+BENCHMARKS = [*ROOT.glob("benchmarks/**/*.py"), ROOT / "benchmarks/gpu_check.sh"]
+FLAGS_OF_OTHERS = {
+    *("--nnodes", "--nproc-per-node", "--max-restarts"),  # torchrun
+    *("--version", "--help"),
 }
 
 
@@ -62,7 +63,7 @@ def shown_commands() -> list[tuple[str, str]]:
             for command in commands_in(line):
                 commands[command] = page_name(page)
     commands.pop("COMMAND --help", None)
-    return [(command, page) for command, page in commands.items()]
+    return list(commands.items())
 
 
 def headings(page: Path) -> set[str]:
@@ -85,15 +86,11 @@ def test_every_command_shown_is_valid(command: str, page: str, cli: Cli) -> None
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_every_flag_named_exists(page: Path, cli: Cli) -> None:
-    known = "".join(cli(name, "--help").out for name in COMMANDS)
-    others = set().union(*KNOWN_FOR.values())
-    programs = [path.read_text("utf-8") for path in (ROOT / "benchmarks").rglob("*.*y")]
-    programs.append((ROOT / "benchmarks/gpu_check.sh").read_text("utf-8"))
-    for code in inline_code(page):
-        for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+", code):
-            is_known = re.search(rf"{flag}(?![\w-])", known) or flag in others
-            in_program = any(f'"{flag}"' in program or f"{flag})" in program for program in programs)
-            assert is_known or in_program, f"{flag} in {page_name(page)}"
+    helps = [cli(name, "--help").out for name in COMMANDS]
+    programs = [path.read_text("utf-8") for path in BENCHMARKS]
+    known = {*FLAG.findall(" ".join([*helps, *programs])), *FLAGS_OF_OTHERS}
+    named = set(FLAG.findall(" ".join(inline_code(page))))
+    assert sorted(named - known) == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
