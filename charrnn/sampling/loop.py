@@ -264,13 +264,11 @@ def generate(
     """
     full_config = dataclasses.replace(config or SampleConfig(), **settings)
     engine = engine_for(source)
-    return [
-        text
-        for text_config in full_config.split_temperatures()
-        for text in _join_pieces(
-            stream_samples(engine, prompt, text_config, corpus), text_config.num_samples
-        )
-    ]
+    texts: list[str] = []
+    for text_config in full_config.split_temperatures():
+        pieces = stream_samples(engine, prompt, text_config, corpus)
+        texts += _join_pieces(pieces, text_config.num_samples)
+    return texts
 
 
 class ScoredText(NamedTuple):
@@ -285,8 +283,7 @@ def generate_scored(
 ) -> list[ScoredText]:
     """Return `num_samples` new texts at one temperature, each with its log-probability.
 
-    The log-probability includes the stop text but not a given line start; see
-    `Piece.log_probability`.
+    See `Piece.log_probability` for what it includes.
     """
     pieces = list(stream_samples(engine, prompt, config, corpus, log_probabilities=True))
     log_probability_B = [0.0] * config.num_samples

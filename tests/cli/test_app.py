@@ -39,7 +39,7 @@ FAILURES: list[tuple[type[CharrnnError], list[str], str]] = [
     ),
     (CheckpointError, ["sample", "nobody"], "there is no run nobody"),
     (ConfigError, ["train", "--dropout", "2"], "dropout must be a number from 0 to 0.95, not 2.0"),
-    (DeviceError, ["train", "--device", "mps"], "--device mps cannot be used"),
+    (DeviceError, ["train", "--device", "mps"], "--device mps is not available"),
     (GroupError, ["resume", "verse"], "another process of this run has ended or cannot be"),
     (
         DivergedError,

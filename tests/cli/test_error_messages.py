@@ -29,7 +29,7 @@ NAMES_OF_CODE = {
 }
 VERB = re.compile(
     r"\b(is|are|has|have|had|was|were|do|does|can|cannot|could|must|should|gives?|needs?|holds?|"
-    r"ends?|occurs?|differs?|changed|counts|shows?|read|diverged|reached|finds?)\b"
+    r"ends?|occurs?|differs?|changed|counts|shows?|read|diverged|reached|finds?|contains|generates|determines)\b"
 )
 """A finite verb that a message contains, so that it is a sentence and not a heading."""
 

@@ -94,14 +94,14 @@ def test_the_policy_allows_nothing_by_default(make: Callable[[str], str]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("activity", "baseline"), [(0, "p0"), (1, "p6"), (-1, "n6"), (0.5, "p3"), (-0.05, "p0")]
+    ("activity", "level"), [(0, "p0"), (1, "p6"), (-1, "n6"), (0.5, "p3"), (-0.05, "p0")]
 )
 def test_activities_map_to_shades(activity: float, level: str) -> None:
     assert pages.color_by_activity("x", [activity]) == f"<i class={level}>x</i>"
 
 
 @pytest.mark.parametrize(
-    ("bits", "baseline"), [(0, 0), (0.99, 0), (1, 1), (8.5, 8), (9, 9), (40, 9), (float("inf"), 9)]
+    ("bits", "level"), [(0, 0), (0.99, 0), (1, 1), (8.5, 8), (9, 9), (40, 9), (float("inf"), 9)]
 )
 def test_surprise_has_one_shade_per_bit(bits: float, level: int) -> None:
     assert pages.surprise_level(bits) == level

@@ -20,7 +20,7 @@ def test_the_page_shows_all_results_of_a_run(
         assert heading in text
     assert "step 30," in text  # a preview
     assert "temperature 0.5" in text
-    assert "is too short to tell what cells follow" in text
+    assert "is too short to find units that follow" in text
     assert page.evaluate("Array.from(document.images).every((image) => image.naturalWidth > 100)")
 
 

@@ -41,7 +41,9 @@ def test_its_model_card_gives_the_recorded_figures() -> None:
 
 
 def test_it_cannot_be_resumed_but_a_new_run_can_start_from_it(text_file: Path) -> None:
-    with pytest.raises(CheckpointError, match="begin a run with its weights by `charrnn train --i"):
+    with pytest.raises(
+        CheckpointError, match="start a new run from these weights with `charrnn train --i"
+    ):
         list(resume("bard"))
     config = TrainConfig(max_steps=1, batch_size=2, seq_length=4, device="cpu", threads=1)
     finished = last_event(list(train(str(text_file), config, init_from="bard")))

@@ -216,7 +216,7 @@ def test_texts_that_are_too_short_are_errors_with_default_settings_too(character
 def test_a_missing_device_is_an_error() -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    with pytest.raises(DeviceError, match=r"--device cuda cannot be used: .* use one of: cpu"):
+    with pytest.raises(DeviceError, match=r"--device cuda is not available: .* use one of: cpu"):
         list(train(config=TrainConfig(device="cuda")))
 
 
