@@ -12,7 +12,7 @@ def make_printable(text: str) -> str:
 
     Bidirectional overrides are replaced too. Line breaks and tabs are kept.
     """
-    return "".join(_symbol(character) for character in text)
+    return "".join(_replace_control_character(character) for character in text)
 
 
 def format_loss(loss: float) -> str:
@@ -36,7 +36,7 @@ def format_network(num_layers: int, hidden_size: int, cell: str) -> str:
     return f"{layers} of {hidden_size} {cell} units"
 
 
-def _symbol(character: str) -> str:
+def _replace_control_character(character: str) -> str:
     code = ord(character)
     if character in "\n\t" or (
         unicodedata.category(character) not in ("Cc", "Cs") and code not in _BIDIRECTIONAL

@@ -45,7 +45,7 @@ def test_clamped_units_are_shown_with_their_effect(
     ("arguments", "sentence"),
     [
         (("--unit", "9:1"), "'9:1' is not a unit of this model"),
-        (("--force", "1:2"), "'1:2' has no activity: expected WHAT=HOW"),
+        (("--force", "1:2"), "'1:2' has no activity: expected UNIT=ACTIVITY"),
         (
             ("--force", "1:2=up"),
             "'up' is not an activity: expected on, off or a number",

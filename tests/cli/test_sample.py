@@ -10,7 +10,7 @@ import pytest
 from charrnn.data.corpus import Corpus
 from charrnn.sampling.novelty import measure_novelty
 from charrnn.training.events import Finished
-from tests.cli.process import program
+from tests.cli.process import start_program
 from tests.conftest import Cli
 
 
@@ -136,7 +136,7 @@ def test_sample_adapts_to_a_draft_and_continues_it(
 
 
 def test_a_closed_pipe_is_not_an_error(finished: Finished) -> None:
-    with program("sample", "verse", "-n", 1_000_000, "-s", 1) as process:
+    with start_program("sample", "verse", "-n", 1_000_000, "-s", 1) as process:
         assert process.stdout
         assert process.stderr
         process.stdout.read(20)

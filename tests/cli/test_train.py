@@ -11,7 +11,7 @@ import pytest
 from charrnn.runs.run import Run
 from charrnn.training import dry_run
 from charrnn.training.events import Finished
-from tests.cli.process import SIZES, SMALL, TINY, program
+from tests.cli.process import SIZES, SMALL, TINY, start_program
 from tests.conftest import VERSE, Cli
 from tests.recurrence.cuda.stand_in import child_that_runs, use_processor_as_gpu
 
@@ -95,7 +95,7 @@ def test_a_signal_saves_first_and_the_run_can_be_resumed(
     number: signal.Signals, code: int, text_file: Path, cli: Cli
 ) -> None:
     long_run = [*TINY[:8], "--max-steps", "100000", "--patience", "0", "--log-every", "1"]
-    process = program("train", text_file, *long_run)
+    process = start_program("train", text_file, *long_run)
     metrics = Path("checkpoints/verse/metrics.jsonl")
     deadline = time.monotonic() + 60
     while not (metrics.exists() and metrics.read_text("utf-8").count("\n") > 3):
@@ -114,7 +114,7 @@ def test_a_signal_saves_first_and_the_run_can_be_resumed(
 
 
 def test_training_continues_when_stderr_is_closed(text_file: Path, cli: Cli) -> None:
-    with program("train", text_file, *TINY) as process:
+    with start_program("train", text_file, *TINY) as process:
         assert process.stdout
         assert process.stderr
         process.stderr.close()
@@ -162,7 +162,9 @@ def test_a_dry_run_shows_the_text_and_does_not_train(
 def test_a_second_signal_ends_at_once_and_damages_nothing(
     number: signal.Signals, text_file: Path
 ) -> None:
-    process = program("train", "verse.txt", *SMALL, "--max-steps", "100000", "--patience", "0")
+    process = start_program(
+        "train", "verse.txt", *SMALL, "--max-steps", "100000", "--patience", "0"
+    )
     metrics = Path("checkpoints/verse/metrics.jsonl")
     deadline = time.monotonic() + 60
     while not metrics.exists():
@@ -180,7 +182,7 @@ def test_a_second_signal_ends_at_once_and_damages_nothing(
 def test_a_signal_while_the_text_is_read_gives_its_exit_code(tmp_path: Path) -> None:
     with open("large.txt", "wb") as file:
         file.writelines([VERSE.encode() * 10_000] * 100)
-    process = program("train", "large.txt", *SMALL)
+    process = start_program("train", "large.txt", *SMALL)
     assert process.stderr
     assert process.stderr.readline().startswith("reading ")
     process.send_signal(signal.SIGTERM)
