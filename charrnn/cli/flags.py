@@ -48,7 +48,7 @@ RunArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="RUN",
-        help="A run folder, or the name of a run in checkpoints/; default: the newest run.",
+        help="A run folder, the name of a run in checkpoints/, or bard; default: the newest run.",
         show_default=False,
         autocompletion=complete_run_name,
     ),
