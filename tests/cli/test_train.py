@@ -47,7 +47,9 @@ def test_init_from_shows_the_added_characters(cli: Cli, finished: Finished, tmp_
     assert "characters of this text were not in the vocabulary of the earlier model" in outcome.err
 
 
-def test_init_from_says_if_none_are_added(cli: Cli, finished: Finished, text_file: Path) -> None:
+def test_init_from_shows_that_no_characters_were_added(
+    cli: Cli, finished: Finished, text_file: Path
+) -> None:
     outcome = cli("train", text_file, "--init-from", "verse", *SIZES)
     assert "every character of this text is in the vocabulary of the earlier model" in outcome.err
 
@@ -75,14 +77,14 @@ def test_training_continues_without_the_kernel_and_shows_the_reason(
     child_that_runs(monkeypatch, "import os; os.abort()")
     outcome = cli("train", text_file, *KERNEL_SIZES, "-o", "run")
     assert outcome.code == 0, outcome.err
-    unused = "cuDNN (the CUDA kernel is not used: the check ended with signal SIGABRT)"
-    assert re.search(rf"engine +{re.escape(unused)} *\n", outcome.err)
+    engine = "cuDNN (the CUDA kernel is not used: the check ended with signal SIGABRT)"
+    assert re.search(rf"engine +{re.escape(engine)} *\n", outcome.err)
     assert outcome.err.count("CUDA kernel") == 1
     assert "finished (all steps done) at step 6" in outcome.err
     monkeypatch.setenv("CHARRNN_CUDA_KERNEL", "off")
     outcome = cli("resume", "run", "--max-steps", 9)
-    unused = "cuDNN (the CUDA kernel is not used: CHARRNN_CUDA_KERNEL is off)"
-    assert re.search(rf"engine +{re.escape(unused)} *\n", outcome.err)
+    engine = "cuDNN (the CUDA kernel is not used: CHARRNN_CUDA_KERNEL is off)"
+    assert re.search(rf"engine +{re.escape(engine)} *\n", outcome.err)
     assert "finished (all steps done) at step 9" in outcome.err
 
 
@@ -172,9 +174,9 @@ def test_a_second_signal_ends_at_once_and_damages_nothing(
         time.sleep(0.02)
     for _ in range(2):
         process.send_signal(number)
-    started = time.monotonic()
+    start = time.monotonic()
     process.communicate(timeout=60)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - start < 5
     assert process.returncode in (128 + number, -number)
     Run.open(metrics.parent).select("last", ("model", "trainer"))
 

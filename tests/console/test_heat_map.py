@@ -12,7 +12,7 @@ from charrnn.console import heat_map
 
 @pytest.fixture
 def rendered(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Print by activity on a terminal with these colors; return all that it would be sent."""
+    """Return a function that prints activities on a terminal and returns its output."""
 
     def show(text: str, values: list[float], colors: str | None, width: int = 20) -> str:
         file = io.StringIO()

@@ -13,7 +13,7 @@ from tests.conftest import TINY_MODEL, TINY_TRAINING, Cli, OpenedPage
 HOSTILE = "</pre></script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;'\"\u2028]]>"
 
 
-def neurons_page(text: str) -> str:
+def render_neurons_page(text: str) -> str:
     activity = [index / 100 for index in range(len(text))]
     return pages.render_page(
         "neurons.html",
@@ -36,7 +36,7 @@ def neurons_page(text: str) -> str:
     )
 
 
-def surprise_page(text: str) -> str:
+def render_surprise_page(text: str) -> str:
     bits = [index / 7 for index in range(len(text))]
     return pages.render_page(
         "surprise.html",
@@ -59,12 +59,12 @@ def surprise_page(text: str) -> str:
     )
 
 
-@pytest.mark.parametrize("make", [neurons_page, surprise_page])
+@pytest.mark.parametrize("render", [render_neurons_page, render_surprise_page])
 def test_hostile_text_is_shown_literally(
-    make: Callable[[str], str], tmp_path: Path, open_page: Callable[[Path], OpenedPage]
+    render: Callable[[str], str], tmp_path: Path, open_page: Callable[[Path], OpenedPage]
 ) -> None:
     path = tmp_path / "page.html"
-    path.write_text(make(HOSTILE), encoding="utf-8")
+    path.write_text(render(HOSTILE), encoding="utf-8")
     page = open_page(path).page
     assert page.inner_text("pre").replace("\u2028", "") == HOSTILE.replace("\u2028", "")
     assert page.title().startswith(HOSTILE.split("\u2028", maxsplit=1)[0])
@@ -74,7 +74,9 @@ def test_hostile_text_is_shown_literally(
 def test_the_policy_blocks_other_scripts(
     tmp_path: Path, open_page: Callable[[Path], OpenedPage]
 ) -> None:
-    changed = neurons_page("x").replace("</main>", "<script>document.title='run'</script></main>")
+    changed = render_neurons_page("x").replace(
+        "</main>", "<script>document.title='run'</script></main>"
+    )
     path = tmp_path / "page.html"
     path.write_text(changed)
     browser_page = open_page(path)
@@ -83,9 +85,9 @@ def test_the_policy_blocks_other_scripts(
     browser_page.messages.clear()
 
 
-@pytest.mark.parametrize("make", [neurons_page, surprise_page])
-def test_the_policy_allows_nothing_by_default(make: Callable[[str], str]) -> None:
-    match = re.search(r'Content-Security-Policy" content="([^"]*)"', make("x"))
+@pytest.mark.parametrize("render", [render_neurons_page, render_surprise_page])
+def test_the_policy_allows_nothing_by_default(render: Callable[[str], str]) -> None:
+    match = re.search(r'Content-Security-Policy" content="([^"]*)"', render("x"))
     assert match
     policy = match[1].replace("&#39;", "'")
     assert policy.startswith("default-src 'none'; ")
