@@ -124,6 +124,17 @@ def test_readme_lists_every_command_in_the_order_of_the_help() -> None:
     assert table == list(COMMANDS)
 
 
+def test_readme_has_the_speed_that_the_gpu_page_gives() -> None:
+    readme = " ".join(README.split())
+    gpu_page = (ROOT / "docs/gpu.md").read_text("utf-8")
+    in_readme = re.search(r"([\d.]+) million [^,]* on an NVIDIA H100, ([\d.]+) times", readme)
+    measured = re.search(r"32 streams x 64 .*\| ([\d,]+) .*: ([\d.]+) and .* stock", gpu_page)
+    assert in_readme
+    assert measured
+    millions = int(measured[1].replace(",", "")) / 1e6
+    assert (in_readme[1], in_readme[2]) == (f"{millions:.2f}", measured[2])
+
+
 def test_readme_is_short() -> None:
     assert len(README.split()) <= MAX_README_WORDS
 

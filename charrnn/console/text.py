@@ -10,7 +10,7 @@ _BIDIRECTIONAL = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066,
 def make_printable(text: str) -> str:
     """Return the text with control characters replaced by symbols, safe to show on a terminal.
 
-    Bidirectional overrides are replaced too. Line breaks and tabs are kept.
+    Bidirectional overrides are replaced too. Line breaks and tabs do not change.
     """
     return "".join(_replace_control_character(character) for character in text)
 

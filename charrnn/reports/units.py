@@ -65,7 +65,7 @@ class ActivityWindow:
 
 @dataclasses.dataclass(frozen=True)
 class UnitReport:
-    """The units found for each feature, best first (None if units were named), and the windows."""
+    """The units that follow each feature, best first (None if the user named units); windows."""
 
     feature_units: list[FeatureUnits] | None
     windows: list[ActivityWindow]
