@@ -15,8 +15,8 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 _MEASURE_SPEED = """([engine, milliseconds]) => {
-    job++;
-    network.multiply = engine === "WebAssembly" ? compiled : network.plainProducts;
+    currentJob++;
+    network.multiply = engine === "WebAssembly" ? compiled : network.multiplyInScript;
     network.reset();
     const start = performance.now();
     let characters = 0, code = 0, elapsed = 0;

@@ -59,7 +59,7 @@ Nor asks the stone how many turns it took.
 
 
 class OpenedPage(NamedTuple):
-    """A page in a browser, with its console messages, errors, dialogs and requests."""
+    """A page in a browser, with its messages (of console, errors and dialogs) and its requests."""
 
     page: "Page"
     messages: list[str]
@@ -67,6 +67,8 @@ class OpenedPage(NamedTuple):
 
 
 class Outcome(NamedTuple):
+    """The exit code of a command, and the texts of standard output and standard error."""
+
     code: int
     out: str
     err: str
@@ -95,14 +97,14 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Allow sockets to connect to this machine only."""
-    plain = socket.socket.connect
+    original_connect = socket.socket.connect
 
     def connect(self: socket.socket, address: Any) -> None:
         if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in (
             *("127.0.0.1", "::1", "localhost"),
         ):
             pytest.fail(f"a test connected to {address[0]}")
-        plain(self, address)
+        original_connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", connect)
 
@@ -140,12 +142,12 @@ def browser() -> Iterator["Browser"]:
 
 
 @pytest.fixture
-def opened(browser: "Browser") -> Iterator[Callable[[Path], OpenedPage]]:
-    """Open HTML files; at the end, check that they had no messages and made no other requests."""
+def open_page(browser: "Browser") -> Iterator[Callable[[Path], OpenedPage]]:
+    """Open HTML files; at the end, check that there were no messages and no network requests."""
     context = browser.new_context()
     opened_pages: list[OpenedPage] = []
 
-    def open_page(path: Path) -> OpenedPage:
+    def open_file(path: Path) -> OpenedPage:
         opened_page = OpenedPage(context.new_page(), [], [])
         opened_page.page.on("console", lambda message: opened_page.messages.append(message.text))
         opened_page.page.on("pageerror", lambda error: opened_page.messages.append(str(error)))
@@ -155,7 +157,7 @@ def opened(browser: "Browser") -> Iterator[Callable[[Path], OpenedPage]]:
         opened_pages.append(opened_page)
         return opened_page
 
-    yield open_page
+    yield open_file
     for opened_page in opened_pages:
         assert opened_page.messages == []
         urls = [url for url in opened_page.requests if not url.startswith("data:")]
@@ -172,7 +174,7 @@ def last_event(events: list[Event]) -> Finished:
 def cli(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., Outcome]:
-    """Call `charrnn ARGUMENTS` in this process."""
+    """Return a function that calls `charrnn ARGUMENTS` in this process."""
     from charrnn.cli.app import main
 
     def call(*arguments: object) -> Outcome:

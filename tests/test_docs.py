@@ -38,42 +38,42 @@ def page_name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-def blocks(page: Path, language: str) -> list[str]:
+def find_blocks(page: Path, language: str) -> list[str]:
     return [text for kind, text in FENCE.findall(page.read_text("utf-8")) if kind == language]
 
 
-def inline_code(page: Path) -> list[str]:
+def find_inline_code(page: Path) -> list[str]:
     prose = FENCE.sub("", page.read_text("utf-8"))
     return [" ".join(code.split()) for code in re.findall(r"`([^`]+)`", prose)]
 
 
-def commands_in(line: str) -> Iterator[str]:
+def find_commands(line: str) -> Iterator[str]:
     """Yield the arguments of each `charrnn` command in a shell line."""
     for part in re.split(r"&&|\||;| > ", line.replace("$cell", "gru")):
         if match := re.match(r"\s*(?:\$ |torchrun .*-m )?charrnn (.+)", part):
             yield match[1]
 
 
-def shown_commands() -> list[tuple[str, str]]:
+def find_shown_commands() -> list[tuple[str, str]]:
     """Return every `charrnn` command in the documentation, with its page."""
     commands = {}
     for page in PAGES:
-        lines = [line for block in blocks(page, "sh") for line in block.split("\n")]
-        for line in [*lines, *inline_code(page)]:
-            for command in commands_in(line):
+        lines = [line for block in find_blocks(page, "sh") for line in block.split("\n")]
+        for line in [*lines, *find_inline_code(page)]:
+            for command in find_commands(line):
                 commands[command] = page_name(page)
     commands.pop("COMMAND --help", None)
     return list(commands.items())
 
 
-def headings(page: Path) -> set[str]:
+def find_anchors(page: Path) -> set[str]:
     """Return the anchors that GitHub gives to the headings of a page."""
     prose = FENCE.sub("", page.read_text("utf-8"))
     titles = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize(("command", "page"), shown_commands())
+@pytest.mark.parametrize(("command", "page"), find_shown_commands())
 def test_every_command_shown_is_valid(command: str, page: str, cli: Cli) -> None:
     name, *arguments = shlex.split(command, comments=True)
     if name.startswith("-"):
@@ -89,7 +89,7 @@ def test_every_flag_named_exists(page: Path, cli: Cli) -> None:
     helps = [cli(name, "--help").out for name in COMMANDS]
     programs = [path.read_text("utf-8") for path in BENCHMARKS]
     known = {*FLAG.findall(" ".join([*helps, *programs])), *FLAGS_OF_OTHERS}
-    named = set(FLAG.findall(" ".join(inline_code(page))))
+    named = set(FLAG.findall(" ".join(find_inline_code(page))))
     assert sorted(named - known) == []
 
 
@@ -103,7 +103,7 @@ def test_every_relative_link_and_anchor_resolves(page: Path) -> None:
         linked = (page.parent / path).resolve() if path else page
         assert linked.exists(), f"{page_name(page)} links to {target}"
         if anchor:
-            assert anchor in headings(linked), f"{page_name(page)} links to {target}"
+            assert anchor in find_anchors(linked), f"{page_name(page)} links to {target}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
@@ -124,6 +124,17 @@ def test_readme_lists_every_command_in_the_order_of_the_help() -> None:
     assert table == list(COMMANDS)
 
 
+def test_readme_has_the_speed_that_the_gpu_page_gives() -> None:
+    readme = " ".join(README.split())
+    gpu_page = (ROOT / "docs/gpu.md").read_text("utf-8")
+    in_readme = re.search(r"([\d.]+) million [^,]* on an NVIDIA H100, ([\d.]+) times", readme)
+    measured = re.search(r"32 streams x 64 .*\| ([\d,]+) .*: ([\d.]+) and .* stock", gpu_page)
+    assert in_readme
+    assert measured
+    millions = int(measured[1].replace(",", "")) / 1e6
+    assert (in_readme[1], in_readme[2]) == (f"{millions:.2f}", measured[2])
+
+
 def test_readme_is_short() -> None:
     assert len(README.split()) <= MAX_README_WORDS
 
@@ -134,7 +145,7 @@ def test_readme_has_the_two_commands_for_setting_up() -> None:
 
 
 def test_readme_shows_the_text_that_its_command_prints(cli: Cli) -> None:
-    (shown,) = blocks(ROOT / "README.md", "text")
+    (shown,) = find_blocks(ROOT / "README.md", "text")
     match = re.search(r"`charrnn (sample bard [^`]+)` prints", README)
     assert match
     printed = cli(*match[1].split()).out
@@ -148,7 +159,7 @@ def test_api_page_describes_every_public_name() -> None:
 
 def test_api_examples_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "novel.txt").write_text(VERSE * 6, encoding="utf-8")
-    program = "\n".join(blocks(ROOT / "docs/api.md", "python"))
+    program = "\n".join(find_blocks(ROOT / "docs/api.md", "python"))
     exec(compile(program, "docs/api.md", "exec"), {"__name__": "api"})
     printed = capsys.readouterr().out
     assert "step 20: held-out loss" in printed

@@ -35,7 +35,7 @@ def operations(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 linux = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="there is no /proc")
 
 
-def names(folder: Path) -> list[str]:
+def list_names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
@@ -47,7 +47,7 @@ def test_a_file_is_replaced_atomically(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         replace_file(path, "\ud800")
     assert path.read_text() == "two"
-    assert names(tmp_path) == ["page.html"]
+    assert list_names(tmp_path) == ["page.html"]
 
 
 @pytest.mark.parametrize("synced", [False, True])
@@ -55,14 +55,14 @@ def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path: Path, synce
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     for path, kind in {
-        tmp_path / "nowhere" / "page.html": FileNotFoundError,
+        tmp_path / "missing" / "page.html": FileNotFoundError,
         tmp_path / "file" / "page.html": NotADirectoryError,
         tmp_path / "folder": IsADirectoryError,
     }.items():
         with pytest.raises(kind) as caught:
             replace_file(path, "three", synced=synced)
         assert (caught.value.filename, caught.value.filename2) == (str(path), None)
-    assert names(tmp_path) == ["file", "folder"]
+    assert list_names(tmp_path) == ["file", "folder"]
 
 
 @linux
@@ -94,7 +94,7 @@ def test_a_temporary_file_is_removed_if_it_was_not_moved(tmp_path: Path) -> None
         Path(file.name).replace(tmp_path / "kept")
     with pytest.raises(KeyboardInterrupt), temporary_file(tmp_path):
         raise KeyboardInterrupt
-    assert names(tmp_path) == ["kept"]
+    assert list_names(tmp_path) == ["kept"]
     assert (tmp_path / "kept").read_bytes() == b"kept"
 
 
@@ -103,31 +103,31 @@ def test_a_new_folder_appears_only_when_it_is_complete(tmp_path: Path) -> None:
     with new_folder(path) as folder:
         (folder / "codes").touch()
         assert not path.exists()
-    assert names(path) == ["codes"]
+    assert list_names(path) == ["codes"]
     with new_folder(path) as folder:  # the first one stays
         (folder / "other").touch()
     with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / "interrupted") as folder:
         raise KeyboardInterrupt
-    assert names(tmp_path) == ["encoded"]
-    assert names(path) == ["codes"]
+    assert list_names(tmp_path) == ["encoded"]
+    assert list_names(path) == ["codes"]
 
 
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.ENOTSUP])
 def test_a_file_system_that_cannot_sync_folders_is_no_error(
     monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
-    def refuse(descriptor: int) -> None:
+    def raise_error(descriptor: int) -> None:
         raise OSError(code, "cannot sync")
 
-    monkeypatch.setattr(os, "fsync", refuse)
+    monkeypatch.setattr(os, "fsync", raise_error)
     sync_folder(Path())
 
 
 def test_the_error_of_a_failed_sync_names_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(descriptor: int) -> None:
+    def raise_error(descriptor: int) -> None:
         raise OSError(errno.EIO, "fault")
 
-    monkeypatch.setattr(os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", raise_error)
     with pytest.raises(OSError, match="fault") as error:
         sync_folder(Path("."))
     assert error.value.filename == "."

@@ -16,8 +16,8 @@ from gpu_check.tools import count_errors, count_tests, kernel_times
 BAR = {bar.name: bar for bar in BARS}
 
 
-def recorded(*lines: str, rehearsed: bool = False, exit_code: int | None = 0) -> Record:
-    """Return the record of lines and of all tasks, which have ended with an exit code."""
+def make_record(*lines: str, rehearsed: bool = False, exit_code: int | None = 0) -> Record:
+    """Return a record with these lines, in which all tasks have ended with `exit_code`."""
     record = Record()
     record.read(lines)
     for name in {bar.task for bar in BARS}:
@@ -26,7 +26,7 @@ def recorded(*lines: str, rehearsed: bool = False, exit_code: int | None = 0) ->
     return record
 
 
-def all_met() -> list[str]:
+def make_passing_lines() -> list[str]:
     return [f"RESULT {bar.name} {bar.limit} unit" for bar in BARS]
 
 
@@ -35,41 +35,41 @@ def all_met() -> list[str]:
     [("599999", "not met"), ("600000", "met"), ("1.2e6", "aim met"), ("nan", "not met")],
 )
 def test_a_result_meets_a_bar_from_its_limit_on(value: str, expected: str) -> None:
-    record = recorded(f"RESULT training-32x64 {value} char/s")
+    record = make_record(f"RESULT training-32x64 {value} char/s")
     assert verdict(BAR["training-32x64"], record) == expected
 
 
 def test_a_duration_or_loss_meets_a_bar_up_to_its_limit() -> None:
     bar = BAR["train-to-sample"]
     for value, expected in (("45", "aim met"), ("120", "met"), ("120.1", "not met")):
-        assert verdict(bar, recorded(f"RESULT {bar.name} {value} s")) == expected
+        assert verdict(bar, make_record(f"RESULT {bar.name} {value} s")) == expected
 
 
-def test_a_task_without_a_result_says_how_it_ended() -> None:
+def test_a_task_without_a_result_shows_how_it_ended() -> None:
     bar = BAR["training-32x64"]
-    assert verdict(bar, recorded(exit_code=1)) == "no result (exit code 1)"
-    assert verdict(bar, recorded(exit_code=None)) == "no result (time limit of 35 s)"
-    assert verdict(bar, recorded()) == "no result (exit code 0)"
+    assert verdict(bar, make_record(exit_code=1)) == "no result (exit code 1)"
+    assert verdict(bar, make_record(exit_code=None)) == "no result (time limit of 35 s)"
+    assert verdict(bar, make_record()) == "no result (exit code 0)"
     assert verdict(bar, Record()) == "no result (not run)"
 
 
-def test_a_result_of_a_failed_task_carries_a_note() -> None:
-    record = recorded(f"RESULT resume-identical {RESUMES} of 10 steps", exit_code=None)
+def test_a_result_of_a_failed_task_has_a_note() -> None:
+    record = make_record(f"RESULT resume-identical {RESUMES} of 10 steps", exit_code=None)
     assert verdict(BAR["resume-identical"], record) == "met (time limit of 35 s)"
     assert not all_is_well(record)
 
 
 def test_a_rehearsal_meets_no_bar() -> None:
-    record = recorded(*all_met(), rehearsed=True)
+    record = make_record(*make_passing_lines(), rehearsed=True)
     assert {verdict(bar, record) for bar in BARS} == {"rehearsed"}
     assert "REHEARSAL" in table(record)
     assert all_is_well(record)
-    assert all_is_well(recorded(*all_met()))
-    assert not all_is_well(recorded(*all_met()[1:], rehearsed=True))
+    assert all_is_well(make_record(*make_passing_lines()))
+    assert not all_is_well(make_record(*make_passing_lines()[1:], rehearsed=True))
 
 
-def test_the_table_names_the_card_and_every_result() -> None:
-    record = recorded(
+def test_the_table_shows_the_gpu_and_every_result() -> None:
+    record = make_record(
         "FACT card NVIDIA H100 80GB HBM3",
         "noise RESULT training-32x64 1 char/s",
         "RESULT training-32x64 10 char/s",
@@ -105,12 +105,12 @@ def test_the_time_limits_add_up_to_eleven_minutes() -> None:
     assert len({task.log for task in tasks}) + 1 <= 8  # the table is a file too
 
 
-def python(program: str) -> tuple[str, ...]:
+def python_command(program: str) -> tuple[str, ...]:
     return sys.executable, "-c", program
 
 
-def task(name: str, stage: int, program: str, limit: float = 60) -> Task:
-    return Task(name, stage, name, python(program), limit, "some.log")
+def make_task(name: str, stage: int, program: str, limit: float = 60) -> Task:
+    return Task(name, stage, name, python_command(program), limit, "some.log")
 
 
 @pytest.fixture
@@ -120,13 +120,13 @@ def runner(tmp_path: Path) -> Runner:
 
 
 def test_later_tasks_run_after_a_failure_and_a_time_limit(runner: Runner, tmp_path: Path) -> None:
-    child = "import os, time; os.fork(); time.sleep(600)"
+    forking = "import os, time; os.fork(); time.sleep(600)"
     endless = "import time; print('RESULT training-32x64 7 char/s', flush=True); time.sleep(600)"
     tasks = [
-        task("environment", 0, "raise ValueError('broken')"),
-        task("steps", 4, endless, limit=2),
-        task("training", 5, child, limit=1),
-        task("sampling", 6, "print('RESULT sampling-1-generate 20000 char/s')"),
+        make_task("environment", 0, "raise ValueError('broken')"),
+        make_task("steps", 4, endless, limit=2),
+        make_task("training", 5, forking, limit=1),
+        make_task("sampling", 6, "print('RESULT sampling-1-generate 20000 char/s')"),
     ]
     runner.plan(tasks)
     start = time.monotonic()
@@ -137,8 +137,8 @@ def test_later_tasks_run_after_a_failure_and_a_time_limit(runner: Runner, tmp_pa
     assert codes == {"environment": 1, "steps": None, "training": None, "sampling": 0}
     assert verdict(BAR["sampling-1-generate"], record) == "aim met"
     assert verdict(BAR["training-32x64"], record) == "not met (time limit of 2 s)"
-    written = (tmp_path / "output" / "table.txt").read_text("utf-8")
-    assert written == table(record)
+    saved_table = (tmp_path / "output" / "table.txt").read_text("utf-8")
+    assert saved_table == table(record)
     assert "broken" in (tmp_path / "output" / "some.log").read_text("utf-8")
 
 
@@ -150,39 +150,42 @@ def test_a_wrong_kernel_is_switched_off_and_examined(
     runner: Runner, tmp_path: Path, share: float, switch: str
 ) -> None:
     line = f"RESULT kernel-bfloat16-largest-difference {share} of norm"
-    tasks = [task("kernel-bfloat16", 1, f"print('{line}')"), task("steps", 4, PRINT_SWITCH)]
+    tasks = [
+        make_task("kernel-bfloat16", 1, f"print('{line}')"),
+        make_task("steps", 4, PRINT_SWITCH),
+    ]
     runner.plan(tasks)
-    check.run_all(tasks, [task("memcheck", 9, "print()")], runner, tmp_path / "output")
+    check.run_all(tasks, [make_task("memcheck", 9, "print()")], runner, tmp_path / "output")
     record = read_logs(tmp_path / "output")
     assert record.facts["switch"] == switch
     assert ("memcheck" in record.outcomes) == (switch == "off")
 
 
 def test_tasks_of_a_group_run_at_the_same_time(runner: Runner, tmp_path: Path) -> None:
-    meet = (
+    wait_for_other = (
         "import pathlib, sys, time\n"
         "here = pathlib.Path(sys.argv[1]); here.touch()\n"
         "while not (here.parent / sys.argv[2]).exists(): time.sleep(0.01)\n"
     )
     tasks = [
-        Task(a, 1, "both", (*python(meet), str(tmp_path / a), b), 60, "some.log")
+        Task(a, 1, "both", (*python_command(wait_for_other), str(tmp_path / a), b), 60, "some.log")
         for a, b in (("one", "two"), ("two", "one"))
     ]
     assert [outcome.exit_code for outcome in runner.run([*tasks])] == [0, 0]
 
 
-def test_what_a_task_leaves_behind_is_ended(runner: Runner, tmp_path: Path) -> None:
-    leave = (
+def test_processes_that_a_task_leaves_are_ended(runner: Runner, tmp_path: Path) -> None:
+    leave_child = (
         "import os, pathlib, sys, time\nif os.fork() == 0: time.sleep(1); pathlib.Path({}).touch()"
     )
-    late = tmp_path / "late"
-    (outcome,) = runner.run([task("environment", 0, leave.format(repr(str(late))))])
+    late_file = tmp_path / "late"
+    (outcome,) = runner.run([make_task("environment", 0, leave_child.format(repr(str(late_file))))])
     time.sleep(2)
     assert outcome.exit_code == 0
-    assert not late.exists()
+    assert not late_file.exists()
 
 
-def test_a_text_is_the_only_one_or_named(tmp_path: Path) -> None:
+def test_the_text_is_the_only_one_in_the_folder_or_the_named_one(tmp_path: Path) -> None:
     (tmp_path / "a.txt").touch()
     assert check.find_text(tmp_path, None) == tmp_path / "a.txt"
     (tmp_path / "b.txt").touch()

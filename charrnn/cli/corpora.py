@@ -38,11 +38,10 @@ def corpora(
     elif names:
         raise typer.BadParameter("names are only allowed after fetch")
     elif action == "clean":
-        removed = clear_cache()
+        removed_bytes = clear_cache()
         stderr_console().print(
-            f"deleted {removed:,} bytes from {make_printable(str(cache_folder()))}; for "
-            "runs that were "
-            "trained on standard input, give their text with --corpus FILE from now on"
+            f"deleted {removed_bytes:,} bytes from {make_printable(str(cache_folder()))}; "
+            "if a run was trained on standard input, give its text with --corpus FILE from now on"
         )
     elif as_json:
         print_json(list_catalogue())

@@ -15,9 +15,8 @@ def export(
         ExportFormat | None,
         typer.Option(
             "--to",
-            help="html: a web page that generates text; onnx: an ONNX graph; safetensors: a "
-            "file of "
-            "weights with a model card; default: the suffix of --out.",
+            help="html: a web page that generates text; onnx: an ONNX graph; safetensors: a file "
+            "of weights with a model card; default: the suffix of --out.",
             show_default=False,
         ),
     ] = None,

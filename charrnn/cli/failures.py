@@ -15,23 +15,22 @@ _OUT_OF_MEMORY_MESSAGE = (
     "--batch-size, --seq-length or --num-samples"
 )
 # Parts of the messages of torch's allocators and of the CUDA driver, which raise RuntimeError.
-_OUT_OF_MEMORY_SIGNS = (
+_OUT_OF_MEMORY_PHRASES = (
     "DefaultCPUAllocator",
     "CUDA error: out of memory",
     "MPS backend out of memory",
 )
 _ILLEGAL_ACCESS_MESSAGE = (
-    "the GPU reported an illegal memory access, so this process can no longer use the GPU; "
-    "the saved "
-    "checkpoints are intact: continue a training run with `charrnn resume`; if the error occurs "
-    "again, set CHARRNN_CUDA_KERNEL=off, or give --device cpu to compute without the GPU"
+    "the GPU reported an illegal memory access, so this process can no longer use the GPU; the "
+    "saved checkpoints are intact: continue a training run with `charrnn resume`; if the error "
+    "occurs again, set CHARRNN_CUDA_KERNEL=off, or give --device cpu to compute without the GPU"
 )
 _SHOWN_WARNINGS = (DamagedCheckpointWarning, DeviceWarning)
 _DEFAULT_SHOWWARNING = warnings.showwarning
 
 
 class CommandGroup(TyperGroup):
-    """The commands; an error prints one sentence and exits with code 1."""
+    """The group of all commands: an error prints one sentence and gives exit code 1."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; raise `typer.Exit` with the exit code of an error."""
@@ -49,30 +48,30 @@ class CommandGroup(TyperGroup):
         except CharrnnError as error:
             if error.reported_by_rank_zero:
                 raise typer.Exit(1) from None
-            sentence = str(error)
+            message = str(error)
         except (MemoryError, RuntimeError) as error:
             if _is_out_of_memory(error):
-                sentence = _OUT_OF_MEMORY_MESSAGE
+                message = _OUT_OF_MEMORY_MESSAGE
             elif "illegal memory access" in str(error):
-                sentence = _ILLEGAL_ACCESS_MESSAGE
+                message = _ILLEGAL_ACCESS_MESSAGE
             else:
                 raise
         except OSError as error:
             location = f"{error.filename}: " if error.filename else ""
-            sentence = f"{location}{error.strerror or error}"
+            message = f"{location}{error.strerror or error}"
         from charrnn.console.output import print_error
 
-        print_error(sentence)
+        print_error(message)
         raise typer.Exit(1)
 
 
 def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
     if isinstance(error, MemoryError):
         return True
-    torch = sys.modules.get("torch")  # if torch is not loaded, it raised no error
+    torch = sys.modules.get("torch")  # if torch was not imported, it raised no error
     if torch is not None and isinstance(error, torch.OutOfMemoryError):
         return True
-    return any(message in str(error) for message in _OUT_OF_MEMORY_SIGNS)
+    return any(phrase in str(error) for phrase in _OUT_OF_MEMORY_PHRASES)
 
 
 def _show_warning(

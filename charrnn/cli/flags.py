@@ -1,4 +1,4 @@
-"""Command-line flags, made from config dataclasses, and the arguments that commands share."""
+"""Command-line flags that are made from config dataclasses, and arguments of several commands."""
 
 import dataclasses
 import functools
@@ -37,7 +37,7 @@ def _require_suffix(*suffixes: str) -> Callable[[Path | None], Path | None]:
 
 
 def complete_run_name(incomplete: str) -> list[str]:
-    """Return the names of runs that start with `incomplete`, for shell completion."""
+    """Return the names of the runs that start with `incomplete`, for shell completion."""
     from charrnn.runs.find import BUNDLED, run_paths
 
     names = [*(path.name for path in run_paths()), BUNDLED]
@@ -48,7 +48,7 @@ RunArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="RUN",
-        help="A run folder, or the name of a run in checkpoints/; default: the newest run.",
+        help="A run folder, the name of a run in checkpoints/, or bard; default: the newest run.",
         show_default=False,
         autocompletion=complete_run_name,
     ),
@@ -96,7 +96,7 @@ def config_flags(command: Callable[..., None]) -> Callable[..., None]:
     for name, parameter in inspect.signature(command).parameters.items():
         if dataclasses.is_dataclass(parameter.annotation):
             configs[name] = parameter.annotation
-            parameters += _flag_parameters(parameter.annotation)
+            parameters += _make_flag_parameters(parameter.annotation)
         else:
             parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
 
@@ -112,21 +112,21 @@ def config_flags(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _flag_parameters(config: Any) -> list[inspect.Parameter]:
+def _make_flag_parameters(config: Any) -> list[inspect.Parameter]:
     hints = typing.get_type_hints(config, include_extras=True)
     parameters = []
     for field in dataclasses.fields(config):
-        kind, *details = typing.get_args(hints[field.name])
-        explanation = next(detail for detail in details if isinstance(detail, str))
-        parse = next(filter(callable, details), None)
+        field_type, *annotations = typing.get_args(hints[field.name])
+        help_text = next(item for item in annotations if isinstance(item, str))
+        parse = next(filter(callable, annotations), None)
         names = ["--" + field.name.replace("_", "-")]
         if config is SampleConfig and field.name in _SHORT_FLAGS:
             names.append(_SHORT_FLAGS[field.name])
         option = typer.Option(
             *names,
-            help=explanation,
-            rich_help_panel=_help_panel(config, field.name),
-            show_default=_shown_default(config, field, details),
+            help=help_text,
+            rich_help_panel=_choose_help_panel(config, field.name),
+            show_default=_format_default(config, field, annotations),
             parser=_raise_usage_errors(parse) if parse else None,
             metavar=_METAVARS[parse] if parse else None,
         )
@@ -135,24 +135,24 @@ def _flag_parameters(config: Any) -> list[inspect.Parameter]:
                 field.name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=field.default,
-                # Typer does not support every type that a parser returns.
-                annotation=Annotated[float | None if parse else kind, option],
+                # Typer rejects some of the types that a parser returns.
+                annotation=Annotated[float | None if parse else field_type, option],
             )
         )
     return parameters
 
 
-def _shown_default(
-    config: Any, field: "dataclasses.Field[Any]", details: list[object]
+def _format_default(
+    config: Any, field: "dataclasses.Field[Any]", annotations: list[object]
 ) -> str | bool:
-    if config is TrainConfig and FROM_TEXT in details:  # `resume` has only a Budget
+    if config is TrainConfig and FROM_TEXT in annotations:  # `resume` has only a Budget
         return "chosen from the text"
     if field.name == "max_time" and field.default is not None:
         return f"{field.default:g}s"
     return field.default is not None
 
 
-def _help_panel(config: Any, field_name: str) -> str:
+def _choose_help_panel(config: Any, field_name: str) -> str:
     """Return the title of the group of flags in `--help` to which a field belongs."""
     if issubclass(config, Budget) and field_name in Budget.__dataclass_fields__:
         return "Limits (the first one reached ends the run)"
@@ -170,7 +170,7 @@ def _raise_usage_errors(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
     def parse_value(value: Any) -> Any:
         try:
-            return parse(value) if isinstance(value, str) else value  # defaults are parsed already
+            return parse(value) if isinstance(value, str) else value  # a default is not a string
         except ConfigError as error:
             raise typer.BadParameter(str(error)) from None
 
@@ -178,7 +178,7 @@ def _raise_usage_errors(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def open_run(name: str | None) -> "Run":
-    """Open the run of that name; without a name, open the newest run and print its path."""
+    """Open the run named `name`; without a name, open the newest run and print its path."""
     from charrnn.console.output import stderr_console
     from charrnn.console.text import make_printable
     from charrnn.runs.find import BUNDLED, bundled_path, find_run

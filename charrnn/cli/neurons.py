@@ -15,7 +15,7 @@ from charrnn.cli.flags import (
     open_run,
 )
 
-StudiedTextOption = Annotated[
+TextOption = Annotated[
     Path | None,
     typer.Option(
         help="Text to read, - for standard input; default: the text of the run.",
@@ -34,10 +34,9 @@ UnitsOption = Annotated[
 ForceOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="Clamp a unit, or the unit that follows a feature, to on, off or a number from "
-        "-1 to 1 "
-        "while the model generates text, as in quote=on or 2:317=-0.5; can be repeated.",
-        metavar="WHAT=HOW",
+        help="Clamp a unit, or the unit that follows a feature, to on, off or a number from -1 to "
+        "1 while the model generates text, as in 2:317=-0.5 or quote=on; can be repeated.",
+        metavar="UNIT=ACTIVITY",
         show_default=False,
     ),
 ]
@@ -65,7 +64,7 @@ SeedOption = Annotated[
 
 def neurons(
     run: RunArgument = None,
-    text: StudiedTextOption = None,
+    text: TextOption = None,
     unit: UnitsOption = None,
     force: ForceOption = None,
     followers: FollowersOption = 1,
@@ -91,7 +90,7 @@ def neurons(
     if force:
         result = clamping.compare_clamped(study, force, followers, length or 480, temperature, seed)
         if as_json:
-            print_json(result.as_json())
+            print_json(result.to_json())
         else:
             clamping.print_clamping(result)
         return
@@ -99,6 +98,6 @@ def neurons(
     if out:
         units.write_page(study, report, out)
     elif as_json:
-        print_json(units.as_json(study, report))
+        print_json(units.to_json(study, report))
     else:
         units.print_unit_report(study, report)

@@ -43,7 +43,7 @@ NoPromptOption = Annotated[
 NoveltyOption = Annotated[
     str | None,
     typer.Option(
-        help="Show how much of the output is copied from this text (a file or a catalogue name).",
+        help="Show how much of the output is copied from this text (a file or a catalog name).",
         metavar="CORPUS",
         show_default=False,
     ),
@@ -122,7 +122,7 @@ def _make_engine(
     device: DeviceName,
     precision: Literal["auto", "float32"],
 ) -> "SamplingEngine":
-    """Return a sampling engine for a checkpoint, or for a copy that is trained on `draft`."""
+    """Return a sampling engine for a checkpoint, or for a copy that was trained on `draft`."""
     from charrnn.sampling.engines.selection import engine_for, engine_for_checkpoint
 
     if draft is None:

@@ -22,9 +22,8 @@ RunAndFilesArgument = Annotated[
     typer.Argument(
         metavar="RUN | FILE...",
         autocompletion=complete_run_name,
-        help="The run, then the texts to score, - for standard input. Without a run: the "
-        "newest run. "
-        "Without a text: the held-out text of the run.",
+        help="The run, then the texts to score, - for standard input. Without a run: the newest "
+        "run. Without a text: the held-out text of the run.",
         show_default=False,
     ),
 ]
@@ -105,17 +104,17 @@ def score(
         if out:
             write_page(report, length or 20_000, out)
         elif as_json:
-            print_json(report.as_json())
+            print_json(report.to_json())
         else:
             print_surprise_report(report, length or 2000)
         return
-    from charrnn.reports.tables.scores import print_scores, rank_rows, score_rows
+    from charrnn.reports.tables.scores import print_scores, rank_rows, score_texts
 
     rows = rank_rows(
         [
             row
             for opened in runs
-            for row in score_rows(
+            for row in score_texts(
                 opened, texts, checkpoint, device, context, adapt, corpus, unknown
             )
         ]

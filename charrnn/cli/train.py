@@ -19,8 +19,8 @@ def train(
         typer.Argument(
             metavar="CORPUS...",
             help="Text files (plain or .gz), folders, patterns such as *.txt, a name that "
-            "`charrnn corpora` "
-            "lists, or - for standard input; default: the play that comes with charrnn.",
+            "`charrnn corpora` lists, or - for standard input; default: the play that comes with "
+            "charrnn.",
             show_default=False,
         ),
     ] = None,

@@ -11,9 +11,9 @@ from charrnn.runs.curves import Curves, Point, Series
 ROWS = 20
 """Rows of a chart that is printed alone."""
 
-# Those of the 8 colors of every terminal that are readable on black and on white.
+# Colors that every terminal has and that are readable on black and on white.
 _STYLE_OF_KIND = {"train": "magenta", "held out": "bold red", "baseline": "green"}
-_STYLES_OF_MANY = ("magenta", "bold red", "green", "bold magenta", "red", "bold green")
+_STYLES_OF_SEVERAL_RUNS = ("magenta", "bold red", "green", "bold magenta", "red", "bold green")
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _BLANK_BRAILLE = 0x2800
 _LABEL_WIDTH = 7  # characters
@@ -35,7 +35,7 @@ def draw_chart(
     `low` and `high` are the limits of the y axis. With `logarithmic`, both axes are logarithmic,
     and points with a value of zero or below are left out.
     """
-    lines = [_log_series(line) for line in series] if logarithmic else list(series)
+    lines = [_to_logarithms(line) for line in series] if logarithmic else list(series)
     lines = [line for line in lines if line.points]
     if not lines:
         return Text("there is no data to plot yet")
@@ -45,20 +45,22 @@ def draw_chart(
     left, right = min(xs), max(xs)
     columns, rows = max(10, width - _LABEL_WIDTH - 1), max(3, height - 3)
     canvas = _Canvas(columns, rows, (left, right), (low, high))
-    styles = _styles(lines)
+    styles = _choose_styles(lines)
     for line in sorted(lines, key=lambda line: line.kind != "baseline"):
         canvas.plot_line(line.points, styles[line.name], dotted=line.kind == "baseline")
     result = Text(no_wrap=True)
     for line in lines:
         result.append("━ ", styles[line.name]).append(f"{line.name}   ")
     result.append("\n").append(f"{y_name}\n", "dim")
-    y_ticks = _log_ticks(low, high) if logarithmic else linear_ticks(low, high, max(2, rows // 2))
-    labels = {canvas.row(y): _tick_label(y, logarithmic) for y in y_ticks}
+    y_ticks = (
+        _choose_log_ticks(low, high) if logarithmic else choose_ticks(low, high, max(2, rows // 2))
+    )
+    labels = {canvas.find_row(y): _format_tick(y, logarithmic) for y in y_ticks}
     for row in range(rows):
         label = labels.get(row, "")
         result.append(f"{label:>{_LABEL_WIDTH}}").append("┤" if label else "│", "dim")
-        result.append_text(canvas.text(row)).append("\n")
-    result.append_text(_x_axis(columns, left, right, x_name, logarithmic))
+        result.append_text(canvas.render_row(row)).append("\n")
+    result.append_text(_draw_x_axis(columns, left, right, x_name, logarithmic))
     return result
 
 
@@ -88,13 +90,13 @@ class _Canvas:
         self._x_bounds, self._y_bounds = x_bounds, y_bounds
         self._cells: dict[tuple[int, int], tuple[int, str]] = {}
 
-    def row(self, y: float) -> int:
+    def find_row(self, y: float) -> int:
         """Return the row of characters that contains the value `y`."""
-        return int(self._dot_row(y)) // 4
+        return int(self._to_dot_row(y)) // 4
 
     def plot_line(self, points: Sequence[Point], style: str, dotted: bool) -> None:
         """Plot a line through points that are ordered by x."""
-        dots = [(self._dot_column(x), self._dot_row(y)) for x, y in points]
+        dots = [(self._to_dot_column(x), self._to_dot_row(y)) for x, y in points]
         for (x0, y0), (x1, y1) in zip(dots, [*dots[1:], dots[-1]], strict=True):
             steps = max(1, math.ceil(max(abs(x1 - x0), abs(y1 - y0))))
             for step in range(steps + 1):
@@ -102,7 +104,7 @@ class _Canvas:
                 if not dotted or round(x) % 4 == 0:
                     self._set_dot(round(x), round(y), style)
 
-    def text(self, row: int) -> Text:
+    def render_row(self, row: int) -> Text:
         """Return one row of the canvas as characters."""
         line = Text()
         for column in range(self._columns):
@@ -116,42 +118,44 @@ class _Canvas:
             dots, _ = self._cells.get(cell, (0, ""))
             self._cells[cell] = dots | _DOTS[y % 4][x % 2], style
 
-    def _dot_column(self, x: float) -> float:
+    def _to_dot_column(self, x: float) -> float:
         low, high = self._x_bounds
         return (x - low) / ((high - low) or 1) * (2 * self._columns - 1)
 
-    def _dot_row(self, y: float) -> float:
+    def _to_dot_row(self, y: float) -> float:
         low, high = self._y_bounds
         return (high - y) / ((high - low) or 1) * (4 * self._rows - 1)
 
 
-def _x_axis(columns: int, left: float, right: float, x_name: str, logarithmic: bool) -> Text:
+def _draw_x_axis(columns: int, left: float, right: float, x_name: str, logarithmic: bool) -> Text:
     """Return the x axis: its line, tick labels and name."""
     line, labels = ["─"] * columns, [" "] * (columns + _LABEL_WIDTH + 1)
     labels[-len(x_name) :] = x_name
     max_ticks = columns // 10
-    for x in _log_ticks(left, right) if logarithmic else linear_ticks(left, right, max_ticks):
+    for x in (
+        _choose_log_ticks(left, right) if logarithmic else choose_ticks(left, right, max_ticks)
+    ):
         column = round((x - left) / ((right - left) or 1) * (columns - 1))
-        label = _tick_label(x, logarithmic)
+        label = _format_tick(x, logarithmic)
         start = max(_LABEL_WIDTH, _LABEL_WIDTH + 1 + column - len(label) // 2)
-        around = labels[start - 1 : start + len(label) + 1]
-        if len(around) >= len(label) + 1 and not "".join(around).strip():
+        surroundings = labels[start - 1 : start + len(label) + 1]
+        if len(surroundings) >= len(label) + 1 and not "".join(surroundings).strip():
             line[column] = "┬"
             labels[start : start + len(label)] = label
     text = Text(" " * _LABEL_WIDTH).append("└" + "".join(line) + "\n", "dim")
     return text.append("".join(labels))
 
 
-def _styles(series: Sequence[Series]) -> dict[str, str]:
+def _choose_styles(series: Sequence[Series]) -> dict[str, str]:
     if len([line for line in series if line.kind != "baseline"]) <= 2:
         return {line.name: _STYLE_OF_KIND[line.kind] for line in series}
     return {
-        line.name: _STYLES_OF_MANY[index % len(_STYLES_OF_MANY)]
+        line.name: _STYLES_OF_SEVERAL_RUNS[index % len(_STYLES_OF_SEVERAL_RUNS)]
         for index, line in enumerate(series)
     }
 
 
-def _log_ticks(low: float, high: float) -> list[float]:
+def _choose_log_ticks(low: float, high: float) -> list[float]:
     """Return the base-10 logarithms of round numbers, from `low` to `high` (logarithms too).
 
     The numbers are powers of ten, and also 2 and 5 times these if the range is small.
@@ -165,12 +169,12 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return [logarithm for logarithm in logarithms if low <= logarithm <= high]
 
 
-def _log_series(line: Series) -> Series:
+def _to_logarithms(line: Series) -> Series:
     points = [(math.log10(x), math.log10(y)) for x, y in line.points if x > 0 and y > 0]
     return Series(line.name, tuple(points), line.kind)
 
 
-def _tick_label(value: float, logarithmic: bool) -> str:
+def _format_tick(value: float, logarithmic: bool) -> str:
     if logarithmic:
         value = 10**value
         return f"{value:,.0f}" if value >= 1 else f"{value:.2g}"
@@ -179,7 +183,7 @@ def _tick_label(value: float, logarithmic: bool) -> str:
     return f"{value:,.0f}" if value == int(value) and abs(value) >= 10 else f"{value:g}"
 
 
-def linear_ticks(low: float, high: float, max_ticks: int) -> list[float]:
+def choose_ticks(low: float, high: float, max_ticks: int) -> list[float]:
     """Return evenly spaced round numbers from `low` to `high`, at most `max_ticks`."""
     if not high > low:
         return [low]

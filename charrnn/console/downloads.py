@@ -1,4 +1,4 @@
-"""Downloads of catalogue texts, with their progress."""
+"""Downloads of texts of the catalog, with their progress."""
 
 from charrnn.console.output import print_result
 from charrnn.console.training_view import TrainingView
@@ -7,7 +7,7 @@ from charrnn.data.downloads import fetch
 
 
 def fetch_texts(names: list[str]) -> None:
-    """Download catalogue texts, show the progress, and print the path of each text."""
+    """Download texts of the catalog, show the progress, and print the path of each text."""
     with TrainingView() as view:
         for name in names:
             if entries()[name].urls:

@@ -26,21 +26,21 @@ Shading = Callable[[float], tuple[str, float]]
 
 def print_activity(text: str, activity_N: Sequence[float]) -> None:
     """Print a text, colored by the activity of a unit after each character: -1 blue, 1 red."""
-    _print_heat_map(text, activity_N, _activity_shading)
+    _print_heat_map(text, activity_N, _shade_activity)
 
 
 def print_surprise(text: str, bits_N: Sequence[float]) -> None:
     """Print a text, colored by the loss of each character in bits."""
-    _print_heat_map(text, bits_N, _surprise_shading)
+    _print_heat_map(text, bits_N, _shade_surprise)
 
 
-def _activity_shading(value: float) -> tuple[str, float]:
+def _shade_activity(value: float) -> tuple[str, float]:
     shade = round(abs(value) * len(_RED_SHADES))
     scale = _RED_SHADES if value > 0 else _BLUE_SHADES
     return (scale[shade - 1] if shade else _NEUTRAL), (value + 1) / 2
 
 
-def _surprise_shading(bits: float) -> tuple[str, float]:
+def _shade_surprise(bits: float) -> tuple[str, float]:
     shade = min(len(_RED_SHADES), int(bits / BITS_PER_SHADE))
     return (_RED_SHADES[shade - 1] if shade else _NEUTRAL), bits / (
         BITS_PER_SHADE * (len(_RED_SHADES) + 1)
@@ -51,7 +51,7 @@ def _print_heat_map(text: str, values_N: Sequence[float], shading: Shading) -> N
     console = stdout_console()
     has_colors = _has_enough_colors(console)
     for start, end in _split_rows(text, console.width - 1):
-        characters = [_display_symbol(character) for character in text[start:end]]
+        characters = [_replace_invisible(character) for character in text[start:end]]
         shades = [shading(value) for value in values_N[start:end]]
         if has_colors:
             line = Text()
@@ -61,7 +61,7 @@ def _print_heat_map(text: str, values_N: Sequence[float], shading: Shading) -> N
         else:
             console.print(Text("".join(characters)), soft_wrap=True)
             bars = [
-                _bar(height) * cell_len(character)
+                _draw_bar(height) * cell_len(character)
                 for character, (_, height) in zip(characters, shades, strict=True)
             ]
             console.print(Text("".join(bars)), soft_wrap=True)
@@ -71,7 +71,7 @@ def _split_rows(text: str, width: int) -> list[tuple[int, int]]:
     """Return the start and end of each terminal row, including its line break."""
     rows, start, used = [], 0, 0
     for index, character in enumerate(text):
-        cells = cell_len(_display_symbol(character))
+        cells = cell_len(_replace_invisible(character))
         if used + cells > width and index > start:
             rows.append((start, index))
             start, used = index, 0
@@ -82,11 +82,11 @@ def _split_rows(text: str, width: int) -> list[tuple[int, int]]:
     return rows if start == len(text) else [*rows, (start, len(text))]
 
 
-def _display_symbol(character: str) -> str:
+def _replace_invisible(character: str) -> str:
     return {"\n": "↵", "\t": "→"}.get(character) or make_printable(character)
 
 
-def _bar(height: float) -> str:
+def _draw_bar(height: float) -> str:
     return _BAR_SYMBOLS[min(len(_BAR_SYMBOLS) - 1, int(max(0.0, height) * len(_BAR_SYMBOLS)))]
 
 

@@ -13,7 +13,7 @@ from charrnn.numerics.information import nats_to_bits
 from charrnn.runs.curves import Point, Series, read_curves, visible_loss_range
 from charrnn.training.events import Evaluated, Started, Step
 
-_MAX_POINTS = 300  # of the training loss, approximately
+_MAX_POINTS = 300  # about as many points of the training loss are drawn
 _STEPS_PER_POINT = 10  # if the last step is not known yet
 _REDRAW_SECONDS = 1.0  # between two drawings of the chart
 _MAX_CHART_ROWS, _MIN_CHART_ROWS = 14, 7
@@ -47,7 +47,9 @@ class LiveScreen:
         if self._loss_count >= (event.horizon or _MAX_POINTS * _STEPS_PER_POINT) / _MAX_POINTS:
             self._train_points.append((event.step, nats_to_bits(self._loss_sum / self._loss_count)))
             self._loss_sum, self._loss_count = 0.0, 0
-        return Group(*_progress_rows(event), Text(), self.loss_chart(), *self._sample_rows())
+        return Group(
+            *_render_progress(event), Text(), self.render_loss_chart(), *self._render_sample()
+        )
 
     def add_evaluation(self, event: Evaluated) -> None:
         """Add the loss and the sample of an evaluation."""
@@ -55,7 +57,7 @@ class LiveScreen:
         self._preview = event.step, event.preview
         self._chart = None
 
-    def loss_chart(self) -> RenderableType:
+    def render_loss_chart(self) -> RenderableType:
         """Return the chart of the losses, as high as the terminal allows."""
         height = min(_MAX_CHART_ROWS, self._console.height - _OTHER_ROWS)
         if height < _MIN_CHART_ROWS or not (self._train_points or self._held_out_points):
@@ -85,7 +87,7 @@ class LiveScreen:
             height=height,
         )
 
-    def _sample_rows(self) -> list[Text]:
+    def _render_sample(self) -> list[Text]:
         if self._preview is None:
             return []
         step, preview = self._preview
@@ -111,7 +113,7 @@ def format_speed(event: Step) -> str:
     return f"{event.characters_per_second:,.0f} char/s{left}"
 
 
-def _progress_rows(event: Step) -> list[RenderableType]:
+def _render_progress(event: Step) -> list[RenderableType]:
     completed = 0.0
     if event.seconds_left is not None:
         completed = event.seconds / max(1e-9, event.seconds + event.seconds_left)

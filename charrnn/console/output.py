@@ -12,7 +12,7 @@ from charrnn.console.text import make_printable
 
 
 class _Messages(Console):
-    """Standard error. If it is closed, further messages are discarded and the work continues."""
+    """A console on standard error. If it is closed, messages are discarded and work continues."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
@@ -20,7 +20,7 @@ class _Messages(Console):
 
 
 class _Results(Console):
-    """Standard output. If it is closed, `BrokenPipeError` ends the command."""
+    """A console on standard output. If it is closed, `BrokenPipeError` ends the command."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError

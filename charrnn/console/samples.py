@@ -15,7 +15,7 @@ class TextOutput:
 
     def __init__(self) -> None:
         self._is_terminal = sys.stdout.isatty()
-        self._pending_breaks = 0  # line breaks not yet shown
+        self._pending_breaks = 0  # line breaks at the end of the text that are not yet shown
 
     def show_text(self, text: str) -> None:
         """Write a piece of text and flush it."""

@@ -10,9 +10,9 @@ _BIDIRECTIONAL = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066,
 def make_printable(text: str) -> str:
     """Return the text with control characters replaced by symbols, safe to show on a terminal.
 
-    Bidirectional overrides are replaced too. Line breaks and tabs are kept.
+    Bidirectional overrides are replaced too. Line breaks and tabs do not change.
     """
-    return "".join(_symbol(character) for character in text)
+    return "".join(_replace_control_character(character) for character in text)
 
 
 def format_loss(loss: float) -> str:
@@ -36,7 +36,7 @@ def format_network(num_layers: int, hidden_size: int, cell: str) -> str:
     return f"{layers} of {hidden_size} {cell} units"
 
 
-def _symbol(character: str) -> str:
+def _replace_control_character(character: str) -> str:
     code = ord(character)
     if character in "\n\t" or (
         unicodedata.category(character) not in ("Cc", "Cs") and code not in _BIDIRECTIONAL

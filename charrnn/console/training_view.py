@@ -115,11 +115,11 @@ class TrainingView:
             self.show_message(
                 "every character of this text is in the vocabulary of the earlier model"
             )
-        what = "text" if event.notes else "limit"
+        change = "text" if event.notes else "limit"
         if event.replanned:
             self.show_message(
-                f"new {what}: the learning-rate schedule is recomputed from step {event.step:,}; "
-                f"the result differs from that of a run with this {what} from the start"
+                f"new {change}: the learning-rate schedule is recomputed from step {event.step:,}; "
+                f"the result differs from that of a run with this {change} from the start"
             )
         elif event.step:
             self.show_message(f"continuing from step {event.step:,}")
@@ -150,7 +150,7 @@ class TrainingView:
     def _show_end(self, event: Finished) -> None:
         self._live.stop()
         if self._console.is_terminal:
-            self._console.print(self._screen.loss_chart())
+            self._console.print(self._screen.render_loss_chart())
         best = ""
         if event.best_val_loss is not None:
             loss = format_loss(event.best_val_loss)

@@ -27,20 +27,20 @@ does not understand what it generates.
 import json, torch, safetensors
 
 with safetensors.safe_open("{file}", "pt") as file:
-    about, weights = file.metadata(), {{name: file.get_tensor(name) for name in file.keys()}}
-vocabulary = json.loads(about["vocabulary"])
+    metadata, weights = file.metadata(), {{name: file.get_tensor(name) for name in file.keys()}}
+vocabulary = json.loads(metadata["vocabulary"])
 network = torch.nn.{cell.upper()}(len(vocabulary), {units}, {layers})
 output = torch.nn.Linear({units}, len(vocabulary))
 output.load_state_dict({{name: weights.pop("output." + name) for name in ("weight", "bias")}})
 network.load_state_dict(weights)
 
-character, state, written = vocabulary.index(json.loads(about["line_start"])), None, ""
+code, state, text = vocabulary.index(json.loads(metadata["line_start"])), None, ""
 for _ in range(200):
-    written += vocabulary[character]
-    one_hot = torch.nn.functional.one_hot(torch.tensor([[character]]), len(vocabulary))
+    text += vocabulary[code]
+    one_hot = torch.nn.functional.one_hot(torch.tensor([[code]]), len(vocabulary))
     hidden, state = network(one_hot.float(), state)
-    character = int(torch.multinomial((output(hidden[0, 0]) / 0.8).softmax(-1), 1))
-print(written)
+    code = int(torch.multinomial((output(hidden[0, 0]) / 0.8).softmax(-1), 1))
+print(text)
 ```
 """
 
@@ -59,8 +59,7 @@ def _list_properties(checkpoint: Checkpoint) -> dict[str, str]:
         "Network": f"{format_network(model.num_layers, model.hidden_size, model.cell)} over "
         f"{characters} characters, {model.count_parameters(characters):,} parameters",
         "Text": f"{_escape_markdown(text.name)}, {text.characters:,} characters, SHA-256 "
-        f"{text.sha256}; "
-        f"the last {training.val_fraction:g} of it held out",
+        f"{text.sha256}; the last {training.val_fraction:g} of it held out",
         "Training": f"step {checkpoint.step:,}, {progress.epoch:.2f} epochs of "
         f"{training.batch_size} streams x {training.seq_length} characters, learning rate "
         f"{training.learning_rate:g}, dropout {training.dropout:g} between layers and "

@@ -22,7 +22,7 @@ from charrnn.model.state import State
 TOLERANCE = 1e-4
 """Largest allowed difference between the outputs of the graph and of the model."""
 
-_OPSET, _IR = 17, 8  # from 2022, so that runtimes since then can read it
+_OPSET, _IR = 17, 8  # versions of 2022, so that runtimes from then on can read the file
 _OPERATOR = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 # The index in torch's order of each gate of the ONNX operators (i, o, f, c and z, r, h).
 _GATE_ORDER = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2), "rnn": (0,)}
@@ -41,8 +41,7 @@ def build_onnx_model(model: CharRNN) -> bytes:
     except ImportError as error:
         raise ConfigError(
             f"an ONNX graph needs {error.name}, which is not installed; to install it, run: "
-            "pip install "
-            '"onnx>=1.17" "onnxruntime>=1.19"'
+            'pip install "onnx>=1.17" "onnxruntime>=1.19"'
         ) from None
     graph = _build_graph(model, onnx.helper, onnx.TensorProto, onnx.numpy_helper)
     onnx_model = onnx.helper.make_model(
@@ -63,9 +62,8 @@ def build_onnx_model(model: CharRNN) -> bytes:
     difference = _max_difference(model, session)
     if not difference <= TOLERANCE:
         raise CharrnnError(
-            f"the outputs of the ONNX graph differ from those of the model by "
-            f"{difference:.1e}, which is more than {TOLERANCE:.0e}: try another version of "
-            "onnxruntime (this is "
+            f"the outputs of the ONNX graph differ from those of the model by {difference:.1e}, "
+            f"which is more than {TOLERANCE:.0e}: try another version of onnxruntime (this is "
             f"{onnxruntime.__version__}), or export with --to safetensors"
         )
     return file_bytes
@@ -84,8 +82,8 @@ def _build_graph(model: CharRNN, helper: Any, tensor_types: Any, numpy_helper: A
     nodes = [helper.make_node("OneHot", ["characters", "size", "zero_one"], ["inputs_0"], axis=-1)]
     state_names = ["hidden", "cell"] if config.cell == "lstm" else ["hidden"]
     for n in range(layers):
-        constants |= _layer_constants(n, config, arrays)
-        nodes += _layer_nodes(n, config, state_names, helper)
+        constants |= _make_layer_constants(n, config, arrays)
+        nodes += _make_layer_nodes(n, config, state_names, helper)
     nodes.append(helper.make_node("MatMul", [f"inputs_{layers}", "output_weight"], ["products"]))
     nodes.append(helper.make_node("Add", ["products", "output_bias"], ["logits"]))
     for name in state_names:
@@ -114,7 +112,7 @@ def _build_graph(model: CharRNN, helper: Any, tensor_types: Any, numpy_helper: A
     )
 
 
-def _layer_constants(
+def _make_layer_constants(
     n: int, config: ModelConfig, arrays: dict[str, NDArray[Any]]
 ) -> dict[str, NDArray[Any]]:
     def onnx_order(name: str) -> NDArray[Any]:
@@ -129,7 +127,9 @@ def _layer_constants(
     }
 
 
-def _layer_nodes(n: int, config: ModelConfig, state_names: list[str], helper: Any) -> list[Any]:
+def _make_layer_nodes(
+    n: int, config: ModelConfig, state_names: list[str], helper: Any
+) -> list[Any]:
     """Return the nodes that compute `inputs_(n + 1)` from `inputs_n` and the state of layer n."""
     states = [f"{name}_{n}" for name in state_names]
     recurrence = helper.make_node(

@@ -36,8 +36,7 @@ def render_web_page(checkpoint: Checkpoint, feature_units: list[FeatureUnits]) -
     if config.model.cell != "lstm":
         raise ConfigError(
             f"a web page needs an lstm model, but {checkpoint.run.path} is a "
-            f"{config.model.cell} model: "
-            "export it with --to onnx or --to safetensors"
+            f"{config.model.cell} model: export it with --to onnx or --to safetensors"
         )
     layers, units = config.model.num_layers, config.model.hidden_size
     arrays = checkpoint.load("model")
@@ -60,16 +59,16 @@ def render_web_page(checkpoint: Checkpoint, feature_units: list[FeatureUnits]) -
             "vocabulary": config.vocabulary,
             "layers": layers,
             "units": units,
-            "width": _padded_width(units),
+            "width": _pad_width(units),
             "unit": float(weights.unit),
             "line_start": config.corpus.line_start,
         },
         products=base64.b64encode(_PRODUCTS.read_bytes()).decode(),
-        weights=base64.b64encode(_weight_bytes(weights, arrays)).decode(),
+        weights=base64.b64encode(_pack_weights(weights, arrays)).decode(),
     )
 
 
-def _weight_bytes(weights: Int8Weights, arrays: Mapping[str, NDArray[Any]]) -> bytes:
+def _pack_weights(weights: Int8Weights, arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """Return all weights, in the order in which the script of the page reads them."""
     between = len(weights.recurrent_LGH) - 1
     floats = (
@@ -89,12 +88,12 @@ def _weight_bytes(weights: Int8Weights, arrays: Mapping[str, NDArray[Any]]) -> b
     )
 
 
-def _padded_width(width: int) -> int:
+def _pad_width(width: int) -> int:
     return width + -width % _ROW_MULTIPLE
 
 
 def _pad_rows(weights_LGH: NDArray[np.int8]) -> NDArray[np.int8]:
     """Return the weights with zeros after each row, up to a multiple of `_ROW_MULTIPLE`."""
     width = weights_LGH.shape[2]
-    missing = _padded_width(width) - width
+    missing = _pad_width(width) - width
     return np.pad(weights_LGH, ((0, 0), (0, 0), (0, missing)))

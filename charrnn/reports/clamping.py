@@ -31,7 +31,7 @@ class ClampingReport:
     texts: tuple[str, str]
     """One free text, and one with clamped units."""
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the report as a value for JSON."""
         return {
             "held": {str(unit): value for unit, value in self.activities.items()},
@@ -58,8 +58,8 @@ def compare_clamped(
 ) -> ClampingReport:
     """Generate text freely and with clamped units, from the same seed, and compare them.
 
-    `assignments` are written `WHAT=HOW`, as in `2:317=-0.5`. If WHAT is a feature, the `followers`
-    units that follow it best are clamped.
+    An assignment is `UNIT=ACTIVITY`, such as `2:317=-0.5`, or `FEATURE=ACTIVITY`, such as
+    `quote=on`, which clamps the `followers` units that follow the feature best.
     """
     activities = _parse_assignments(study, assignments, followers)
     clamped_model = clamped(study.model, activities)
@@ -67,7 +67,10 @@ def compare_clamped(
     free_texts, clamped_texts = (
         generate(model, config=config) for model in (study.model, clamped_model)
     )
-    free_means, clamped_means = _feature_means(free_texts), _feature_means(clamped_texts)
+    free_means, clamped_means = (
+        _measure_feature_means(free_texts),
+        _measure_feature_means(clamped_texts),
+    )
     return ClampingReport(
         activities=activities,
         effect=measure_effect(
@@ -127,46 +130,48 @@ def _parse_assignments(
     activities: dict[Unit, float] = {}
     by_feature: dict[str, FeatureUnits] | None = None
     for assignment in assignments:
-        what, equals, how = assignment.rpartition("=")
+        target, equals, activity = assignment.rpartition("=")
         if not equals:
             raise ConfigError(
-                f"{assignment!r} has no activity: expected WHAT=HOW, such as quote=on or 2:317=-0.5"
+                f"{assignment!r} has no activity: expected UNIT=ACTIVITY or FEATURE=ACTIVITY, "
+                "such as 2:317=-0.5 or quote=on"
             )
-        if what in MEANINGS:
+        if target in MEANINGS:
             if by_feature is None:
                 by_feature = {result.feature: result for result in find_feature_units(study)}
-            if what not in by_feature:
+            if target not in by_feature:
                 raise ConfigError(
-                    f"the feature {what!r} does not vary in {study.text_name}: choose "
-                    "another feature, "
-                    "or give another text with --text"
+                    f"the feature {target!r} does not vary in {study.text_name}: choose another "
+                    "feature, or give another text with --text"
                 )
-            for follower in by_feature[what].candidates[:followers]:
-                activities[follower.unit] = _parse_activity(how, follower)
-        elif ":" in what:
-            activities[Unit.parse(what, study.model)] = _parse_activity(how, None)
+            for follower in by_feature[target].candidates[:followers]:
+                activities[follower.unit] = _parse_activity(activity, follower)
+        elif ":" in target:
+            activities[Unit.parse(target, study.model)] = _parse_activity(activity, None)
         else:
             raise ConfigError(
-                f"{what!r} is neither a unit nor a feature: expected LAYER:NUMBER or one of "
+                f"{target!r} is neither a unit nor a feature: expected LAYER:NUMBER or one of "
                 f"{', '.join(MEANINGS)}"
             )
     return activities
 
 
-def _parse_activity(how: str, follower: Candidate | None) -> float:
-    if how in ("on", "off"):
+def _parse_activity(activity: str, follower: Candidate | None) -> float:
+    if activity in ("on", "off"):
         if follower is None:
-            return _ON_ACTIVITY if how == "on" else -_ON_ACTIVITY
-        return follower.high if how == "on" else follower.low
+            return _ON_ACTIVITY if activity == "on" else -_ON_ACTIVITY
+        return follower.high if activity == "on" else follower.low
     try:
-        value = float(how)
+        value = float(activity)
     except ValueError:
         value = float("nan")
     if not -1 <= value <= 1:
-        raise ConfigError(f"{how!r} is not an activity: expected on, off or a number from -1 to 1")
+        raise ConfigError(
+            f"{activity!r} is not an activity: expected on, off or a number from -1 to 1"
+        )
     return value
 
 
-def _feature_means(texts: list[str]) -> dict[str, float]:
+def _measure_feature_means(texts: list[str]) -> dict[str, float]:
     values = compute_features("\n\n".join(texts))
     return {name: float(values_N.mean()) for name, values_N in values.items()}

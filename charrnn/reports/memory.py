@@ -9,7 +9,7 @@ from charrnn.console.output import stdout_console
 from charrnn.console.tables import print_table
 from charrnn.files import replace_file
 from charrnn.model.loading import load_checkpoint
-from charrnn.reports.plots import draw_memory, image_format
+from charrnn.reports.plots import draw_memory, find_image_format
 from charrnn.reports.texts import read_codes, split_run_corpus
 from charrnn.runs.curves import Series
 from charrnn.runs.run import Run
@@ -68,6 +68,6 @@ def show_memory(
         name = run.path.name if cell in run.path.name else f"{run.path.name} ({cell})"
         memories[name] = measure_memory(load_checkpoint(selected, device), codes, farthest)
     if out:
-        replace_file(out, draw_memory(memories, image_format(out)))
+        replace_file(out, draw_memory(memories, find_image_format(out)))
     else:
         print_memory(memories)

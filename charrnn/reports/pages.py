@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _JSON_ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
-_ACTIVITY_SHADES = 6  # on either side of zero
+_ACTIVITY_SHADES = 6  # below zero, and as many above
 MAX_SURPRISE_LEVEL = 9
 """The darkest shade, for this many bits or more; there is one shade per bit."""
 
@@ -64,20 +64,24 @@ def render_page(
 
 def color_by_activity(text: str, activity_N: Iterable[float]) -> Markup:
     """Return a text as HTML, colored by the activity of a unit after each character."""
-    return _color_characters(text, [_activity_class(value) for value in activity_N], merge=True)
+    return _color_characters(
+        text, [_name_activity_shade(value) for value in activity_N], merge=True
+    )
 
 
 def color_by_surprise(text: str, bits_N: Iterable[float]) -> Markup:
     """Return a text as HTML, one element per character, colored by its loss in bits."""
-    return _color_characters(text, [f"s{surprise_level(bits)}" for bits in bits_N], merge=False)
+    return _color_characters(
+        text, [f"s{choose_surprise_level(bits)}" for bits in bits_N], merge=False
+    )
 
 
-def surprise_level(bits: float) -> int:
+def choose_surprise_level(bits: float) -> int:
     """Return the shade of a loss in bits, from 0 to `MAX_SURPRISE_LEVEL`."""
     return min(MAX_SURPRISE_LEVEL, int(bits)) if math.isfinite(bits) else MAX_SURPRISE_LEVEL
 
 
-def _activity_class(activity: float) -> str:
+def _name_activity_shade(activity: float) -> str:
     level = round(activity * _ACTIVITY_SHADES)
     return f"{'n' if level < 0 else 'p'}{abs(level)}"
 

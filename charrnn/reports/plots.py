@@ -32,7 +32,7 @@ _STYLE = {
 }
 
 
-def image_format(path: Path) -> ImageFormat:
+def find_image_format(path: Path) -> ImageFormat:
     """Return the image format of a path, by its suffix."""
     return cast(ImageFormat, path.suffix.lower().removeprefix("."))
 
@@ -64,11 +64,11 @@ def _plot_curves(figure: "Figure", curves: Curves) -> None:
             marker="o" if is_held_out else None,
             markersize=3,
         )
-    for level in curves.baselines:
-        axes.axhline(level.points[0][1], color="#6d6a64", linewidth=1, linestyle=(0, (4, 3)))
+    for baseline in curves.baselines:
+        axes.axhline(baseline.points[0][1], color="#6d6a64", linewidth=1, linestyle=(0, (4, 3)))
         axes.annotate(
-            _escape_label(level.name),
-            (1, level.points[0][1]),
+            _escape_label(baseline.name),
+            (1, baseline.points[0][1]),
             xycoords=("axes fraction", "data"),
             xytext=(-4, 3),
             textcoords="offset points",

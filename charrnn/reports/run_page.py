@@ -68,11 +68,11 @@ def render_run_page(
         title=f"charrnn: {make_printable(run.path.name)}",
         name=make_printable(run.path.name),
         facts=[(name, make_printable(value)) for name, value in facts],
-        curves=_image_url(draw_curves(loss_curves, "svg")) if loss_curves.series else None,
+        curves=_encode_image_url(draw_curves(loss_curves, "svg")) if loss_curves.series else None,
         previews=_select_previews(checkpoint),
         samples=_sample_temperatures(model, text),
         missing_reason=make_printable(missing_reason),
-        **(_text_sections(checkpoint, model, text, farthest) if text else {}),
+        **(_make_text_sections(checkpoint, model, text, farthest) if text else {}),
     )
 
 
@@ -111,7 +111,7 @@ def _sample_temperatures(model: CharRNN, text: Corpus | None) -> list[dict[str, 
     return samples
 
 
-def _text_sections(
+def _make_text_sections(
     checkpoint: Checkpoint, model: CharRNN, text: Corpus, farthest: int
 ) -> dict[str, Any]:
     """Return the sections of the page that are measured on the text of the run."""
@@ -130,14 +130,14 @@ def _text_sections(
             "feature_units": report.feature_units,
             "windows": [
                 (window.title, pages.color_by_activity(window.text, window.activity_N.tolist()))
-                for window in report.best_windows(_NUM_WINDOWS)
+                for window in report.select_best_windows(_NUM_WINDOWS)
             ],
         }
 
     def summarize_memory() -> Any:
         result = measure_memory(model, held_out_codes, farthest)
         return {
-            "image": _image_url(draw_memory({checkpoint.run.path.name: result}, "svg")),
+            "image": _encode_image_url(draw_memory({checkpoint.run.path.name: result}, "svg")),
             "reaches": [
                 (f"{threshold:g}", f"{result.reach(threshold):,}") for threshold in REACH_THRESHOLDS
             ],
@@ -159,5 +159,5 @@ def _unless_too_short(make_section: Callable[[], Any]) -> dict[str, Any]:
         return {"content": None, "missing_reason": str(error)}
 
 
-def _image_url(svg: bytes) -> str:
+def _encode_image_url(svg: bytes) -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()

@@ -45,9 +45,8 @@ def print_novelty(texts: list[tuple[str, str]], corpus: Corpus) -> None:
         result = measure_novelty(text, corpus)
         stderr_console().print(
             f"{label + ': ' if label else ''}the longest passage copied from {corpus.name} has "
-            f"{result.longest} characters: {make_printable(result.passage)!r}; "
-            f"{result.share:.1%} of "
-            f"the text is in copied passages of {MIN_COPIED_RUN} or more characters"
+            f"{result.longest} characters: {make_printable(result.passage)!r}; {result.share:.1%} "
+            f"of the text is in copied passages of {MIN_COPIED_RUN} or more characters"
         )
 
 
@@ -63,13 +62,13 @@ def generate_as_json(
     `corpus` is the text from which at most `max_copy` characters in a row may be copied. The texts
     are compared with `novelty_corpus`.
     """
-    started = time.perf_counter()
+    start = time.perf_counter()
     samples: list[dict[str, Any]] = [
         {"temperature": variant.temperature, **sample._asdict()}
         for variant in config.split_temperatures()
         for sample in generate_scored(engine, prompt, variant, corpus)
     ]
-    seconds = time.perf_counter() - started
+    seconds = time.perf_counter() - start
     characters = sum(len(sample["text"]) for sample in samples)
     if novelty_corpus:
         samples = [

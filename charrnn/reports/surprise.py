@@ -30,15 +30,15 @@ class SurpriseReport:
     name: str
     text: str
     vocabulary: tuple[str, ...]
-    expected: Predictions
+    predictions: Predictions
     lines: list[SurprisingLine]
 
     @property
     def nats_per_char(self) -> float:
         """The mean loss in nats per character."""
-        return float(self.expected.nats_N.mean(dtype="float64"))
+        return float(self.predictions.nats_N.mean(dtype="float64"))
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return the report as a value for JSON."""
         return {
             "run": str(self.checkpoint.run.path),
@@ -46,14 +46,14 @@ class SurpriseReport:
             "text": self.name,
             "nats_per_char": self.nats_per_char,
             "bits_per_char": nats_to_bits(self.nats_per_char),
-            "characters": len(self.expected.nats_N),
-            "nats": [round(float(loss), 5) for loss in self.expected.nats_N],
+            "characters": len(self.predictions.nats_N),
+            "nats": [round(float(loss), 5) for loss in self.predictions.nats_N],
             "surprising_lines": [line._asdict() for line in self.lines],
         }
 
-    def bits(self, length: int) -> list[float | None]:
+    def list_bits(self, length: int) -> list[float | None]:
         """Return the loss in bits of the first `length` characters; the very first has None."""
-        return [None, *nats_to_bits(self.expected.nats_N[: length - 1]).tolist()]
+        return [None, *nats_to_bits(self.predictions.nats_N[: length - 1]).tolist()]
 
 
 def measure_surprise(
@@ -67,14 +67,14 @@ def measure_surprise(
     model = load_checkpoint(checkpoint, device)
     name, codes = next(iter(encode_texts(checkpoint, texts, corpus, unknown)))
     text = model.vocabulary.decode(codes)
-    expected = predict_text(model, codes)
-    lines = find_surprising_lines(text, expected.nats_N)
-    return SurpriseReport(checkpoint, name, text, model.vocabulary.characters, expected, lines)
+    predictions = predict_text(model, codes)
+    lines = find_surprising_lines(text, predictions.nats_N)
+    return SurpriseReport(checkpoint, name, text, model.vocabulary.characters, predictions, lines)
 
 
 def print_surprise_report(report: SurpriseReport, length: int) -> None:
-    """Print the first `length` characters as a heat map, and a table of the worst lines."""
-    print_surprise(report.text[:length], [bits or 0.0 for bits in report.bits(length)])
+    """Print the first `length` characters as a heat map, and the most surprising lines."""
+    print_surprise(report.text[:length], [bits or 0.0 for bits in report.list_bits(length)])
     stdout_console().print()
     print_table(
         "the most surprising lines (bits per character; count: how often the line occurs)",
@@ -102,11 +102,11 @@ def print_surprise_report(report: SurpriseReport, length: int) -> None:
 
 def write_page(report: SurpriseReport, length: int, path: Path) -> None:
     """Write an HTML page with the first `length` characters and what the model expected there."""
-    text, bits = report.text[:length], report.bits(length)
-    expected = report.expected
+    text, bits = report.text[:length], report.list_bits(length)
+    predictions = report.predictions
     expectations_N = zip(
-        expected.codes_NK[: length - 1].tolist(),
-        expected.probabilities_NK[: length - 1].tolist(),
+        predictions.codes_NK[: length - 1].tolist(),
+        predictions.probabilities_NK[: length - 1].tolist(),
         strict=True,
     )
     replace_file(

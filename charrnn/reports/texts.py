@@ -1,4 +1,4 @@
-"""The texts that a trained model is evaluated on: the text of its run, or a file."""
+"""The texts on which a trained model is evaluated: the text of its run, or a file."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -65,12 +65,12 @@ class ActivityWindow:
 
 @dataclasses.dataclass(frozen=True)
 class UnitReport:
-    """The units found for each feature, best first (None if units were named), and the windows."""
+    """The units that follow each feature, best first (None if the user named units); windows."""
 
     feature_units: list[FeatureUnits] | None
     windows: list[ActivityWindow]
 
-    def best_windows(self, count: int) -> list[ActivityWindow]:
+    def select_best_windows(self, count: int) -> list[ActivityWindow]:
         """Return `count` windows of different units; all windows if the user named the units."""
         if self.feature_units is None:
             return self.windows
@@ -93,7 +93,7 @@ def open_study(
 def study_run(
     checkpoint: Checkpoint, model: CharRNN, training_codes: Codes, held_out_codes: Codes
 ) -> UnitStudy:
-    """Return a study that selects units on the training text and evaluates on the held-out text."""
+    """Make a study that selects units on the training text and evaluates on the held-out text."""
     return UnitStudy(
         checkpoint,
         model,
@@ -106,8 +106,8 @@ def study_run(
 def report_units(study: UnitStudy, units: list[str] | None, length: int) -> UnitReport:
     """Return the activity of units over `length` characters.
 
-    These are the named `units` at the start of the text, or else the units that are found, each
-    where its feature varies most.
+    These are the `units` that the user named, at the start of the text, or else the units that
+    follow a feature, each in the part of the text in which its feature varies most.
     """
     model = study.model
     if units:
@@ -118,8 +118,8 @@ def report_units(study: UnitStudy, units: list[str] | None, length: int) -> Unit
         return UnitReport(
             None,
             [
-                ActivityWindow(unit, None, 0, text, columns_NU[:, u])
-                for u, unit in enumerate(named_units)
+                ActivityWindow(unit, None, 0, text, columns_NU[:, column])
+                for column, unit in enumerate(named_units)
             ],
         )
     feature_units = find_feature_units(study)
@@ -148,7 +148,7 @@ def print_unit_report(study: UnitStudy, report: UnitReport) -> None:
     if report.feature_units is not None:
         _print_feature_units(study, report.feature_units)
     console = stdout_console()
-    for window in report.best_windows(_WINDOWS_ON_TERMINAL):
+    for window in report.select_best_windows(_WINDOWS_ON_TERMINAL):
         console.print()
         console.print(make_printable(window.title), style="bold", markup=False)
         print_activity(window.text, window.activity_N.tolist())
@@ -211,7 +211,7 @@ def write_page(study: UnitStudy, report: UnitReport, path: Path) -> None:
     )
 
 
-def as_json(study: UnitStudy, report: UnitReport) -> dict[str, Any]:
+def to_json(study: UnitStudy, report: UnitReport) -> dict[str, Any]:
     """Return the units that were found and the windows as a value for JSON."""
     return {
         "run": str(study.checkpoint.run.path),
@@ -255,7 +255,7 @@ def find_feature_units(study: UnitStudy) -> list[FeatureUnits]:
 
 
 def _most_variable_window(text: str, values_N: NDArray[np.float32], length: int) -> int:
-    """Return the start of the window of `length` characters where a feature varies most.
+    """Return the start of the window of `length` characters in which a feature varies most.
 
     Windows start at the start of a line.
     """

@@ -12,7 +12,7 @@ SIZES = TINY[4:]  # without the flags of the network
 SMALL = ("--num-layers", "1", "--hidden-size", "8", "--batch-size", "4", "--seq-length", "8")
 
 
-def program(*arguments: object, hash_seed: str = "0") -> "subprocess.Popen[str]":
+def start_program(*arguments: object, hash_seed: str = "0") -> "subprocess.Popen[str]":
     """Start `charrnn ARGUMENTS`."""
     return subprocess.Popen(
         [sys.executable, "-m", "charrnn", *map(str, arguments)],

@@ -71,8 +71,8 @@ def test_an_error_prints_one_sentence_and_exits_with_code_1(
     Path("latin1.txt").write_bytes(b"caf\xe9")
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     monkeypatch.setattr(downloads, "_PAUSES", (0.0,))
-    nowhere = dataclasses.replace(catalogue.entries()["alice"], urls=("http://127.0.0.1:1/",))
-    monkeypatch.setitem(catalogue.entries(), "alice", nowhere)
+    unreachable = dataclasses.replace(catalogue.entries()["alice"], urls=("http://127.0.0.1:1/",))
+    monkeypatch.setitem(catalogue.entries(), "alice", unreachable)
     monkeypatch.setenv("no_proxy", "*")
     if error is GroupError:  # rank 0 of 2 processes, of which the other is not started
         monkeypatch.setenv("RANK", "0")
@@ -92,10 +92,10 @@ def test_an_error_prints_one_sentence_and_exits_with_code_1(
 def test_an_error_of_the_operating_system_prints_one_sentence(
     cli: Cli, finished: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def raise_disk_full(*_: object) -> None:
         raise OSError(28, "No space left on device", "metrics.jsonl")
 
-    monkeypatch.setattr(run.Run, "open", full)
+    monkeypatch.setattr(run.Run, "open", raise_disk_full)
     outcome = cli("info", "verse")
     assert outcome.code == 1
     assert outcome.err == "error: metrics.jsonl: No space left on device\n"
@@ -141,7 +141,7 @@ def out_of_memory_on_mps(*_: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "fails",
+    "raise_error",
     [
         out_of_memory_in_torch,
         out_of_memory_in_numpy,
@@ -151,9 +151,9 @@ def out_of_memory_on_mps(*_: object) -> None:
     ],
 )
 def test_too_little_memory_prints_one_sentence(
-    fails: Callable[..., None], cli: Cli, text_file: Path, monkeypatch: pytest.MonkeyPatch
+    raise_error: Callable[..., None], cli: Cli, text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.nn.functional, "linear", fails)
+    monkeypatch.setattr(torch.nn.functional, "linear", raise_error)
     outcome = cli("train", text_file, *TINY)
     assert outcome.code == 1
     assert outcome.err.splitlines()[-1].startswith("error: there is not enough memory")
@@ -170,10 +170,10 @@ ILLEGAL_ACCESS = (
 def test_an_illegal_memory_access_of_the_gpu_prints_one_sentence(
     error: type[RuntimeError], cli: Cli, text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> None:
+    def raise_error(*_: object) -> None:
         raise error(ILLEGAL_ACCESS)
 
-    monkeypatch.setattr(torch.nn.functional, "linear", fails)
+    monkeypatch.setattr(torch.nn.functional, "linear", raise_error)
     outcome = cli("train", text_file, *TINY)
     assert outcome.code == 1
     last = outcome.err.splitlines()[-1]
@@ -192,10 +192,10 @@ def test_each_command_that_can_use_a_gpu_has_a_device_flag(command: str, cli: Cl
 def test_another_error_that_mentions_memory_is_raised(
     cli: Cli, text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_: object) -> None:
+    def raise_error(*_: object) -> None:
         raise RuntimeError("unsupported memory format option Preserve")
 
-    monkeypatch.setattr(torch.nn.functional, "linear", fails)
+    monkeypatch.setattr(torch.nn.functional, "linear", raise_error)
     with pytest.raises(RuntimeError, match="unsupported memory format"):
         cli("train", text_file, *TINY)
 

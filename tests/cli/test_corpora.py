@@ -19,9 +19,9 @@ def test_corpora_lists_the_catalogue(cli: Cli) -> None:
 
 
 def test_corpora_clean_deletes_only_cached_texts(cli: Cli, text_file: Path) -> None:
-    for place in ("cache/charrnn/encoded/k", "cache/charrnn/texts", "cache/charrnn/elsewhere"):
-        Path(place).mkdir(parents=True)
-        Path(place, "file").write_text("12345", "utf-8")
+    for folder in ("cache/charrnn/encoded/k", "cache/charrnn/texts", "cache/charrnn/elsewhere"):
+        Path(folder).mkdir(parents=True)
+        Path(folder, "file").write_text("12345", "utf-8")
     outcome = cli("corpora", "clean")
     assert outcome.code == 0
     assert outcome.err.startswith("deleted 10 bytes")

@@ -34,8 +34,8 @@ VERB = re.compile(
 """A finite verb that a message contains, so that it is a sentence and not a heading."""
 
 
-def template(node: ast.expr) -> str | None:
-    """Return the text of a message with `{}` for each value; None if it is made elsewhere."""
+def find_template(node: ast.expr) -> str | None:
+    """Return the text of a message with `{}` for each value; None if it is not a literal."""
     match node:
         case ast.Constant(value=str(text)):
             return text
@@ -44,23 +44,23 @@ def template(node: ast.expr) -> str | None:
                 str(part.value) if isinstance(part, ast.Constant) else "{}" for part in parts
             )
         case ast.IfExp(body=body):
-            return template(body)
+            return find_template(body)
     return None
 
 
-def messages() -> Iterator[tuple[str, str, str]]:
+def find_messages() -> Iterator[tuple[str, str, str]]:
     """Yield the place, the error class and the template of every message in the package."""
     for path, tree in TREES.items():
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or not node.args:
                 continue
             name = ast.unparse(node.func)
-            text = template(node.args[0])
+            text = find_template(node.args[0])
             if name in {*ERRORS, USAGE_ERROR} and text is not None:
                 yield f"{path.relative_to(PACKAGE).as_posix()}:{node.lineno}", name, text
 
 
-MESSAGES = list(messages())
+MESSAGES = list(find_messages())
 
 
 def test_messages_of_every_error_class_are_collected() -> None:
@@ -70,7 +70,9 @@ def test_messages_of_every_error_class_are_collected() -> None:
 
 
 @pytest.mark.parametrize(("place", "error", "text"), MESSAGES, ids=[row[0] for row in MESSAGES])
-def test_a_message_is_a_sentence_in_words_of_the_user(place: str, error: str, text: str) -> None:
+def test_a_message_is_a_sentence_without_names_of_the_code(
+    place: str, error: str, text: str
+) -> None:
     words = text.replace("{}", "value").split()
     assert len(words) >= 3, text
     assert VERB.search(text), f"{text!r} has no verb"
@@ -84,12 +86,12 @@ def test_every_flag_in_a_message_exists(cli: Cli) -> None:
     texts = [text for _, _, text in MESSAGES]
     named = {flag for text in texts for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)}
     assert len(named) > 10
-    existing = {
+    known = {
         flag
         for command in COMMANDS
         for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]*", cli(command, "--help").out)
     }
-    assert named - existing == set()
+    assert named - known == set()
 
 
 def test_every_command_in_a_message_exists() -> None:

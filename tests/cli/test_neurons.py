@@ -22,9 +22,9 @@ def test_units_are_shown_as_a_table_and_over_the_text(
     assert outcome.code == 0
     assert "line position" in outcome.out
     assert "characters since the line began" in outcome.out
-    named = cli("neurons", "--text", long_text, "--unit", "2:3", "-n", "30")
-    assert "unit 2:3" in named.out
-    assert "FIRST MILLER:↵\n" in named.out
+    single_unit = cli("neurons", "--text", long_text, "--unit", "2:3", "-n", "30")
+    assert "unit 2:3" in single_unit.out
+    assert "FIRST MILLER:↵\n" in single_unit.out
 
 
 def test_clamped_units_are_shown_with_their_effect(
@@ -45,7 +45,7 @@ def test_clamped_units_are_shown_with_their_effect(
     ("arguments", "sentence"),
     [
         (("--unit", "9:1"), "'9:1' is not a unit of this model"),
-        (("--force", "1:2"), "'1:2' has no activity: expected WHAT=HOW"),
+        (("--force", "1:2"), "'1:2' has no activity: expected UNIT=ACTIVITY"),
         (
             ("--force", "1:2=up"),
             "'up' is not an activity: expected on, off or a number",

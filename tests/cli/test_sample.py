@@ -10,7 +10,7 @@ import pytest
 from charrnn.data.corpus import Corpus
 from charrnn.sampling.novelty import measure_novelty
 from charrnn.training.events import Finished
-from tests.cli.process import program
+from tests.cli.process import start_program
 from tests.conftest import Cli
 
 
@@ -62,17 +62,17 @@ def test_several_samples_are_separated_by_a_line_of_dashes(cli: Cli, finished: F
 
 def test_several_temperatures_give_labeled_texts(cli: Cli, finished: Finished) -> None:
     options = ("sample", "verse", "-n", 30, "-s", 5, "-p", "The ")
-    alone = {value: cli(*options, "-t", value).out for value in ("0.5", "1.0")}
+    single = {value: cli(*options, "-t", value).out for value in ("0.5", "1.0")}
     label = " temperature 0.5 ".center(40, "-") + "\n", " temperature 1.0 ".center(40, "-") + "\n"
     assert cli(*options, "-t", "0.5,1").out == (
-        label[0] + alone["0.5"] + "\n" + label[1] + alone["1.0"]
+        label[0] + single["0.5"] + "\n" + label[1] + single["1.0"]
     )
     several = cli(*options, "-t", "0.5,1", "--num-samples", 2).out
     assert [several.count(line) for line in label] == [2, 2]
     result = json.loads(cli(*options, "-t", "0.5,1", "--json").out)
     assert result["temperature"] == [0.5, 1.0]
     assert [sample["temperature"] for sample in result["samples"]] == [0.5, 1.0]
-    assert "The " + result["samples"][1]["text"] == alone["1.0"]
+    assert "The " + result["samples"][1]["text"] == single["1.0"]
 
 
 def test_empty_samples_are_shown_too(cli: Cli, finished: Finished) -> None:
@@ -136,7 +136,7 @@ def test_sample_adapts_to_a_draft_and_continues_it(
 
 
 def test_a_closed_pipe_is_not_an_error(finished: Finished) -> None:
-    with program("sample", "verse", "-n", 1_000_000, "-s", 1) as process:
+    with start_program("sample", "verse", "-n", 1_000_000, "-s", 1) as process:
         assert process.stdout
         assert process.stderr
         process.stdout.read(20)

@@ -11,12 +11,14 @@ from tests.conftest import Cli
 def test_score_of_the_held_out_text_of_a_file_and_of_several_runs(
     cli: Cli, finished: Finished, text_file: Path
 ) -> None:
-    own = json.loads(cli("score", "verse", "--json").out)
-    assert own["characters"] == 81
+    held_out = json.loads(cli("score", "verse", "--json").out)
+    assert held_out["characters"] == 81
     best = finished.best_val_loss
-    assert own["nats_per_char"] == pytest.approx(best, rel=1e-4)
-    assert own["bits_per_char"] == pytest.approx(own["nats_per_char"] / 0.6931472, rel=1e-6)
-    assert own["run"] == "checkpoints/verse"
+    assert held_out["nats_per_char"] == pytest.approx(best, rel=1e-4)
+    assert held_out["bits_per_char"] == pytest.approx(
+        held_out["nats_per_char"] / 0.6931472, rel=1e-6
+    )
+    assert held_out["run"] == "checkpoints/verse"
     text = json.loads(cli("score", "verse", text_file, "--json").out)
     assert text["characters"] == 819
     several = json.loads(

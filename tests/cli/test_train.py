@@ -11,7 +11,7 @@ import pytest
 from charrnn.runs.run import Run
 from charrnn.training import dry_run
 from charrnn.training.events import Finished
-from tests.cli.process import SIZES, SMALL, TINY, program
+from tests.cli.process import SIZES, SMALL, TINY, start_program
 from tests.conftest import VERSE, Cli
 from tests.recurrence.cuda.stand_in import child_that_runs, use_processor_as_gpu
 
@@ -47,7 +47,9 @@ def test_init_from_shows_the_added_characters(cli: Cli, finished: Finished, tmp_
     assert "characters of this text were not in the vocabulary of the earlier model" in outcome.err
 
 
-def test_init_from_says_if_none_are_added(cli: Cli, finished: Finished, text_file: Path) -> None:
+def test_init_from_shows_that_no_characters_were_added(
+    cli: Cli, finished: Finished, text_file: Path
+) -> None:
     outcome = cli("train", text_file, "--init-from", "verse", *SIZES)
     assert "every character of this text is in the vocabulary of the earlier model" in outcome.err
 
@@ -75,14 +77,14 @@ def test_training_continues_without_the_kernel_and_shows_the_reason(
     child_that_runs(monkeypatch, "import os; os.abort()")
     outcome = cli("train", text_file, *KERNEL_SIZES, "-o", "run")
     assert outcome.code == 0, outcome.err
-    unused = "cuDNN (the CUDA kernel is not used: the check ended with signal SIGABRT)"
-    assert re.search(rf"engine +{re.escape(unused)} *\n", outcome.err)
+    engine = "cuDNN (the CUDA kernel is not used: the check ended with signal SIGABRT)"
+    assert re.search(rf"engine +{re.escape(engine)} *\n", outcome.err)
     assert outcome.err.count("CUDA kernel") == 1
     assert "finished (all steps done) at step 6" in outcome.err
     monkeypatch.setenv("CHARRNN_CUDA_KERNEL", "off")
     outcome = cli("resume", "run", "--max-steps", 9)
-    unused = "cuDNN (the CUDA kernel is not used: CHARRNN_CUDA_KERNEL is off)"
-    assert re.search(rf"engine +{re.escape(unused)} *\n", outcome.err)
+    engine = "cuDNN (the CUDA kernel is not used: CHARRNN_CUDA_KERNEL is off)"
+    assert re.search(rf"engine +{re.escape(engine)} *\n", outcome.err)
     assert "finished (all steps done) at step 9" in outcome.err
 
 
@@ -95,7 +97,7 @@ def test_a_signal_saves_first_and_the_run_can_be_resumed(
     number: signal.Signals, code: int, text_file: Path, cli: Cli
 ) -> None:
     long_run = [*TINY[:8], "--max-steps", "100000", "--patience", "0", "--log-every", "1"]
-    process = program("train", text_file, *long_run)
+    process = start_program("train", text_file, *long_run)
     metrics = Path("checkpoints/verse/metrics.jsonl")
     deadline = time.monotonic() + 60
     while not (metrics.exists() and metrics.read_text("utf-8").count("\n") > 3):
@@ -114,7 +116,7 @@ def test_a_signal_saves_first_and_the_run_can_be_resumed(
 
 
 def test_training_continues_when_stderr_is_closed(text_file: Path, cli: Cli) -> None:
-    with program("train", text_file, *TINY) as process:
+    with start_program("train", text_file, *TINY) as process:
         assert process.stdout
         assert process.stderr
         process.stderr.close()
@@ -162,7 +164,9 @@ def test_a_dry_run_shows_the_text_and_does_not_train(
 def test_a_second_signal_ends_at_once_and_damages_nothing(
     number: signal.Signals, text_file: Path
 ) -> None:
-    process = program("train", "verse.txt", *SMALL, "--max-steps", "100000", "--patience", "0")
+    process = start_program(
+        "train", "verse.txt", *SMALL, "--max-steps", "100000", "--patience", "0"
+    )
     metrics = Path("checkpoints/verse/metrics.jsonl")
     deadline = time.monotonic() + 60
     while not metrics.exists():
@@ -170,9 +174,9 @@ def test_a_second_signal_ends_at_once_and_damages_nothing(
         time.sleep(0.02)
     for _ in range(2):
         process.send_signal(number)
-    started = time.monotonic()
+    start = time.monotonic()
     process.communicate(timeout=60)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - start < 5
     assert process.returncode in (128 + number, -number)
     Run.open(metrics.parent).select("last", ("model", "trainer"))
 
@@ -180,7 +184,7 @@ def test_a_second_signal_ends_at_once_and_damages_nothing(
 def test_a_signal_while_the_text_is_read_gives_its_exit_code(tmp_path: Path) -> None:
     with open("large.txt", "wb") as file:
         file.writelines([VERSE.encode() * 10_000] * 100)
-    process = program("train", "large.txt", *SMALL)
+    process = start_program("train", "large.txt", *SMALL)
     assert process.stderr
     assert process.stderr.readline().startswith("reading ")
     process.send_signal(signal.SIGTERM)

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charrnn.console.chart import draw_chart, linear_ticks
+from charrnn.console.chart import choose_ticks, draw_chart
 from charrnn.runs.curves import Series
 
 
@@ -40,6 +40,6 @@ def test_logarithmic_axes_leave_out_values_of_zero() -> None:
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6), st.integers(2, 12))
 def test_ticks_are_few_and_within_the_limits(low: float, span: float, max_ticks: int) -> None:
-    ticks = linear_ticks(low, low + span, max_ticks)
+    ticks = choose_ticks(low, low + span, max_ticks)
     assert len(ticks) <= max_ticks
     assert all(low - 1e-6 * span <= tick <= low + span * (1 + 1e-6) for tick in ticks)

@@ -12,7 +12,7 @@ from charrnn.console import heat_map
 
 @pytest.fixture
 def rendered(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """Print by activity on a terminal with these colors; return all that it would be sent."""
+    """Return a function that prints activities on a terminal and returns its output."""
 
     def show(text: str, values: list[float], colors: str | None, width: int = 20) -> str:
         file = io.StringIO()
@@ -56,7 +56,7 @@ def test_each_shade_covers_two_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     heat_map.print_surprise("abcdefg", [0, 1.9, 2, 4, 6, 8, 40])
     assert isinstance(console.file, io.StringIO)
     assert console.file.getvalue() == "abcdefg\n▁▂▂▃▅▆█\n"
-    colors = [heat_map._surprise_shading(bits)[0] for bits in (0, 1.9, 2, 3.9, 10, 40)]
+    colors = [heat_map._shade_surprise(bits)[0] for bits in (0, 1.9, 2, 3.9, 10, 40)]
     assert [len({*colors[:2]}), len({*colors[2:4]}), len({*colors[4:]}), len({*colors})] == [
         *(1, 1, 1),
         3,

@@ -31,37 +31,37 @@ class Session:
         )
         os.close(follower)
 
-    def type(self, keys: str) -> None:
+    def type_keys(self, keys: str) -> None:
         os.write(self._leader, keys.encode())
 
-    def until(self, sign: str, seconds: float = 60) -> str:
-        """Return the output up to `sign`."""
+    def read_until(self, expected: str, seconds: float = 60) -> str:
+        """Return the output up to `expected`."""
         output, deadline = "", time.monotonic() + seconds
-        while sign not in output:
+        while expected not in output:
             ready, _, _ = select.select([self._leader], [], [], 0.1)
-            assert time.monotonic() < deadline, f"{sign!r} not in {output!r}"
+            assert time.monotonic() < deadline, f"{expected!r} not in {output!r}"
             if ready:
                 output += os.read(self._leader, 1).decode("utf-8", "replace").replace("\r", "")
-        return output.removesuffix(sign)
+        return output.removesuffix(expected)
 
-    def interrupt(self, sign: str) -> None:
-        """Press Ctrl-C until `sign` appears.
+    def interrupt(self, expected: str) -> None:
+        """Press Ctrl-C until `expected` appears.
 
         Python may handle a signal only after the next key is pressed.
         """
         output, presses = "", 0
-        while sign not in output:
-            assert presses < 20, f"{sign!r} not in {output!r}"
-            self.type("\x03")
+        while expected not in output:
+            assert presses < 20, f"{expected!r} not in {output!r}"
+            self.type_keys("\x03")
             presses += 1
-            while select.select([self._leader], [], [], 1.5)[0] and sign not in output:
+            while select.select([self._leader], [], [], 1.5)[0] and expected not in output:
                 output += os.read(self._leader, 1).decode("utf-8", "replace").replace("\r", "")
 
-    def ask(self, line: str) -> str:
+    def send_line(self, line: str) -> str:
         """Type a line; return the output between it and the next prompt."""
-        self.type(line + "\n")
-        self.until("\n")
-        return self.until("\n> ")
+        self.type_keys(line + "\n")
+        self.read_until("\n")
+        return self.read_until("\n> ")
 
     def close(self) -> None:
         self.process.kill()
@@ -72,52 +72,52 @@ class Session:
 @pytest.fixture
 def session(finished: Finished) -> Iterator[Session]:
     session = Session("-n", "40", "-s", "1")
-    session.until("> ")
+    session.read_until("> ")
     yield session
     session.close()
 
 
 def test_commands_and_answers_of_a_conversation(session: Session) -> None:
-    first = session.ask("The")
+    first = session.send_line("The")
     assert first.startswith("The")
-    second = session.ask("/again")
+    second = session.send_line("/again")
     assert second.startswith("The")
     assert second != first
-    session.type("\x1b[A")  # the line before, from the history
-    third = session.ask("")
+    session.type_keys("\x1b[A")  # the previous line, from the history
+    third = session.send_line("")
     assert third.startswith("The")
     assert third not in (first, second)
-    assert "/temperature 1.1" in session.ask("/hepl\x7f\x7flp")
-    assert "temperature 0.5" in session.ask("/temperature 0.5")
-    session.ask("/more")
-    session.ask("/seed 1")
-    assert "characters to kept.txt" in session.ask("/save kept.txt")
+    assert "/temperature 1.1" in session.send_line("/hepl\x7f\x7flp")
+    assert "temperature 0.5" in session.send_line("/temperature 0.5")
+    session.send_line("/more")
+    session.send_line("/seed 1")
+    assert "characters to kept.txt" in session.send_line("/save kept.txt")
     kept = Path("kept.txt").read_text("utf-8")
     assert kept.startswith(third)
     assert len(kept) > len(third)
-    session.ask("/new")
-    assert session.ask("/temperature 0.8") == "temperature 0.8"
-    assert session.ask("The") == first
+    session.send_line("/new")
+    assert session.send_line("/temperature 0.8") == "temperature 0.8"
+    assert session.send_line("The") == first
 
 
 def test_errors_are_shown_and_the_conversation_continues(session: Session) -> None:
-    assert "error: there is no command /dance: type /help" in session.ask("/dance")
-    assert "error: temperature must be a number from 0" in session.ask("/temperature -1")
-    assert "error: 'warm' is not a number" in session.ask("/temperature warm")
-    assert "does not know these characters: '~'" in session.ask("~")
-    assert "No such file or directory" in session.ask("/save no/such/folder")
-    assert session.ask("The").startswith("The")
+    assert "error: there is no command /dance: type /help" in session.send_line("/dance")
+    assert "error: temperature must be a number from 0" in session.send_line("/temperature -1")
+    assert "error: 'warm' is not a number" in session.send_line("/temperature warm")
+    assert "does not know these characters: '~'" in session.send_line("~")
+    assert "No such file or directory" in session.send_line("/save no/such/folder")
+    assert session.send_line("The").startswith("The")
 
 
 def test_ctrl_c_stops_the_answer_but_not_the_program(session: Session) -> None:
-    assert "length 1000000" in session.ask("/length 1000000")
-    session.type("The\n")
-    session.until("The\nThe")  # echo and answer
-    session.type("\x03")
-    session.until("\n> ")
-    session.type("half a line")
-    session.until("half a line")
+    assert "length 1000000" in session.send_line("/length 1000000")
+    session.type_keys("The\n")
+    session.read_until("The\nThe")  # echo and answer
+    session.type_keys("\x03")
+    session.read_until("\n> ")
+    session.type_keys("half a line")
+    session.read_until("half a line")
     session.interrupt("(press Ctrl-D to end)\n> ")
-    assert "length 5" in session.ask("/length 5")
-    session.type("\x04")
+    assert "length 5" in session.send_line("/length 5")
+    session.type_keys("\x04")
     assert session.process.wait(timeout=20) == 0

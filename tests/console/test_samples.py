@@ -14,7 +14,7 @@ class Stdout(io.TextIOWrapper):
     def isatty(self) -> bool:
         return self._terminal
 
-    def written(self) -> str:
+    def read_bytes_as_text(self) -> str:
         self.flush()
         assert isinstance(self.buffer, io.BytesIO)
         return self.buffer.getvalue().decode("utf-8")
@@ -40,7 +40,7 @@ def test_on_a_terminal_a_text_ends_with_one_line_break(
     for piece in pieces:
         output.show_text(piece)
     output.close()
-    assert stdout.written() == expected
+    assert stdout.read_bytes_as_text() == expected
 
 
 def test_in_a_pipe_the_text_is_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,4 +50,4 @@ def test_in_a_pipe_the_text_is_unchanged(monkeypatch: pytest.MonkeyPatch) -> Non
     for piece in ("\x1b\r\n", "é", "\n\n"):
         output.show_text(piece)
     output.close()
-    assert stdout.written() == "\x1b\r\né\n\n"
+    assert stdout.read_bytes_as_text() == "\x1b\r\né\n\n"

@@ -21,20 +21,20 @@ def events(text_file: Path) -> list[Event]:
     return list(train(str(text_file), TINY_TRAINING, TINY_MODEL))
 
 
-def view_on(console: Console, monkeypatch: pytest.MonkeyPatch) -> TrainingView:
+def make_view(console: Console, monkeypatch: pytest.MonkeyPatch) -> TrainingView:
     monkeypatch.setattr(training_view, "stderr_console", lambda: console)
     return TrainingView()
 
 
-def terminal(width: int, height: int) -> Console:
+def make_terminal(width: int, height: int) -> Console:
     return Console(
         file=io.StringIO(), force_terminal=True, width=width, height=height, color_system=None
     )
 
 
-def screen_after(events: list[Event], console: Console, monkeypatch: pytest.MonkeyPatch) -> str:
+def render_screen(events: list[Event], console: Console, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return the screen at the last step of a run."""
-    view = view_on(console, monkeypatch)
+    view = make_view(console, monkeypatch)
     for event in events:
         view.show(event)
     last = [event for event in events if isinstance(event, Step)][-1]
@@ -47,7 +47,7 @@ def screen_after(events: list[Event], console: Console, monkeypatch: pytest.Monk
 def test_the_screen_shows_progress_losses_and_a_sample(
     width: int, events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    output = screen_after(events, terminal(width, 30), monkeypatch)
+    output = render_screen(events, make_terminal(width, 30), monkeypatch)
     lines = output.splitlines()
     assert "char/s" in lines[0]
     assert "step 30/30" in lines[1]
@@ -64,7 +64,7 @@ def test_the_screen_shows_progress_losses_and_a_sample(
 def test_a_small_terminal_shows_no_chart(
     events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    output = screen_after(events, terminal(60, 15), monkeypatch)
+    output = render_screen(events, make_terminal(60, 15), monkeypatch)
     assert "step 30/30" in output
     assert "held out" not in output
     assert len(output.splitlines()) <= 15
@@ -73,8 +73,8 @@ def test_a_small_terminal_shows_no_chart(
 def test_evaluation_lines_fit_in_80_columns(
     events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    console = terminal(80, 30)
-    view = view_on(console, monkeypatch)
+    console = make_terminal(80, 30)
+    view = make_view(console, monkeypatch)
     with console.capture() as output:
         for event in events:
             if isinstance(event, Evaluated):
@@ -87,12 +87,11 @@ def test_evaluation_lines_fit_in_80_columns(
 def test_the_chart_of_a_resumed_run_includes_the_earlier_losses(
     text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-
     short = dataclasses.replace(TINY_TRAINING, max_steps=10)
     finished = list(train(str(text_file), short, TINY_MODEL))[-1]
     assert isinstance(finished, Finished)
     later = list(resume(str(finished.run.path), Budget(max_steps=30)))
-    view = view_on(terminal(80, 30), monkeypatch)
+    view = make_view(make_terminal(80, 30), monkeypatch)
     view.show(later[0])
     assert [x for x, _ in view._screen._held_out_points] == [10]
     for event in later[1:]:
@@ -104,7 +103,7 @@ def test_without_a_terminal_progress_is_printed_as_lines(
     events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = io.StringIO()
-    view = view_on(Console(file=file, width=200), monkeypatch)
+    view = make_view(Console(file=file, width=200), monkeypatch)
     for event in events:
         view.show(event)
     output = file.getvalue()
@@ -119,15 +118,15 @@ def test_without_a_terminal_progress_is_printed_as_lines(
 def test_reading_a_text_shows_a_bar_on_a_terminal_and_else_a_line_per_task(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    console = terminal(80, 30)
-    view = view_on(console, monkeypatch)
-    view.show_reading(Reading("looking at novel", 1 << 20, 4 << 20))
+    console = make_terminal(80, 30)
+    view = make_view(console, monkeypatch)
+    view.show_reading(Reading("reading novel", 1 << 20, 4 << 20))
     with console.capture() as output:
         console.print(view._live.renderable)
-    assert "25%  looking at novel" in output.get()
+    assert "25%  reading novel" in output.get()
 
     file = io.StringIO()
-    view = view_on(Console(file=file, width=200), monkeypatch)
+    view = make_view(Console(file=file, width=200), monkeypatch)
     for task in ("reading novel", "encoding novel"):
         for done in (1, 2, 3):
             view.show_reading(Reading(task, done << 20, 4 << 20))

@@ -6,12 +6,12 @@ import pytest
 
 from charrnn.config.model import Cell
 from tests.conftest import Cli
-from tests.export.small_models import checkpoint_of
+from tests.export.small_models import train_checkpoint
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 def test_the_code_in_the_model_card_generates_text(cell: Cell, text_file: Path, cli: Cli) -> None:
-    checkpoint_of(text_file, cell)
+    train_checkpoint(text_file, cell)
     assert cli("export", cell, "-o", "a.safetensors").code == 0
     card = Path("a.md").read_text()
     assert f"2 layers of 20 {cell} units" in card

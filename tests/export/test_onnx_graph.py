@@ -13,7 +13,7 @@ from charrnn.export.onnx_graph import TOLERANCE
 from charrnn.model.loading import load_checkpoint
 from charrnn.training.events import Finished
 from tests.conftest import Cli
-from tests.export.small_models import checkpoint_of
+from tests.export.small_models import train_checkpoint
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
@@ -21,7 +21,7 @@ def test_the_graph_gives_the_logits_and_state_of_the_model(
     cell: Cell, text_file: Path, cli: Cli
 ) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    model = load_checkpoint(checkpoint_of(text_file, cell))
+    model = load_checkpoint(train_checkpoint(text_file, cell))
     assert cli("export", cell, "-o", "a.onnx").code == 0
     session = onnxruntime.InferenceSession("a.onnx")
     vocabulary = json.loads(session.get_modelmeta().custom_metadata_map["vocabulary"])
@@ -42,7 +42,7 @@ def test_a_graph_that_differs_from_the_model_is_rejected(
 ) -> None:
     monkeypatch.setitem(onnx_graph._GATE_ORDER, "lstm", (0, 1, 2, 3))
     with pytest.raises(CharrnnError, match="differ from those of the model"):
-        onnx_graph.build_onnx_model(load_checkpoint(checkpoint_of(text_file)))
+        onnx_graph.build_onnx_model(load_checkpoint(train_checkpoint(text_file)))
 
 
 def test_without_onnx_the_error_shows_how_to_install_it(

@@ -1,4 +1,4 @@
-"""The exported page generates the same text as charrnn; it is opened in a browser."""
+"""The exported page, opened in a browser, generates the same text as charrnn."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,14 +11,14 @@ from charrnn.runs.find import find_run
 from charrnn.sampling.engines.selection import engine_for_checkpoint
 from charrnn.sampling.loop import generate
 from tests.conftest import Cli, OpenedPage
-from tests.export.small_models import checkpoint_of
+from tests.export.small_models import train_checkpoint
 
 PAGE = "document.getElementById('text').textContent"
 
 
-def ask(opened: OpenedPage, prompt: str, temperature: float, length: int) -> str:
+def generate_on_page(opened_page: OpenedPage, prompt: str, temperature: float, length: int) -> str:
     """Type a prompt, move the slider, and return the text of the page when it is complete."""
-    page = opened.page
+    page = opened_page.page
     page.fill("#length", str(length))
     page.locator("#temperature").fill(str(temperature))
     assert page.inner_text("#temperature-shown") == f"{temperature:.2f}"
@@ -36,46 +36,46 @@ def test_the_page_generates_the_text_of_the_8_bit_engine(
     without_wasm: bool,
     text_file: Path,
     cli: Cli,
-    opened: Callable[[Path], OpenedPage],
+    open_page: Callable[[Path], OpenedPage],
 ) -> None:
-    checkpoint = checkpoint_of(text_file)
+    checkpoint = train_checkpoint(text_file)
     outcome = cli("export", "lstm", "--to", "html")
     assert (outcome.code, outcome.out) == (0, "lstm.html\n")
-    browser_page = opened(Path("lstm.html"))
+    browser_page = open_page(Path("lstm.html"))
     if without_wasm:  # as in a browser without WebAssembly vectors
         browser_page.page.evaluate("() => { network.multiply = network.multiplyInScript; }")
     prompt = "FIRST MILLER:\nThe w"
     expected = generate(engine_for_checkpoint(checkpoint), prompt, temperature=0, length=300)[0]
-    assert ask(browser_page, prompt, 0, 300) == prompt + expected
+    assert generate_on_page(browser_page, prompt, 0, 300) == prompt + expected
 
 
 def test_the_page_of_bard_generates_the_text_of_bard(
-    cli: Cli, opened: Callable[[Path], OpenedPage]
+    cli: Cli, open_page: Callable[[Path], OpenedPage]
 ) -> None:
     assert cli("export", "bard", "--to", "html", "--no-cells").code == 0
     prompt = "KING:\nWhat "
     expected = generate(
         engine_for_checkpoint(find_run("bard").select("best")), prompt, temperature=0, length=250
     )
-    assert ask(opened(Path("bard.html")), prompt, 0, 250) == prompt + expected[0]
+    assert generate_on_page(open_page(Path("bard.html")), prompt, 0, 250) == prompt + expected[0]
 
 
 def test_the_state_equals_that_of_the_8_bit_engine_to_the_last_bit(
-    text_file: Path, opened: Callable[[Path], OpenedPage]
+    text_file: Path, open_page: Callable[[Path], OpenedPage]
 ) -> None:
-    checkpoint = checkpoint_of(text_file)
+    checkpoint = train_checkpoint(text_file)
     Path("page.html").write_text(web_page.render_web_page(checkpoint, []))
     engine = engine_for_checkpoint(checkpoint)
     codes = engine.vocabulary.encode(text_file.read_text()[:200])
     logits_1V, (hidden_1LH, cells_1LH) = engine.read(codes)
-    page = opened(Path("page.html")).page
+    page = open_page(Path("page.html")).page
     hidden, cells, logits = page.evaluate(
         """(codes) => {
             currentJob++;
             network.reset();
             codes.forEach((code) => network.read(code));
             return [network.hidden_L.map((units) => Array.from(units)),
-                Array.from(network.cells_LH), network.logits()];
+                Array.from(network.cells_LH), network.computeLogits()];
         }""",
         codes.tolist(),
     )
@@ -85,38 +85,44 @@ def test_the_state_equals_that_of_the_8_bit_engine_to_the_last_bit(
 
 
 def test_a_page_without_a_prompt_starts_like_a_sample(
-    text_file: Path, opened: Callable[[Path], OpenedPage]
+    text_file: Path, open_page: Callable[[Path], OpenedPage]
 ) -> None:
-    checkpoint = checkpoint_of(text_file)
+    checkpoint = train_checkpoint(text_file)
     Path("page.html").write_text(web_page.render_web_page(checkpoint, []))
     expected = generate(engine_for_checkpoint(checkpoint), temperature=0, length=60)[0]
-    browser_page = opened(Path("page.html"))
-    ask(browser_page, "x", 0, 60)
-    assert ask(browser_page, "", 0, 60) == expected
+    browser_page = open_page(Path("page.html"))
+    generate_on_page(browser_page, "x", 0, 60)
+    assert generate_on_page(browser_page, "", 0, 60) == expected
 
 
 def test_temperature_unit_colors_and_unknown_characters(
-    text_file: Path, opened: Callable[[Path], OpenedPage]
+    text_file: Path, open_page: Callable[[Path], OpenedPage]
 ) -> None:
-    Path("page.html").write_text(web_page.render_web_page(checkpoint_of(text_file), []))
-    browser_page = opened(Path("page.html"))
-    careful = {ask(browser_page, prompt, 0, 80) for prompt in ("The ", "The", "The ")}
+    Path("page.html").write_text(web_page.render_web_page(train_checkpoint(text_file), []))
+    browser_page = open_page(Path("page.html"))
+    careful = {generate_on_page(browser_page, prompt, 0, 80) for prompt in ("The ", "The", "The ")}
     assert len(careful) == 2
-    assert len({ask(browser_page, prompt, 1.5, 80) for prompt in ("The ", "Th", "The ")}) == 3
-    shown = ask(browser_page, "Thé €", 0, 10)
+    assert (
+        len({generate_on_page(browser_page, prompt, 1.5, 80) for prompt in ("The ", "Th", "The ")})
+        == 3
+    )
+    shown = generate_on_page(browser_page, "Thé €", 0, 10)
     assert shown.startswith("Th ")
     assert browser_page.page.inner_text("#note").endswith("model's vocabulary: é €")
     assert browser_page.page.locator("#text i[class]:not([class=''])").count() == 0
     browser_page.page.fill("#unit", "2:20")
-    shades = browser_page.page.evaluate("written.map((shown) => shown.element.className)")
-    activity = browser_page.page.evaluate("written.map((shown) => shown.activity[39])")
-    assert shades == [f"{'n' if round_(a) < 0 else 'p'}{abs(round_(a))}" for a in activity]
+    shades = browser_page.page.evaluate("shownCharacters.map((shown) => shown.element.className)")
+    activity = browser_page.page.evaluate("shownCharacters.map((shown) => shown.activity[39])")
+    assert shades == [
+        f"{'n' if round_like_javascript(a) < 0 else 'p'}{abs(round_like_javascript(a))}"
+        for a in activity
+    ]
     browser_page.page.fill("#unit", "3:1")
     assert "3:1 is not a unit: give a layer from 1 to 2" in browser_page.page.inner_text("#note")
 
 
-def round_(activity: int) -> int:
-    """Return a shade, rounded as in JavaScript: a half is rounded up."""
+def round_like_javascript(activity: int) -> int:
+    """Return the shade of an activity; JavaScript rounds a half up."""
     return int(np.floor(activity / 127 * 6 + 0.5))
 
 
@@ -128,7 +134,7 @@ def test_the_wasm_file_is_assembled_from_its_source() -> None:
 
 
 def test_a_page_needs_an_lstm_model(text_file: Path, cli: Cli) -> None:
-    checkpoint_of(text_file, "gru")
+    train_checkpoint(text_file, "gru")
     outcome = cli("export", "gru", "--to", "html")
     assert outcome.code == 1
     message = outcome.err.replace("\n", " ")

@@ -13,7 +13,7 @@ from tests.conftest import TINY_MODEL, TINY_TRAINING, Cli, OpenedPage
 HOSTILE = "</pre></script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;'\"\u2028]]>"
 
 
-def neurons_page(text: str) -> str:
+def render_neurons_page(text: str) -> str:
     activity = [index / 100 for index in range(len(text))]
     return pages.render_page(
         "neurons.html",
@@ -36,7 +36,7 @@ def neurons_page(text: str) -> str:
     )
 
 
-def surprise_page(text: str) -> str:
+def render_surprise_page(text: str) -> str:
     bits = [index / 7 for index in range(len(text))]
     return pages.render_page(
         "surprise.html",
@@ -59,33 +59,35 @@ def surprise_page(text: str) -> str:
     )
 
 
-@pytest.mark.parametrize("make", [neurons_page, surprise_page])
+@pytest.mark.parametrize("render", [render_neurons_page, render_surprise_page])
 def test_hostile_text_is_shown_literally(
-    make: Callable[[str], str], tmp_path: Path, opened: Callable[[Path], OpenedPage]
+    render: Callable[[str], str], tmp_path: Path, open_page: Callable[[Path], OpenedPage]
 ) -> None:
     path = tmp_path / "page.html"
-    path.write_text(make(HOSTILE), encoding="utf-8")
-    page = opened(path).page
+    path.write_text(render(HOSTILE), encoding="utf-8")
+    page = open_page(path).page
     assert page.inner_text("pre").replace("\u2028", "") == HOSTILE.replace("\u2028", "")
     assert page.title().startswith(HOSTILE.split("\u2028", maxsplit=1)[0])
     assert page.locator("main img").count() == 0
 
 
 def test_the_policy_blocks_other_scripts(
-    tmp_path: Path, opened: Callable[[Path], OpenedPage]
+    tmp_path: Path, open_page: Callable[[Path], OpenedPage]
 ) -> None:
-    changed = neurons_page("x").replace("</main>", "<script>document.title='run'</script></main>")
+    changed = render_neurons_page("x").replace(
+        "</main>", "<script>document.title='run'</script></main>"
+    )
     path = tmp_path / "page.html"
     path.write_text(changed)
-    browser_page = opened(path)
+    browser_page = open_page(path)
     assert browser_page.page.title() == "x"
     assert "Content Security Policy" in browser_page.messages[0]
     browser_page.messages.clear()
 
 
-@pytest.mark.parametrize("make", [neurons_page, surprise_page])
-def test_the_policy_allows_nothing_by_default(make: Callable[[str], str]) -> None:
-    match = re.search(r'Content-Security-Policy" content="([^"]*)"', make("x"))
+@pytest.mark.parametrize("render", [render_neurons_page, render_surprise_page])
+def test_the_policy_allows_nothing_by_default(render: Callable[[str], str]) -> None:
+    match = re.search(r'Content-Security-Policy" content="([^"]*)"', render("x"))
     assert match
     policy = match[1].replace("&#39;", "'")
     assert policy.startswith("default-src 'none'; ")
@@ -104,7 +106,7 @@ def test_activities_map_to_shades(activity: float, level: str) -> None:
     ("bits", "level"), [(0, 0), (0.99, 0), (1, 1), (8.5, 8), (9, 9), (40, 9), (float("inf"), 9)]
 )
 def test_surprise_has_one_shade_per_bit(bits: float, level: int) -> None:
-    assert pages.surprise_level(bits) == level
+    assert pages.choose_surprise_level(bits) == level
 
 
 def test_neighbors_of_one_shade_are_merged_in_activity_maps_only() -> None:
@@ -118,7 +120,7 @@ def test_hostile_run_names_and_texts_are_harmless_in_every_page(
     page: str,
     tmp_path: Path,
     cli: Cli,
-    opened: Callable[[Path], OpenedPage],
+    open_page: Callable[[Path], OpenedPage],
 ) -> None:
     hostile = "<script>alert(1)<!--"
     text = tmp_path / "<img src=x onerror=alert(2)>.txt"
@@ -132,7 +134,7 @@ def test_hostile_run_names_and_texts_are_harmless_in_every_page(
         "score": ["--per-char"],
     }
     assert cli(page, hostile, *arguments[page], "-o", "page.html").code == 0
-    browser_page = opened(Path("page.html")).page
+    browser_page = open_page(Path("page.html")).page
     if page == "export":
         browser_page.wait_for_selector("#text[data-done]")
     assert hostile in browser_page.inner_text("main")

@@ -6,10 +6,10 @@ from tests.conftest import Cli, OpenedPage
 
 
 def test_the_page_shows_all_results_of_a_run(
-    finished: Finished, cli: Cli, opened: Callable[[Path], OpenedPage]
+    finished: Finished, cli: Cli, open_page: Callable[[Path], OpenedPage]
 ) -> None:
     assert cli("plot", "--farthest", "10", "-o", "run.html").code == 0
-    page = opened(Path("run.html")).page
+    page = open_page(Path("run.html")).page
     text = page.inner_text("main")
     for heading in (
         "The run",
@@ -28,12 +28,12 @@ def test_the_page_names_the_parts_that_are_missing_without_the_text(
     finished: Finished,
     text_file: Path,
     cli: Cli,
-    opened: Callable[[Path], OpenedPage],
+    open_page: Callable[[Path], OpenedPage],
 ) -> None:
     text_file.unlink()
     finished.run.metrics_path.unlink()
     assert cli("plot", "-o", "run.html").code == 0
-    text = opened(Path("run.html")).page.inner_text("main")
+    text = open_page(Path("run.html")).page.inner_text("main")
     assert "This run has no recorded losses yet." in text
     assert "Surprising lines, units and memory are missing" in text
     assert "verse.txt" in text

@@ -11,10 +11,10 @@ def test_the_page_shows_what_the_model_expected(
     finished: Finished,
     text_file: Path,
     cli: Cli,
-    opened: Callable[[Path], OpenedPage],
+    open_page: Callable[[Path], OpenedPage],
 ) -> None:
     assert cli("score", text_file, "--per-char", "-o", "page.html").code == 0
-    page = opened(Path("page.html")).page
+    page = open_page(Path("page.html")).page
     shown = page.inner_text("#text").replace("↵", "")
     assert shown.split() == text_file.read_text().split()
     report = json.loads(cli("score", text_file, "--per-char", "--json").out)

@@ -22,7 +22,7 @@ from charrnn.training import budget_plan
 from charrnn.training.events import Evaluated, Finished, Saved, Started, Step
 from charrnn.training.loop import train
 from charrnn.training.step import inputs
-from tests.cli.process import SMALL, program
+from tests.cli.process import SMALL, start_program
 from tests.conftest import TINY_MODEL, TINY_TRAINING, VERSE, last_event
 from tests.training.tiny_runs import (
     STEPS_PER_EPOCH,
@@ -249,7 +249,7 @@ def test_the_finished_event_has_the_run(finished: Finished) -> None:
 def test_the_weights_do_not_depend_on_the_hash_seed(text_file: Path) -> None:
     digests = set()
     for seed in ("1", "2"):
-        process = program(
+        process = start_program(
             "train", "verse.txt", *SMALL, "--max-steps", "9", "-o", seed, hash_seed=seed
         )
         _, err = process.communicate(timeout=120)

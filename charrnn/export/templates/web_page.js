@@ -1,10 +1,10 @@
 "use strict";
 // An LSTM with 8-bit weights that reads one character at a time. It rounds like the 8-bit sampling
-// engine of charrnn, so that both generate the same text.
+// engine of charrnn, so that both compute the same probabilities.
 // Suffixes: V characters of the vocabulary, L layers, G gate rows (4H: i, f, g, o), H units.
 
 const element = (id) => document.getElementById(id);
-const bytesOf = (id) => Uint8Array.from(atob(element(id).textContent), (character) => character.charCodeAt(0));
+const decodeBytes = (id) => Uint8Array.from(atob(element(id).textContent), (character) => character.charCodeAt(0));
 const round = Math.fround;
 
 const word = new Float32Array(1);
@@ -28,7 +28,7 @@ function exp2(x) {
 }
 const sigmoid = (x) => round(1 / round(1 + exp2(round(-LOG2_E * x))));
 const tanh = (x) => round(round(2 / round(1 + exp2(round(round(-2 * LOG2_E) * x)))) - 1);
-const nearest = (x) => round(round(x + 12582912) - 12582912); // ties go to the even number
+const roundToInteger = (x) => round(round(x + 12582912) - 12582912); // ties go to the even number
 
 class Network {
   constructor(model, weights, products) {
@@ -109,12 +109,12 @@ class Network {
         const activity = tanh(cell);
         cells_LH[n * H + j] = cell;
         this.activity[n * H + j] = Math.round(127 * activity);
-        hidden_L[n][j] = nearest(round(round(sigmoid(gates_G[3 * H + j]) * activity) * this.unit));
+        hidden_L[n][j] = roundToInteger(round(round(sigmoid(gates_G[3 * H + j]) * activity) * this.unit));
       }
     }
   }
 
-  logits() {
+  computeLogits() {
     const { units: H, output_VH, outputBias_V } = this;
     const last = this.hidden_L[this.layers - 1];
     return Array.from(outputBias_V, (bias, v) => {
@@ -125,32 +125,32 @@ class Network {
   }
 
   draw(temperature) {
-    const logits = this.logits();
+    const logits = this.computeLogits();
     const highest = Math.max(...logits);
     if (temperature === 0) return logits.indexOf(highest);
     const weights = logits.map((logit) => Math.exp((logit - highest) / temperature));
     let rest = Math.random() * weights.reduce((sum, weight) => sum + weight, 0);
-    const drawn = weights.findIndex((weight) => (rest -= weight) < 0);
-    return drawn < 0 ? logits.indexOf(highest) : drawn;
+    const code = weights.findIndex((weight) => (rest -= weight) < 0);
+    return code < 0 ? logits.indexOf(highest) : code;
   }
 }
 
 const network = new Network(
-  JSON.parse(element("model").textContent), bytesOf("weights"), bytesOf("products"));
+  JSON.parse(element("model").textContent), decodeBytes("weights"), decodeBytes("products"));
 const codeOf = new Map(network.vocabulary.map((character, code) => [character, code]));
-const FRAME = 12; // milliseconds of work per frame
+const MILLISECONDS_PER_FRAME = 12; // of work
 const SHADES = 6;
-let written = []; // {element, activity} for each character shown
-let currentJob = 0; // a higher number stops the earlier job
+let shownCharacters = []; // {element, activity} of each character in the text
+let currentJob = 0; // the number of the newest job; earlier jobs stop
 
 function shade(shown) {
-  const unit = selectedUnit();
+  const unit = findSelectedUnit();
   const level = unit === null ? 0 : Math.round((shown.activity[unit] / 127) * SHADES);
   shown.element.className = unit === null ? "" : (level < 0 ? "n" : "p") + Math.abs(level);
 }
 
-function selectedUnit() {
-  const match = /^\s*(\d+):(\d+)\s*$/.exec(element("unit").value || element("found").value);
+function findSelectedUnit() {
+  const match = /^\s*(\d+):(\d+)\s*$/.exec(element("unit").value || element("feature-unit").value);
   if (!match) return null;
   const layer = Number(match[1]), number = Number(match[2]);
   const exists = layer >= 1 && layer <= network.layers && number >= 1 && number <= network.units;
@@ -162,12 +162,12 @@ function show(character, isPrompt) {
   shown.element.textContent = character;
   if (isPrompt) shown.element.dataset.prompt = "";
   shade(shown);
-  written.push(shown);
+  shownCharacters.push(shown);
   element("text").append(shown.element);
 }
 
 // Return the codes to read before generating, and how many of them are not shown.
-function promptCodes() {
+function encodePrompt() {
   const prompt = Array.from(element("prompt").value);
   const unknown = [...new Set(prompt.filter((character) => !codeOf.has(character)))];
   element("note").textContent = unknown.length
@@ -180,49 +180,51 @@ function promptCodes() {
 
 function generate() {
   const job = ++currentJob;
-  const [codes, hidden] = promptCodes();
+  const [codes, numHidden] = encodePrompt();
   const length = Math.max(1, Math.min(20000, Number(element("length").value) || 1));
-  let read = 0, drawn = codes.length > hidden && hidden ? 1 : 0, spent = 0, steps = 0;
-  written = [];
+  // Without a prompt, the line start is shown and counts as the first new character.
+  let numDrawn = numHidden && codes.length > numHidden ? 1 : 0;
+  let numRead = 0, steps = 0, milliseconds = 0;
+  shownCharacters = [];
   element("text").replaceChildren();
   network.reset();
   delete element("text").dataset.done;
 
   function frame() {
     if (job !== currentJob) return;
-    const started = performance.now();
-    while (performance.now() - started < FRAME && (read < codes.length || drawn < length)) {
-      const isPrompt = read < codes.length;
-      const code = isPrompt ? codes[read++] : network.draw(Number(element("temperature").value));
+    const start = performance.now();
+    while (performance.now() - start < MILLISECONDS_PER_FRAME && (numRead < codes.length || numDrawn < length)) {
+      const isPrompt = numRead < codes.length;
+      const code = isPrompt ? codes[numRead++] : network.draw(Number(element("temperature").value));
       network.read(code);
       steps++;
-      if (!isPrompt) drawn++;
-      if (!isPrompt || read > hidden) show(network.vocabulary[code], isPrompt && !hidden);
+      if (!isPrompt) numDrawn++;
+      if (!isPrompt || numRead > numHidden) show(network.vocabulary[code], isPrompt && !numHidden);
     }
-    spent += performance.now() - started;
-    element("speed").textContent = `${Math.round((1000 * steps) / spent)} characters per second`;
-    if (read < codes.length || drawn < length) requestAnimationFrame(frame);
+    milliseconds += performance.now() - start;
+    element("speed").textContent = `${Math.round((1000 * steps) / milliseconds)} characters per second`;
+    if (numRead < codes.length || numDrawn < length) requestAnimationFrame(frame);
     else element("text").dataset.done = "";
   }
   frame();
 }
 
 function recolor() {
-  const chosen = element("unit").value || element("found").value;
-  element("key").hidden = selectedUnit() === null;
-  if (element("unit").value && selectedUnit() === null) {
+  const unitName = element("unit").value || element("feature-unit").value;
+  element("key").hidden = findSelectedUnit() === null;
+  if (element("unit").value && findSelectedUnit() === null) {
     element("note").textContent =
-      `${chosen} is not a unit: give a layer from 1 to ${network.layers} and a number from 1 to ${network.units}, such as 1:1`;
+      `${unitName} is not a unit: give a layer from 1 to ${network.layers} and a number from 1 to ${network.units}, such as 1:1`;
   } else {
     element("note").textContent = "";
   }
-  written.forEach(shade);
+  shownCharacters.forEach(shade);
 }
 
-let typing = 0;
+let typingTimer = 0;
 element("prompt").addEventListener("input", () => {
-  clearTimeout(typing);
-  typing = setTimeout(generate, 200);
+  clearTimeout(typingTimer);
+  typingTimer = setTimeout(generate, 200);
 });
 element("temperature").addEventListener("input", () => {
   element("temperature-shown").value = Number(element("temperature").value).toFixed(2);
@@ -230,8 +232,8 @@ element("temperature").addEventListener("input", () => {
 element("temperature").addEventListener("change", () => {
   if ("done" in element("text").dataset) generate();
 });
-element("write").addEventListener("click", generate);
+element("generate").addEventListener("click", generate);
 element("stop").addEventListener("click", () => { currentJob++; });
-element("found").addEventListener("change", () => { element("unit").value = ""; recolor(); });
+element("feature-unit").addEventListener("change", () => { element("unit").value = ""; recolor(); });
 element("unit").addEventListener("input", recolor);
 generate();

@@ -1,4 +1,4 @@
-"""The catalogue of texts as rows for JSON and as a table."""
+"""The catalog of texts as rows for JSON and as a table."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from charrnn.data.catalogue import entries
 
 
 def list_catalogue() -> list[dict[str, Any]]:
-    """Return one row for each text of the catalogue."""
+    """Return one row for each text of the catalog."""
     return [
         {
             "name": entry.name,
@@ -26,7 +26,7 @@ def list_catalogue() -> list[dict[str, Any]]:
 
 
 def print_catalogue(rows: list[dict[str, Any]]) -> None:
-    """Print the texts as a table, then the title and the download addresses of each."""
+    """Print the texts as a table, then the title and the download addresses of each text."""
     print_table(
         "texts (to train on one, run: charrnn train NAME)",
         ("name", "bytes", "language", "licence", "on this machine"),

@@ -34,12 +34,11 @@ def print_verification(run: Run, results: list[VerifiedFile]) -> None:
         ("file", "bytes", "state"),
         [(result.name, f"{result.bytes:,}", result.damage or "intact") for result in results],
     )
-    damaged = sum(result.damage is not None for result in results)
-    if damaged:
+    num_damaged = sum(result.damage is not None for result in results)
+    if num_damaged:
         stderr_console().print(
-            f"{damaged} of {len(results)} are damaged: charrnn uses the intact checkpoints "
-            "instead; "
-            "restore the damaged files from a backup, or remove them"
+            f"{num_damaged} of {len(results)} are damaged: charrnn uses the intact checkpoints "
+            "instead; restore the damaged files from a backup, or remove them"
         )
     else:
         stderr_console().print("all files are intact")
@@ -99,7 +98,7 @@ def print_run(run: Run) -> None:
     )
     lines = [("run", facts["run"]), *format_run_facts(run.config, budget)]
     lines.append(("parameters", f"{facts['parameters']:,}"))
-    if engine := _engine(run):
+    if engine := _describe_engine(run):
         lines.append(("engine", f"{engine}, on this machine"))
     progress = "no checkpoint yet"
     if facts["step"] is not None:
@@ -107,13 +106,13 @@ def print_run(run: Run) -> None:
         progress = f"step {facts['step']:,}, epoch {facts['epoch']:.2f}, after {trained}"
     lines.append(("progress", progress))
     if facts["val_loss"] is not None:
-        best = f"{format_loss(facts['val_loss'])} at step {facts['best_step']}"
+        best = f"{format_loss(facts['val_loss'])} at step {facts['best_step']:,}"
         lines.append(("best held-out loss", best))
     lines.append(("checkpoints", ", ".join(facts["checkpoints"]) or "none"))
     print_facts(lines)
 
 
-def _engine(run: Run) -> str | None:
+def _describe_engine(run: Run) -> str | None:
     """Return the engine that would train a run on the GPU of this machine.
 
     Returns None for a run on another device, or if there is no GPU.

@@ -14,7 +14,7 @@ from charrnn.reports.texts import encode_texts
 from charrnn.runs.run import Run
 
 
-def score_rows(
+def score_texts(
     run: Run,
     texts: list[tuple[str, str]],
     checkpoint: str,
