@@ -15,7 +15,7 @@ MAX_LOOKBACK = 1000  # longest copied passage that is detected, in characters
 class SampleConfig(CheckedFields):
     """How a model generates text.
 
-    The order is: temperature, top-k, top-p, min-p, then a random draw from what is left.
+    The order is: temperature, top-k, top-p, min-p, then a random draw.
     """
 
     temperature: Annotated[
