@@ -25,8 +25,8 @@ _STRING_OR_COMMENT = re.compile(
     re.S,
 )
 _CODE_LINE = re.compile(r"[=(){}\[\];<>]")
-_MIN_CODE_LINES = 0.4  # share of non-blank lines with such a character; prose has far fewer
-_MIN_VARIATION = 0.002  # least share of characters that differ from the most common value
+_MIN_CODE_LINES = 0.4  # fraction of non-blank lines with such a character; prose has far fewer
+_MIN_VARIATION = 0.002  # minimum fraction of characters that differ from the most common value
 
 
 class Feature(NamedTuple):

@@ -73,7 +73,7 @@ def find_surprising_lines(
     The mean includes the line break that ends the line. A line that occurs several times in the
     text is returned once, with its highest loss.
     """
-    worst: dict[str, SurprisingLine] = {}
+    highest_by_line: dict[str, SurprisingLine] = {}
     start = 0
     for number, line in enumerate(text.split("\n"), start=1):
         end = start + len(line) + 1
@@ -81,9 +81,9 @@ def find_surprising_lines(
         if len(line) >= _MIN_LINE:
             bits = nats_to_bits(float(line_nats_N.mean(dtype=np.float64)))
             current = SurprisingLine(number, line, bits, 1)
-            earlier = worst.get(line, current)
+            earlier = highest_by_line.get(line, current)
             times = earlier.times + (earlier is not current)
             highest = max(earlier, current, key=lambda candidate: candidate.bits_per_char)
-            worst[line] = highest._replace(times=times)
+            highest_by_line[line] = highest._replace(times=times)
         start = end
-    return sorted(worst.values(), key=lambda line: -line.bits_per_char)[:count]
+    return sorted(highest_by_line.values(), key=lambda line: -line.bits_per_char)[:count]
