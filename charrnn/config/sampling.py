@@ -61,7 +61,7 @@ class SampleConfig(CheckedFields):
     num_samples: Annotated[int, Range(1, 2**20), "Number of texts to generate."] = 1
     unknown: Annotated[
         Literal["error", "skip"],
-        "What to do if the prompt has characters that the model does not know.",
+        "What to do with characters of the prompt that are not in the model's vocabulary.",
     ] = "error"
 
     def __post_init__(self) -> None:

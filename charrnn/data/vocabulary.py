@@ -211,7 +211,7 @@ def _unknown_characters_error(characters: str) -> VocabularyError:
     examples = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in distinct[:8])
     more = f" and {len(distinct) - 8} more" if len(distinct) > 8 else ""
     return VocabularyError(
-        f"the model does not know these characters: {examples}{more}; remove them, or "
+        f"these characters are not in the model's vocabulary: {examples}{more}; remove them, or "
         "leave them out with --unknown skip",
         distinct,
     )

@@ -104,7 +104,7 @@ def test_errors_are_shown_and_the_conversation_continues(session: Session) -> No
     assert "error: there is no command /dance: type /help" in session.ask("/dance")
     assert "error: temperature must be a number from 0" in session.ask("/temperature -1")
     assert "error: 'warm' is not a number" in session.ask("/temperature warm")
-    assert "does not know these characters: '~'" in session.ask("~")
+    assert "not in the model's vocabulary: '~'" in session.ask("~")
     assert "No such file or directory" in session.ask("/save no/such/folder")
     assert session.ask("The").startswith("The")
 
