@@ -21,7 +21,7 @@ from charrnn.errors import ConfigError
 from charrnn.model.forward import check_length, forward_chunks
 from charrnn.model.network import CharRNN
 
-_SATURATED = 100.0  # a bias that opens (closes, if negative) a gate to the last bit of a float32
+_SATURATED = 100.0  # a bias that fully opens a gate in float32; if negative, it closes the gate
 _MAX_ACTIVITY = 0.9999  # largest argument of atanh
 
 

@@ -33,7 +33,7 @@ class Predictions:
 
 
 class SurprisingLine(NamedTuple):
-    """A line with a high mean loss. `number` is its line number, from 1.
+    """A line with a high mean loss; `number` is its line number, from 1.
 
     `times` is the number of times that the line occurs in the text.
     """

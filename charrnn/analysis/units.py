@@ -79,7 +79,7 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True)
 class FeatureUnits:
-    """The units with the largest correlation with a feature, largest on the selection text first.
+    """The units that correlate most with a feature on the selection text, best unit first.
 
     `chance` is the largest correlation of any unit with the feature shifted by half the selection
     text, which is a correlation by chance.
@@ -113,7 +113,7 @@ def unit_activities(model: CharRNN, codes: Codes, units: Iterable[Unit]) -> NDAr
 
 
 def find_units(model: CharRNN, selection_codes: Codes, test_codes: Codes) -> list[FeatureUnits]:
-    """Find the units that follow each feature; return the feature with the best unit first.
+    """Find the units that follow each feature; the feature with the best unit comes first.
 
     Units are selected on one text and tested on another, which should be held out. Features that do
     not vary in both texts are left out. Raises `CorpusError` if a text is too short.

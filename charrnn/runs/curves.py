@@ -56,7 +56,7 @@ def read_curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: LossUnit 
         rows = rows_by_path[run.path]
         for kind, key in _KEYS.items():
             points = tuple(
-                (_x_value(row, run, axis, _SECONDS[time_unit]), _convert_loss(row[key], unit))
+                (_compute_x(row, run, axis, _SECONDS[time_unit]), _convert_loss(row[key], unit))
                 for row in rows
                 if row.get(key) is not None
             )
@@ -64,7 +64,7 @@ def read_curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: LossUnit 
                 series.append(Series(label + kind, points, kind))
         baseline = run.config.baseline
         if rows and baseline is not None:
-            ends = [_x_value(row, run, axis, _SECONDS[time_unit]) for row in (rows[0], rows[-1])]
+            ends = [_compute_x(row, run, axis, _SECONDS[time_unit]) for row in (rows[0], rows[-1])]
             loss = _convert_loss(baseline, unit)
             if not any(line.points[0][1] == loss for line in baselines):
                 points = tuple((x, loss) for x in ends)
@@ -85,7 +85,7 @@ def _convert_loss(nats: float, unit: LossUnit) -> float:
     return nats_to_bits(nats) if unit == "bits" else nats
 
 
-def _x_value(row: dict[str, Any], run: RunFolder, axis: Axis, seconds_per_unit: float) -> float:
+def _compute_x(row: dict[str, Any], run: RunFolder, axis: Axis, seconds_per_unit: float) -> float:
     characters_per_step = run.config.training.characters_per_step
     values: dict[Axis, float] = {
         "steps": float(row["step"]),

@@ -43,7 +43,7 @@ def find_run(name: str | None, allow_bundled: bool = True) -> Run:
 
 
 def open_if_run(name: str) -> Run | None:
-    """Open the run that an argument names; return None if it names a file or nothing."""
+    """Open the run that an argument names; return None for a file or an unknown name."""
     if Path(name).is_file():
         return None
     try:

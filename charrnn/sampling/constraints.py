@@ -150,7 +150,7 @@ def allowed_or_raise(rules: Sequence[Rule], positions: Sequence[TextPosition]) -
 
 
 def _check_satisfiable(rules: Sequence[Rule], config: SampleConfig) -> None:
-    """Check one position of each kind; rules differ only for the first and the last column."""
+    """Check one position of each kind: the first, the last and the other columns of each line."""
     word = config.acrostic or ""
     for line in range(-1, len(word) + 1):
         for column in sorted({0, 1, config.line_length or 1}):

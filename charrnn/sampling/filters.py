@@ -40,7 +40,7 @@ class Filters:
 
 
 def apply_temperature(logits_BV: Array, temperature: float) -> Array:
-    """Return softmax(logits / temperature); at 0, probability 1 for the first maximum."""
+    """Return softmax(logits / temperature); at 0, the first maximum has probability 1."""
     xp = _array_module(logits_BV)
     logits_BV = _to_float64(logits_BV)
     highest_B1 = xp.amax(logits_BV, axis=1, keepdims=True)
