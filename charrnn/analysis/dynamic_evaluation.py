@@ -32,12 +32,12 @@ def load_adapted(
 def adapt_copy(
     model: CharRNN, codes_N: Codes, config: AdaptConfig | None = None
 ) -> tuple[CharRNN, NDArray[np.float32]]:
-    """Adapt a copy of the model to a text; return it and the loss of each character but the first.
+    """Adapt a copy of the model to a text; return the copy and the losses on the text.
 
-    The model predicts each segment of `segment` characters before it learns from it. So the losses,
-    in nats, are those of characters that the model has not yet learned from. An update follows
-    Krause et al. (2018), as in Melis et al. (2020): gradients divided by their root mean square so
-    far, and a decay toward the trained weights.
+    The model predicts each segment of `segment` characters before it learns from it. So each loss,
+    in nats, is that of a character that the model has not yet learned from. The first character
+    has no loss. An update follows Krause et al. (2018), as in Melis et al. (2020): gradients
+    divided by their root mean square so far, and a decay toward the trained weights.
     """
     config = config or AdaptConfig()
     check_length(codes_N)

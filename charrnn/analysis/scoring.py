@@ -89,7 +89,7 @@ def standard_error(nats_N: NDArray[np.float32]) -> float:
 def character_nats(
     model: CharRNN, codes: Codes, context: int | None = None, adapt: AdaptConfig | None = None
 ) -> NDArray[np.float32]:
-    """Return the loss of each character but the first, in order; see `score`."""
+    """Return the loss of each character except the first, in order; see `score`."""
     if context is not None and adapt is not None:
         raise ConfigError("--context and --adapt cannot be combined: use one of them")
     check_length(codes)
@@ -114,7 +114,7 @@ def character_nats(
 
 
 def engine_nats(engine: SamplingEngine, codes: Codes) -> NDArray[np.float32]:
-    """Return the loss of each character but the first, from the logits of a sampling engine."""
+    """Return the loss of each character except the first, from the logits of a sampling engine."""
     logits_1V, state = engine.read(codes[:1])
     logits_NV = [logits_1V]
     for code in codes[1:-1].astype(np.int64):
@@ -150,7 +150,7 @@ def held_out_loss(model: CharRNN, codes: Codes, stop: threading.Event) -> float 
 
 
 def _compute_carried_nats(model: CharRNN, codes: Codes) -> NDArray[np.float32]:
-    """Return the loss of each character but the first, from one pass that carries the state."""
+    """Return the loss of each character except the first, from one pass that carries the state."""
     chunks = _compute_chunk_nats(model, codes[:, None], _CHUNK)
     return np.concatenate([nats_T1[:, 0] for nats_T1 in chunks])
 
@@ -158,7 +158,7 @@ def _compute_carried_nats(model: CharRNN, codes: Codes) -> NDArray[np.float32]:
 def _compute_chunk_nats(
     model: CharRNN, codes_TB: Codes, chunk_size: int
 ) -> Iterator[NDArray[np.float32]]:
-    """Yield the losses of all rows of codes but the first, at most `chunk_size` rows at a time."""
+    """Yield the losses of all rows except the first, at most `chunk_size` rows at a time."""
     for chunk in forward_chunks(model, codes_TB[:-1], chunk_size):
         yield _compute_nats(chunk.logits_TBV, codes_TB[1:][chunk.rows])
 

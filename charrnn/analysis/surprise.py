@@ -1,6 +1,7 @@
-"""Surprise: the loss of each character of a text, and the characters that the model expected.
+"""Surprise: the loss of each character of a text, and the characters that the model predicted.
 
-Shape suffixes: N characters of the text but the first, K most likely characters, V the vocabulary.
+Shape suffixes: N characters of the text without the first, K most likely characters,
+V characters of the vocabulary.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ _MIN_LINE = 10  # characters; shorter lines are mostly names and line remainders
 
 @dataclass(frozen=True)
 class Predictions:
-    """The predictions of a model for each character of a text but the first.
+    """The predictions of a model for each character of a text except the first.
 
     `nats_N` is the loss of the actual character. `codes_NK` are the most likely characters, the
     most likely first, and `probabilities_NK` their probabilities.

@@ -86,7 +86,7 @@ def test_correlation_equals_numpy(tmp_path: Path) -> None:
     for result in find_units(model, selection, test):
         candidate = result.candidates[0]
         values = compute_features(model.vocabulary.decode(test))[result.feature]
-        # 700 characters are read as three streams. All but the first warm up on 200 characters.
+        # 700 characters are read as three streams. All except the first warm up on 200 characters.
         column_N = unit_activities(model, test, [candidate.unit])[:, 0]
         assert np.corrcoef(column_N, values)[0, 1] == pytest.approx(candidate.correlation, abs=0.02)
 

@@ -20,7 +20,7 @@ def decode(data: bytes, *cuts: int, **settings: object) -> str:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32", "gb18030"])
 @pytest.mark.parametrize("newline", ["keep", "lf"])
-def test_the_text_is_the_same_wherever_the_chunks_are_split(encoding: str, newline: str) -> None:
+def test_the_text_is_the_same_for_every_split_into_chunks(encoding: str, newline: str) -> None:
     data = TEXT.encode(encoding)
     expected = TEXT if newline == "keep" else TEXT.replace("\r\n", "\n").replace("\r", "\n")
     for cut in range(len(data) + 1):
@@ -31,7 +31,7 @@ def test_the_text_is_the_same_wherever_the_chunks_are_split(encoding: str, newli
 @given(st.binary(max_size=60), st.lists(st.integers(0, 60), max_size=4))
 @example(b"\xf0\x9f\x99", [1])
 @example(b"ab\xc3(", [3])
-def test_the_first_invalid_byte_is_named_wherever_the_chunks_are_split(
+def test_the_first_invalid_byte_is_named_for_every_split_into_chunks(
     data: bytes, cuts: list[int]
 ) -> None:
     try:

@@ -35,7 +35,7 @@ def test_documents_are_separated_and_in_a_fixed_order() -> None:
     assert reopened.sha256 == record.sha256
 
 
-def test_the_files_of_a_folder_are_sorted_however_the_system_lists_them(
+def test_the_files_of_a_folder_are_sorted_by_path(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     names = ["c", "a", "d", "b"]
