@@ -3,7 +3,7 @@
 CharrnnError
 ├── ConfigError          a setting has a value out of range
 ├── CorpusError          a text is unreadable, empty or too short, or is not text
-│   ├── VocabularyError  a text has characters that the model does not know
+│   ├── VocabularyError  a text has characters that are not in the vocabulary
 │   └── DownloadError    a text of the catalogue cannot be downloaded, or has the wrong SHA-256
 ├── CheckpointError      a run or checkpoint is missing, damaged, of a newer format, or unsuitable
 ├── DeviceError          the requested device cannot be used on this machine
@@ -22,7 +22,7 @@ class CharrnnError(Exception):
     """Base class of all errors that charrnn raises."""
 
     reported_by_rank_zero = False
-    """Whether another process, the one of rank zero, reports this error to the user."""
+    """Whether the process of rank zero reports this error to the user."""
 
 
 class ConfigError(CharrnnError):
@@ -34,7 +34,7 @@ class CorpusError(CharrnnError):
 
 
 class VocabularyError(CorpusError):
-    """A text contains characters that the model does not know.
+    """A text contains characters that are not in the vocabulary of the model.
 
     `characters` contains each unknown character once, in order of first appearance.
     """

@@ -96,7 +96,7 @@ def temporary_file(folder: Path) -> Iterator[IO[bytes]]:
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Create a temporary folder and rename it to `path` at the end of the block.
+    """Create a temporary folder, and rename it to `path` at the end of the block.
 
     The temporary folder is removed if the block raises. It is also removed if it cannot be renamed,
     for example because another process has created `path` in the meantime.

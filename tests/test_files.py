@@ -104,7 +104,7 @@ def test_a_new_folder_appears_only_when_it_is_complete(tmp_path: Path) -> None:
         (folder / "codes").touch()
         assert not path.exists()
     assert list_names(path) == ["codes"]
-    with new_folder(path) as folder:  # the first one stays
+    with new_folder(path) as folder:  # the first folder is not replaced
         (folder / "other").touch()
     with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / "interrupted") as folder:
         raise KeyboardInterrupt

@@ -21,7 +21,7 @@ from charrnn.errors import ConfigError
 from charrnn.model.forward import check_length, forward_chunks
 from charrnn.model.network import CharRNN
 
-_SATURATED = 100.0  # a bias that opens (closes, if negative) a gate to the last bit of a float32
+_SATURATED = 100.0  # a bias that fully opens a gate in float32; if negative, it closes the gate
 _MAX_ACTIVITY = 0.9999  # largest argument of atanh
 
 
@@ -38,7 +38,7 @@ class Effect:
     changes: tuple[tuple[str, float, float], ...]
 
 
-def _logits(model: CharRNN, codes: Codes) -> Tensor:
+def _compute_logits(model: CharRNN, codes: Codes) -> Tensor:
     """Return the logits (N, V) after each character of a text, in one pass."""
     (chunk,) = forward_chunks(model, codes[:, None], chunk_size=len(codes))
     return chunk.logits_TBV[:, 0].double()
@@ -52,7 +52,7 @@ def measure_effect(
     The result lists the `count` characters whose probabilities change most.
     """
     check_length(codes)
-    original_NV, clamped_NV = (_logits(model, codes) for model in (original, clamped_model))
+    original_NV, clamped_NV = (_compute_logits(model, codes) for model in (original, clamped_model))
     p_NV, q_NV = softmax(original_NV, -1), softmax(clamped_NV, -1)
     log_ratio_NV = original_NV.log_softmax(-1) - clamped_NV.log_softmax(-1)
     p_V, q_V = p_NV.mean(0), q_NV.mean(0)
@@ -67,7 +67,7 @@ def measure_effect(
 
 
 @torch.no_grad()
-def clamped(model: CharRNN, activities: Mapping[Unit, float]) -> CharRNN:
+def clamp_units(model: CharRNN, activities: Mapping[Unit, float]) -> CharRNN:
     """Return a copy of the model whose units have these activities (-1 to 1) at every character."""
     result = copy.deepcopy(model)
     units = model.config.hidden_size
@@ -76,22 +76,22 @@ def clamped(model: CharRNN, activities: Mapping[Unit, float]) -> CharRNN:
             raise ConfigError(
                 f"the activity of unit {unit} must be between -1 and 1, not {activity:g}"
             )
-        j = unit.number - 1
+        index = unit.number - 1
         weights = result.layer_weights(unit.layer - 1)
         for gate, bias in enumerate(_clamp_biases(model.config.cell, activity)):
             if bias is not None:
-                row = gate * units + j
+                row = gate * units + index
                 for parameter in weights:
                     parameter[row] = 0
                 weights.bias_ih_G[row] = bias
         if model.config.cell == "lstm":
             scale = activity / math.tanh(1)
-            weights.weight_hh_GH[:, j] *= scale
+            weights.weight_hh_GH[:, index] *= scale
             if unit.layer == model.config.num_layers:
                 reading_weights = result.output.weight
             else:
                 reading_weights = result.layer_weights(unit.layer).weight_ih_GI
-            reading_weights[:, j] *= scale
+            reading_weights[:, index] *= scale
     return result
 
 

@@ -22,22 +22,22 @@ _EPSILON = 1e-8  # keeps an update finite if all gradients of a weight have been
 
 
 def load_adapted(
-    checkpoint: Checkpoint, draft: str, device: str, unknown: Literal["error", "skip"]
+    checkpoint: Checkpoint, text: str, device: str, unknown: Literal["error", "skip"]
 ) -> CharRNN:
     """Load a checkpoint's model and adapt it to a text; see `adapt_copy`."""
     model = load_checkpoint(checkpoint, device)
-    return adapt_copy(model, model.vocabulary.encode(draft, unknown))[0]
+    return adapt_copy(model, model.vocabulary.encode(text, unknown))[0]
 
 
 def adapt_copy(
     model: CharRNN, codes_N: Codes, config: AdaptConfig | None = None
 ) -> tuple[CharRNN, NDArray[np.float32]]:
-    """Adapt a copy of the model to a text; return it and the loss of each character but the first.
+    """Adapt a copy of the model to a text; return the copy and the losses on the text.
 
-    The model predicts each segment of `segment` characters before it learns from it. So the losses,
-    in nats, are those of characters that the model has not learnt from. An update follows Krause et
-    al. (2018), as in Melis et al. (2020): gradients divided by their root mean square so far, and a
-    decay toward the trained weights.
+    The model predicts each segment of `segment` characters before it learns from it. So each loss,
+    in nats, is that of a character that the model has not yet learned from. The first character
+    has no loss. An update follows Krause et al. (2018), as in Melis et al. (2020): gradients
+    divided by their root mean square so far, and a decay toward the trained weights.
     """
     config = config or AdaptConfig()
     check_length(codes_N)
@@ -67,6 +67,7 @@ def _update(
     count: int,
     config: AdaptConfig,
 ) -> None:
+    """Apply update number `count`, from 1, to the parameters and their sums of squares."""
     torch._foreach_addcmul_(squares, gradients, gradients)
     scales = torch._foreach_div(squares, count)
     torch._foreach_sqrt_(scales)

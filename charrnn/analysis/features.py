@@ -25,8 +25,8 @@ _STRING_OR_COMMENT = re.compile(
     re.S,
 )
 _CODE_LINE = re.compile(r"[=(){}\[\];<>]")
-_MIN_CODE_LINES = 0.4  # share of non-blank lines with such a character; prose has far fewer
-_MIN_VARIATION = 0.002  # least share of characters that differ from the most common value
+_MIN_CODE_LINES = 0.4  # fraction of non-blank lines with such a character; prose has far fewer
+_MIN_VARIATION = 0.002  # minimum fraction of characters that differ from the most common value
 
 
 class Feature(NamedTuple):
@@ -75,7 +75,7 @@ def _inside_quotes(text: str) -> Values:
 
 
 def _bracket_depth(text: str) -> Values:
-    """Return the number of open brackets. Closing brackets without a partner are ignored."""
+    """Return the number of open brackets. Unmatched closing brackets are ignored."""
     depth = np.zeros(len(text), np.float32)
     expected: list[str] = []
     for position, character in enumerate(text):
@@ -104,6 +104,7 @@ def _count_since(events: NDArray[np.bool_], restarts: NDArray[np.bool_]) -> Valu
 
 
 def _test_characters(text: str, test: Callable[[str], bool]) -> NDArray[np.bool_]:
+    """Return the result of `test` for each character."""
     results = {character: test(character) for character in set(text)}
     return np.fromiter((results[character] for character in text), np.bool_, len(text))
 
@@ -119,6 +120,7 @@ def _word_starts(text: str) -> NDArray[np.bool_]:
 
 
 def _inside_spans(text: str, spans: list[tuple[int, int]]) -> Values:
+    """Return 1 inside the spans (first, end) of a text, 0 outside."""
     inside = np.zeros(len(text), np.float32)
     for first, end in spans:
         inside[first:end] = 1
@@ -147,12 +149,14 @@ def _indentation(text: str) -> Values:
 
 
 def _between_sentences(text: str) -> Values:
-    """Return 1 from the punctuation that ends a sentence to the next letter."""
+    """Return 1 from the punctuation that ends a sentence to the next sentence."""
     ends = re.finditer(r"[.!?]['\"”’)\]]*(?:\s+|$)", text)
     return _inside_spans(text, [end.span() for end in ends])
 
 
 def _code_spans(is_comment: bool) -> Callable[[str], Values]:
+    """Return the feature that is 1 inside comments, or inside strings, of source code."""
+
     def inside(text: str) -> Values:
         return _inside_spans(
             text,

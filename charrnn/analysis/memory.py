@@ -52,17 +52,17 @@ def measure_memory(model: CharRNN, codes: Codes, max_distance: int = MAX_DISTANC
 
     Raises `CorpusError` if the text is too short for the largest distance.
     """
-    needed = max_distance + _WARM_UP + 2
-    if len(codes) < needed:
+    min_length = max_distance + _WARM_UP + 2
+    if len(codes) < min_length:
         raise CorpusError(
             f"a text of {len(codes):,} characters is too short to measure memory over "
-            f"{max_distance} characters: at least {needed:,} are needed; give a longer text or a "
-            "smaller distance"
+            f"{max_distance} characters: at least {min_length:,} are needed; give a longer text "
+            "or a smaller distance"
         )
-    starts_W = np.linspace(0, len(codes) - needed, _WINDOWS).astype(np.int64)
-    positions_TW = starts_W + np.arange(needed - 1)[:, None]
+    starts_W = np.linspace(0, len(codes) - min_length, _WINDOWS).astype(np.int64)
+    positions_TW = starts_W + np.arange(min_length - 1)[:, None]
     text_TW = torch.from_numpy(codes[positions_TW].astype(np.int64)).to(model.device)
-    next_W = torch.from_numpy(codes[starts_W + needed - 1].astype(np.int64)).to(model.device)
+    next_W = torch.from_numpy(codes[starts_W + min_length - 1].astype(np.int64)).to(model.device)
     with torch.no_grad():
         _, state = model(text_TW[:_WARM_UP], model.initial_state(_WINDOWS))
     window_TW = text_TW[_WARM_UP:]
@@ -111,9 +111,9 @@ def _measure_ablations(
 
 
 def _distances(max_distance: int) -> list[int]:
-    """Return the distances to measure: all small ones, then ever fewer large ones."""
+    """Return the distances to measure: at first consecutive, then with the ratio `_GROWTH`."""
     distances = [1]
     while distances[-1] < max_distance:
-        following = max(distances[-1] + 1, round(distances[-1] * _GROWTH))
-        distances.append(min(max_distance, following))
+        next_distance = max(distances[-1] + 1, round(distances[-1] * _GROWTH))
+        distances.append(min(max_distance, next_distance))
     return distances

@@ -89,14 +89,14 @@ def standard_error(nats_N: NDArray[np.float32]) -> float:
 def character_nats(
     model: CharRNN, codes: Codes, context: int | None = None, adapt: AdaptConfig | None = None
 ) -> NDArray[np.float32]:
-    """Return the loss of each character but the first, in order; see `score`."""
+    """Return the loss of each character except the first, in order; see `score`."""
     if context is not None and adapt is not None:
         raise ConfigError("--context and --adapt cannot be combined: use one of them")
     check_length(codes)
     if adapt is not None:
         return adapt_copy(model, codes, adapt)[1]
     if context is None:
-        return _carried_nats(model, codes)
+        return _compute_carried_nats(model, codes)
     length = len(codes) - 1
     windows = length // context
     parts = []
@@ -106,15 +106,15 @@ def character_nats(
             starts_W, min(windows, math.ceil(windows * context / _CHUNK))
         ):
             window_TB = codes[starts_B + np.arange(context + 1)[:, None]]
-            (nats_TB,) = _chunk_nats(model, window_TB, context)
+            (nats_TB,) = _compute_chunk_nats(model, window_TB, context)
             parts.append(nats_TB.T.ravel())
     if length % context:
-        parts.append(_carried_nats(model, codes[windows * context :]))
+        parts.append(_compute_carried_nats(model, codes[windows * context :]))
     return np.concatenate(parts)
 
 
 def engine_nats(engine: SamplingEngine, codes: Codes) -> NDArray[np.float32]:
-    """Return the loss of each character but the first, from the logits of a sampling engine."""
+    """Return the loss of each character except the first, from the logits of a sampling engine."""
     logits_1V, state = engine.read(codes[:1])
     logits_NV = [logits_1V]
     for code in codes[1:-1].astype(np.int64):
@@ -144,24 +144,26 @@ def held_out_loss(model: CharRNN, codes: Codes, stop: threading.Event) -> float 
             return None
         chunk = next(chunks)
         remaining -= int(np.count_nonzero(chunk.is_own_TB))
-        nats_TB = _nats(chunk.logits_TBV, codes[chunk.positions_TB + 1])
+        nats_TB = _compute_nats(chunk.logits_TBV, codes[chunk.positions_TB + 1])
         total += float(nats_TB[chunk.is_own_TB].sum(dtype=np.float64))
     return total / length
 
 
-def _carried_nats(model: CharRNN, codes: Codes) -> NDArray[np.float32]:
-    """Return the loss of each character but the first, from one pass that carries the state."""
-    chunks = _chunk_nats(model, codes[:, None], _CHUNK)
+def _compute_carried_nats(model: CharRNN, codes: Codes) -> NDArray[np.float32]:
+    """Return the loss of each character except the first, from one pass that carries the state."""
+    chunks = _compute_chunk_nats(model, codes[:, None], _CHUNK)
     return np.concatenate([nats_T1[:, 0] for nats_T1 in chunks])
 
 
-def _chunk_nats(model: CharRNN, codes_TB: Codes, chunk_size: int) -> Iterator[NDArray[np.float32]]:
-    """Yield the losses of all rows of codes but the first, at most `chunk_size` rows at a time."""
+def _compute_chunk_nats(
+    model: CharRNN, codes_TB: Codes, chunk_size: int
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the losses of all rows except the first, at most `chunk_size` rows at a time."""
     for chunk in forward_chunks(model, codes_TB[:-1], chunk_size):
-        yield _nats(chunk.logits_TBV, codes_TB[1:][chunk.rows])
+        yield _compute_nats(chunk.logits_TBV, codes_TB[1:][chunk.rows])
 
 
-def _nats(logits_TBV: Tensor, targets_TB: Codes) -> NDArray[np.float32]:
+def _compute_nats(logits_TBV: Tensor, targets_TB: Codes) -> NDArray[np.float32]:
     """Return the loss of each target."""
     targets_N = torch.from_numpy(targets_TB.astype(np.int64).ravel()).to(logits_TBV.device)
     nats_N = cross_entropy(logits_TBV.flatten(0, 1), targets_N, reduction="none")

@@ -1,6 +1,7 @@
-"""Surprise: the loss of each character of a text, and the characters that the model expected.
+"""Surprise: the loss of each character of a text, and the characters that the model predicted.
 
-Shape suffixes: N characters of the text but the first, K most likely characters, V the vocabulary.
+Shape suffixes: N characters of the text without the first, K most likely characters,
+V characters of the vocabulary.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ _MIN_LINE = 10  # characters; shorter lines are mostly names and line remainders
 
 @dataclass(frozen=True)
 class Predictions:
-    """The predictions of a model for each character of a text but the first.
+    """The predictions of a model for each character of a text except the first.
 
     `nats_N` is the loss of the actual character. `codes_NK` are the most likely characters, the
     most likely first, and `probabilities_NK` their probabilities.
@@ -33,7 +34,7 @@ class Predictions:
 
 
 class SurprisingLine(NamedTuple):
-    """A line with a high mean loss. `number` is its line number, from 1.
+    """A line with a high mean loss; `number` is its line number, from 1.
 
     `times` is the number of times that the line occurs in the text.
     """
@@ -73,7 +74,7 @@ def find_surprising_lines(
     The mean includes the line break that ends the line. A line that occurs several times in the
     text is returned once, with its highest loss.
     """
-    worst: dict[str, SurprisingLine] = {}
+    highest_by_line: dict[str, SurprisingLine] = {}
     start = 0
     for number, line in enumerate(text.split("\n"), start=1):
         end = start + len(line) + 1
@@ -81,9 +82,9 @@ def find_surprising_lines(
         if len(line) >= _MIN_LINE:
             bits = nats_to_bits(float(line_nats_N.mean(dtype=np.float64)))
             current = SurprisingLine(number, line, bits, 1)
-            earlier = worst.get(line, current)
+            earlier = highest_by_line.get(line, current)
             times = earlier.times + (earlier is not current)
             highest = max(earlier, current, key=lambda candidate: candidate.bits_per_char)
-            worst[line] = highest._replace(times=times)
+            highest_by_line[line] = highest._replace(times=times)
         start = end
-    return sorted(worst.values(), key=lambda line: -line.bits_per_char)[:count]
+    return sorted(highest_by_line.values(), key=lambda line: -line.bits_per_char)[:count]

@@ -21,7 +21,7 @@ from charrnn.model.forward import count_streams, forward_streams
 from charrnn.model.network import CharRNN
 
 MIN_CORRELATION = 0.5
-"""Least correlation of a significant unit on the test text: a quarter of the variance."""
+"""Minimum correlation of a significant unit on the test text: a quarter of the variance."""
 
 _MAX_CANDIDATES = 8  # units reported for each feature
 _MIN_STREAM = 200  # characters
@@ -79,7 +79,7 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True)
 class FeatureUnits:
-    """The units with the largest correlation with a feature, largest on the selection text first.
+    """The units that correlate most with a feature on the selection text, best unit first.
 
     `chance` is the largest correlation of any unit with the feature shifted by half the selection
     text, which is a correlation by chance.
@@ -108,12 +108,12 @@ class FeatureUnits:
 def unit_activities(model: CharRNN, codes: Codes, units: Iterable[Unit]) -> NDArray[np.float32]:
     """Return the activities (N, number of units) after each character of a text."""
     indices = [unit.index_in(model) for unit in units]
-    rows = [values_1U[:, indices] for _, values_1U in _activities(model, codes, num_streams=1)]
+    rows = [values_1U[:, indices] for _, values_1U in _read_activities(model, codes, num_streams=1)]
     return np.concatenate(rows) if rows else np.zeros((0, len(indices)), np.float32)
 
 
 def find_units(model: CharRNN, selection_codes: Codes, test_codes: Codes) -> list[FeatureUnits]:
-    """Find the units that follow each feature; return the feature with the best unit first.
+    """Find the units that follow each feature; the feature with the best unit comes first.
 
     Units are selected on one text and tested on another, which should be held out. Features that do
     not vary in both texts are left out. Raises `CorpusError` if a text is too short.
@@ -131,14 +131,14 @@ def find_units(model: CharRNN, selection_codes: Codes, test_codes: Codes) -> lis
     names = [name for name in selection_features if name in test_features]
     if not names:
         return []
-    selection = _correlations(
+    selection = _correlate(
         model, selection_codes, [selection_features[name] for name in names], with_shifted=True
     )
-    test = _correlations(model, test_codes, [test_features[name] for name in names])
+    test = _correlate(model, test_codes, [test_features[name] for name in names])
     results = []
     for f, name in enumerate(names):
         order = np.argsort(-np.abs(selection.r_UF[:, f]), kind="stable")
-        levels = _low_and_high(test_features[name])
+        levels = _find_low_and_high(test_features[name])
         candidates = [
             Candidate(
                 Unit.from_index(u, model),
@@ -152,7 +152,8 @@ def find_units(model: CharRNN, selection_codes: Codes, test_codes: Codes) -> lis
     return sorted(results, key=lambda result: -abs(result.correlation))
 
 
-def _low_and_high(values_N: Values) -> tuple[float, float]:
+def _find_low_and_high(values_N: Values) -> tuple[float, float]:
+    """Return the two values of a binary feature, or the 5th and 95th percentiles."""
     distinct = np.unique(values_N)
     if len(distinct) == 2:
         return float(distinct[0]), float(distinct[1])
@@ -161,6 +162,8 @@ def _low_and_high(values_N: Values) -> tuple[float, float]:
 
 
 class _Correlations(NamedTuple):
+    """The correlations of units with features, and the linear fits of activities to features."""
+
     r_UF: NDArray[np.float64]
     slope_UF: NDArray[np.float64]
     mean_U: NDArray[np.float64]
@@ -175,7 +178,7 @@ class _Correlations(NamedTuple):
         return tuple(max(-_MAX_ACTIVITY, min(_MAX_ACTIVITY, activity)) for activity in fitted)
 
 
-def _correlations(
+def _correlate(
     model: CharRNN, codes: Codes, features: list[Values], with_shifted: bool = False
 ) -> _Correlations:
     """Correlate all units with all features; `with_shifted` appends features shifted by half."""
@@ -186,7 +189,9 @@ def _correlations(
     units = model.config.num_layers * model.config.hidden_size
     total_U, squares_U = np.zeros(units), np.zeros(units)
     products_UF = np.zeros((units, columns_NF.shape[1]))
-    for positions_N, values_NU in _activities(model, codes, count_streams(len(codes), _MIN_STREAM)):
+    for positions_N, values_NU in _read_activities(
+        model, codes, count_streams(len(codes), _MIN_STREAM)
+    ):
         values = values_NU.astype(np.float64)
         total_U += values.sum(axis=0)
         squares_U += (values**2).sum(axis=0)
@@ -210,7 +215,7 @@ def _correlations(
     )
 
 
-def _activities(
+def _read_activities(
     model: CharRNN, codes: Codes, num_streams: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     """Yield positions of a text and the activities (positions, U) after these characters.

@@ -75,7 +75,9 @@ def check_value(name: str, value: Any, expected_type: Any, value_range: Range = 
             check_value(name, number, float, value_range)
         return
     # This line fails for a union of two other types, which is not supported.
-    (base_type,) = (m for m in members if m not in (types.NoneType, tuple[float, ...]))
+    (base_type,) = (
+        member for member in members if member not in (types.NoneType, tuple[float, ...])
+    )
     if base_type is int:
         is_valid = _is_number(value, int) and value_range.low <= value <= value_range.high
         expected = f"a whole number from {value_range}"
@@ -93,8 +95,8 @@ def check_value(name: str, value: Any, expected_type: Any, value_range: Range = 
         raise ConfigError(f"{name} must be {expected}, not {value!r}")
 
 
-def _is_number(value: Any, types_: type | tuple[type, ...]) -> bool:
-    return isinstance(value, types_) and not isinstance(value, bool)
+def _is_number(value: Any, number_types: type | tuple[type, ...]) -> bool:
+    return isinstance(value, number_types) and not isinstance(value, bool)
 
 
 def check_text(name: str, value: Any) -> None:

@@ -15,7 +15,7 @@ MAX_LOOKBACK = 1000  # longest copied passage that is detected, in characters
 class SampleConfig(CheckedFields):
     """How a model generates text.
 
-    The order is: temperature, top-k, top-p, min-p, then a random draw from what is left.
+    The order is: temperature, top-k, top-p, min-p, then a random draw.
     """
 
     temperature: Annotated[
@@ -61,7 +61,7 @@ class SampleConfig(CheckedFields):
     num_samples: Annotated[int, Range(1, 2**20), "Number of texts to generate."] = 1
     unknown: Annotated[
         Literal["error", "skip"],
-        "What to do if the prompt has characters that the model does not know.",
+        "What to do with characters of the prompt that are not in the model's vocabulary.",
     ] = "error"
 
     def __post_init__(self) -> None:

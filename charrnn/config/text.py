@@ -29,8 +29,8 @@ class TextConfig(CheckedFields):
             codecs.getincrementaldecoder(self.encoding)
         except (LookupError, ValueError):
             raise ConfigError(
-                f"encoding must be one that Python knows, such as utf-8, utf-16, cp1252 or "
-                f"gb18030, not {self.encoding!r}"
+                f"encoding must be one that Python supports, such as utf-8, utf-16, cp1252 "
+                f"or gb18030, not {self.encoding!r}"
             ) from None
 
 

@@ -19,7 +19,7 @@ Precision = Literal["auto", ResolvedPrecision]
 
 @dataclass(frozen=True)
 class DerivedFromText:
-    """In an annotation: the default of the field is derived from the text."""
+    """Marks a field, in its annotation, whose default is derived from the text."""
 
 
 FROM_TEXT = DerivedFromText()

@@ -11,8 +11,8 @@ _MAX_PENDING = 4  # tasks that may wait for the thread
 class BackgroundWorker:
     """A thread that runs tasks in order, a few tasks behind the thread that submits them.
 
-    If the submitting thread waited for each task, the two threads would run alternately: Python
-    switches between threads only every 5 ms, and a task takes less time than that.
+    Several tasks can be pending. If the submitting thread waited for each task, the two threads
+    would alternate: Python switches threads only every 5 ms, and a task takes less time.
     """
 
     def __init__(self) -> None:

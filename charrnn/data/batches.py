@@ -17,7 +17,7 @@ _RELEASE_INTERVAL = 1 << 26  # characters of a mapped text to read before its pa
 class Batches:
     """The training part of a text, split into parallel streams that are read in order.
 
-    The batch of step k is a function of the seed and k. Each epoch has another random offset, a
+    The batch of step k is a function of the seed and k. Each epoch has a new random offset, a
     function of the seed and the epoch. So less than one batch x sequence of the text is left out,
     and a different part in each epoch.
     """

@@ -15,7 +15,7 @@ _EXCLUDED_FOLDERS = {"site-packages", "dist-packages", "test", "tests", "idle_te
 
 @dataclass(frozen=True, kw_only=True)
 class CatalogueEntry:
-    """A text of the catalogue; exactly one of `file`, `python` and `urls` gives its source."""
+    """A text of the catalogue; its source is exactly one of `file`, `python`, `urls`."""
 
     name: str
     title: str

@@ -81,7 +81,7 @@ class Corpus:
             codes=codes,
             vocabulary=vocabulary,
             counts=counter.counts_of(vocabulary),
-            line_start=encoded_cache.line_start(codes, vocabulary),
+            line_start=encoded_cache.find_line_start(codes, vocabulary),
             num_distinct=len(vocabulary),
         )
         digest = sha256 or hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -104,23 +104,23 @@ class Corpus:
             num_distinct=text.num_distinct,
         )
 
-    def encode_with_extended(self, known: Vocabulary) -> "Corpus":
-        """Return the same text with the codes of `known`, extended by the new characters."""
-        return self._translate_codes(known.extended("".join(self.vocabulary.characters)))
+    def encode_with_extended(self, vocabulary: Vocabulary) -> "Corpus":
+        """Return the same text with the codes of `vocabulary`, extended by the new characters."""
+        return self._translate_codes(vocabulary.extended("".join(self.vocabulary.characters)))
 
-    def encode_with(self, known: Vocabulary) -> "Corpus":
-        """Return the same text with the codes of `known`.
+    def encode_with(self, vocabulary: Vocabulary) -> "Corpus":
+        """Return the same text with the codes of `vocabulary`.
 
-        Raises `VocabularyError` if the text contains characters that are not in `known`.
+        Raises `VocabularyError` if the text contains characters that are not in `vocabulary`.
         """
         try:
-            return self._translate_codes(known)
+            return self._translate_codes(vocabulary)
         except VocabularyError as error:
             examples = ", ".join(repr(character) for character in error.characters[:8])
             raise VocabularyError(
-                f"{self.name} contains {len(error.characters):,} characters that the model of this "
-                f"run does not know ({examples}): to train on this text, start a new run from the "
-                "model with `charrnn train TEXT --init-from RUN`",
+                f"{self.name} contains {len(error.characters):,} characters that are not in "
+                f"the vocabulary of this run ({examples}): to train on this text, start a new run "
+                "from the model with `charrnn train TEXT --init-from RUN`",
                 error.characters,
             ) from None
 
@@ -146,16 +146,16 @@ class Corpus:
         allow_other: bool = False,
         progress: ProgressCallback | None = None,
     ) -> "Corpus":
-        """Open the text of a run again: from `source`, else from its path, cache or catalogue.
+        """Open the text of a run again: from `source`, else its path, the cache or the catalogue.
 
-        Raises `CorpusError` if the text is not found, or if another text is there (the message
-        gives both hashes). With `allow_other`, any text at `source` is accepted; it raises
+        Raises `CorpusError` if the text is not found, or if it has another SHA-256 (the message
+        gives both). With `allow_other`, any text at `source` is accepted; it raises
         `VocabularyError` if it contains characters that are not in `vocabulary`.
         """
         candidates: list[Sequence[Source]] = (
             _recorded_sources(record) if source is None else [[source]]
         )
-        other: tuple[Documents, str] | None = None
+        mismatch: tuple[Documents, str] | None = None
         for sources in candidates:
             documents = _find_or_none(sources) if source is None else find_documents(sources)
             if documents is None:
@@ -169,21 +169,21 @@ class Corpus:
                 if is_same:
                     return corpus.encode_with_extended(vocabulary)
                 return corpus.encode_with(vocabulary)
-            other = other or (documents, fingerprint.sha256)
+            mismatch = mismatch or (documents, fingerprint.sha256)
         if source is None and (copy := encoded_cache.find_copy(record.sha256, config)):
             paths = record.paths or ("",)
             corpus = cls._from_encoded(copy, record.name, paths, record.sha256, config)
             return corpus.encode_with_extended(vocabulary)
-        raise _not_found_error(record, candidates, other)
+        raise _not_found_error(record, candidates, mismatch)
 
     def split(self, val_fraction: float) -> tuple[Codes, Codes]:
         """Return the training part and the held-out part: the last `val_fraction` of the text."""
-        border = int((1.0 - val_fraction) * len(self.codes))
-        return self.codes[:border], self.codes[border:]
+        boundary = int((1.0 - val_fraction) * len(self.codes))
+        return self.codes[:boundary], self.codes[boundary:]
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A sentence on each unusual fact about the characters of the text, with advice."""
+        """A sentence with advice for each unusual property of the characters of the text."""
         return describe_unusual_characters(self.vocabulary, self.counts, self.num_distinct)
 
     @property
@@ -209,11 +209,11 @@ def _recorded_sources(record: CorpusRecord) -> list[Sequence[Source]]:
 
 
 def _not_found_error(
-    record: CorpusRecord, candidates: list[Sequence[Source]], other: tuple[Documents, str] | None
+    record: CorpusRecord, candidates: list[Sequence[Source]], mismatch: tuple[Documents, str] | None
 ) -> CorpusError:
-    """Return the error if no candidate is the text; `other` is a text that was found instead."""
-    if other:
-        documents, sha256 = other
+    """Return the error if no candidate is the text; `mismatch` is a wrong text that was found."""
+    if mismatch:
+        documents, sha256 = mismatch
         return CorpusError(
             f"{' and '.join(documents.paths)} is not the text that this run was trained on: "
             f"expected SHA-256 {record.sha256}, found {sha256}; give the unchanged text with "

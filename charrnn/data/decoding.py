@@ -11,17 +11,17 @@ from charrnn.data.sources import Document, Source
 from charrnn.errors import CorpusError
 
 _BYTE_ORDER_MARK = "\ufeff"
-_MARKS = {  # UTF-32 first: its mark starts with the mark of UTF-16
+_BYTE_ORDER_MARKS = {  # UTF-32 first: its mark starts with the mark of UTF-16
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_COMMON_ENCODINGS = (  # of equally good guesses, the first one is chosen
+_COMMON_ENCODINGS = (  # the first of equally good guesses is chosen
     *("cp1252", "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp1251", "koi8_r", "cp1250"),
     *("cp1253", "cp1254", "cp1255", "cp1256", "cp437", "cp850", "cp866", "mac_roman", "latin_1"),
 )
-_GUESS_BYTES = 16_384  # bytes on each side of an invalid byte, from which to guess the encoding
+_GUESS_BYTES = 16_384  # bytes on each side of an invalid byte that are used to guess the encoding
 
 
 def decode_chunks(
@@ -37,31 +37,33 @@ def decode_chunks(
     likely encoding in place of {}.
     """
     decoder = codecs.getincrementaldecoder(config.encoding)()
-    lines = io.IncrementalNewlineDecoder(None, translate=True) if config.newline == "lf" else None
-    num_bytes, at_start = 0, True
-    for chunk, final in _mark_end(chunks):
+    newlines = (
+        io.IncrementalNewlineDecoder(None, translate=True) if config.newline == "lf" else None
+    )
+    num_bytes, is_start = 0, True
+    for chunk, is_final in _mark_end(chunks):
         try:
-            text = decoder.decode(chunk, final)
+            text = decoder.decode(chunk, is_final)
         except UnicodeDecodeError as error:
             # The bytes of the error start with the incomplete character of earlier chunks.
-            first = num_bytes + len(chunk) - len(error.object)
-            raise _decoding_error(error, first, label, config.encoding, advice) from None
+            first_offset = num_bytes + len(chunk) - len(error.object)
+            raise _decoding_error(error, first_offset, label, config.encoding, advice) from None
         except UnicodeError as error:
             raise CorpusError(
                 f"{label} cannot be read as {config.encoding} ({error}): {advice.format('NAME')}"
             ) from None
         num_bytes += len(chunk)
-        if at_start and text:
-            at_start, text = False, text.removeprefix(_BYTE_ORDER_MARK)
-        if lines:
-            text = lines.decode(text, final)
+        if is_start and text:
+            is_start, text = False, text.removeprefix(_BYTE_ORDER_MARK)
+        if newlines:
+            text = newlines.decode(text, is_final)
         if text:
             yield text
 
 
 def guess_encoding(data: bytes) -> str | None:
     """Return the most likely encoding of a text; None if the bytes do not look like text."""
-    for mark, name in _MARKS.items():
+    for mark, name in _BYTE_ORDER_MARKS.items():
         if data.startswith(mark):
             return name
     if b"\0" in data:
@@ -85,9 +87,9 @@ def _mark_end(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
 
 
 def _decoding_error(
-    error: UnicodeDecodeError, first: int, label: str, encoding: str, advice: str
+    error: UnicodeDecodeError, first_offset: int, label: str, encoding: str, advice: str
 ) -> CorpusError:
-    """Return the error for an invalid byte; `first` is the offset of `error.object` in the text."""
+    """Return the error for an invalid byte; `error.object` starts at `first_offset`."""
     data, position = error.object, error.start
     name = "UTF-8" if codecs.lookup(encoding).name == "utf-8" else encoding
     guess = guess_encoding(data[max(0, position - _GUESS_BYTES) : position + _GUESS_BYTES])
@@ -98,8 +100,8 @@ def _decoding_error(
     else:
         hint = "it does not look like text: give a text file, or " + advice.format("NAME")
     return CorpusError(
-        f"{label} is not {name} text: byte 0x{data[position]:02x} at offset {first + position:,} "
-        f"is not valid; {hint}"
+        f"{label} is not {name} text: byte 0x{data[position]:02x} at offset "
+        f"{first_offset + position:,} is not valid; {hint}"
     )
 
 

@@ -26,15 +26,15 @@ from charrnn.errors import DownloadError
 from charrnn.files import move_file, replace_file, sync_file
 from charrnn.version import __version__
 
-_PIECE = 1 << 18  # bytes of one read
+_READ_BYTES = 1 << 18  # bytes of one read
 _TIMEOUT = 30.0  # seconds without data
 _PAUSES = (0.0, 1.0, 4.0)  # seconds before each attempt at one address
 
 
 def fetch(entry: CatalogueEntry, progress: ProgressCallback | None = None) -> Path:
-    """Download a text if it is not there yet; return its path. Raises `DownloadError`.
+    """Download a text if it is not in the cache yet; return its path. Raises `DownloadError`.
 
-    An exception of `progress` ends the download and is raised again.
+    An exception that `progress` raises ends the download and is propagated.
     """
     report = ProgressReporter(progress)
     folder = downloads_folder()
@@ -55,9 +55,9 @@ def fetch(entry: CatalogueEntry, progress: ProgressCallback | None = None) -> Pa
 
 
 def _fetch(entry: CatalogueEntry, path: Path, report: ProgressReporter) -> None:
-    """Try each address in turn, some of them several times, until one gives the text."""
+    """Try the addresses in order until one gives the text; retry after temporary failures."""
     part = path.with_suffix(".part")
-    wrong_text: DownloadError | None = None
+    mismatch: DownloadError | None = None
     reasons = []
     for url in entry.urls:
         for pause in _PAUSES:
@@ -66,7 +66,7 @@ def _fetch(entry: CatalogueEntry, path: Path, report: ProgressReporter) -> None:
                 _download(entry, url, part, report)
                 sha256 = _verify_and_move(entry, url, part, path)
             except DownloadError as error:  # another attempt would give the same bytes
-                wrong_text = error
+                mismatch = error
                 break
             except _NotAvailableError as error:
                 reasons.append(f"{urlsplit(url).netloc}: {error}")
@@ -75,31 +75,31 @@ def _fetch(entry: CatalogueEntry, path: Path, report: ProgressReporter) -> None:
                 on_disk = getattr(error, "filename", None) and not hasattr(error, "url")
                 if on_disk or report.failed:
                     raise
-                reasons.append(f"{urlsplit(url).netloc}: {_reason(error)}")
+                reasons.append(f"{urlsplit(url).netloc}: {_describe_failure(error)}")
                 if isinstance(getattr(error, "reason", None), socket.gaierror):
                     break  # the host does not exist, or there is no network
             else:
                 record = {"sha256": sha256, "url": url}
                 replace_file(path.with_suffix(".json"), json.dumps(record), synced=True)
                 return
-    if wrong_text:
-        raise wrong_text
+    if mismatch:
+        raise mismatch
     raise DownloadError(
         f"{entry.name} could not be downloaded ({'; '.join(dict.fromkeys(reasons))}): try again "
         "later, or train on a text that needs no network: the bundled play (`charrnn train`), the "
-        "source code of this Python (`charrnn train python`) or a text file of yours"
+        "source code of this Python (`charrnn train python`) or your own text file"
     )
 
 
 class _NotAvailableError(Exception):
-    """The server does not have the text; another attempt would not help."""
+    """The server refuses to send the text; another attempt would not help."""
 
 
 def _download(entry: CatalogueEntry, url: str, part: Path, report: ProgressReporter) -> None:
     """Download a file, or the rest of it, into `part`."""
-    mark = part.with_suffix(".mark")  # stores the address and the version of `part`
+    mark_path = part.with_suffix(".mark")  # stores the address and the version of `part`
     num_bytes = part.stat().st_size if part.is_file() else 0
-    previous = json.loads(mark.read_text("utf-8")) if mark.is_file() else {}
+    previous = json.loads(mark_path.read_text("utf-8")) if mark_path.is_file() else {}
     headers = {"User-Agent": f"charrnn/{__version__}"}
     if num_bytes and previous.get("url") == url and previous.get("version"):
         headers |= {"Range": f"bytes={num_bytes}-", "If-Range": previous["version"]}
@@ -125,11 +125,11 @@ def _download(entry: CatalogueEntry, url: str, part: Path, report: ProgressRepor
             num_bytes = 0
         length = response.headers.get("Content-Length")
         total = num_bytes + int(length) if length else None
-        replace_file(mark, json.dumps({"url": url, "version": version}), synced=True)
+        replace_file(mark_path, json.dumps({"url": url, "version": version}), synced=True)
         with part.open("ab" if is_partial else "wb") as file:
-            while piece := response.read(_PIECE):
-                file.write(piece)
-                num_bytes += len(piece)
+            while chunk := response.read(_READ_BYTES):
+                file.write(chunk)
+                num_bytes += len(chunk)
                 expected = total or entry.bytes or num_bytes
                 report(Reading(f"downloading {entry.name}", num_bytes, expected))
             sync_file(file)
@@ -144,7 +144,7 @@ def _verify_and_move(entry: CatalogueEntry, url: str, part: Path, path: Path) ->
         if entry.member:
             text = part.with_suffix(".unpacked")
             _unpack(part, entry.member, text)
-        sha256, size = _sha256(text), text.stat().st_size
+        sha256, size = _hash_file(text), text.stat().st_size
         expected = entry.expected_sha256
         if expected and sha256 != expected:
             raise DownloadError(
@@ -169,6 +169,7 @@ def _verify_and_move(entry: CatalogueEntry, url: str, part: Path, path: Path) ->
 
 
 def _unpack(archive: Path, member: str, target: Path) -> None:
+    """Write a member of a .zip file to `target`."""
     try:
         with (
             zipfile.ZipFile(archive) as zip_file,
@@ -184,12 +185,12 @@ def _unpack(archive: Path, member: str, target: Path) -> None:
         ) from None
 
 
-def _sha256(path: Path) -> str:
+def _hash_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _reason(error: Exception) -> str:
+def _describe_failure(error: Exception) -> str:
     if isinstance(error, http.client.IncompleteRead):
         return "the connection ended before the end of the file"
     return str(getattr(error, "reason", None) or error)

@@ -60,8 +60,8 @@ def encode(
 ) -> EncodedText:
     """Encode documents, or map the copy of them that is in the cache.
 
-    `fingerprint` is that of the documents. An exception of `progress` ends the work and is raised
-    again.
+    `fingerprint` is that of the documents. An exception that `progress` raises ends the work and is
+    propagated.
     """
     report = ProgressReporter(progress)
     if fingerprint.size < MIN_CACHED_BYTES:
@@ -71,10 +71,10 @@ def encode(
     path = _copy_path(fingerprint.sha256, config)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with new_folder(path) as folder:  # if another process is first, its copy is identical
+        with new_folder(path) as folder:  # an existing copy of another process is kept
             encoded = _encode(documents, fingerprint, config, folder, report)
         return find_copy(fingerprint.sha256, config) or encoded
-    except OSError:  # no free space or no permission for a copy: encode the text in memory
+    except OSError:  # the copy cannot be stored: encode the text in memory
         if report.failed:
             raise
         return _encode(documents, fingerprint, config, None, report)
@@ -84,24 +84,24 @@ def find_copy(sha256: str, config: TextConfig) -> EncodedText | None:
     """Return the copy of a text that was read with these settings; None if there is none."""
     path = _copy_path(sha256, config)
     try:
-        facts = json.loads((path / "text.json").read_bytes())
-        dtype = np.dtype(facts["dtype"])
+        metadata = json.loads((path / "text.json").read_bytes())
+        dtype = np.dtype(metadata["dtype"])
         with (path / "codes").open("rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        if len(mapped) != facts["characters"] * dtype.itemsize:
+        if len(mapped) != metadata["characters"] * dtype.itemsize:
             return None
         return EncodedText(
             codes=np.frombuffer(mapped, dtype),
-            vocabulary=Vocabulary(facts["vocabulary"]),
-            counts=tuple(facts["counts"]),
-            line_start=facts["line_start"],
-            num_distinct=facts["distinct"],
+            vocabulary=Vocabulary(metadata["vocabulary"]),
+            counts=tuple(metadata["counts"]),
+            line_start=metadata["line_start"],
+            num_distinct=metadata["distinct"],
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def line_start(codes: Codes, vocabulary: Vocabulary) -> str:
+def find_line_start(codes: Codes, vocabulary: Vocabulary) -> str:
     """Return the most common first character of a line, without white space."""
     starts = _LineStarts(vocabulary)
     starts.add(codes)
@@ -121,8 +121,8 @@ def release_pages(codes: Codes) -> None:
 
 def _copy_path(sha256: str, config: TextConfig) -> Path:
     encoding = codecs.lookup(config.encoding).name
-    identity = [_FORMAT, sha256, encoding, config.newline, config.min_count]
-    key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+    key_fields = [_FORMAT, sha256, encoding, config.newline, config.min_count]
+    key = hashlib.sha256(json.dumps(key_fields).encode()).hexdigest()
     return encoded_folder() / key
 
 
@@ -173,7 +173,7 @@ def _encode(
         num_distinct=counter.num_distinct,
     )
     if folder:
-        _write_facts(folder / "text.json", encoded)
+        _write_metadata(folder / "text.json", encoded)
     return encoded
 
 
@@ -186,14 +186,14 @@ def _decode_documents(
     """
     is_first_document = True
     for document in documents.files:
-        at_start = True
+        is_start = True
         chunks = document.chunks()
         if fingerprint:
             chunks = fingerprint.update(chunks)
         for piece in decode_chunks(chunks, document.label, config):
-            if at_start and not is_first_document:
+            if is_start and not is_first_document:
                 yield SEPARATOR
-            is_first_document = at_start = False
+            is_first_document = is_start = False
             yield piece
 
 
@@ -205,7 +205,7 @@ class _LineStarts:
         self._worker = BackgroundWorker()
         self._newline = self._characters.index("\n") if "\n" in vocabulary else None
         self._counts = np.zeros(len(vocabulary), dtype=np.int64)
-        self._at_start = True
+        self._is_line_start = True
 
     def add(self, codes: Codes) -> None:
         """Count the line starts of the next chunk."""
@@ -219,12 +219,12 @@ class _LineStarts:
         return self._characters[int(counts.argmax())] if counts.any() else self._characters[0]
 
     def _add(self, codes: Codes) -> None:
-        if self._at_start:
+        if self._is_line_start:
             self._count(codes[:1])
-            self._at_start = False
+            self._is_line_start = False
         if self._newline is not None and len(codes):
             self._count(codes[np.flatnonzero(codes[:-1] == self._newline) + 1])
-            self._at_start = bool(codes[-1] == self._newline)
+            self._is_line_start = bool(codes[-1] == self._newline)
 
     def _count(self, codes: Codes) -> None:
         self._counts += np.bincount(codes, minlength=len(self._counts))
@@ -257,8 +257,8 @@ class _CodeWriter:
         if self._file:
             self._worker.submit(self._file.write, codes.data)
         else:
-            free = self._memory[self.length : self.length + len(codes)]
-            free[:] = codes[: len(free)]
+            target = self._memory[self.length : self.length + len(codes)]
+            target[:] = codes[: len(target)]
         self.length += len(codes)
 
     @property
@@ -269,8 +269,8 @@ class _CodeWriter:
             return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), self._dtype)
 
 
-def _write_facts(path: Path, encoded: EncodedText) -> None:
-    facts = {
+def _write_metadata(path: Path, encoded: EncodedText) -> None:
+    metadata = {
         "characters": len(encoded.codes),
         "dtype": encoded.codes.dtype.str,
         "line_start": encoded.line_start,
@@ -278,4 +278,4 @@ def _write_facts(path: Path, encoded: EncodedText) -> None:
         "vocabulary": encoded.vocabulary.characters,
         "counts": encoded.counts,
     }
-    write_synced(path, json.dumps(facts).encode())
+    write_synced(path, json.dumps(metadata).encode())

@@ -20,7 +20,7 @@ Indices = NDArray[np.int64]
 class _NgramTable:
     """All n-grams of one length, the number of times that each occurs, and their contexts.
 
-    A context is all characters of an n-gram except the last one. It is given as the index of the
+    A context is all characters of an n-gram except the last one. It is stored as the index of the
     n-gram in the table of the next shorter length; -1 means that it does not occur there.
     """
 
@@ -31,7 +31,7 @@ class _NgramTable:
         self.ngrams, self.indices_N, self._counts = np.unique(
             contexts_N * size + codes_N, return_inverse=True, return_counts=True
         )
-        self._distinct_next = np.bincount(self.ngrams // size, minlength=num_contexts)
+        self._num_followers = np.bincount(self.ngrams // size, minlength=num_contexts)
         self._totals = np.bincount(contexts_N, minlength=num_contexts)
 
     def look_up(self, contexts_N: Indices, codes_N: Indices) -> Indices:
@@ -46,10 +46,10 @@ class _NgramTable:
     ) -> NDArray[Any]:
         """Interpolate the probabilities of shorter contexts with the counts of this table."""
         is_known_N = (contexts_N >= 0) & (self._totals[contexts_N] > 0)
-        distinct_next_N = self._distinct_next[contexts_N]
+        num_followers_N = self._num_followers[contexts_N]
         counts_N = np.where(indices_N >= 0, self._counts[indices_N], 0)
-        denominator_N = (self._totals[contexts_N] + distinct_next_N).clip(1)
-        interpolated_N = (counts_N + distinct_next_N * probability_N) / denominator_N
+        denominator_N = (self._totals[contexts_N] + num_followers_N).clip(1)
+        interpolated_N = (counts_N + num_followers_N * probability_N) / denominator_N
         return np.where(is_known_N, interpolated_N, probability_N)
 
 

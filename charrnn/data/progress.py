@@ -20,7 +20,7 @@ ProgressCallback = Callable[[Reading], None]
 class ProgressReporter:
     """Calls a progress callback, if there is one, and records whether the callback failed.
 
-    Code that handles an `OSError` of the network or the disk must not handle one of the callback.
+    An `OSError` of the callback must not be handled as one of the network or the disk.
     """
 
     def __init__(self, progress: ProgressCallback | None) -> None:

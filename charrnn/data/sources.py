@@ -50,12 +50,12 @@ class Documents:
 
     name: str
     paths: tuple[str, ...]
-    """The sources as absolute paths, by which the same documents can be found again."""
+    """The absolute paths of the sources, to find the same documents again."""
     files: tuple[Document, ...]
 
     @property
     def size(self) -> int:
-        """The size on the disk in bytes; 0 for a file that does not exist any more."""
+        """The size on the disk in bytes. Files that no longer exist are not counted."""
         return sum(file.path.stat().st_size for file in self.files if file.path.exists())
 
     def compute_fingerprint(self, progress: ProgressCallback | None = None) -> "Fingerprint":
@@ -113,7 +113,7 @@ def find_documents(sources: Sequence[Source]) -> Documents:
 
 
 def _resolve(source: Source) -> tuple[str, str, list[Document]]:
-    """Return a name for a source, the path by which to find it again, and its documents."""
+    """Return a name for a source, the path to find it again, and its documents."""
     if str(source) == "-":
         path = _copy_to_cache(sys.stdin.buffer)
         return "stdin", str(path), [Document(path, "standard input")]
@@ -157,6 +157,7 @@ def _find_in_catalogue(name: str) -> tuple[str, str, list[Document]] | None:
 
 
 def _list_folder(folder: Path) -> list[Document]:
+    """Return the files of a folder and its subfolders; raise `CorpusError` if there are none."""
     paths = []
     for parent, subfolders, names in os.walk(folder):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]

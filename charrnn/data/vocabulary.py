@@ -18,14 +18,14 @@ model generates it only if a setting requests it.
 """
 
 _LARGE_VOCABULARY = 1_000  # distinct characters; alphabets have fewer
-_RARE_COUNT = 10  # occurrences; a model learns little about a character that occurs less often
+_RARE_COUNT = 10  # occurrences; a model learns little about a character with fewer
 _CODE_POINTS = 0x110000
 _PIECE = 1 << 17  # characters counted at once, so that the arrays fit in the cache of the CPU
 _UNKNOWN_BYTE = 255
 
 
 class Vocabulary:
-    """The characters that a model knows, in the order of their codes."""
+    """The characters that a model can read and generate, in the order of their codes."""
 
     def __init__(self, characters: Iterable[str]) -> None:
         self.characters = tuple(characters)
@@ -43,12 +43,12 @@ class Vocabulary:
             int(points.max()) + 2, self._unknown_code, dtype=np.min_scalar_type(max(size, 1))
         )
         self._table[points] = np.arange(size)
-        self._ascii_codes = self._ascii_table() if size <= _UNKNOWN_BYTE else None
+        self._ascii_codes = self._make_ascii_table() if size <= _UNKNOWN_BYTE else None
 
     @classmethod
     def from_text(cls, text: str) -> "Vocabulary":
         """Return the vocabulary of all characters of `text`, in code point order."""
-        return cls(_characters(np.unique(code_points(text))))
+        return cls(_to_characters(np.unique(code_points(text))))
 
     def __len__(self) -> int:
         return len(self.characters)
@@ -69,8 +69,8 @@ class Vocabulary:
 
     def extended(self, text: str) -> "Vocabulary":
         """Return a vocabulary with the same codes, and with the new characters of `text` added."""
-        new = np.setdiff1d(code_points(text), self._points)
-        return Vocabulary([*self.characters, *_characters(new)])
+        new_points = np.setdiff1d(code_points(text), self._points)
+        return Vocabulary([*self.characters, *_to_characters(new_points)])
 
     def encode(self, text: str, unknown: Literal["error", "skip"] = "error") -> Codes:
         """Return the code of each character.
@@ -84,7 +84,7 @@ class Vocabulary:
             is_known = codes != unknown_code
             if unknown == "error":
                 points = code_points(text)[~is_known]
-                raise _unknown_characters_error("".join(_characters(points)))
+                raise _unknown_characters_error("".join(_to_characters(points)))
             codes = codes[is_known]
         return codes.astype(self.dtype, copy=False)
 
@@ -107,7 +107,7 @@ class Vocabulary:
             codes = self._table.take(code_points(text), mode="clip")
         return codes
 
-    def _ascii_table(self) -> bytes:
+    def _make_ascii_table(self) -> bytes:
         points = np.minimum(np.arange(256), len(self._table) - 1)
         return bytes(self._table[points].tolist())
 
@@ -153,7 +153,7 @@ class CharacterCounts:
         `UNKNOWN` is added if there are rarer characters.
         """
         points = np.flatnonzero(self._counts)
-        frequent = set(_characters(points[self._counts[points] >= min_count]))
+        frequent = set(_to_characters(points[self._counts[points] >= min_count]))
         has_rare = len(frequent) < len(points)
         return Vocabulary(sorted(frequent | {UNKNOWN} if has_rare else frequent))
 
@@ -169,7 +169,7 @@ class CharacterCounts:
 def describe_unusual_characters(
     vocabulary: Vocabulary, counts: Sequence[int], num_distinct: int
 ) -> tuple[str, ...]:
-    """Return a sentence on each unusual fact about the characters of a text, with advice."""
+    """Return a sentence with advice for each unusual property of the characters of a text."""
     sentences = []
     occurrences = dict(zip(vocabulary.characters, counts, strict=False))
     num_rare = num_distinct - len(vocabulary) + 1
@@ -191,9 +191,9 @@ def describe_unusual_characters(
             f"less than {_RARE_COUNT} times: use --min-count {_RARE_COUNT} to read those as one "
             "unknown symbol; if the language has an alphabet, the --encoding is probably wrong"
         )
-    if zeros := occurrences.get("\0"):
-        hint = ": it may be UTF-16 (--encoding utf-16)" if 3 * zeros > sum(counts) else ""
-        sentences.append(f"the text contains {zeros:,} NUL characters, as binary files do{hint}")
+    if num_nul := occurrences.get("\0"):
+        hint = ": it may be UTF-16 (--encoding utf-16)" if 3 * num_nul > sum(counts) else ""
+        sentences.append(f"the text contains {num_nul:,} NUL characters, as binary files do{hint}")
     return tuple(sentences)
 
 
@@ -202,7 +202,7 @@ def code_points(text: str) -> NDArray[np.uint32]:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
-def _characters(points: NDArray[Any]) -> list[str]:
+def _to_characters(points: NDArray[Any]) -> list[str]:
     return [chr(point) for point in points]
 
 
@@ -211,7 +211,7 @@ def _unknown_characters_error(characters: str) -> VocabularyError:
     examples = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in distinct[:8])
     more = f" and {len(distinct) - 8} more" if len(distinct) > 8 else ""
     return VocabularyError(
-        f"the model does not know these characters: {examples}{more}; remove them, or "
+        f"these characters are not in the model's vocabulary: {examples}{more}; remove them, or "
         "leave them out with --unknown skip",
         distinct,
     )

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from charrnn.analysis.clamping import Effect, clamped, measure_effect
+from charrnn.analysis.clamping import Effect, clamp_units, measure_effect
 from charrnn.analysis.features import MEANINGS, compute_features
 from charrnn.analysis.units import Candidate, FeatureUnits, Unit
 from charrnn.config.sampling import SampleConfig
@@ -62,7 +62,7 @@ def compare_clamped(
     `quote=on`, which clamps the `followers` units that follow the feature best.
     """
     activities = _parse_assignments(study, assignments, followers)
-    clamped_model = clamped(study.model, activities)
+    clamped_model = clamp_units(study.model, activities)
     config = SampleConfig(length=length, temperature=temperature, seed=seed, num_samples=_NUM_TEXTS)
     free_texts, clamped_texts = (
         generate(model, config=config) for model in (study.model, clamped_model)

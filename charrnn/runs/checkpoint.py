@@ -26,7 +26,7 @@ from charrnn.runs.layout import (
 from charrnn.runs.manifest import FileRecord, read_json
 from charrnn.runs.run_config import Origin
 
-_MAX_EMPTY_FILE = 64  # bytes of a safetensors file without arrays
+_MAX_EMPTY_FILE_BYTES = 64  # size of a safetensors file without arrays
 
 Part = Literal["model", "trainer"]
 
@@ -72,11 +72,11 @@ class Checkpoint:
             expected = config.model.parameter_shapes(len(config.vocabulary))
             actual = {name: array.shape for name, array in arrays.items()}
             if actual != expected:
-                wrong = min(set(actual.items()) ^ set(expected.items()))[0]
+                parameter = min(set(actual.items()) ^ set(expected.items()))[0]
                 raise CheckpointError(
                     f"{self.path / name} does not fit the network that {CONFIG_FILE} describes: "
-                    f"{wrong[:40]} should have the shape {expected.get(wrong)}, not "
-                    f"{actual.get(wrong)}"
+                    f"{parameter[:40]} should have the shape {expected.get(parameter)}, not "
+                    f"{actual.get(parameter)}"
                 )
         return {
             name: array.astype(np.float32) if array.dtype == np.float16 else array
@@ -85,9 +85,9 @@ class Checkpoint:
 
     @property
     def weights_only(self) -> bool:
-        """Whether this is a model without the arrays that are needed to resume training."""
+        """Whether the arrays that are needed to resume training are missing."""
         size: int = self.manifest["files"][TRAINER_FILE]["size"]
-        return size <= _MAX_EMPTY_FILE
+        return size <= _MAX_EMPTY_FILE_BYTES
 
     @property
     def origin(self) -> Origin:
@@ -96,6 +96,7 @@ class Checkpoint:
         return Origin(path=str(self.path), sha256=digest)
 
     def _read(self, name: str) -> bytes:
+        """Read a file and compare it with the manifest; raise `CheckpointError` if it differs."""
         smallest, largest = self._size_limits(name)
         expected = self.manifest["files"][name]
         if not smallest <= expected["size"] <= largest:
@@ -112,7 +113,7 @@ class Checkpoint:
         if name == MODEL_FILE:
             return 2 * parameters, 4 * parameters + MAX_OVERHEAD_BYTES
         if self.weights_only:
-            return 0, _MAX_EMPTY_FILE
+            return 0, _MAX_EMPTY_FILE_BYTES
         size = self.run.checkpoint_bytes - 4 * parameters
         return size, size + MAX_OVERHEAD_BYTES
 

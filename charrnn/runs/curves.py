@@ -15,7 +15,7 @@ Point = tuple[float, float]
 
 _KEYS: dict[SeriesKind, str] = {"train": "train_loss", "held out": "val_loss"}
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
-_SKIPPED_START = 0.05  # fraction of a run: there, the loss falls so fast that it would dominate
+_SKIPPED_START = 0.05  # fraction of a run; its steep losses would make the range too large
 _MARGIN = 0.08  # fraction of the range of losses
 
 
@@ -32,7 +32,7 @@ class Series:
 class Curves:
     """The losses of runs on one axis.
 
-    `baselines` are horizontal lines: the loss of a 5-gram model, for each run that has measured it.
+    `baselines` are horizontal lines: the loss of a 5-gram model, for each run that records it.
     `low` and `high` are the range of losses to show, without the first steep fall.
     """
 
@@ -46,17 +46,17 @@ class Curves:
 
 def read_curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: LossUnit = "bits") -> Curves:
     """Return the loss curves of runs; a run without metrics adds no curve."""
-    rows_of = {run.path: read_rows(run.metrics_path) for run in runs}
-    longest = max((rows[-1]["seconds"] for rows in rows_of.values() if rows), default=0.0)
+    rows_by_path = {run.path: read_rows(run.metrics_path) for run in runs}
+    longest = max((rows[-1]["seconds"] for rows in rows_by_path.values() if rows), default=0.0)
     time_unit = next((name for name in ("h", "min") if longest >= 2 * _SECONDS[name]), "s")
     series: list[Series] = []
     baselines: list[Series] = []
     for run in runs:
         label = f"{run.path.name} " if len(runs) > 1 else ""
-        rows = rows_of[run.path]
+        rows = rows_by_path[run.path]
         for kind, key in _KEYS.items():
             points = tuple(
-                (_x_value(row, run, axis, _SECONDS[time_unit]), _in_unit(row[key], unit))
+                (_compute_x(row, run, axis, _SECONDS[time_unit]), _convert_loss(row[key], unit))
                 for row in rows
                 if row.get(key) is not None
             )
@@ -64,8 +64,8 @@ def read_curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: LossUnit 
                 series.append(Series(label + kind, points, kind))
         baseline = run.config.baseline
         if rows and baseline is not None:
-            ends = [_x_value(row, run, axis, _SECONDS[time_unit]) for row in (rows[0], rows[-1])]
-            loss = _in_unit(baseline, unit)
+            ends = [_compute_x(row, run, axis, _SECONDS[time_unit]) for row in (rows[0], rows[-1])]
+            loss = _convert_loss(baseline, unit)
             if not any(line.points[0][1] == loss for line in baselines):
                 points = tuple((x, loss) for x in ends)
                 baselines.append(Series(f"{label}5-gram", points, "baseline"))
@@ -81,16 +81,16 @@ def read_curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: LossUnit 
     )
 
 
-def _in_unit(nats: float, unit: LossUnit) -> float:
+def _convert_loss(nats: float, unit: LossUnit) -> float:
     return nats_to_bits(nats) if unit == "bits" else nats
 
 
-def _x_value(row: dict[str, Any], run: RunFolder, axis: Axis, seconds_per_unit: float) -> float:
-    batch = run.config.training.characters_per_step
+def _compute_x(row: dict[str, Any], run: RunFolder, axis: Axis, seconds_per_unit: float) -> float:
+    characters_per_step = run.config.training.characters_per_step
     values: dict[Axis, float] = {
         "steps": float(row["step"]),
         "epochs": float(row["epoch"]),
-        "characters": float(row["step"] * batch),
+        "characters": float(row["step"] * characters_per_step),
         "time": row["seconds"] / seconds_per_unit,
     }
     return values[axis]

@@ -1,4 +1,4 @@
-"""Finds runs: by folder, by name under `checkpoints/`, or the bundled model."""
+"""Find runs: by folder, by name under `checkpoints/`, or the bundled model."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ BUNDLED = "bard"
 def find_run(name: str | None, allow_bundled: bool = True) -> Run:
     """Open a run by its folder or its name under `checkpoints/`; None: the newest run there.
 
-    If there is no run, and `allow_bundled`, it is the bundled model, `bard`. Raises
+    If there is no run, open the bundled model, `bard`, if `allow_bundled` is true. Raises
     `CheckpointError`.
     """
     if name is not None:
@@ -28,13 +28,13 @@ def find_run(name: str | None, allow_bundled: bool = True) -> Run:
             )
         return Run.open(path)
     bundled = bundled_path()
-    saved = [
+    saved_runs = [
         path
         for path in run_paths()
         if any(path.glob(STEP_FOLDERS)) and not _is_same_folder(path, bundled)
     ]
-    if saved:
-        return Run.open(max(saved, key=_modification_time))
+    if saved_runs:
+        return Run.open(max(saved_runs, key=_modification_time))
     if allow_bundled and (bundled / CONFIG_FILE).is_file():
         return Run.open(bundled)
     raise CheckpointError(
@@ -43,7 +43,7 @@ def find_run(name: str | None, allow_bundled: bool = True) -> Run:
 
 
 def open_if_run(name: str) -> Run | None:
-    """Open the run that an argument names; return None if it names a file or no run."""
+    """Open the run that an argument names; return None for a file or an unknown name."""
     if Path(name).is_file():
         return None
     try:

@@ -49,6 +49,6 @@ class RunFolder:
         The arrays are the weights, the averaged weights, two optimizer moments and the state.
         """
         model, batch = self.config.model, self.config.training.batch_size
-        tensors = 2 if model.cell == "lstm" else 1
-        state = tensors * model.num_layers * batch * model.hidden_size
-        return 4 * (4 * model.count_parameters(len(self.config.vocabulary)) + state)
+        state_tensors = 2 if model.cell == "lstm" else 1
+        state_size = state_tensors * model.num_layers * batch * model.hidden_size
+        return 4 * (4 * model.count_parameters(len(self.config.vocabulary)) + state_size)

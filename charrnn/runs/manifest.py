@@ -1,4 +1,4 @@
-"""The manifest of a checkpoint, by which a changed file is detected when it is read.
+"""The manifest of a checkpoint, which detects changed files when they are read.
 
 A manifest contains the size and the SHA-256 of each file, and its own digest. Files may come from
 an untrusted source: links are not followed, and no more bytes are read than expected.
@@ -62,7 +62,9 @@ def read_file(path: Path, max_bytes: int) -> bytes:
         with open(os.open(path, flags | getattr(os, "O_BINARY", 0)), "rb") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise CheckpointError(f"{path} is not a regular file, as all files of a run are")
+                raise CheckpointError(
+                    f"{path} is not a regular file: replace it with the original file"
+                )
             if status.st_size > max_bytes:
                 raise CheckpointError(
                     f"{path} is too large: it has {status.st_size:,} bytes, but at most "

@@ -44,12 +44,12 @@ class Progress(CheckedFields):
     rollbacks: Annotated[int, Range(0, MAX_ROLLBACKS)] = 0
     """How often training diverged and rolled back; each time halves the learning rate."""
     processes: Annotated[int, Range(1, 10**6)] = 1
-    """The number of processes that trained the run last."""
+    """The number of processes that most recently trained the run."""
     corpus: CorpusRecord | None = None
     """The current text, if it is not the one in config.json."""
 
     def switch_corpus(self, corpus: CorpusRecord) -> None:
-        """Continue with another text; forget the best loss, which is that of the old text."""
+        """Continue with another text; reset the best loss, which belongs to the old text."""
         self.corpus = corpus
         self.val_loss = self.evaluated_step = self.best_val_loss = self.best_step = None
         self.stale_evaluations = 0

@@ -45,9 +45,9 @@ _STEP_FOLDER = re.compile(r"(?:\.replaced-)?step-(\d{8,})")
 _DEFAULTS_FOR_OLD_RUNS = {"loss_temperature": 1.0}
 """Values of settings that config.json of an older run does not contain. A setting needs an entry if
 its default has changed since it was added, or if `ResolvedTrainConfig` has no default for it."""
-_NUM_NEWEST_KEPT = 2  # newest checkpoints to keep, in addition to the best one
-_MAX_SCANS = 10  # attempts to read a run whose checkpoints are removed at the same time
-_MIN_FREE_CHECKPOINTS = 3  # free space at the start of a run: for those to keep and one to write
+_NUM_NEWEST_TO_KEEP = 2  # newest checkpoints to keep, in addition to the best one
+_MAX_SCANS = 10  # attempts to read a run while another process removes checkpoints
+_MIN_FREE_CHECKPOINTS = 3  # free space at the start of a run: two to keep and one to write
 
 
 @dataclass(frozen=True)
@@ -185,6 +185,7 @@ class Run(RunFolder):
         raise CheckpointError(f"{self.path} changed while charrnn read it: try again")
 
     def _require_checkpoint(self, checkpoints: list[Checkpoint], damaged: dict[int, Path]) -> None:
+        """Raise `CheckpointError` if there is no checkpoint."""
         if not checkpoints and damaged:
             raise CheckpointError(
                 f"no checkpoint in {self.path} is complete and matches its {CONFIG_FILE}: a file "
@@ -212,7 +213,7 @@ class Run(RunFolder):
         trainer: Mapping[str, NDArray[Any]],
         state: Mapping[str, Any],
     ) -> Checkpoint:
-        """Write a checkpoint atomically, then remove the checkpoints that are not needed any more.
+        """Write a checkpoint atomically, then remove the checkpoints that are no longer needed.
 
         It replaces an existing checkpoint of the same step.
         """
@@ -240,12 +241,12 @@ class Run(RunFolder):
     def _prune(self) -> None:
         """Remove all checkpoints except the best, the newest and the last rollback point."""
         checkpoints = self.checkpoints()
-        kept = [
-            *checkpoints[-_NUM_NEWEST_KEPT:],
+        needed = [
+            *checkpoints[-_NUM_NEWEST_TO_KEEP:],
             *_sort_by_loss(checkpoints)[:1],
             *self.rollback_points(checkpoints)[-1:],
         ]
-        saving.remove_checkpoints(old.path for old in checkpoints if old not in kept)
+        saving.remove_checkpoints(old.path for old in checkpoints if old not in needed)
 
     def remove_checkpoints_after(self, step: int) -> None:
         """Remove the checkpoints of later steps, after training has rolled back to `step`."""
@@ -256,8 +257,8 @@ class Run(RunFolder):
     def rollback_points(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
         """Return the checkpoints that training can return to after divergence.
 
-        These are the checkpoint of step 0 and the evaluated ones. They do not depend on when a
-        run was stopped, so the result of the run does not depend on it either.
+        These are the checkpoint of step 0 and the evaluated ones. They are the same if a run is
+        stopped and resumed, so the result of the run is the same too.
         """
         return [
             checkpoint
@@ -271,12 +272,12 @@ def _sort_by_loss(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
 
     Checkpoints without such a loss come last, the newest first.
     """
-    text = checkpoints[-1].state.get("corpus") if checkpoints else None
+    current_corpus = checkpoints[-1].state.get("corpus") if checkpoints else None
 
-    def order(checkpoint: Checkpoint) -> tuple[bool, float, int]:
+    def sort_key(checkpoint: Checkpoint) -> tuple[bool, float, int]:
         loss = checkpoint.val_loss
-        if loss is None or checkpoint.state.get("corpus") != text:
+        if loss is None or checkpoint.state.get("corpus") != current_corpus:
             return True, 0.0, -checkpoint.step
         return False, loss, -checkpoint.step
 
-    return sorted(checkpoints, key=order)
+    return sorted(checkpoints, key=sort_key)

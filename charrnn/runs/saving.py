@@ -1,4 +1,4 @@
-"""Writing of run folders: only one process at a time can write; checkpoints are written atomically.
+"""Write run folders: one process at a time holds the lock; checkpoints are written atomically.
 
 RUN/.lock .writer            the lock of the process that trains, and its process ID
 RUN/.saving/                 a checkpoint while it is written
@@ -26,7 +26,7 @@ _LOCK_FILE, _WRITER_FILE = ".lock", ".writer"
 def lock_for_writing(run: Path) -> Iterator[None]:
     """Lock a run in a block; raise `CheckpointError` if another process holds the lock.
 
-    The system releases the lock when the process ends, also if it is killed.
+    The operating system releases the lock when the process ends, even if it is killed.
     """
     lock = filelock.FileLock(run / _LOCK_FILE, timeout=0)
     try:
@@ -122,6 +122,7 @@ def _clean_up(run: Path) -> None:
 
 
 def _describe_writer(run: Path) -> str:
+    """Return the ID of the process that holds the lock, for a message; empty if unknown."""
     try:
         process_id = (run / _WRITER_FILE).read_text(encoding="ascii")[:20]
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
 """Generating text: the loop, filters, constraints, copied text, conversation, engines.
 
-May import: charrnn.model and everything below it. Only engines of the network import torch.
+May import: charrnn.model and everything below it. Only engines that compute with torch import it.
 """

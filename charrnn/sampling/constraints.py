@@ -52,44 +52,46 @@ def position_after_prompt(prompt: str) -> TextPosition:
 
 def ban(vocabulary: Vocabulary, characters: str) -> Rule:
     """Return a rule that allows all characters except these."""
-    allowed_V = ~_members(vocabulary, characters)
+    allowed_V = ~_member_mask(vocabulary, characters)
     return lambda position: allowed_V
 
 
 def allow_only(vocabulary: Vocabulary, characters: str) -> Rule:
     """Return a rule that allows only these characters."""
-    allowed_V = _members(vocabulary, characters)
+    allowed_V = _member_mask(vocabulary, characters)
     return lambda position: allowed_V
 
 
 def limit_line_length(vocabulary: Vocabulary, max_length: int) -> Rule:
     """Return a rule that allows only a line break after `max_length` characters of a line."""
-    all_V, break_V = np.ones(len(vocabulary), np.bool_), _members(vocabulary, "\n")
-    return lambda position: break_V if position.column >= max_length else all_V
+    all_V, line_break_V = np.ones(len(vocabulary), np.bool_), _member_mask(vocabulary, "\n")
+    return lambda position: line_break_V if position.column >= max_length else all_V
 
 
 def require_acrostic(vocabulary: Vocabulary, word: str) -> Rule:
-    """Return a rule by which line k starts with letter k of `word`, in upper or lower case."""
+    """Return a rule that makes line k start with letter k of `word`, in upper or lower case."""
     all_V = np.ones(len(vocabulary), np.bool_)
-    letters = [_members(vocabulary, letter + letter.upper() + letter.lower()) for letter in word]
+    letters = [
+        _member_mask(vocabulary, letter + letter.upper() + letter.lower()) for letter in word
+    ]
 
-    def allowed(position: TextPosition) -> AllowedMask:
-        starts_line = position.column == 0 and 0 <= position.line < len(letters)
-        return letters[position.line] if starts_line else all_V
+    def rule(position: TextPosition) -> AllowedMask:
+        is_line_start = position.column == 0 and 0 <= position.line < len(letters)
+        return letters[position.line] if is_line_start else all_V
 
-    return allowed
+    return rule
 
 
 def limit_copying(vocabulary: Vocabulary, corpus: Corpus, max_copied: int) -> Rule:
     """Return a rule that ends passages copied from the corpus after `max_copied` characters."""
     all_V, next_characters = np.ones(len(vocabulary), np.bool_), NextCharacters(corpus, max_copied)
 
-    def allowed(position: TextPosition) -> AllowedMask:
+    def rule(position: TextPosition) -> AllowedMask:
         if len(position.preceding) < max_copied:
             return all_V
-        return ~_members(vocabulary, next_characters.after(position.preceding[-max_copied:]))
+        return ~_member_mask(vocabulary, next_characters.after(position.preceding[-max_copied:]))
 
-    return allowed
+    return rule
 
 
 def make_rules(
@@ -112,7 +114,7 @@ def make_rules(
     if config.acrostic is not None:
         rules.append(require_acrostic(vocabulary, config.acrostic))
     if rules:
-        _check(rules, config)
+        _check_satisfiable(rules, config)
     if config.max_copy is not None:
         if corpus is None:
             raise ConfigError("max_copy needs a text to compare with: give a corpus")
@@ -136,19 +138,19 @@ def allowed_characters(
 def allowed_or_raise(rules: Sequence[Rule], positions: Sequence[TextPosition]) -> NDArray[np.bool_]:
     """Return `allowed_characters`; raise `ConfigError` if a sample has no allowed character."""
     allowed_BV = allowed_characters(rules, positions)
-    stuck_B = ~allowed_BV.any(axis=1)
-    if stuck_B.any():
-        preceding = positions[int(stuck_B.argmax())].preceding[-20:]
+    is_blocked_B = ~allowed_BV.any(axis=1)
+    if is_blocked_B.any():
+        preceding = positions[int(is_blocked_B.argmax())].preceding[-20:]
         raise ConfigError(
-            f"no character can be written after {preceding!r}: every character that the other "
+            f"no character can be generated after {preceding!r}: every character that the other "
             "rules allow would make the copied passage longer than --max-copy allows; raise "
             "--max-copy or relax the other rules"
         )
     return allowed_BV
 
 
-def _check(rules: Sequence[Rule], config: SampleConfig) -> None:
-    """Check one position of each kind: rules distinguish the first, the last and other columns."""
+def _check_satisfiable(rules: Sequence[Rule], config: SampleConfig) -> None:
+    """Check one position of each kind: the first, the last and the other columns of each line."""
     word = config.acrostic or ""
     for line in range(-1, len(word) + 1):
         for column in sorted({0, 1, config.line_length or 1}):
@@ -164,16 +166,16 @@ def _conflict_message(line: int, column: int, config: SampleConfig) -> str:
         for name in ("ban", "only", "line_length", "acrostic")
         if (value := getattr(config, name)) is not None
     ]
-    where = "anywhere"
+    place = "anywhere"
     if config.line_length is not None and column >= config.line_length:
-        where = "at the end of a line, where a line break must follow"
+        place = "at the end of a line, where a line break must follow"
     elif config.acrostic and column == 0 and 0 <= line < len(config.acrostic):
-        where = f"at the start of a line that must begin with {config.acrostic[line]!r}"
+        place = f"at the start of a line that must begin with {config.acrostic[line]!r}"
     return (
-        f"no character of the model's vocabulary can be written {where}: {' with '.join(names)} "
+        f"no character of the model's vocabulary can be generated {place}: {' with '.join(names)} "
         "allows none; allow more characters"
     )
 
 
-def _members(vocabulary: Vocabulary, characters: str | set[str]) -> AllowedMask:
+def _member_mask(vocabulary: Vocabulary, characters: str | set[str]) -> AllowedMask:
     return np.array([character in characters for character in vocabulary.characters], np.bool_)

@@ -1,4 +1,4 @@
-"""A text that a user and a model write in turns."""
+"""A text to which a user and a model add in turns."""
 
 import dataclasses
 import secrets
@@ -27,7 +27,7 @@ _EMPTY = _Snapshot("", None)
 class Conversation:
     """The text so far, and the operations that continue it.
 
-    Answer k after the seed was set is sampled with seed + k, so that a conversation is
+    The answer with number k since the seed was set (from 0) uses seed + k. So a conversation is
     reproducible.
     """
 
@@ -37,7 +37,7 @@ class Conversation:
         self.config = config
         self._engine, self._corpus = engine, corpus
         self._current = self._before_answer = _EMPTY
-        self._answers = 0
+        self._num_answers = 0
         if config.seed is None:
             self.set(seed=secrets.randbits(32))
 
@@ -50,10 +50,10 @@ class Conversation:
         """Change fields of the config; raise `ConfigError` if a value is invalid."""
         self.config = dataclasses.replace(self.config, **settings)
         if "seed" in settings:
-            self._answers = 0
+            self._num_answers = 0
 
     def add_line(self, line: str) -> Generator[str]:
-        """Add a line of the user after the text; yield the pieces of the answer.
+        """Add a line of the user to the text; yield the pieces of the answer.
 
         Raises `VocabularyError` and adds nothing if the vocabulary lacks a character.
         """
@@ -76,15 +76,16 @@ class Conversation:
         self._current = self._before_answer = _EMPTY
 
     def _answer(self) -> Generator[str]:
-        seed = ((self.config.seed or 0) + self._answers) % (MAX_SEED + 1)
+        """Yield the pieces of an answer, then add the pieces that were displayed to the text."""
+        seed = ((self.config.seed or 0) + self._num_answers) % (MAX_SEED + 1)
         config = dataclasses.replace(self.config, seed=seed)
-        self._answers += 1
+        self._num_answers += 1
         start, answer = self._current, ""
         try:
             for piece in stream_samples(
                 self._engine, start.text, config, self._corpus, prompt_state=start.prompt_state
             ):
-                answer += piece.text  # before the yield: text that was displayed must be kept
+                answer += piece.text  # before the yield, so that displayed text is never lost
                 yield piece.text
         finally:
             if start is _EMPTY and "\n" in self._engine.vocabulary:
@@ -92,6 +93,7 @@ class Conversation:
             self._current = self._read(start, answer)
 
     def _read(self, start: _Snapshot, text: str) -> _Snapshot:
+        """Return the snapshot after `text` is added to `start`."""
         codes = self._engine.vocabulary.encode(text, self.config.unknown)
         if not len(codes):
             return start

@@ -40,14 +40,14 @@ class Filters:
 
 
 def apply_temperature(logits_BV: Array, temperature: float) -> Array:
-    """Return softmax(logits / temperature); at 0, the (first) most likely character gets all."""
-    xp = _library(logits_BV)
-    logits_BV = _float64(logits_BV)
+    """Return softmax(logits / temperature); at 0, the first maximum has probability 1."""
+    xp = _array_module(logits_BV)
+    logits_BV = _to_float64(logits_BV)
     highest_B1 = xp.amax(logits_BV, axis=1, keepdims=True)
     if temperature == 0:
         is_highest_BV = logits_BV == highest_B1
-        return _float64(is_highest_BV & (xp.cumsum(is_highest_BV, axis=1) == 1))
-    return _normalized(xp.exp((logits_BV - highest_B1) / temperature))
+        return _to_float64(is_highest_BV & (xp.cumsum(is_highest_BV, axis=1) == 1))
+    return _normalize(xp.exp((logits_BV - highest_B1) / temperature))
 
 
 def apply_top_k(p_BV: Array, top_k: int) -> Array:
@@ -60,8 +60,8 @@ def apply_top_p(p_BV: Array, top_p: float) -> Array:
 
     Holtzman et al., 2020.
     """
-    xp = _library(p_BV)
-    descending_BV = _descending(p_BV)
+    xp = _array_module(p_BV)
+    descending_BV = _sort_descending(p_BV)
     before_BV = xp.cumsum(descending_BV, axis=1) - descending_BV
     needed_B1 = (before_BV < top_p).sum(axis=1, keepdims=True)
     return _keep(p_BV, _rank(p_BV) < needed_B1)
@@ -69,7 +69,7 @@ def apply_top_p(p_BV: Array, top_p: float) -> Array:
 
 def apply_min_p(p_BV: Array, min_p: float) -> Array:
     """Keep characters with at least `min_p` times the highest probability (Nguyen et al., 2024)."""
-    return _keep(p_BV, p_BV >= min_p * _library(p_BV).amax(p_BV, axis=1, keepdims=True))
+    return _keep(p_BV, p_BV >= min_p * _array_module(p_BV).amax(p_BV, axis=1, keepdims=True))
 
 
 def distribution(logits_BV: Array, filters: Filters) -> Array:
@@ -86,17 +86,17 @@ def distribution(logits_BV: Array, filters: Filters) -> Array:
 
 def sample_codes(p_BV: Array, uniforms_B: Array) -> Array:
     """Sample one code for each row: invert its cumulative distribution at a uniform number."""
-    cumulative_BV = _library(p_BV).cumsum(p_BV, axis=1)
+    cumulative_BV = _array_module(p_BV).cumsum(p_BV, axis=1)
     thresholds_B1 = uniforms_B[:, None] * cumulative_BV[:, -1:]
     return (cumulative_BV <= thresholds_B1).sum(axis=1)
 
 
-def _library(array: Array) -> Any:
-    """Return the module of an array's functions. A tensor exists only if torch is imported."""
+def _array_module(array: Array) -> Any:
+    """Return numpy, or torch, which is already imported if the array is a tensor."""
     return np if isinstance(array, np.ndarray) else sys.modules["torch"]
 
 
-def _float64(array: Array) -> Array:
+def _to_float64(array: Array) -> Array:
     return array.astype(np.float64) if isinstance(array, np.ndarray) else array.double()
 
 
@@ -107,13 +107,13 @@ def _rank(p_BV: Array) -> Array:
     return (-p_BV).argsort(dim=1, stable=True).argsort(dim=1)
 
 
-def _descending(p_BV: Array) -> Array:
+def _sort_descending(p_BV: Array) -> Array:
     return -np.sort(-p_BV, axis=1) if isinstance(p_BV, np.ndarray) else -(-p_BV).sort(dim=1).values
 
 
-def _keep(p_BV: Array, kept_BV: Array) -> Array:
-    return _normalized(_library(p_BV).where(kept_BV, p_BV, 0.0))
+def _keep(p_BV: Array, is_kept_BV: Array) -> Array:
+    return _normalize(_array_module(p_BV).where(is_kept_BV, p_BV, 0.0))
 
 
-def _normalized(weights_BV: Array) -> Array:
+def _normalize(weights_BV: Array) -> Array:
     return weights_BV / weights_BV.sum(axis=1, keepdims=True)

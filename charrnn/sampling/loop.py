@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Probabilities = NDArray[np.float64]
 
-_BLOCK = 64  # characters that an engine samples in one call
+_BLOCK_LENGTH = 64  # characters that an engine samples in one call
 
 
 class PromptState(NamedTuple):
@@ -51,14 +51,14 @@ class Piece(NamedTuple):
     the log-probability of the text, including the stop text."""
 
 
-class _Sampled(NamedTuple):
+class _SampledText(NamedTuple):
     """New text of each sample that has not ended: one character or several."""
 
     samples_B: NDArray[np.int64]
     texts: Sequence[str]
     codes_B: NDArray[np.int64] | None = None
     logits_BV: NDArray[np.float32] | None = None
-    """The logits of the sampled character; None for given characters and for blocks."""
+    """The logits of the sampled character; None for a line start and for blocks."""
 
 
 class _Block(NamedTuple):
@@ -99,11 +99,11 @@ def stream_samples(
     else:
         steps = _sample(engine, codes, config, rules, texts, prompt_state)
         sampled = itertools.islice(steps, config.length)
-    return _pieces(sampled, texts, log_probabilities)
+    return _make_pieces(sampled, texts, log_probabilities)
 
 
-def _pieces(
-    sampled: Iterator[_Sampled], texts: Sequence[SampleText], log_probabilities: bool
+def _make_pieces(
+    sampled: Iterator[_SampledText], texts: Sequence[SampleText], log_probabilities: bool
 ) -> Iterator[Piece]:
     nothing_sampled = 0.0 if log_probabilities else None
     for samples_B, texts_B, codes_B, logits_BV in sampled:
@@ -125,7 +125,7 @@ def _pieces(
 
 
 def _first_input(engine: SamplingEngine, codes: Codes, has_rules: bool) -> tuple[Codes, str]:
-    """Return the codes to read before the first draw, and the given first character, if any."""
+    """Return the codes to read before the first draw, and the line start of the text, if any."""
     if len(codes):
         return codes, ""
     line_break = "\n" * ("\n" in engine.vocabulary)
@@ -150,31 +150,31 @@ def _sample_blocks(
     codes: Codes,
     config: SampleConfig,
     prompt_state: PromptState | None,
-) -> Iterator[_Sampled]:
+) -> Iterator[_SampledText]:
     """Yield a block of all samples at a time, or single characters if there is one sample.
 
     While a block is decoded, the engine samples the next one.
     """
     codes, line_start = _first_input(engine, codes, has_rules=False)
     if line_start and config.length:
-        yield _Sampled(np.arange(config.num_samples), line_start * config.num_samples)
+        yield _SampledText(np.arange(config.num_samples), line_start * config.num_samples)
     if config.length <= len(line_start):
         return
     uniforms, samples_B, logits_BV, state = _start_samples(engine, codes, config, prompt_state)
     filters = Filters.from_config(config)
 
-    def blocks() -> Iterator[_Block]:
+    def start_blocks() -> Iterator[_Block]:
         logits, carried = logits_BV, state
-        for first in range(len(line_start), config.length, _BLOCK):
+        for first in range(len(line_start), config.length, _BLOCK_LENGTH):
             # Always a full block: engines prepare, and a GPU captures, each length separately.
-            uniforms_KB = uniforms.block(first, _BLOCK)
+            uniforms_KB = uniforms.block(first, _BLOCK_LENGTH)
             wait, logits, carried = engine.sample_block(logits, carried, uniforms_KB, filters)
-            yield _Block(min(_BLOCK, config.length - first), wait)
+            yield _Block(min(_BLOCK_LENGTH, config.length - first), wait)
 
-    for block in _start_one_ahead(blocks()):
+    for block in _start_one_ahead(start_blocks()):
         texts = engine.vocabulary.decode_rows(block.wait()[: block.length].T)
         for texts_B in list(texts[0]) if len(texts) == 1 else [texts]:
-            yield _Sampled(samples_B, texts_B)
+            yield _SampledText(samples_B, texts_B)
 
 
 def _start_one_ahead(blocks: Iterator[_Block]) -> Iterator[_Block]:
@@ -193,11 +193,11 @@ def _sample(
     rules: Sequence[Rule],
     texts: Sequence[SampleText],
     prompt_state: PromptState | None,
-) -> Iterator[_Sampled]:
+) -> Iterator[_SampledText]:
     """Yield one character of each sample at a time, without limit."""
     codes, line_start = _first_input(engine, codes, bool(rules))
     if line_start:
-        yield _Sampled(np.arange(config.num_samples), line_start * config.num_samples)
+        yield _SampledText(np.arange(config.num_samples), line_start * config.num_samples)
     uniforms, samples_B, logits_BV, state = _start_samples(engine, codes, config, prompt_state)
     filters = Filters.from_config(config)
     for position in itertools.count(len(line_start)):
@@ -215,7 +215,7 @@ def _sample(
             allowed_logits_BV = np.where(allowed_BV, logits_BV, -np.inf)
         uniforms_B = uniforms.at(position)[samples_B]
         codes_B = sample_codes(distribution(allowed_logits_BV, filters), uniforms_B)
-        yield _Sampled(samples_B, engine.vocabulary.decode(codes_B), codes_B, logits_BV)
+        yield _SampledText(samples_B, engine.vocabulary.decode(codes_B), codes_B, logits_BV)
         logits_BV, state = engine.step(state, codes_B)
 
 

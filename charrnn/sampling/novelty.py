@@ -15,9 +15,9 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import Codes
 
 MIN_COPIED_RUN = 30
-"""Least length in characters of a copied run; shorter ones are common phrases."""
+"""Minimum length in characters of a copied run. Shorter runs are common phrases."""
 
-_BASE = 0x9E3779B97F4A7C15  # odd; the golden ratio's, as in splitmix64 (Steele et al., 2014)
+_BASE = 0x9E3779B97F4A7C15  # odd; 2**64 / golden ratio, as in splitmix64 (Steele et al., 2014)
 _CORPUS_CHUNK = 2**22  # characters of the corpus that are compared together; bounds the memory
 
 Hashes = NDArray[np.uint64]
@@ -31,12 +31,12 @@ class Novelty(NamedTuple):
     passage: str
     """That run; if there are several, the first."""
     share: float
-    """Share of the text inside copied runs of at least `MIN_COPIED_RUN` characters."""
+    """Fraction of the text inside copied runs of at least `MIN_COPIED_RUN` characters."""
 
 
 def measure_novelty(text: str, corpus: Corpus) -> Novelty:
     """Compare a text with a corpus. The time is proportional to the size of the corpus."""
-    text_M = _codes(text, corpus)
+    text_M = _encode(text, corpus)
     low, high, start = 0, len(text), 0  # binary search: a run of `low` characters is copied
     while low < high:
         middle = (low + high + 1) // 2
@@ -60,12 +60,12 @@ def find_copied_windows(text_M: Codes, corpus_N: Codes, length: int) -> NDArray[
     is_copied_W = np.zeros(windows, np.bool_)
     if not windows:
         return is_copied_W
-    hashes_W = _hashes(text_M, length)
+    hashes_W = _hash_windows(text_M, length)
     order_W = np.argsort(hashes_W, kind="stable")
     sorted_W = hashes_W[order_W]
     for start in range(0, len(corpus_N) - length + 1, _CORPUS_CHUNK):
         chunk_N = corpus_N[start : start + _CORPUS_CHUNK + length - 1]
-        hashes_N = _hashes(chunk_N, length)
+        hashes_N = _hash_windows(chunk_N, length)
         first_N = np.searchsorted(sorted_W, hashes_N)
         matches_N = sorted_W[np.minimum(first_N, windows - 1)] == hashes_N
         for position in np.flatnonzero(matches_N)[_first_indices(hashes_N[matches_N])]:
@@ -87,25 +87,25 @@ class NextCharacters:
     def __init__(self, corpus: Corpus, length: int) -> None:
         self.length = length
         self._corpus = corpus
-        hashes_N = _hashes(corpus.codes[:-1], length)
+        hashes_N = _hash_windows(corpus.codes[:-1], length)
         order_N = np.argsort(hashes_N)
         self._hashes_N = hashes_N[order_N]
         self._next_N = corpus.codes[length:][order_N]
 
     def after(self, passage: str) -> set[str]:
         """Return the characters that follow this passage of `length` characters."""
-        (passage_hash,) = _hashes(_codes(passage, self._corpus), self.length)
+        (passage_hash,) = _hash_windows(_encode(passage, self._corpus), self.length)
         first, last = np.searchsorted(self._hashes_N, [passage_hash, passage_hash + np.uint64(1)])
         return set(self._corpus.vocabulary.decode(np.unique(self._next_N[first:last])))
 
 
-def _codes(text: str, corpus: Corpus) -> Codes:
+def _encode(text: str, corpus: Corpus) -> Codes:
     """Encode a text with the codes of a corpus; all other characters get one additional code."""
     code_of = {character: code for code, character in enumerate(corpus.vocabulary.characters)}
     return np.array([code_of.get(character, len(code_of)) for character in text], np.uint32)
 
 
-def _hashes(codes_N: Codes, length: int) -> Hashes:
+def _hash_windows(codes_N: Codes, length: int) -> Hashes:
     """Return the hash of each window: a polynomial of its codes, modulo 2**64."""
     windows = max(0, len(codes_N) - length + 1)
     hashes_W: Hashes = np.zeros(windows, np.uint64)

@@ -15,13 +15,13 @@ class SampleText:
         """The position of the next character; updated only if there are rules."""
         self._has_rules = has_rules
         self._stop = config.stop
-        self._lines = len(config.acrostic) if config.acrostic else None
+        self._num_lines = len(config.acrostic) if config.acrostic else None
 
     def add(self, new_text: str) -> str:
         """Add new text (with rules, one character); return the text that can now be displayed."""
         if self._has_rules:
             self.position = self.position.advance(new_text)
-            self.has_ended = self.position.line == self._lines
+            self.has_ended = self.position.line == self._num_lines
         if self._stop is None:
             return new_text
         text = self.pending + new_text
@@ -29,10 +29,10 @@ class SampleText:
         if stop:
             self.has_ended = True
             return before
-        self.pending = "" if self.has_ended else self._start_of_stop(text)
+        self.pending = "" if self.has_ended else self._find_start_of_stop(text)
         return text[: len(text) - len(self.pending)]
 
-    def _start_of_stop(self, text: str) -> str:
+    def _find_start_of_stop(self, text: str) -> str:
         """Return the longest suffix of a text that is a prefix of the stop text."""
         stop = self._stop or ""
         for length in range(min(len(text), len(stop) - 1), 0, -1):

@@ -2,20 +2,20 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn.analysis.clamping import clamped, measure_effect
+from charrnn.analysis.clamping import clamp_units, measure_effect
 from charrnn.analysis.units import Unit
 from charrnn.config.model import Cell
 from charrnn.errors import ConfigError
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
 from charrnn.recurrence.reference import run_layer
-from tests.analysis.small_model import model_of
+from tests.analysis.small_model import make_small_model
 
 
-def clamped_by_hand(
+def reference_clamped(
     model: CharRNN, codes: list[int], unit: Unit, value: float
 ) -> tuple[torch.Tensor, State]:
-    """Read characters one by one, the unit set after each step of its layer."""
+    """Read characters one by one; set the unit after each step of its layer."""
 
     state, logits = model.initial_state(1), []
     for code in codes:
@@ -25,15 +25,15 @@ def clamped_by_hand(
             before = state.layer(layer)
             inputs, after = run_layer(model.config.cell, inputs, before, weights)
             if layer + 1 == unit.layer:
-                j = unit.number - 1
+                index = unit.number - 1
                 hidden = after[0].clone()
-                if model.config.cell == "lstm":  # o is what the old hidden unit was gated by
-                    hidden[0, j] = hidden[0, j] / after[1][0, j].tanh() * value
+                if model.config.cell == "lstm":  # hidden / tanh(cell) is the output gate
+                    hidden[0, index] = hidden[0, index] / after[1][0, index].tanh() * value
                 else:
-                    hidden[0, j] = value
+                    hidden[0, index] = value
                 after, inputs = (hidden, *after[1:]), hidden[None]
             parts.append(after)
-        state = State(tuple(torch.stack(each) for each in zip(*parts, strict=True)))
+        state = State(tuple(torch.stack(part) for part in zip(*parts, strict=True)))
         logits.append(model.output(inputs[0]))
     return torch.cat(logits), state
 
@@ -42,14 +42,14 @@ def clamped_by_hand(
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @torch.no_grad()
 def test_clamped_unit_keeps_its_activity(cell: Cell, unit: Unit) -> None:
-    model = model_of(cell)
+    model = make_small_model(cell)
     for name, parameter in model.named_parameters():
         torch.nn.init.normal_(
             parameter, std=0.7, generator=torch.Generator().manual_seed(len(name))
         )
     codes = [1, 2, 3, 0, 2, 2, 1]
-    expected_TV, _ = clamped_by_hand(model, codes, unit, -0.6)
-    clamped_model = clamped(model, {unit: -0.6})
+    expected_TV, _ = reference_clamped(model, codes, unit, -0.6)
+    clamped_model = clamp_units(model, {unit: -0.6})
     logits_T1V, _ = clamped_model(torch.tensor(codes)[:, None], clamped_model.initial_state(1))
     torch.testing.assert_close(logits_T1V[:, 0], expected_TV, atol=1e-5, rtol=1e-5)
     free_T1V, _ = model(torch.tensor(codes)[:, None], model.initial_state(1))
@@ -58,14 +58,14 @@ def test_clamped_unit_keeps_its_activity(cell: Cell, unit: Unit) -> None:
 
 def test_activity_out_of_range_is_an_error() -> None:
     with pytest.raises(ConfigError, match="between -1 and 1"):
-        clamped(model_of("lstm"), {Unit(1, 1): 1.5})
+        clamp_units(make_small_model("lstm"), {Unit(1, 1): 1.5})
 
 
 def test_effect_is_zero_without_clamping_and_lists_the_largest_changes() -> None:
-    model = model_of("rnn")
+    model = make_small_model("rnn")
     codes = np.array([1, 2, 3, 0] * 10, np.uint8)
-    assert measure_effect(model, clamped(model, {}), codes).divergence == 0
-    changed = measure_effect(model, clamped(model, {Unit(2, 1): 1.0}), codes, count=2)
+    assert measure_effect(model, clamp_units(model, {}), codes).divergence == 0
+    changed = measure_effect(model, clamp_units(model, {Unit(2, 1): 1.0}), codes, count=2)
     assert changed.divergence > 0
     assert len(changed.changes) == 2
     first, second = (abs(after - before) for _, before, after in changed.changes)

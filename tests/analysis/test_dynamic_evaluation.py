@@ -19,51 +19,55 @@ def model() -> CharRNN:
     return CharRNN(ModelConfig(num_layers=2, hidden_size=8), VOCABULARY).initialize(1)
 
 
-def regular(length: int) -> Codes:
+def repeated_codes(length: int) -> Codes:
     return (np.arange(length) % 3).astype(np.uint8)
 
 
 def test_adaptation_learns_a_regular_text(model: CharRNN) -> None:
-    codes = regular(600)
+    codes = repeated_codes(600)
     static = character_nats(model, codes)
     adapted = character_nats(model, codes, adapt=STRONG)
     assert len(adapted) == len(static) == 599
     assert adapted[-100:].mean() < 0.5 * static[-100:].mean()
 
 
-def test_each_segment_is_predicted_before_it_is_learnt(model: CharRNN) -> None:
-    codes = regular(60)
+def test_each_segment_is_predicted_before_it_is_learned(model: CharRNN) -> None:
+    codes = repeated_codes(60)
     changed = codes.copy()
-    changed[41] = 7  # predicted in the segment from 41 on, which ends at 45
-    before, after = (adapt_copy(model, each, STRONG)[1] for each in (codes, changed))
+    changed[41] = 7  # the first character that segment 41 to 45 predicts
+    before, after = (adapt_copy(model, text, STRONG)[1] for text in (codes, changed))
     np.testing.assert_array_equal(before[:40], after[:40])
     assert before[40] != after[40]
     np.testing.assert_allclose(before[:5], character_nats(model, codes)[:5], rtol=1e-5)
 
 
 def test_adaptation_does_not_change_the_original_model(model: CharRNN) -> None:
-    kept = {name: parameter.clone() for name, parameter in model.named_parameters()}
-    adapted, _ = adapt_copy(model, regular(60), STRONG)
+    original = {name: parameter.clone() for name, parameter in model.named_parameters()}
+    adapted, _ = adapt_copy(model, repeated_codes(60), STRONG)
     for name, parameter in model.named_parameters():
-        assert torch.equal(parameter, kept[name])
+        assert torch.equal(parameter, original[name])
         assert parameter.requires_grad
     assert not torch.equal(adapted.output.weight, model.output.weight)
     assert not any(parameter.requires_grad for parameter in adapted.parameters())
 
 
 def test_rate_zero_learns_nothing(model: CharRNN) -> None:
-    codes = regular(100)
-    still = AdaptConfig(adapt_rate=0.0)
+    codes = repeated_codes(100)
+    zero_rate = AdaptConfig(adapt_rate=0.0)
     np.testing.assert_allclose(
-        character_nats(model, codes, adapt=still), character_nats(model, codes), rtol=1e-4
+        character_nats(model, codes, adapt=zero_rate), character_nats(model, codes), rtol=1e-4
     )
 
 
 def test_pull_back_keeps_weights_near_the_trained_ones(model: CharRNN) -> None:
-    bound, _ = adapt_copy(model, regular(200), AdaptConfig(adapt_rate=1e-3, pull_back=1.0))
-    free, _ = adapt_copy(model, regular(200), AdaptConfig(adapt_rate=1e-3, pull_back=0.0))
-    moved = [(each.output.weight - model.output.weight).norm() for each in (bound, free)]
-    assert 0 < moved[0] < 0.2 * moved[1]
+    pulled_back, _ = adapt_copy(
+        model, repeated_codes(200), AdaptConfig(adapt_rate=1e-3, pull_back=1.0)
+    )
+    free, _ = adapt_copy(model, repeated_codes(200), AdaptConfig(adapt_rate=1e-3, pull_back=0.0))
+    distances = [
+        (adapted.output.weight - model.output.weight).norm() for adapted in (pulled_back, free)
+    ]
+    assert 0 < distances[0] < 0.2 * distances[1]
 
 
 def test_context_and_adapt_cannot_be_combined(model: CharRNN) -> None:

@@ -1,4 +1,4 @@
-"""Readable features, each on a text short enough to mark by hand."""
+"""Tests of readable features, on short texts that are marked by hand."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ COMPUTE = {feature.name: feature.compute for feature in FEATURES}
     ],
 )
 def test_feature_values_match_hand_marked_texts(name: str, text: str, marks: str) -> None:
-    assert COMPUTE[name](text).tolist() == [float(each) for each in marks]
+    assert COMPUTE[name](text).tolist() == [float(mark) for mark in marks]
 
 
 def test_constant_features_are_left_out() -> None:

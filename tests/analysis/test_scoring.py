@@ -26,7 +26,7 @@ def random_codes(length: int) -> Codes:
 
 
 def reference_nats(model: CharRNN, codes: Codes) -> torch.Tensor:
-    """The definition: softmax of the logits after each character, one pass from a initial state."""
+    """Return the losses by definition: the softmax after each character, from the initial state."""
     codes_T = torch.from_numpy(codes.astype(np.int64))
     logits_TBV, _ = model(codes_T[:-1, None], model.initial_state(1))
     log_p_TV = torch.log_softmax(logits_TBV[:, 0], dim=1)
@@ -46,8 +46,8 @@ def test_standard_error_uses_batch_means() -> None:
     draws = np.random.default_rng(1)
     independent = draws.normal(2, 1, 40_000).astype(np.float32)
     assert scoring.standard_error(independent) == pytest.approx(1 / 200, rel=0.3)
-    alike = np.repeat(draws.normal(2, 1, 400), 100).astype(np.float32)  # a hundred at a time
-    assert scoring.standard_error(alike) == pytest.approx(1 / 20, rel=0.3)
+    repeated = np.repeat(draws.normal(2, 1, 400).astype(np.float32), 100)
+    assert scoring.standard_error(repeated) == pytest.approx(1 / 20, rel=0.3)
     assert scoring.standard_error(independent[:399]) == math.inf
 
 
@@ -100,10 +100,10 @@ def test_the_periodic_loss_is_close_to_one_carried_pass(model: CharRNN, length: 
 def test_every_character_of_the_periodic_loss_counts_once(
     model: CharRNN, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def target_itself(logits_TBV: torch.Tensor, targets_TB: Codes) -> Codes:
+    def return_targets(logits_TBV: torch.Tensor, targets_TB: Codes) -> Codes:
         return targets_TB
 
-    monkeypatch.setattr(scoring, "_nats", target_itself)
+    monkeypatch.setattr(scoring, "_compute_nats", return_targets)
     monkeypatch.setattr(scoring, "_CHUNK", 640)
     for length in (2, 1999, 2000, 5003, 70_000):
         codes = random_codes(length)

@@ -1,4 +1,4 @@
-"""Where a text surprises a model."""
+"""Tests of the loss of each character and of surprising lines."""
 
 import math
 
@@ -49,13 +49,13 @@ def test_text_too_short_to_predict_is_an_error(model: CharRNN, length: int) -> N
 def test_surprise_of_a_line_is_the_mean_of_its_characters_and_line_break() -> None:
     text = "0123456789\nshort\nabcdefghij\n0123456789\n"
     nats = np.zeros(len(text) - 1, np.float32)
-    nats[:10] = math.log(2)  # of the first line but its first character
+    nats[:10] = math.log(2)  # the first line except its first character
     nats[16:27] = 3 * math.log(2)
     nats[27:38] = 2 * math.log(2)
     lines = find_surprising_lines(text, nats)
-    assert [(each.number, each.text, each.times) for each in lines] == [
+    assert [(line.number, line.text, line.times) for line in lines] == [
         (3, "abcdefghij", 1),
         (4, "0123456789", 2),
     ]
-    assert [each.bits_per_char for each in lines] == pytest.approx([3, 2])
+    assert [line.bits_per_char for line in lines] == pytest.approx([3, 2])
     assert len(find_surprising_lines(text, nats, count=1)) == 1

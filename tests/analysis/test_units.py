@@ -1,4 +1,4 @@
-"""Units are found by the features that they follow, and their activities are read correctly."""
+"""Tests of the units that follow features, and of the activities of units."""
 
 import random
 from pathlib import Path
@@ -15,23 +15,23 @@ from charrnn.data.corpus import Corpus
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.model.loading import load
 from charrnn.training.loop import train
-from tests.analysis.small_model import model_of
+from tests.analysis.small_model import make_small_model
 
 SMALL = ModelConfig(num_layers=1, hidden_size=32)
 
 
-def bracketed(draws: random.Random, length: int) -> str:
+def make_bracketed_text(draws: random.Random, length: int) -> str:
     """Return letters, some in brackets: a model must remember whether a bracket is open."""
-    parts, written = [], 0
-    while written < length:
+    parts, num_characters = [], 0
+    while num_characters < length:
         outside, inside = ("".join(draws.choices("ab", k=draws.randrange(1, 12))) for _ in "ab")
         parts.append(f"{outside}({inside})")
-        written += len(parts[-1])
+        num_characters += len(parts[-1])
     return "".join(parts)
 
 
 def find_bracket_unit(text: str, path: Path) -> FeatureUnits:
-    """Train on nine tenths of a text, and look for a unit that is on inside brackets."""
+    """Train on nine tenths of a text, and find the unit that is active inside brackets."""
     path.mkdir()
     file = path / "text.txt"
     file.write_text(text)
@@ -51,13 +51,13 @@ def find_bracket_unit(text: str, path: Path) -> FeatureUnits:
     model = load(str(path / "run"))
     selection, held_out = Corpus.from_text(text, name="text").split(0.1)
     return next(
-        each for each in find_units(model, selection, held_out) if each.feature == "bracket"
+        result for result in find_units(model, selection, held_out) if result.feature == "bracket"
     )
 
 
 def test_bracket_unit_is_found_but_not_in_shuffled_text(tmp_path: Path) -> None:
     draws = random.Random(5)
-    text = bracketed(draws, 40_000)
+    text = make_bracketed_text(draws, 40_000)
     result = find_bracket_unit(text, tmp_path / "ordered")
     assert abs(result.correlation) > 0.9
     assert result.is_significant
@@ -68,7 +68,7 @@ def test_bracket_unit_is_found_but_not_in_shuffled_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @torch.no_grad()
 def test_activity_is_the_state_after_each_character(cell: Cell) -> None:
-    model = model_of(cell)
+    model = make_small_model(cell)
     codes = np.array([1, 2, 3, 0, 1], np.uint8)
     columns = unit_activities(model, codes, [Unit(1, 2), Unit(2, 6)])
     for end in range(1, 6):
@@ -80,27 +80,27 @@ def test_activity_is_the_state_after_each_character(cell: Cell) -> None:
 
 
 def test_correlation_equals_numpy(tmp_path: Path) -> None:
-    model = model_of("lstm")
+    model = make_small_model("lstm")
     draws = np.random.default_rng(1)
     selection, test = draws.integers(0, 4, (2, 700)).astype(np.uint8)
     for result in find_units(model, selection, test):
         candidate = result.candidates[0]
         values = compute_features(model.vocabulary.decode(test))[result.feature]
-        # 700 characters are read as three streams; each but the first after 200 of what precedes.
+        # 700 characters are read as three streams. All except the first warm up on 200 characters.
         column_N = unit_activities(model, test, [candidate.unit])[:, 0]
         assert np.corrcoef(column_N, values)[0, 1] == pytest.approx(candidate.correlation, abs=0.02)
 
 
 def test_short_texts_are_errors() -> None:
     with pytest.raises(CorpusError, match="at least 500 are needed"):
-        find_units(model_of("lstm"), np.zeros(499, np.uint8), np.zeros(600, np.uint8))
+        find_units(make_small_model("lstm"), np.zeros(499, np.uint8), np.zeros(600, np.uint8))
 
 
 def test_unit_text_form_is_parsed_and_checked() -> None:
-    model = model_of("lstm")
+    model = make_small_model("lstm")
     unit = Unit.parse("2:6", model)
     assert str(unit) == "2:6"
     assert Unit.from_index(unit.index_in(model), model) == unit
-    for wrong in ("3:1", "0:1", "1:7", "1:0", "x", "1", "1:2:3", "-1:2"):
+    for invalid in ("3:1", "0:1", "1:7", "1:0", "x", "1", "1:2:3", "-1:2"):
         with pytest.raises(ConfigError, match="a layer from 1 to 2 and a number from 1 to 6"):
-            Unit.parse(wrong, model)
+            Unit.parse(invalid, model)

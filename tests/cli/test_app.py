@@ -35,7 +35,7 @@ FAILURES: list[tuple[type[CharrnnError], list[str], str]] = [
     (
         VocabularyError,
         ["sample", "verse", "-p", "~"],
-        "not know these characters: '~' (U+007E)",
+        "not in the model's vocabulary: '~' (U+007E)",
     ),
     (CheckpointError, ["sample", "nobody"], "there is no run nobody"),
     (ConfigError, ["train", "--dropout", "2"], "dropout must be a number from 0 to 0.95, not 2.0"),

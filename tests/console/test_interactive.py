@@ -104,7 +104,7 @@ def test_errors_are_shown_and_the_conversation_continues(session: Session) -> No
     assert "error: there is no command /dance: type /help" in session.send_line("/dance")
     assert "error: temperature must be a number from 0" in session.send_line("/temperature -1")
     assert "error: 'warm' is not a number" in session.send_line("/temperature warm")
-    assert "does not know these characters: '~'" in session.send_line("~")
+    assert "not in the model's vocabulary: '~'" in session.send_line("~")
     assert "No such file or directory" in session.send_line("/save no/such/folder")
     assert session.send_line("The").startswith("The")
 

@@ -35,7 +35,7 @@ def test_a_text_file_is_read_unchanged(tmp_path: Path) -> None:
     assert corpus.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_the_bundled_text_is_known_by_name() -> None:
+def test_the_bundled_text_is_opened_by_name() -> None:
     assert len(Corpus.open(catalogue.bundled_name()).codes) > 25_000
 
 
@@ -84,11 +84,11 @@ def test_the_error_for_a_changed_text_gives_both_hashes(text_file: Path) -> None
 
 
 def test_the_error_for_an_invalid_text_names_the_file_and_the_byte(tmp_path: Path) -> None:
-    bad = tmp_path / "latin1.txt"
-    bad.write_bytes(b"caf\xe9 au lait")
+    invalid = tmp_path / "latin1.txt"
+    invalid.write_bytes(b"caf\xe9 au lait")
     (tmp_path / "none").mkdir()
     cases = {
-        bad: r"is not UTF-8 text: byte 0xe9 at offset 3",
+        invalid: r"is not UTF-8 text: byte 0xe9 at offset 3",
         tmp_path / "none": "is a folder without files",
         tmp_path / "nowhere.txt": "there is no file .*nowhere.txt",
     }
@@ -114,5 +114,7 @@ def test_another_text_is_accepted_if_it_is_allowed_and_its_characters_are_known(
     other = Corpus.reopen(corpus.record, corpus.vocabulary, "known.txt", allow_other=True)
     assert other.vocabulary == corpus.vocabulary
     assert (other.name, other.vocabulary.decode(other.codes)) == ("known", "the wheel\n")
-    with pytest.raises(VocabularyError, match=r"new contains .* does not know .*--init-from"):
+    with pytest.raises(
+        VocabularyError, match=r"new contains .* not in the vocabulary .*--init-from"
+    ):
         Corpus.reopen(corpus.record, corpus.vocabulary, "new.txt", allow_other=True)

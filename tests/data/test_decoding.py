@@ -12,42 +12,42 @@ from charrnn.errors import ConfigError, CorpusError
 TEXT = "Ça, déjà vu?\r\n漢字 🙂 é\r line\n"
 
 
-def read(data: bytes, *cuts: int, **settings: object) -> str:
+def decode(data: bytes, *cuts: int, **settings: object) -> str:
     ends = [0, *cuts, len(data)]
-    chunks = [data[a:b] for a, b in itertools.pairwise(ends)]
-    return "".join(decode_chunks(chunks, "it", TextConfig(**settings)))  # type: ignore[arg-type]
+    chunks = [data[first:end] for first, end in itertools.pairwise(ends)]
+    return "".join(decode_chunks(chunks, "text", TextConfig(**settings)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32", "gb18030"])
 @pytest.mark.parametrize("newline", ["keep", "lf"])
-def test_the_text_is_the_same_wherever_the_chunks_are_split(encoding: str, newline: str) -> None:
+def test_the_text_is_the_same_for_every_split_into_chunks(encoding: str, newline: str) -> None:
     data = TEXT.encode(encoding)
-    wanted = TEXT if newline == "keep" else TEXT.replace("\r\n", "\n").replace("\r", "\n")
+    expected = TEXT if newline == "keep" else TEXT.replace("\r\n", "\n").replace("\r", "\n")
     for cut in range(len(data) + 1):
-        assert read(data, cut, encoding=encoding, newline=newline) == wanted
-    assert read(data, *range(1, len(data)), encoding=encoding, newline=newline) == wanted
+        assert decode(data, cut, encoding=encoding, newline=newline) == expected
+    assert decode(data, *range(1, len(data)), encoding=encoding, newline=newline) == expected
 
 
 @given(st.binary(max_size=60), st.lists(st.integers(0, 60), max_size=4))
 @example(b"\xf0\x9f\x99", [1])
 @example(b"ab\xc3(", [3])
-def test_the_first_invalid_byte_is_named_wherever_the_chunks_are_split(
+def test_the_first_invalid_byte_is_named_for_every_split_into_chunks(
     data: bytes, cuts: list[int]
 ) -> None:
     try:
-        wanted = data.decode("utf-8").removeprefix("\ufeff")
+        expected = data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         message = f"byte 0x{data[error.start]:02x} at offset {error.start:,} is not valid"
         with pytest.raises(CorpusError, match=message):
-            read(data, *sorted(cuts))
+            decode(data, *sorted(cuts))
     else:
-        assert read(data, *sorted(cuts)) == wanted
+        assert decode(data, *sorted(cuts)) == expected
 
 
 def test_a_byte_order_mark_is_removed_only_at_the_start() -> None:
-    assert read(codecs.BOM_UTF8 + b"a\xef\xbb\xbfb", 1, 2) == "a\ufeffb"
-    assert read("ab".encode("utf-16-le"), encoding="utf-16-le") == "ab"
-    assert read("\ufeffab".encode("utf-16-le"), encoding="utf-16-le") == "ab"
+    assert decode(codecs.BOM_UTF8 + b"a\xef\xbb\xbfb", 1, 2) == "a\ufeffb"
+    assert decode("ab".encode("utf-16-le"), encoding="utf-16-le") == "ab"
+    assert decode("\ufeffab".encode("utf-16-le"), encoding="utf-16-le") == "ab"
 
 
 @pytest.mark.parametrize(
@@ -66,16 +66,16 @@ def test_a_byte_order_mark_is_removed_only_at_the_start() -> None:
 def test_the_error_suggests_the_likely_encoding(text: str, encoding: str) -> None:
     assert guess_encoding(text.encode(encoding)) == encoding
     with pytest.raises(CorpusError, match=f"it looks like {encoding}: read it with --encoding"):
-        read(text.encode(encoding))
+        decode(text.encode(encoding))
 
 
 def test_no_encoding_is_suggested_for_binary_data() -> None:
     assert guess_encoding(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR") is None
     with pytest.raises(CorpusError, match="it does not look like text"):
-        read(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
+        decode(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
 
 
 @pytest.mark.parametrize("encoding", ["nope", "rot13", "", "undefined"])
 def test_an_unknown_encoding_is_an_error(encoding: str) -> None:
-    with pytest.raises(ConfigError, match="encoding must be one that Python knows"):
+    with pytest.raises(ConfigError, match="encoding must be one that Python supports"):
         TextConfig(encoding=encoding)

@@ -23,7 +23,7 @@ SHA256 = hashlib.sha256(TEXT).hexdigest()
 
 
 class Site(ThreadingHTTPServer):
-    """Serves TEXT with many kinds of faults; records the path and range of each request."""
+    """A server of TEXT with many kinds of faults; records the path and range of each request."""
 
     daemon_threads = True
 
@@ -48,43 +48,44 @@ class Handler(BaseHTTPRequestHandler):
         path = self.path.strip("/")
         self.server.requests.append((path, self.headers["Range"]))
         if path == "moved":
-            self.answer(302, b"", Location="/whole")
+            self.send(302, b"", Location="/whole")
         elif path == "missing":
-            self.answer(404, b"")
-        elif path == "busy" and self.fails():
-            self.answer(503, b"")
+            self.send(404, b"")
+        elif path == "busy" and self.consume_fault():
+            self.send(503, b"")
         elif path == "zip":
             buffer = io.BytesIO()
             with zipfile.ZipFile(buffer, "w") as archive:
                 archive.writestr("inside", TEXT)
-            self.answer(200, buffer.getvalue())
+            self.send(200, buffer.getvalue())
         elif path == "wrong":
-            self.answer(200, TEXT[::-1])
-        elif path == "partial" and self.fails():  # a part that was not requested
-            self.answer(206, TEXT[:10], ETag='"one"')
-        elif path == "changed" and self.fails():  # a server that ignores If-Range
-            self.answer(206, TEXT[::-1][10:], ETag='"two"')
+            self.send(200, TEXT[::-1])
+        elif path == "partial" and self.consume_fault():  # a part that was not requested
+            self.send(206, TEXT[:10], ETag='"one"')
+        elif path == "changed" and self.consume_fault():  # a server that ignores If-Range
+            self.send(206, TEXT[::-1][10:], ETag='"two"')
         else:
-            self.text(cut=path == "cut" and self.fails())
+            self.send_text(is_cut=path == "cut" and self.consume_fault())
 
-    def fails(self) -> bool:
+    def consume_fault(self) -> bool:
+        """Return whether this request must fail."""
         self.server.faults -= 1
         return self.server.faults >= 0
 
-    def text(self, cut: bool) -> None:
+    def send_text(self, is_cut: bool) -> None:
         first = 0
         if self.headers["Range"] and self.headers["If-Range"] == '"one"':
             first = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
         body = TEXT[first:]
-        self.answer(206 if first else 200, body, len(body) // 2 if cut else None, ETag='"one"')
+        self.send(206 if first else 200, body, len(body) // 2 if is_cut else None, ETag='"one"')
 
-    def answer(self, code: int, body: bytes, sent: int | None = None, **headers: str) -> None:
+    def send(self, code: int, body: bytes, num_sent: int | None = None, **headers: str) -> None:
         self.send_response(code)
         for name, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(name, value)
         self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(body[:sent])
+        self.wfile.write(body[:num_sent])
         self.close_connection = True
 
 
@@ -100,7 +101,9 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         thread.join()
 
 
-def entry(site: Site, *paths: str, sha256: str | None = SHA256, **fields: Any) -> CatalogueEntry:
+def make_entry(
+    site: Site, *paths: str, sha256: str | None = SHA256, **fields: Any
+) -> CatalogueEntry:
     urls = tuple(site.url(path) for path in paths)
     fields = {"title": "", "language": "", "licence": "", **fields}
     return CatalogueEntry(name="far", urls=urls, sha256=sha256, **fields)
@@ -113,16 +116,16 @@ def downloaded_files() -> list[str]:
 
 @pytest.mark.parametrize("path", ["whole", "moved", "busy"])
 def test_a_text_is_downloaded_once(site: Site, path: str) -> None:
-    wanted = entry(site, path)
-    assert wanted.path is None
+    catalogue_entry = make_entry(site, path)
+    assert catalogue_entry.path is None
     readings = list[Reading]()
-    fetch(wanted, readings.append)
+    fetch(catalogue_entry, readings.append)
     assert readings[-1].done == readings[-1].total == len(TEXT)
-    assert wanted.path
-    assert wanted.path.read_bytes() == TEXT
+    assert catalogue_entry.path
+    assert catalogue_entry.path.read_bytes() == TEXT
     assert downloaded_files() == ["far.json", "far.txt"]
     num_requests = len(site.requests)
-    assert fetch(wanted) == wanted.path
+    assert fetch(catalogue_entry) == catalogue_entry.path
     assert len(site.requests) == num_requests
 
 
@@ -134,13 +137,13 @@ def test_an_error_of_the_callback_is_not_handled_as_one_of_the_network_or_the_di
         raise error
 
     with pytest.raises(OSError, match=r"closed|fault") as raised:
-        fetch(entry(site, "whole"), fail)
+        fetch(make_entry(site, "whole"), fail)
     assert raised.value is error
     assert len(site.requests) == 1
 
 
 def test_a_partial_answer_that_was_not_requested_is_not_used_as_the_text(site: Site) -> None:
-    assert fetch(entry(site, "partial", sha256=None)).read_bytes() == TEXT
+    assert fetch(make_entry(site, "partial", sha256=None)).read_bytes() == TEXT
     assert site.requests == [("partial", None), ("partial", None)]
 
 
@@ -149,19 +152,19 @@ def test_another_version_is_never_appended(site: Site) -> None:
     (downloads_folder() / "far.part").write_bytes(TEXT[:10])
     mark = {"url": site.url("changed"), "version": '"one"'}
     (downloads_folder() / "far.mark").write_text(json.dumps(mark))
-    assert fetch(entry(site, "changed", sha256=None)).read_bytes() == TEXT
+    assert fetch(make_entry(site, "changed", sha256=None)).read_bytes() == TEXT
     assert site.requests == [("changed", "bytes=10-"), ("changed", None)]
 
 
 def test_a_new_version_replaces_a_partial_download_of_an_old_one(site: Site) -> None:
     downloads_folder().mkdir(parents=True)
     (downloads_folder() / "far.part").write_bytes(b"of an old version")
-    assert fetch(entry(site, "whole")).read_bytes() == TEXT
+    assert fetch(make_entry(site, "whole")).read_bytes() == TEXT
     assert site.requests == [("whole", None)]
 
 
 def test_an_interrupted_download_continues_where_it_stopped(site: Site) -> None:
-    path = fetch(entry(site, "cut"))
+    path = fetch(make_entry(site, "cut"))
     assert path.read_bytes() == TEXT
     assert site.requests == [("cut", None), ("cut", f"bytes={len(TEXT) // 2}-")]
 
@@ -169,10 +172,10 @@ def test_an_interrupted_download_continues_where_it_stopped(site: Site) -> None:
 def test_a_later_call_continues_an_interrupted_download(site: Site) -> None:
     site.faults = 2
     with pytest.raises(DownloadError, match="the connection ended before"):
-        fetch(entry(site, "cut"))
+        fetch(make_entry(site, "cut"))
     assert downloaded_files() == ["far.mark", "far.part"]
     num_bytes = (downloads_folder() / "far.part").stat().st_size
-    fetch(entry(site, "cut"))
+    fetch(make_entry(site, "cut"))
     assert site.requests[-1] == ("cut", f"bytes={num_bytes}-")
     assert downloaded_files() == ["far.json", "far.txt"]
 
@@ -182,48 +185,48 @@ def test_a_partial_download_of_another_version_is_not_continued(site: Site) -> N
     (downloads_folder() / "far.part").write_bytes(b"an older version")
     mark = {"url": site.url("whole"), "version": '"zero"'}
     (downloads_folder() / "far.mark").write_text(json.dumps(mark), "utf-8")
-    assert fetch(entry(site, "whole")).read_bytes() == TEXT
+    assert fetch(make_entry(site, "whole")).read_bytes() == TEXT
 
 
 def test_mirrors_are_tried_in_order(site: Site) -> None:
-    assert fetch(entry(site, "missing", "wrong", "whole")).read_bytes() == TEXT
+    assert fetch(make_entry(site, "missing", "wrong", "whole")).read_bytes() == TEXT
     assert [path for path, _ in site.requests] == ["missing", "wrong", "whole"]
 
 
 def test_the_error_for_a_wrong_text_gives_both_hashes(site: Site) -> None:
-    found = hashlib.sha256(TEXT[::-1]).hexdigest()
-    with pytest.raises(DownloadError, match=f"expected SHA-256 {SHA256}, found {found}"):
-        fetch(entry(site, "wrong"))
+    actual = hashlib.sha256(TEXT[::-1]).hexdigest()
+    with pytest.raises(DownloadError, match=f"expected SHA-256 {SHA256}, found {actual}"):
+        fetch(make_entry(site, "wrong"))
     with pytest.raises(DownloadError, match="but 7 were expected"):
-        fetch(entry(site, "whole", bytes=7))
+        fetch(make_entry(site, "whole", bytes=7))
     assert [name for name in downloaded_files() if name != "far.mark"] == []
 
 
 def test_without_a_checksum_the_first_download_is_recorded(site: Site) -> None:
-    without_checksum = entry(site, "whole", sha256=None)
+    without_checksum = make_entry(site, "whole", sha256=None)
     assert without_checksum.expected_sha256 is None
     fetch(without_checksum).unlink()
     assert without_checksum.expected_sha256 == SHA256
     with pytest.raises(DownloadError, match=f"expected SHA-256 {SHA256}"):
-        fetch(entry(site, "wrong", sha256=None))
+        fetch(make_entry(site, "wrong", sha256=None))
 
 
 def test_a_text_is_unpacked_from_its_archive(site: Site) -> None:
-    assert fetch(entry(site, "zip", member="inside")).read_bytes() == TEXT
+    assert fetch(make_entry(site, "zip", member="inside")).read_bytes() == TEXT
     assert downloaded_files() == ["far.json", "far.txt"]
     (downloads_folder() / "far.txt").unlink()
     with pytest.raises(DownloadError, match=r"is not a \.zip that contains other"):
-        fetch(entry(site, "zip", member="other"))
+        fetch(make_entry(site, "zip", member="other"))
 
 
 def test_the_error_without_a_network_names_texts_that_need_none(site: Site) -> None:
-    wanted = entry(site, "missing", "busy")
+    catalogue_entry = make_entry(site, "missing", "busy")
     site.faults = 9
     with pytest.raises(
         DownloadError, match=r"404 Not Found.*Service Unavailable.*train python"
-    ) as caught:
-        fetch(wanted)
-    assert "\n" not in str(caught.value)
+    ) as raised:
+        fetch(catalogue_entry)
+    assert "\n" not in str(raised.value)
 
 
 def test_a_server_that_does_not_answer_is_an_error(
@@ -232,20 +235,20 @@ def test_a_server_that_does_not_answer_is_an_error(
     monkeypatch.setattr(downloads, "_TIMEOUT", 0.05)
     monkeypatch.setattr(Handler, "do_GET", lambda _: threading.Event().wait(0.3))
     with pytest.raises(DownloadError, match="timed out"):
-        fetch(entry(site, "whole"))
+        fetch(make_entry(site, "whole"))
 
 
 def test_the_error_names_a_folder_that_cannot_store_the_download(site: Site) -> None:
     downloads_folder().parent.mkdir(parents=True)
     downloads_folder().write_text("a file", "utf-8")
     with pytest.raises(DownloadError, match="cannot be stored in"):
-        fetch(entry(site, "whole"))
+        fetch(make_entry(site, "whole"))
 
 
 def test_a_text_of_the_catalogue_is_downloaded_when_it_is_opened(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(catalogue.entries(), "far", entry(site, "whole"))
+    monkeypatch.setitem(catalogue.entries(), "far", make_entry(site, "whole"))
     corpus = Corpus.open("far")
     assert (corpus.name, corpus.sha256) == ("far", SHA256)
     assert Corpus.reopen(corpus.record, corpus.vocabulary).sha256 == SHA256

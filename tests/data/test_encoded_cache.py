@@ -16,7 +16,7 @@ from charrnn.data.progress import Reading
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
 from charrnn.files import cache_folder
-from tests.data.text_files import TEXT, copies, write
+from tests.data.text_files import TEXT, list_copies, write
 
 
 @pytest.mark.parametrize("chunk", range(1, 24))
@@ -24,11 +24,11 @@ def test_encoding_in_chunks_equals_encoding_in_memory(
     chunk: int, cache_all_texts: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources, "CHUNK", chunk)
-    corpus, whole = Corpus.open(write("t.txt", TEXT)), Corpus.from_text(TEXT)
-    assert np.array_equal(corpus.codes, whole.codes)
-    assert corpus.codes.dtype == whole.codes.dtype
-    assert (corpus.vocabulary, corpus.counts) == (whole.vocabulary, whole.counts)
-    assert (corpus.line_start, corpus.sha256) == (whole.line_start, whole.sha256)
+    corpus, in_memory = Corpus.open(write("t.txt", TEXT)), Corpus.from_text(TEXT)
+    assert np.array_equal(corpus.codes, in_memory.codes)
+    assert corpus.codes.dtype == in_memory.codes.dtype
+    assert (corpus.vocabulary, corpus.counts) == (in_memory.vocabulary, in_memory.counts)
+    assert (corpus.line_start, corpus.sha256) == (in_memory.line_start, in_memory.sha256)
     assert not corpus.codes.flags.writeable  # it is the memory-mapped copy
 
 
@@ -37,19 +37,19 @@ def test_a_copy_is_made_once_and_used_again(
 ) -> None:
     first = Corpus.open(write("t.txt", TEXT))
     monkeypatch.setattr(encoded_cache, "_encode", None)
-    again = Corpus.open("t.txt")
-    assert np.array_equal(again.codes, first.codes)
+    reopened = Corpus.open("t.txt")
+    assert np.array_equal(reopened.codes, first.codes)
     for field in ("vocabulary", "counts", "line_start", "num_distinct", "sha256"):
-        assert getattr(again, field) == getattr(first, field)
-    assert len(copies()) == 1
+        assert getattr(reopened, field) == getattr(first, field)
+    assert len(list_copies()) == 1
 
 
 def test_a_copy_depends_on_the_content_and_the_settings(cache_all_texts: None) -> None:
     Corpus.open(write("t.txt", TEXT))
     Corpus.open(write("other name.txt", TEXT))
-    assert len(copies()) == 1
+    assert len(list_copies()) == 1
     Corpus.open("t.txt", TextConfig(newline="lf"))
-    assert len(copies()) == 2
+    assert len(list_copies()) == 2
     before = os.stat("t.txt")
     write("t.txt", TEXT.replace("vu", "uv"))
     os.utime("t.txt", ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -59,7 +59,7 @@ def test_a_copy_depends_on_the_content_and_the_settings(cache_all_texts: None) -
 
 def test_a_damaged_copy_is_replaced(cache_all_texts: None) -> None:
     Corpus.open(write("t.txt", TEXT))
-    (copy,) = copies()
+    (copy,) = list_copies()
     os.truncate(copy / "codes", 3)
     corpus = Corpus.open("t.txt")
     assert corpus.vocabulary.decode(corpus.codes) == TEXT
@@ -74,11 +74,11 @@ def test_a_text_is_encoded_in_memory_if_no_copy_can_be_stored(cache_all_texts: N
 def test_two_processes_can_encode_the_same_text_at_once() -> None:
     write("t.txt", TEXT * 100)
     command = [sys.executable, str(Path(__file__).with_name("encode_once.py"))]
-    both = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
-    outputs = [process.communicate(timeout=60)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
+    outputs = [process.communicate(timeout=60)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
     assert outputs[0] == outputs[1] != b""
-    assert len(copies()) == 1
+    assert len(list_copies()) == 1
 
 
 def test_a_text_that_changes_while_it_is_read_is_an_error(cache_all_texts: None) -> None:
@@ -88,7 +88,7 @@ def test_a_text_that_changes_while_it_is_read_is_an_error(cache_all_texts: None)
 
     with pytest.raises(CorpusError, match="t changed while charrnn read it"):
         Corpus.open(write("t.txt", TEXT), progress=change)
-    assert copies() == []
+    assert list_copies() == []
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "not of the disk")])
@@ -107,7 +107,7 @@ def test_an_exception_in_the_callback_ends_the_work_and_leaves_no_copy(
         Corpus.open(write("t.txt", TEXT), progress=interrupt)
     assert raised.value is error
     assert calls == 1
-    assert copies() == []
+    assert list_copies() == []
 
 
 def test_the_progress_of_a_large_text_is_reported_in_order(cache_all_texts: None) -> None:
@@ -126,8 +126,8 @@ def test_the_progress_of_a_large_text_is_reported_in_order(cache_all_texts: None
 def test_a_moved_text_is_found_by_its_content(cache_all_texts: None) -> None:
     corpus = Corpus.open(write("t.txt", TEXT))
     Path("t.txt").unlink()
-    again = Corpus.reopen(corpus.record, corpus.vocabulary)
-    assert np.array_equal(again.codes, corpus.codes)
+    reopened = Corpus.reopen(corpus.record, corpus.vocabulary)
+    assert np.array_equal(reopened.codes, corpus.codes)
 
 
 def test_codes_are_translated_to_another_vocabulary_in_chunks(cache_all_texts: None) -> None:
@@ -190,12 +190,12 @@ def test_two_gigabytes_train_in_600_megabytes() -> None:
     with open("large.txt", "wb") as file:
         for _ in range(2_000_000_000 // len(block) + 1):
             file.write(block)
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, Path(__file__).with_name("peak_memory.py")],
         capture_output=True,
         text=True,
         check=True,
         timeout=1800,
     )
-    print(done.stdout)
-    assert float(done.stdout) < 600
+    print(result.stdout)
+    assert float(result.stdout) < 600

@@ -22,7 +22,7 @@ def test_without_a_callback_nothing_is_called() -> None:
     throttled(None)(Reading("encoding novel", 5 * CHUNK, 10 * CHUNK))
 
 
-def test_a_reporter_passes_on_the_error_of_its_callback_and_notes_it() -> None:
+def test_a_reporter_raises_and_records_the_error_of_its_callback() -> None:
     error = OSError(5, "a fault", "a file")
 
     def fail(reading: Reading) -> None:

@@ -18,24 +18,24 @@ def test_documents_are_separated_and_in_a_fixed_order() -> None:
         write(name, name)
     write("d/empty.txt", "")
 
-    def text(*sources: str) -> str:
+    def read(*sources: str) -> str:
         corpus = Corpus.open(sources)
         return corpus.vocabulary.decode(corpus.codes)
 
-    assert text("d") == SEPARATOR.join(["d/a/z.txt", "d/a.txt", "d/b.txt"])
-    assert text("d/*.txt") == SEPARATOR.join(["d/a.txt", "d/b.txt"])
-    assert text("d/**/*.txt").count(SEPARATOR) == 2
-    assert text("d/b.txt", "d/a") == SEPARATOR.join(["d/b.txt", "d/a/z.txt"])
+    assert read("d") == SEPARATOR.join(["d/a/z.txt", "d/a.txt", "d/b.txt"])
+    assert read("d/*.txt") == SEPARATOR.join(["d/a.txt", "d/b.txt"])
+    assert read("d/**/*.txt").count(SEPARATOR) == 2
+    assert read("d/b.txt", "d/a") == SEPARATOR.join(["d/b.txt", "d/a/z.txt"])
     assert Corpus.open("d").name == "d"
     assert Corpus.open(["d/b.txt", "d/a"]).name == "b-and-1-more"
     assert Corpus.open(["d/b.txt", "d/a.txt"]).sha256 != Corpus.open("d/b.txt").sha256
     record = Corpus.open(["d/b.txt", "d/a"]).record
     assert [Path(path).name for path in (record.path, *record.more_paths)] == ["b.txt", "a"]
-    again = Corpus.reopen(record, Corpus.open(["d/b.txt", "d/a"]).vocabulary)
-    assert again.sha256 == record.sha256
+    reopened = Corpus.reopen(record, Corpus.open(["d/b.txt", "d/a"]).vocabulary)
+    assert reopened.sha256 == record.sha256
 
 
-def test_the_files_of_a_folder_are_sorted_however_the_system_lists_them(
+def test_the_files_of_a_folder_are_sorted_by_path(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     names = ["c", "a", "d", "b"]
@@ -62,10 +62,10 @@ def test_a_compressed_text_is_the_same_text() -> None:
 
 def test_the_text_of_a_pipe_is_stored() -> None:
     os.mkfifo("pipe")
-    writer = threading.Thread(target=Path("pipe").write_text, args=("from a pipe",))
-    writer.start()
+    thread = threading.Thread(target=Path("pipe").write_text, args=("from a pipe",))
+    thread.start()
     corpus = Corpus.open("pipe")
-    writer.join()
+    thread.join()
     assert corpus.vocabulary.decode(corpus.codes) == "from a pipe"
     assert Corpus.reopen(corpus.record, corpus.vocabulary).sha256 == corpus.sha256
 
@@ -82,8 +82,8 @@ def test_a_source_without_text_gives_a_clear_error(monkeypatch: pytest.MonkeyPat
         "a\0b": "cannot be read",
         "x" * 5000: "cannot be read",
     }
-    for source, sentence in cases.items():
-        with pytest.raises(CorpusError, match=sentence):
+    for source, message in cases.items():
+        with pytest.raises(CorpusError, match=message):
             Corpus.open(source)
     monkeypatch.setattr(sources.Document, "path", property(lambda _: Path("gone")), raising=True)
     with pytest.raises(CorpusError, match="cannot be read"):

@@ -23,7 +23,7 @@ def count_characters(*pieces: str) -> CharacterCounts:
 
 
 @given(PIECES)
-def test_every_character_is_counted_whatever_the_pieces_of_the_text(pieces: list[str]) -> None:
+def test_every_character_is_counted_for_every_split_of_the_text(pieces: list[str]) -> None:
     text, counter = "".join(pieces), count_characters(*pieces)
     vocabulary = counter.make_vocabulary()
     assert vocabulary == Vocabulary.from_text(text)

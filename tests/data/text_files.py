@@ -13,5 +13,5 @@ def write(name: str, data: str | bytes) -> str:
     return name
 
 
-def copies() -> list[Path]:
+def list_copies() -> list[Path]:
     return list(encoded_folder().glob("*"))

@@ -41,8 +41,8 @@ def save(run: Run, step: int, val_loss: float | None = None) -> Checkpoint:
     return run.save(step, weights(step), trainer, {"step": step, "val_loss": val_loss})
 
 
-def weights(add: float, dtype: type = np.float32) -> dict[str, NDArray[Any]]:
+def weights(offset: float, dtype: type = np.float32) -> dict[str, NDArray[Any]]:
     shapes = CONFIG.model.parameter_shapes(4)
     offsets = np.cumsum([math.prod(shape) for shape in shapes.values()])
-    pieces: list[NDArray[Any]] = np.split((NUMBERS + add).astype(dtype), offsets[:-1])
+    pieces: list[NDArray[Any]] = np.split((NUMBERS + offset).astype(dtype), offsets[:-1])
     return {name: piece.reshape(shapes[name]) for name, piece in zip(shapes, pieces, strict=True)}

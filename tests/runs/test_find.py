@@ -30,8 +30,8 @@ def test_a_run_is_found_by_folder_or_by_name_or_as_the_newest(run: Run) -> None:
 
 
 def test_a_missing_run_is_named(run: Run) -> None:
-    with pytest.raises(CheckpointError, match="there is no run nobody or checkpoints/nobody"):
-        find_run("nobody")
+    with pytest.raises(CheckpointError, match="there is no run missing or checkpoints/missing"):
+        find_run("missing")
     with pytest.raises(CheckpointError, match="contains no complete checkpoint"):
         run.select()
     save(run, 10)
@@ -44,7 +44,7 @@ def test_an_argument_may_name_a_run_or_a_file(run: Run) -> None:
     opened = open_if_run("t")
     assert opened
     assert opened.path == Path("checkpoints/t")
-    assert open_if_run("nobody") is None
+    assert open_if_run("missing") is None
     Path("t").write_text("a text", "utf-8")
     assert open_if_run("t") is None
 

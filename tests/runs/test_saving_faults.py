@@ -17,7 +17,7 @@ from tests.runs.small_run import CONFIG, save
 
 REMOVING = ("os.remove", "os.rmdir")
 CHANGING = ("os.rename", "os.mkdir", *REMOVING)
-STEPS = (10, 20, 30)  # before the save that fails: the best, another, the newest
+STEPS = (10, 20, 30)  # saved before the save that fails: the best, another, the newest
 
 _listeners: list[Callable[[str], None]] = []
 
@@ -38,7 +38,7 @@ class Disk:
     """Records the operations that change files, and fails at one of them."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.done = list[str]()
+        self.operations = list[str]()
         self.fail: Callable[[str, int], None] = lambda name, number: None
         original_fsync = os.fsync
 
@@ -61,12 +61,12 @@ class Disk:
         assert files.write_synced is write
 
     def __call__(self, name: str) -> None:
-        self.done.append(name)
-        self.fail(name, len(self.done) - 1)
+        self.operations.append(name)
+        self.fail(name, len(self.operations) - 1)
 
     def run(self, function: Callable[[], object]) -> None:
         """Call a function and record its operations."""
-        self.done.clear()
+        self.operations.clear()
         _listeners[:] = [self]
         try:
             function()
@@ -80,7 +80,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
     _listeners.clear()
 
 
-def runs() -> Iterator[Run]:
+def make_runs() -> Iterator[Run]:
     """Yield new runs with three checkpoints each."""
     number = 0
     while True:
@@ -92,12 +92,12 @@ def runs() -> Iterator[Run]:
         number += 1
 
 
-def operations(disk: Disk, run: Run, step: int) -> list[str]:
+def save_operations(disk: Disk, run: Run, step: int) -> list[str]:
     """Return the operations of a save without faults."""
     disk.run(lambda: save(run, step, 2.5))
-    done = list(disk.done)
-    assert {"open", "write", "fsync", *CHANGING} == set(done)
-    return done
+    names = list(disk.operations)
+    assert {"open", "write", "fsync", *CHANGING} == set(names)
+    return names
 
 
 def assert_intact(run: Run, newest: int) -> None:
@@ -115,10 +115,10 @@ def assert_intact(run: Run, newest: int) -> None:
 @pytest.mark.parametrize("step", [40, 30], ids=["a new one", "one that is replaced"])
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_save_can_be_killed_at_every_operation(disk: Disk, step: int) -> None:
-    new = runs()
-    names = operations(disk, next(new), step)
+    new_runs = make_runs()
+    names = save_operations(disk, next(new_runs), step)
     for index, name in enumerate(names):
-        run = next(new)
+        run = next(new_runs)
         child = os.fork()
         if child == 0:
             disk.fail = lambda _, number, index=index: (  # type: ignore[misc]
@@ -143,10 +143,10 @@ def test_a_save_can_be_killed_at_every_operation(disk: Disk, step: int) -> None:
 def test_a_save_can_fail_at_every_operation(
     disk: Disk, code: int, is_permanent: bool, step: int
 ) -> None:
-    new, faults = runs(), 0
-    names = operations(disk, next(new), step)
+    new_runs, faults = make_runs(), 0
+    names = save_operations(disk, next(new_runs), step)
     for index in range(len(names)):
-        run = next(new)
+        run = next(new_runs)
 
         def fail(name: str, number: int, index: int = index) -> None:
             succeeds = code == errno.ENOSPC and name in REMOVING  # works also on a full disk
@@ -173,15 +173,15 @@ def test_a_save_can_fail_at_every_operation(
     print(f"faults injected: {faults} ({errno.errorcode[code]})")
 
 
-def creation(disk: Disk) -> list[str]:
+def creation_operations(disk: Disk) -> list[str]:
     """Return the operations of the creation of a run without faults."""
     disk.run(Run(Path("intact"), CONFIG).create)
-    assert disk.done == ["os.mkdir", "open", "write", "fsync", "os.rename", "fsync"]
-    return list(disk.done)
+    assert disk.operations == ["os.mkdir", "open", "write", "fsync", "os.rename", "fsync"]
+    return list(disk.operations)
 
 
 def test_a_creation_can_fail_at_every_operation(disk: Disk) -> None:
-    operation_names = creation(disk)
+    operation_names = creation_operations(disk)
     for index, name in enumerate(operation_names[:-1]):  # a remaining temporary file does no harm
 
         def fail(_: str, number: int, index: int = index) -> None:
@@ -205,7 +205,7 @@ def test_a_creation_can_fail_at_every_operation(disk: Disk) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_creation_can_be_killed_at_every_operation(disk: Disk) -> None:
-    operation_names = creation(disk)
+    operation_names = creation_operations(disk)
     for index, name in enumerate(operation_names):
         run = Run(Path(f"run-{index}"), CONFIG)
         child = os.fork()

@@ -59,10 +59,10 @@ class Mutator:
         """Write a checkpoint with one or two mutations; return their names."""
         config, contents = copy.deepcopy(self.config), dict(self.contents)
         mutations: list[Callable[[Any, dict[str, bytes]], None]] = [
-            self.spoil_config,
-            self.spoil_state,
-            self.spoil_header,
-            self.spoil_bytes,
+            self.mutate_config,
+            self.mutate_state,
+            self.mutate_header,
+            self.mutate_bytes,
         ]
         chosen = self.random.sample(mutations, self.random.choice((1, 1, 2)))
         for mutation in sorted(chosen, key=mutations.index):  # bytes last: JSON becomes invalid
@@ -80,31 +80,31 @@ class Mutator:
         (path / "config.json").write_bytes(data)
         for name, content in contents.items():
             (folder / name).write_bytes(content)
-        sealed = (
+        manifest_record = (
             manifest.with_digest(body) if self.random.random() < 0.97 else {**body, "digest": 3}
         )
-        (folder / "manifest.json").write_bytes(_json(sealed))
+        (folder / "manifest.json").write_bytes(_json(manifest_record))
         return "+".join(mutation.__name__ for mutation in chosen)
 
-    def spoil_config(self, config: Any, contents: dict[str, bytes]) -> None:
+    def mutate_config(self, config: Any, contents: dict[str, bytes]) -> None:
         self.mutate(config)
 
-    def spoil_state(self, config: Any, contents: dict[str, bytes]) -> None:
+    def mutate_state(self, config: Any, contents: dict[str, bytes]) -> None:
         state = json.loads(contents["state.json"])
         self.mutate(state)
         contents["state.json"] = _json(state)
 
-    def spoil_header(self, config: Any, contents: dict[str, bytes]) -> None:
+    def mutate_header(self, config: Any, contents: dict[str, bytes]) -> None:
         name = self.random.choice(PARTS)
         data = contents[name]
         (length,) = struct.unpack("<Q", data[:8])
         header = json.loads(data[8 : 8 + length])
         self.mutate(header)
-        new = json.dumps(header).encode("utf-8", "surrogatepass")
-        stated = self.random.choice((len(new), len(new), 0, 2**63, length))
-        contents[name] = struct.pack("<Q", stated) + new + data[8 + length :]
+        new_header = json.dumps(header).encode("utf-8", "surrogatepass")
+        stored_length = self.random.choice((len(new_header), len(new_header), 0, 2**63, length))
+        contents[name] = struct.pack("<Q", stored_length) + new_header + data[8 + length :]
 
-    def spoil_bytes(self, config: Any, contents: dict[str, bytes]) -> None:
+    def mutate_bytes(self, config: Any, contents: dict[str, bytes]) -> None:
         name = self.random.choice(FILES)
         data = bytearray(contents[name])
         offset = self.random.randrange(len(data))
@@ -129,8 +129,8 @@ class Mutator:
             case 1 if isinstance(holder, dict):
                 holder[self.random.choice(("new", "__class__", "\x1b]0;x\x07"))] = None
             case 2:
-                other_holder, other = self.random.choice(places)
-                holder[key] = copy.deepcopy(other_holder[other])
+                other_holder, other_key = self.random.choice(places)
+                holder[key] = copy.deepcopy(other_holder[other_key])
             case _:
                 holder[key] = copy.deepcopy(self.random.choice(HOSTILE))
 
@@ -190,16 +190,16 @@ def try_mutations(number: int, seed: int, capsys: pytest.CaptureFixture[str]) ->
             assert not {"\x1b", "\x07"} & set(capsys.readouterr().out), (
                 "control characters are escaped"
             )
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    grown = grown // 1024 if sys.platform == "darwin" else grown
-    assert grown < 300 * 1024, "memory is allocated only for data that exists"
+    growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    growth = growth // 1024 if sys.platform == "darwin" else growth
+    assert growth < 300 * 1024, "memory is allocated only for data that exists"
     assert set(outcomes) <= {"refused", "read", "another text"}
     assert outcomes["refused"] > 0.3 * number
     assert outcomes["read"] > 0, "harmless mutations are read"
     assert len(kinds) > 5
     with capsys.disabled():
         print(
-            f"mutated checkpoints tried: {number:,} ({outcomes}), {grown / 1024:.0f} MiB of memory"
+            f"mutated checkpoints tried: {number:,} ({outcomes}), {growth / 1024:.0f} MiB of memory"
         )
 
 

@@ -22,7 +22,7 @@ from charrnn.sampling.engines.interface import SamplingEngine
 from charrnn.sampling.loop import generate
 
 VOCABULARY = Vocabulary("\n ABCDEabcde")
-SEEN: Counter[str] = Counter()
+COUNTS: Counter[str] = Counter()
 
 
 class RandomEngine(SamplingEngine):
@@ -75,11 +75,11 @@ def test_every_sample_obeys_the_rules(
     try:
         make_rules(config, VOCABULARY)
     except ConfigError:
-        SEEN["refused"] += 1
+        COUNTS["refused"] += 1
         return
     texts = generate(RandomEngine(seed), prompt, config, length=40, num_samples=100, seed=seed)
     for text in texts:
-        SEEN["texts"] += 1
+        COUNTS["texts"] += 1
         if banned or only or max_length or word:
             assert not set(text) & set(banned or "")
             assert not only or set(text) <= set(only)
@@ -105,8 +105,8 @@ def test_every_sample_obeys_the_rules(
 
 
 def test_rules_were_tested_on_thousands_of_samples() -> None:
-    assert SEEN["texts"] >= 10_000 or not SEEN  # none when this test runs alone
-    assert SEEN["refused"] or not SEEN
+    assert COUNTS["texts"] >= 10_000 or not COUNTS  # the counts are empty if this test runs alone
+    assert COUNTS["refused"] or not COUNTS
 
 
 @settings(max_examples=100, deadline=None)
@@ -130,24 +130,24 @@ def test_no_copied_passage_is_longer_than_max_copy(
         whole = prompt + text
         for end in range(max(len(prompt), max_length) + 1, len(whole) + 1):
             assert whole[end - max_length - 1 : end] not in body
-    copying = generate(RandomEngine(seed), prompt, config, corpus, max_copy=None)
-    SEEN["copied"] += any(copying[i] != texts[i] for i in range(10))
+    unlimited = generate(RandomEngine(seed), prompt, config, corpus, max_copy=None)
+    COUNTS["copied"] += any(unlimited[i] != texts[i] for i in range(10))
 
 
 def test_max_copy_changed_at_least_one_text() -> None:
-    assert SEEN["copied"] or not SEEN
+    assert COUNTS["copied"] or not COUNTS
 
 
 def test_error_if_every_allowed_character_would_copy() -> None:
     corpus = Corpus.from_text("aaabaa")
-    with pytest.raises(ConfigError, match=r"written after 'a+': .* raise --max-copy"):
+    with pytest.raises(ConfigError, match=r"generated after 'a+': .* raise --max-copy"):
         generate(RandomEngine(1), "a", corpus=corpus, max_copy=1, only="ab", length=50)
     with pytest.raises(ConfigError, match="max_copy needs a text"):
         generate(RandomEngine(1), max_copy=3)
 
 
 def test_rules_are_not_applied_to_texts_that_have_ended() -> None:
-    corpus = Corpus.from_text("aab")  # behind an "a" nothing is left to write
+    corpus = Corpus.from_text("aab")  # after an "a" no character is allowed
     config = SampleConfig(max_copy=1, only="ab", stop="a", num_samples=40, temperature=90, seed=1)
     texts = generate(RandomEngine(3), "b", config, corpus)
     assert len({len(text) for text in texts}) > 3
@@ -173,7 +173,7 @@ def test_a_character_is_allowed_if_all_rules_allow_it() -> None:
         rules, [TextPosition(0, 0), TextPosition(0, 1), TextPosition(1, 0)]
     )
     allowed = [
-        "".join(c for c, there in zip(VOCABULARY.characters, row, strict=True) if there)
+        "".join(c for c, is_allowed in zip(VOCABULARY.characters, row, strict=True) if is_allowed)
         for row in allowed_BV
     ]
     assert allowed == ["Cc", "\n ABCDEcde", "A"]
@@ -182,8 +182,8 @@ def test_a_character_is_allowed_if_all_rules_allow_it() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"ban": "\n " + string.ascii_letters}, "written anywhere: --ban"),
-        ({"only": "xyz"}, "written anywhere: --only 'xyz' allows none"),
+        ({"ban": "\n " + string.ascii_letters}, "generated anywhere: --ban"),
+        ({"only": "xyz"}, "generated anywhere: --only 'xyz' allows none"),
         ({"only": "abc", "line_length": 5}, "where a line break must follow: --only 'abc' with"),
         ({"acrostic": "ax"}, "a line that must begin with 'x': --acrostic 'ax'"),
         ({"ban": "Bb", "acrostic": "ab"}, "begin with 'b': --ban 'Bb' with --acrostic 'ab'"),
@@ -212,10 +212,10 @@ def test_unknown_symbol_is_sampled_only_if_only_contains_it() -> None:
 
     def allowed(config: SampleConfig) -> list[bool]:
         rules = make_rules(config, vocabulary)
-        both: list[bool] = np.all(
+        allowed_V: list[bool] = np.all(
             [rule(position_after_prompt("")) for rule in rules], axis=0
         ).tolist()
-        return both
+        return allowed_V
 
     assert allowed(SampleConfig()) == [True, True, False]
     assert allowed(SampleConfig(only="a" + UNKNOWN)) == [True, False, True]

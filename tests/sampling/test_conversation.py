@@ -24,26 +24,28 @@ def test_answer_equals_generate_with_the_same_seed(engine: SamplingEngine) -> No
     answer = "".join(conversation.add_line("ab"))
     assert [answer] == generate(engine, "ab", CONFIG)
     assert conversation.text == "ab" + answer
-    untold = Conversation(engine, CONFIG)
-    assert ["".join(untold.continue_text())] == generate(engine, "", CONFIG)
+    without_prompt = Conversation(engine, CONFIG)
+    assert ["".join(without_prompt.continue_text())] == generate(engine, "", CONFIG)
 
 
 def test_answers_continue_the_whole_text(engine: SamplingEngine) -> None:
     conversation = Conversation(engine, CONFIG)
     list(conversation.add_line("ab"))
-    for ask in (
+    for start_answer in (
         conversation.continue_text,
         lambda: conversation.add_line("ba"),
         conversation.continue_text,
     ):
-        pieces = ask()
-        text, seed = conversation.text, 5 + conversation._answers
+        pieces = start_answer()
+        text, seed = conversation.text, 5 + conversation._num_answers
         expected = generate(engine, text, CONFIG, seed=seed, temperature=0)
         conversation.config = SampleConfig(length=20, seed=5, temperature=0)
         assert ["".join(pieces)] == expected
-    begun = Conversation(engine, CONFIG)
-    first = "".join(begun.continue_text())
-    assert ["".join(begun.continue_text())] == generate(engine, "\n" + first, CONFIG, seed=6)
+    without_prompt = Conversation(engine, CONFIG)
+    first = "".join(without_prompt.continue_text())
+    assert ["".join(without_prompt.continue_text())] == generate(
+        engine, "\n" + first, CONFIG, seed=6
+    )
 
 
 def test_line_of_the_user_starts_on_a_new_line(engine: SamplingEngine) -> None:
@@ -67,10 +69,12 @@ def test_retry_removes_the_last_answer(engine: SamplingEngine) -> None:
 def test_stopped_answer_keeps_the_displayed_text(engine: SamplingEngine) -> None:
     conversation = Conversation(engine, CONFIG)
     pieces = conversation.add_line("ab")
-    seen = next(pieces) + next(pieces)
+    displayed = next(pieces) + next(pieces)
     pieces.close()
-    assert conversation.text == "ab" + seen
-    assert ["".join(conversation.continue_text())] == generate(engine, "ab" + seen, CONFIG, seed=6)
+    assert conversation.text == "ab" + displayed
+    assert ["".join(conversation.continue_text())] == generate(
+        engine, "ab" + displayed, CONFIG, seed=6
+    )
 
 
 def test_invalid_input_changes_nothing(engine: SamplingEngine) -> None:

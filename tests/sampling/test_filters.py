@@ -28,7 +28,7 @@ def test_temperature_scales_the_logits() -> None:
     np.testing.assert_allclose(apply_temperature(np.array([[1e4, -1e4]]), 0.01), [[1, 0]])
 
 
-def test_temperature_zero_takes_the_first_most_likely_character() -> None:
+def test_temperature_zero_selects_the_first_most_likely_character() -> None:
     assert apply_temperature(np.array([[0.0, 3.0, 3.0]]), 0).tolist() == [[0, 1, 0]]
 
 
@@ -38,7 +38,7 @@ def test_top_k_keeps_the_k_most_likely() -> None:
     np.testing.assert_allclose(apply_top_k(np.full((1, 4), 0.25), 2), [[0.5, 0.5, 0, 0]])
 
 
-def test_top_p_keeps_the_fewest_that_reach_p() -> None:
+def test_top_p_keeps_the_smallest_set_with_probability_p() -> None:
     np.testing.assert_allclose(apply_top_p(P, 0.7), [[0, 4 / 7, 0, 3 / 7]])
     np.testing.assert_allclose(apply_top_p(P, 0.71), [[0, 4 / 9, 2 / 9, 3 / 9]])
     np.testing.assert_allclose(apply_top_p(P, 0.01), [[0, 1, 0, 0]])
@@ -96,16 +96,16 @@ def test_filters_agree_on_tensors_and_arrays(
     min_p: float | None,
     ties: bool,
 ) -> None:
-    draws = np.random.default_rng(seed)
-    logits_BV = draws.normal(size=(4, 7)).astype(np.float32)
+    generator = np.random.default_rng(seed)
+    logits_BV = generator.normal(size=(4, 7)).astype(np.float32)
     if ties:
         logits_BV = logits_BV.round()
     filters = Filters(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
     p_BV = distribution(logits_BV, filters)
-    same_BV = distribution(torch.from_numpy(logits_BV), filters)
-    assert isinstance(same_BV, torch.Tensor)
-    np.testing.assert_allclose(same_BV.numpy(), p_BV, rtol=1e-12, atol=1e-15)
-    uniforms_B = draws.uniform(size=4)
+    tensor_BV = distribution(torch.from_numpy(logits_BV), filters)
+    assert isinstance(tensor_BV, torch.Tensor)
+    np.testing.assert_allclose(tensor_BV.numpy(), p_BV, rtol=1e-12, atol=1e-15)
+    uniforms_B = generator.uniform(size=4)
     codes_B = sample_codes(torch.from_numpy(p_BV), torch.from_numpy(uniforms_B))
     assert codes_B.tolist() == sample_codes(p_BV, uniforms_B).tolist()
 
@@ -113,5 +113,5 @@ def test_filters_agree_on_tensors_and_arrays(
 def test_filter_fields_are_fields_of_sample_config() -> None:
     config = SampleConfig(temperature=(0.7,), top_k=3, top_p=0.8, min_p=0.1)
     assert Filters.from_config(config) == Filters(temperature=0.7, top_k=3, top_p=0.8, min_p=0.1)
-    shared = {each.name for each in dataclasses.fields(Filters)}
-    assert shared <= {each.name for each in dataclasses.fields(SampleConfig)}
+    names = {field.name for field in dataclasses.fields(Filters)}
+    assert names <= {field.name for field in dataclasses.fields(SampleConfig)}

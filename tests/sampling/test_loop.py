@@ -22,44 +22,44 @@ from charrnn.sampling.engines.selection import engine_for
 from charrnn.sampling.loop import generate, generate_scored, stream, stream_samples
 
 
-def small_model() -> CharRNN:
+def make_small_model() -> CharRNN:
     vocabulary = Vocabulary("\n abcdefgh")
     return CharRNN(ModelConfig(num_layers=2, hidden_size=16), vocabulary, "c").initialize(3)
 
 
 def test_same_seed_gives_the_same_text() -> None:
-    model = small_model()
+    model = make_small_model()
     config = SampleConfig(length=60, seed=7)
-    first, again = generate(model, "abc", config), generate(model, "abc", config)
-    assert first == again
+    first, second = generate(model, "abc", config), generate(model, "abc", config)
+    assert first == second
     assert generate(model, "abc", config, seed=8) != first
     assert len(first[0]) == 60
 
 
 def test_without_a_seed_texts_differ() -> None:
-    model = small_model()
+    model = make_small_model()
     assert generate(model, length=60) != generate(model, length=60)
 
 
 def test_each_temperature_gives_its_own_texts() -> None:
-    model, config = small_model(), SampleConfig(length=30, seed=7, num_samples=2)
+    model, config = make_small_model(), SampleConfig(length=30, seed=7, num_samples=2)
     both = generate(model, "a", config, temperature=(0.4, 1.2))
-    apart = [generate(model, "a", config, temperature=each) for each in (0.4, 1.2)]
-    assert both == [*apart[0], *apart[1]]
-    assert apart[0] != apart[1]
+    separate = [generate(model, "a", config, temperature=temperature) for temperature in (0.4, 1.2)]
+    assert both == [*separate[0], *separate[1]]
+    assert separate[0] != separate[1]
     with pytest.raises(ConfigError, match="at one temperature"):
         list(stream(model, "a", config, temperature=(0.4, 1.2)))
 
 
 def test_temperature_zero_needs_no_seed() -> None:
-    model = small_model()
+    model = make_small_model()
     texts = generate(model, length=50, temperature=0, num_samples=3)
     assert len(set(texts)) == 1
     assert generate(model, length=50, temperature=0) == texts[:1]
 
 
 def test_sample_does_not_depend_on_the_number_of_samples() -> None:
-    model = small_model()
+    model = make_small_model()
     config = SampleConfig(length=80, seed=11, num_samples=7)
     texts = generate(model, "a", config)
     assert len(set(texts)) == 7
@@ -68,22 +68,22 @@ def test_sample_does_not_depend_on_the_number_of_samples() -> None:
 
 
 def test_streaming_gives_the_first_sample() -> None:
-    model = small_model()
+    model = make_small_model()
     config = SampleConfig(length=30, seed=2)
     assert list(stream(model, "ab", config)) == list(generate(model, "ab", config)[0])
 
 
 def test_text_without_prompt_starts_with_the_most_common_line_start() -> None:
-    (text,) = generate(small_model(), length=20, seed=1)
+    (text,) = generate(make_small_model(), length=20, seed=1)
     assert text[0] == "c"
     assert len(text) == 20
-    assert generate(small_model(), length=0) == [""]
-    (rest,) = generate(small_model(), "\nc", length=19, temperature=0)
-    assert generate(small_model(), length=20, temperature=0) == ["c" + rest]
+    assert generate(make_small_model(), length=0) == [""]
+    (rest,) = generate(make_small_model(), "\nc", length=19, temperature=0)
+    assert generate(make_small_model(), length=20, temperature=0) == ["c" + rest]
 
 
 def test_unknown_prompt_characters_are_an_error_or_skipped() -> None:
-    model = small_model()
+    model = make_small_model()
     with pytest.raises(VocabularyError, match=r"'X' \(U\+0058\), 'é' \(U\+00E9\)"):
         generate(model, "aXbé", length=5)
     skipped = generate(model, "aXbé", length=20, seed=1, unknown="skip")
@@ -91,7 +91,7 @@ def test_unknown_prompt_characters_are_an_error_or_skipped() -> None:
 
 
 class RepeatingEngine(SamplingEngine):
-    """An engine that generates the same text again and again."""
+    """An engine that repeats a text."""
 
     def __init__(self, text: str) -> None:
         self.vocabulary = Vocabulary.from_text(text)
@@ -107,9 +107,9 @@ class RepeatingEngine(SamplingEngine):
     def step(self, state: Any, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
         return self._one_hot_logits(state + 1, len(codes_B)), state + 1
 
-    def _one_hot_logits(self, place: int, samples: int) -> NDArray[np.float32]:
+    def _one_hot_logits(self, position: int, samples: int) -> NDArray[np.float32]:
         logits_BV = np.full((samples, len(self.vocabulary)), -1e9, dtype=np.float32)
-        logits_BV[:, self._codes[place % len(self._codes)]] = 0
+        logits_BV[:, self._codes[position % len(self._codes)]] = 0
         return logits_BV
 
 
@@ -135,41 +135,41 @@ def test_possible_stop_text_is_delayed_only_as_long_as_needed() -> None:
 
 
 def test_sampling_ends_when_all_samples_have_ended() -> None:
-    class Counting(RepeatingEngine):
+    class CountingEngine(RepeatingEngine):
         steps = 0
 
         def step(self, state: Any, codes_B: NDArray[np.int64]) -> Any:
             self.steps += 1
             return super().step(state, codes_B)
 
-    engine = Counting("abcdef")
+    engine = CountingEngine("abcdef")
     assert generate(engine, length=1000, stop="d", num_samples=3, seed=1) == ["abc"] * 3
     assert engine.steps == 2
 
 
 def test_ended_samples_are_removed_from_the_batch() -> None:
-    class Counting(PackedEngine):
-        widths: ClassVar[list[int]] = []
+    class CountingEngine(PackedEngine):
+        batch_sizes: ClassVar[list[int]] = []
 
         def step(self, state: State, codes_B: NDArray[np.int64]) -> Any:
-            self.widths.append(len(codes_B))
+            self.batch_sizes.append(len(codes_B))
             return super().step(state, codes_B)
 
     config = SampleConfig(length=40, seed=2, num_samples=16, temperature=2, stop="c")
-    texts = generate(Counting(small_model()), "ab", config)
-    widths = list(Counting.widths)
+    texts = generate(CountingEngine(make_small_model()), "ab", config)
+    batch_sizes = list(CountingEngine.batch_sizes)
     for number in (1, 5):
-        alone = generate(Counting(small_model()), "ab", config, num_samples=number)
+        alone = generate(CountingEngine(make_small_model()), "ab", config, num_samples=number)
         assert alone == texts[:number]
-    assert widths[0] == 16
-    assert len(set(widths)) > 2
-    for place, width in enumerate(widths):
-        still_written = sum(len(text) >= place for text in texts)
-        assert still_written <= width < 2 * still_written
+    assert batch_sizes[0] == 16
+    assert len(set(batch_sizes)) > 2
+    for position, batch_size in enumerate(batch_sizes):
+        num_active = sum(len(text) >= position for text in texts)
+        assert num_active <= batch_size < 2 * num_active
 
 
 def test_log_probability_does_not_depend_on_filters_and_rules() -> None:
-    model = small_model()
+    model = make_small_model()
     config = SampleConfig(length=30, seed=4, num_samples=3, temperature=0.3, ban="d", top_k=4)
     for scored in generate_scored(engine_for(model), "ab", config):
         codes = torch.from_numpy(model.vocabulary.encode("ab" + scored.text).astype(np.int64))
@@ -179,7 +179,7 @@ def test_log_probability_does_not_depend_on_filters_and_rules() -> None:
 
 
 def test_log_probability_includes_the_stop_text_only() -> None:
-    engine = engine_for(small_model())
+    engine = engine_for(make_small_model())
     whole, *_ = generate_scored(engine, "a", SampleConfig(length=40, seed=3, num_samples=2))
     stop = whole.text[5:8]
     config = SampleConfig(length=40, seed=3, num_samples=2, stop=stop)
@@ -191,7 +191,7 @@ def test_log_probability_includes_the_stop_text_only() -> None:
 
 
 def test_each_character_is_a_piece_with_its_log_probability() -> None:
-    model, prompt = small_model(), "ab"
+    model, prompt = make_small_model(), "ab"
     (text,) = generate(model, prompt, length=40, seed=3)
     stop = text[5:8]
     config = SampleConfig(length=40, seed=3, num_samples=2, stop=stop)
@@ -213,7 +213,7 @@ def test_each_character_is_a_piece_with_its_log_probability() -> None:
 
 def test_given_line_start_has_log_probability_zero() -> None:
     first, second = stream_samples(
-        engine_for(small_model()), "", SampleConfig(length=2, seed=1), log_probabilities=True
+        engine_for(make_small_model()), "", SampleConfig(length=2, seed=1), log_probabilities=True
     )
     assert (first.text, first.log_probability) == ("c", 0)
     assert second.log_probability
@@ -223,14 +223,14 @@ def test_given_line_start_has_log_probability_zero() -> None:
 def test_log_probabilities_are_computed_only_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "_log_probabilities", None)
     config = SampleConfig(length=40, seed=3, num_samples=2, stop="ab")
-    for piece in stream_samples(engine_for(small_model()), "ab", config):
+    for piece in stream_samples(engine_for(make_small_model()), "ab", config):
         assert piece.text
         assert piece.log_probability is None
 
 
 @pytest.mark.parametrize("name", ["eager", "packed", "int8"])
 def test_samples_follow_the_distribution_of_the_network(name: str) -> None:
-    model = small_model()
+    model = make_small_model()
     engine: SamplingEngine = EagerEngine(model) if name == "eager" else PackedEngine(model)
     if name == "int8":
         engine = Int8Engine(model.arrays(), model.config, model.vocabulary, "c")
@@ -239,10 +239,10 @@ def test_samples_follow_the_distribution_of_the_network(name: str) -> None:
     codes = torch.from_numpy(model.vocabulary.encode(prompt).astype(np.int64))[:, None]
     logits_T1V, _ = model(codes, model.initial_state(1))
     expected_V = draws * torch.softmax(logits_T1V[-1, 0].double(), 0).detach().numpy()
-    counted_V = np.array([texts.count(each) for each in model.vocabulary.characters])
+    counted_V = np.array([texts.count(character) for character in model.vocabulary.characters])
     chi_squared = ((counted_V - expected_V) ** 2 / expected_V).sum()
-    # One true engine in ten thousand is further off (Wilson and Hilferty, 1931).
-    free = len(counted_V) - 1
-    limit = free * (1 - 2 / (9 * free) + 3.72 * (2 / (9 * free)) ** 0.5) ** 3
+    # A correct engine exceeds this limit once in 10,000 tests (Wilson and Hilferty, 1931).
+    freedom = len(counted_V) - 1
+    limit = freedom * (1 - 2 / (9 * freedom) + 3.72 * (2 / (9 * freedom)) ** 0.5) ** 3
     assert chi_squared < limit
     assert ((np.roll(counted_V, 1) - expected_V) ** 2 / expected_V).sum() > limit

@@ -11,18 +11,20 @@ from charrnn.sampling.sample_text import SampleText
     size=st.integers(1, 9),
 )
 def test_text_added_in_pieces_ends_before_the_stop_text(text: str, stop: str, size: int) -> None:
-    sample, shown = SampleText("", SampleConfig(stop=stop), False), ""
+    sample, displayed = SampleText("", SampleConfig(stop=stop), False), ""
     for first in range(0, len(text), size):
         if not sample.has_ended:
-            shown += sample.add(text[first : first + size])
+            displayed += sample.add(text[first : first + size])
     if stop in text:
         assert sample.has_ended
-        assert shown == text[: text.index(stop)]
+        assert displayed == text[: text.index(stop)]
     else:
         assert not sample.has_ended
-        assert shown + sample.pending == text
-        tails = [text[len(text) - length :] for length in range(min(len(stop), len(text) + 1))]
-        assert sample.pending == max((tail for tail in tails if stop.startswith(tail)), key=len)
+        assert displayed + sample.pending == text
+        suffixes = [text[len(text) - length :] for length in range(min(len(stop), len(text) + 1))]
+        assert sample.pending == max(
+            (suffix for suffix in suffixes if stop.startswith(suffix)), key=len
+        )
 
 
 def test_without_stop_text_nothing_is_pending() -> None:

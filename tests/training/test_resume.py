@@ -44,7 +44,7 @@ def test_a_stop_during_an_evaluation_repeats_it_first(
         scoring, "_CHUNK", 16
     )  # several chunks, so that a stop can come between two
     list(tiny("whole", text))
-    stop, nats, events = threading.Event(), scoring._nats, list[Event]()
+    stop, nats, events = threading.Event(), scoring._compute_nats, list[Event]()
 
     def request_stop(*arguments: Any) -> Any:
         if isinstance(events[-1], Step) and events[-1].step == step:
@@ -52,7 +52,7 @@ def test_a_stop_during_an_evaluation_repeats_it_first(
         return nats(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(scoring, "_nats", request_stop)
+        patch.setattr(scoring, "_compute_nats", request_stop)
         for event in tiny("parts", text, stop):
             events.append(event)
     assert last_event(events).step == step

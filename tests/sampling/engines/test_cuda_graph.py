@@ -131,7 +131,7 @@ def test_the_next_block_is_started_before_a_block_is_decoded_and_none_too_many(
 
     monkeypatch.setattr(engine, "sample_block", sample_block)
     monkeypatch.setattr(Vocabulary, "decode_rows", decode_rows)
-    generate(engine, "a", length=3 * loop._BLOCK, seed=1)
+    generate(engine, "a", length=3 * loop._BLOCK_LENGTH, seed=1)
     assert events == ["start", "start", "decode", "start", "decode", "decode"]
 
 
@@ -252,7 +252,7 @@ def test_a_gpu_writes_in_blocks_what_it_writes_one_by_one() -> None:
     graphed = CudaGraphEngine(model, precision="float32")
     config = SampleConfig(length=300, seed=3, num_samples=2, top_p=0.9)
     assert generate(graphed, "a", config) == generate(EagerEngine(model), "a", config)
-    assert loop._BLOCK < 300
+    assert loop._BLOCK_LENGTH < 300
 
 
 @pytest.mark.gpu
