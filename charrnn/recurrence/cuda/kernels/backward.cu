@@ -5,12 +5,12 @@ struct Backward {
     const Half* weight_ih_MGH;  // input weights of the layers above the first
     const float* between_MBH;   // as in Forward
     const float* gates_LTBG;
-    const float* cell_LTBH;       // T + 1 steps
+    const float* cell_LTBH;         // T + 1 steps
     const Half* grad_outputs_TBH;   // gradient of the outputs of the last layer
     const float* grad_hidden_LBH;   // gradient of the hidden states after the last step; null: zeros
-    float* grad_cell_LBH;           // in: gradient of the cells after the last step; out: of the initial cells
+    float* grad_cell_LBH;           // read: gradient of the last cells; written: of the initial cells
     Half* grad_gates_LTBG;          // gradient of the gates before their activation; EMPTY, then written
-    unsigned* shares_LSB4U;       // exchanged by the four blocks of a group; zeros at first
+    unsigned* shares_LSB4U;         // exchanged by the four blocks of a group; zeros at first
     long long layers, steps;
 };
 

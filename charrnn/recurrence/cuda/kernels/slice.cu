@@ -19,8 +19,8 @@
 //   SPLITS   warps of a group; they divide the inputs of a product, and their partial sums are added
 //   FLOAT16  1: vectors and weights are float16, 0: bfloat16. Sums, cells and gates are float32.
 //
-// Shape suffixes: T steps, B streams, V characters, H units, L layers, M layers but one, G gate rows
-// (4H: i, f, g, o), S groups of four slices, U units of a group (4 UNITS).
+// Shape suffixes: T steps, B streams, V characters, H units, L layers, M layers except one (the
+// last for factors, the first for input weights), G gate rows (4H: i, f, g, o), S groups of four slices, U units of a group (4 UNITS).
 
 #ifndef SPINS
 #define SPINS (1u << 24)  // loads of a value before a block stops waiting: about ten seconds
@@ -28,7 +28,7 @@
 
 constexpr int GATES = 4 * HIDDEN;
 constexpr int SLICES = HIDDEN / UNITS;
-constexpr int COLUMNS = 4 * UNITS;   // columns of a block's products: gate rows in forward, units in backward
+constexpr int COLUMNS = 4 * UNITS;   // columns of a block's products: forward gate rows, backward units
 constexpr int COLUMN_TILES = COLUMNS / 16;    // tiles of 16 columns
 constexpr int STRETCHES = HIDDEN / 32;        // stretches of 32 inputs; a lane reads 8 inputs of each
 constexpr int MATRIX = COLUMNS * HIDDEN / 8;  // uint4s of one slice of weights
@@ -38,7 +38,7 @@ constexpr int CHUNK = TILES * PASS;    // streams that a block computes at the s
 constexpr bool IS_SINGLE_CHUNK = STREAMS <= CHUNK;  // the cells of a thread then stay in registers
 constexpr int PAIRS = UNITS / 2;       // pairs of units of a block
 constexpr int PER_THREAD = (PASS * PAIRS + THREADS - 1) / THREADS;  // pairs of a thread in a pass
-constexpr int WARP_STRETCHES = (STRETCHES + SPLITS - 1) / SPLITS;       // stretches of a warp
+constexpr int WARP_STRETCHES = (STRETCHES + SPLITS - 1) / SPLITS;   // stretches of a warp
 constexpr int MAX_AHEAD = TILES == 1 ? 8 : 2;  // stretches that fit into registers
 constexpr int AHEAD = WARP_STRETCHES < MAX_AHEAD ? WARP_STRETCHES : MAX_AHEAD;
 constexpr unsigned EMPTY = 0xffffffffu;  // no conversion returns this pair: a NaN is 0x7fff
