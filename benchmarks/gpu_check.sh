@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Check charrnn on an NVIDIA GPU: every stage in a process with a time limit, a table of verdicts last.
+# Check charrnn on an NVIDIA GPU. Every task is a process with a time limit. Prints a table of verdicts.
 #
 #   benchmarks/gpu_check.sh [--rehearse] [--text NAME] FOLDER OUTPUT [STAGE...]
 #

@@ -61,7 +61,7 @@ main()
 """The `charrnn` command with one of three loops of the 8-bit engine: switching, compiled, numpy."""
 
 
-def with_generic_products(folder: str) -> ModuleType:
+def load_generic_loop(folder: str) -> ModuleType:
     """Return a copy of the module of the compiled loop that lets LLVM choose the instructions."""
     numba.config.CACHE_DIR = folder  # type: ignore[attr-defined] # not the cache of the other copy
     products = matmul.multiply_gates
@@ -92,7 +92,7 @@ def compare_one_text(checkpoint: Checkpoint, folder: str) -> None:
         line_start = config.corpus.line_start
         return Int8Engine(arrays, config.model, vocabulary, line_start, make_loop)
 
-    generic = with_generic_products(folder)
+    generic = load_generic_loop(folder)
     engines: dict[str, SamplingEngine] = {
         "eager: the network, a call per character": EagerEngine(load_checkpoint(checkpoint, "cpu")),
         "packed float32 weights": PackedEngine(load_checkpoint(checkpoint, "cpu")),

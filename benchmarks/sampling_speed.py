@@ -28,10 +28,10 @@ from charrnn.sampling.loop import generate
 
 BLOCK, ROUNDS = 64, 3
 CHARACTERS = 2**21  # of all texts in a round, if there is a GPU
-LENGTHS = (640, 6400)  # of one text: fewest and most
+MIN_LENGTH, MAX_LENGTH = 640, 6400  # characters of one text
 
 
-def engine_alone(engine: CudaGraphEngine, texts: int, length: int) -> Callable[[], int]:
+def make_sample_blocks(engine: CudaGraphEngine, texts: int, length: int) -> Callable[[], int]:
     """Return a function that samples blocks; it returns the number of characters."""
     filters, blocks = Filters.from_config(SampleConfig()), max(1, length // BLOCK)
     uniforms_KB = SampleUniforms(1, texts).block(0, BLOCK)
@@ -48,7 +48,7 @@ def engine_alone(engine: CudaGraphEngine, texts: int, length: int) -> Callable[[
     return run
 
 
-def whole_path(engine: CudaGraphEngine, texts: int, length: int) -> Callable[[], int]:
+def make_generate(engine: CudaGraphEngine, texts: int, length: int) -> Callable[[], int]:
     """Return a function that generates texts; it returns the number of characters."""
 
     def run() -> int:
@@ -57,7 +57,7 @@ def whole_path(engine: CudaGraphEngine, texts: int, length: int) -> Callable[[],
     return run
 
 
-def speed(run: Callable[[], int]) -> float:
+def characters_per_second(run: Callable[[], int]) -> float:
     """Return the median over rounds of the characters per second; the first call is not timed."""
     run()
     speeds = []
@@ -83,9 +83,9 @@ def main() -> None:
     name = torch.cuda.get_device_name() if model.device.type == "cuda" else "CPU"
     print(f"{name}, torch {torch.__version__}, precision {arguments.precision}")
     for texts in arguments.texts:
-        length = arguments.length or min(max(CHARACTERS // texts, LENGTHS[0]), LENGTHS[1])
-        for part, prepare in (("engine", engine_alone), ("generate", whole_path)):
-            value = speed(prepare(engine, texts, length))
+        length = arguments.length or min(max(CHARACTERS // texts, MIN_LENGTH), MAX_LENGTH)
+        for part, prepare in (("engine", make_sample_blocks), ("generate", make_generate)):
+            value = characters_per_second(prepare(engine, texts, length))
             print(f"RESULT sampling-{texts}-{part} {value:.0f} char/s", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""The check on a GPU: its table from recorded lines, its stages with trivial commands."""
+"""The GPU check: its table from recorded lines, and its runner with trivial commands."""
 
 import sys
 import time
@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from gpu_check import __main__ as check
 from gpu_check.bars import BARS, RESUMES
-from gpu_check.plan import groups_of, limit_of, parse_stages, plan_tasks
-from gpu_check.results import Outcome, Planned, Record, record_line
+from gpu_check.plan import group_tasks, parse_stages, plan_tasks, total_limit
+from gpu_check.results import Outcome, PlannedTask, Record, record_line
 from gpu_check.runner import Runner, Task
-from gpu_check.table import all_is_well, read_logs, table, verdict
+from gpu_check.table import format_table, is_successful, read_logs, verdict
 from gpu_check.tools import count_errors, count_tests, kernel_times
 
 BAR = {bar.name: bar for bar in BARS}
@@ -21,7 +21,7 @@ def make_record(*lines: str, rehearsed: bool = False, exit_code: int | None = 0)
     record = Record()
     record.read(lines)
     for name in {bar.task for bar in BARS}:
-        record.read([record_line(Planned(name, 4, 35, rehearsed))])
+        record.read([record_line(PlannedTask(name, 4, 35, rehearsed))])
         record.read([record_line(Outcome(name, exit_code, 12.5))])
     return record
 
@@ -56,16 +56,16 @@ def test_a_task_without_a_result_shows_how_it_ended() -> None:
 def test_a_result_of_a_failed_task_has_a_note() -> None:
     record = make_record(f"RESULT resume-identical {RESUMES} of 10 steps", exit_code=None)
     assert verdict(BAR["resume-identical"], record) == "met (time limit of 35 s)"
-    assert not all_is_well(record)
+    assert not is_successful(record)
 
 
 def test_a_rehearsal_meets_no_bar() -> None:
     record = make_record(*make_passing_lines(), rehearsed=True)
     assert {verdict(bar, record) for bar in BARS} == {"rehearsed"}
-    assert "REHEARSAL" in table(record)
-    assert all_is_well(record)
-    assert all_is_well(make_record(*make_passing_lines()))
-    assert not all_is_well(make_record(*make_passing_lines()[1:], rehearsed=True))
+    assert "REHEARSAL" in format_table(record)
+    assert is_successful(record)
+    assert is_successful(make_record(*make_passing_lines()))
+    assert not is_successful(make_record(*make_passing_lines()[1:], rehearsed=True))
 
 
 def test_the_table_shows_the_gpu_and_every_result() -> None:
@@ -78,7 +78,7 @@ def test_the_table_shows_the_gpu_and_every_result() -> None:
         "RESULT cut-off",
         'PLAN {"name": "cut o',
     )
-    rows = table(record).splitlines()
+    rows = format_table(record).splitlines()
     assert "NVIDIA H100 80GB HBM3" in rows
     assert "steps-32x64-kernel-graph 1.25 ms a step" in rows
     (row,) = (row for row in rows if row.startswith("training 32x64  "))
@@ -97,8 +97,8 @@ def test_the_time_limits_add_up_to_eleven_minutes() -> None:
     assert {task.stage for task in tasks} == set(range(13))
     first = [task for task in tasks if task.stage <= 6]
     second = [task for task in tasks if 7 <= task.stage <= 11]
-    assert limit_of(groups_of(first)) <= 420
-    assert limit_of(groups_of(second)) <= 240
+    assert total_limit(group_tasks(first)) <= 420
+    assert total_limit(group_tasks(second)) <= 240
     names = [task.name for task in tasks]
     assert len(set(names)) == len(names)
     assert {bar.task for bar in BARS} <= set(names)
@@ -138,7 +138,7 @@ def test_later_tasks_run_after_a_failure_and_a_time_limit(runner: Runner, tmp_pa
     assert verdict(BAR["sampling-1-generate"], record) == "aim met"
     assert verdict(BAR["training-32x64"], record) == "not met (time limit of 2 s)"
     saved_table = (tmp_path / "output" / "table.txt").read_text("utf-8")
-    assert saved_table == table(record)
+    assert saved_table == format_table(record)
     assert "broken" in (tmp_path / "output" / "some.log").read_text("utf-8")
 
 
@@ -146,7 +146,7 @@ PRINT_SWITCH = "import os; print('FACT switch', os.environ.get('CHARRNN_CUDA_KER
 
 
 @pytest.mark.parametrize(("share", "switch"), [(0.5, "off"), (0.004, "None")])
-def test_a_wrong_kernel_is_switched_off_and_examined(
+def test_a_wrong_kernel_is_turned_off_and_run_by_the_sanitizer(
     runner: Runner, tmp_path: Path, share: float, switch: str
 ) -> None:
     line = f"RESULT kernel-bfloat16-largest-difference {share} of norm"

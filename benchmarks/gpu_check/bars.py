@@ -1,4 +1,4 @@
-"""What the GPU path must reach."""
+"""The required and the desired results on a GPU."""
 
 import math
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Bar:
-    """A limit on the result called `name`, which a task prints."""
+    """A limit for the result called `name`, which a task prints; `aim` is a stricter goal."""
 
     name: str
     task: str
@@ -16,11 +16,11 @@ class Bar:
     is_maximum: bool = False
 
     def is_met(self, value: float) -> bool:
-        """Whether a result meets the bar; nothing meets it that is not a number."""
+        """Whether a result meets the bar; NaN does not."""
         return not math.isnan(value) and self._reaches(value, self.limit)
 
     def reaches_aim(self, value: float) -> bool:
-        """Whether a result reaches the aim, where there is one."""
+        """Whether a result reaches the aim; false if there is no aim."""
         return self.aim is not None and self._reaches(value, self.aim)
 
     def _reaches(self, value: float, limit: float) -> bool:
@@ -51,7 +51,7 @@ BARS = (
         )
         for dtype in DTYPES
     ),
-    # Two orders of the same sums; a defect of the graph changes losses by much more.
+    # The sums are added in two orders; a defect of the graph changes losses by much more.
     *(
         Bar(
             f"graph-loss-difference-{size}",
@@ -73,7 +73,7 @@ BARS = (
         aim=45,
         is_maximum=True,
     ),
-    # docs/results/README.md: 1.4032, 1.4052 and 1.4060 with seeds 1 to 3 on a processor.
+    # docs/results/README.md: 1.4032, 1.4052 and 1.4060 with seeds 1 to 3 on a CPU.
     Bar(
         "held-out-loss-256",
         "training",

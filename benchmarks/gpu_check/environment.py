@@ -1,4 +1,4 @@
-"""Stage 0: print what the machine has, and load every program of the check."""
+"""Stage 0: print the hardware and the versions, and import every program of the check."""
 
 import argparse
 import importlib
@@ -15,7 +15,7 @@ from gpu_check.results import print_fact
 
 _PACKAGES = ("torch", "numpy", "numba", "safetensors", "typer", "rich", "pytest", "pytest-xdist")
 _PROGRAMS = ("kernel", "resume", "sampling", "steps", "timed_command", "tools", "training")
-_PROCESSOR_LINES = ("model name", "flags")
+_CPU_LINES = ("model name", "flags")
 _COMMANDS = (
     ("nvidia-smi",),
     (sys.executable, "-m", "charrnn", "--version"),
@@ -23,7 +23,7 @@ _COMMANDS = (
 
 
 def print_versions() -> None:
-    """Print the versions of Python and of the packages that matter."""
+    """Print the versions of Python and of the packages that the check uses."""
     print_fact("python", platform.python_version())
     for name in _PACKAGES:
         try:
@@ -33,7 +33,7 @@ def print_versions() -> None:
         print(f"{name} {version}")
 
 
-def print_card(rehearse: bool) -> None:
+def print_gpu(rehearse: bool) -> None:
     """Print the GPU; raise `SystemExit` if torch finds none, except in a rehearsal."""
     import torch
 
@@ -55,13 +55,13 @@ def main() -> None:
     parser.add_argument("--rehearse", action="store_true")
     options = parser.parse_args()
     print_versions()
-    processor = Path("/proc/cpuinfo")
-    lines = processor.read_text("utf-8").splitlines() if processor.exists() else []
-    print("\n".join(dict.fromkeys(line for line in lines if line.startswith(_PROCESSOR_LINES))))
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text("utf-8").splitlines() if cpuinfo.exists() else []
+    print("\n".join(dict.fromkeys(line for line in lines if line.startswith(_CPU_LINES))))
     for command in _COMMANDS:
         if shutil.which(command[0]):
             subprocess.run(command, check=False)
-    print_card(options.rehearse)
+    print_gpu(options.rehearse)
     is_complete = True
     for name in _PROGRAMS:
         try:

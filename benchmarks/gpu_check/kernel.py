@@ -1,10 +1,11 @@
-"""Stages 1 and 2: the kernel against cuDNN, and the same input many times.
+"""Stages 1 and 2: compare the kernel with cuDNN, and with itself on the same input.
 
     python -m gpu_check.kernel check bfloat16
     python -m gpu_check.kernel repeat [--times 50]
     python -m gpu_check.kernel run bfloat16 --times 2 --tiny
 
-Shape suffixes: T steps, B streams, V characters, H units, L layers, M layers but one, G gate rows.
+Shape suffixes: T steps, B streams, V characters, H units, L layers, M layers except the last, G
+gate rows.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from charrnn.recurrence.cuda import launch, persistent, wavefront
 from charrnn.recurrence.layer import LayerWeights
 from gpu_check.bars import DTYPES, REPEATS
 from gpu_check.results import print_result
-from gpu_check.stand_ins import emulated_kernel, prepared_device
+from gpu_check.stand_ins import prepare_device, use_emulated_kernel
 
 _BATCHES = (16, 32, 50, 64, 128, 300)
 _CHARACTERS = 65
@@ -46,7 +47,7 @@ _TINY = Sizes(layers=2, hidden=32, batches=(16,), streams=16, steps=8)
 
 
 def check(sizes: Sizes, dtype_name: str, device: torch.device) -> bool:
-    """Compare the kernel with cuDNN for every batch size; return whether each gave numbers."""
+    """Compare the kernel with cuDNN for every batch size; return whether all could be compared."""
     largest: list[float] = []
     for streams in sizes.batches:
         start, name = time.perf_counter(), f"kernel-{dtype_name}-{streams}"
@@ -56,14 +57,14 @@ def check(sizes: Sizes, dtype_name: str, device: torch.device) -> bool:
                 properties = torch.cuda.get_device_properties(device)
                 if reason := persistent.misfit_reason(plan, properties):
                     raise RuntimeError(f"{plan}: {reason}")
-            shares = kernel_check.differences(plan, device)
+            differences = kernel_check.relative_differences(plan, device)
         except Exception:
             traceback.print_exc()
             print(f"{name} failed", flush=True)
             continue
-        values = [f"{share:.4f}" for share in shares.tolist()]
+        values = [f"{difference:.4f}" for difference in differences.tolist()]
         print(f"{name}: {' '.join(values)} in {time.perf_counter() - start:.1f} s")
-        largest.append(float(shares.max()))
+        largest.append(float(differences.max()))
         print_result(name, largest[-1], "of norm")
     if len(largest) < len(sizes.batches):
         return False
@@ -79,7 +80,7 @@ def _plan(sizes: Sizes, streams: int, dtype_name: str) -> wavefront.Plan:
 
 
 def repeat(sizes: Sizes, dtype_name: str, device: torch.device, times: int) -> int:
-    """Run the kernel on the same input; return how often it gave the bits of the first time."""
+    """Run the kernel on the same input; return how many runs gave the same bits as the first."""
     dtype: torch.dtype = getattr(torch, dtype_name)
     draws = torch.Generator().manual_seed(1)
 
@@ -124,17 +125,17 @@ def _has_same_bits(results: list[Tensor], expected: list[Tensor]) -> bool:
 
 
 @contextlib.contextmanager
-def launched(rehearse: bool) -> Iterator[None]:
-    """Launch the kernels on the GPU; in a rehearsal, on an emulation of one."""
+def launch_kernels(rehearse: bool) -> Iterator[None]:
+    """Launch the kernels of this block on the GPU; in a rehearsal, on an emulation."""
     if not rehearse:
         yield
         return
-    with emulated_kernel(launch):
+    with use_emulated_kernel(launch):
         yield
 
 
 def main() -> None:
-    """Run one of the two stages, or the kernels alone for a tool, which prints no result."""
+    """Run one of the two stages; `run` only runs the kernels, for a profiler or a sanitizer."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", choices=("check", "repeat", "run"))
     parser.add_argument("dtypes", nargs="*", default=list(DTYPES))
@@ -142,16 +143,16 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="2 layers of 32 units")
     parser.add_argument("--rehearse", action="store_true")
     options = parser.parse_args()
-    device, is_complete = prepared_device(options.rehearse), True
+    device, is_complete = prepare_device(options.rehearse), True
     sizes = _TINY if options.tiny or options.rehearse else _DEFAULT
     times = min(options.times, _REHEARSED_TIMES) if options.rehearse else options.times
-    with launched(options.rehearse):
+    with launch_kernels(options.rehearse):
         for dtype_name in options.dtypes:
             if options.what == "check":
                 is_complete &= check(sizes, dtype_name, device)
                 continue
             identical = repeat(sizes, dtype_name, device, times)
-            print(f"{dtype_name}: {identical} of {times} runs gave the bits of the first one")
+            print(f"{dtype_name}: {identical} of {times} runs gave the same bits as the first one")
             if options.what == "repeat":
                 print_result(f"kernel-{dtype_name}-identical-repeats", identical, f"of {times}")
     sys.exit(not is_complete)

@@ -1,4 +1,4 @@
-"""Lines that stages print and the table reads: RESULT, FACT, PLAN and TASK.
+"""The lines that tasks print and that the table reads: RESULT, FACT, PLAN and TASK.
 
 RESULT training-32x64 624000 char/s
 FACT card NVIDIA H100 80GB HBM3
@@ -14,14 +14,14 @@ from dataclasses import asdict, dataclass, field
 
 @dataclass(frozen=True)
 class Result:
-    """A measured number; not finite if the measurement gave no number."""
+    """A measured number; NaN if the measurement failed."""
 
     value: float
     unit: str
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedTask:
     """A task that was selected, with its time limit in seconds."""
 
     name: str
@@ -32,29 +32,24 @@ class Planned:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a task ended; `exit_code` is None if the time limit stopped it."""
+    """How a task ended; `exit_code` is None if it reached its time limit or was interrupted."""
 
     name: str
     exit_code: int | None
     seconds: float
 
-    @property
-    def succeeded(self) -> bool:
-        """Whether the task ended by itself, without an error."""
-        return self.exit_code == 0
-
 
 @dataclass
 class Record:
-    """Everything that the logs of a check contain; of lines with the same name, the last."""
+    """The contents of the logs of a check; the last of several lines with the same name counts."""
 
     results: dict[str, Result] = field(default_factory=dict)
     facts: dict[str, str] = field(default_factory=dict)
-    planned: dict[str, Planned] = field(default_factory=dict)
+    planned: dict[str, PlannedTask] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     def read(self, lines: Iterable[str]) -> None:
-        """Add the lines of a log. Lines of other kinds, and lines cut off, are ignored."""
+        """Add the lines of a log; ignore lines of other kinds and incomplete lines."""
         for line in lines:
             kind, _, rest = line.strip().partition(" ")
             words = rest.split(maxsplit=2)
@@ -64,7 +59,7 @@ class Record:
                 elif kind == "FACT" and len(words) >= 2:
                     self.facts[words[0]] = rest.partition(" ")[2]
                 elif kind == "PLAN":
-                    planned = Planned(**json.loads(rest))
+                    planned = PlannedTask(**json.loads(rest))
                     self.planned[planned.name] = planned
                 elif kind == "TASK":
                     outcome = Outcome(**json.loads(rest))
@@ -89,6 +84,6 @@ def print_fact(name: str, value: object) -> None:
     print(f"FACT {name} {value}", flush=True)
 
 
-def record_line(item: Planned | Outcome) -> str:
+def record_line(item: PlannedTask | Outcome) -> str:
     """Return the PLAN or TASK line of an item."""
-    return f"{'PLAN' if isinstance(item, Planned) else 'TASK'} {json.dumps(asdict(item))}\n"
+    return f"{'PLAN' if isinstance(item, PlannedTask) else 'TASK'} {json.dumps(asdict(item))}\n"

@@ -1,4 +1,4 @@
-"""Stage 5: a run of the default network that is stopped at ten steps and resumed, bit for bit.
+"""Stage 5: stop a run of the default network at each of ten steps, resume it, compare all bits.
 
 python -m gpu_check.resume TEXT
 """
@@ -24,17 +24,17 @@ from charrnn.training.events import Step
 from charrnn.training.loop import resume, train
 from gpu_check.bars import RESUMES
 from gpu_check.results import print_result
-from gpu_check.stand_ins import device_name, graphed_steps
+from gpu_check.stand_ins import device_name, use_graph_steps
 
-_CHARACTERS = 100_000  # of the text; fewer make the evaluations short
-_EVERY = 3  # steps between two rows of metrics; stops are not only where rows are due
+_CHARACTERS = 100_000  # characters of the text that are used; a short text is evaluated fast
+_ROW_EVERY = 3  # steps between two rows of metrics; not a divisor of the steps between stops
 _STOP_EVERY = 4
 _TIMINGS = ("seconds", "characters_per_second")
 _PARTS: tuple[Literal["model"], Literal["trainer"]] = ("model", "trainer")
 
 
-def settings(device: DeviceName, threads: int | None) -> TrainConfig:
-    """Return the settings of tinyshakespeare, for few steps."""
+def make_config(device: DeviceName, threads: int | None) -> TrainConfig:
+    """Return the default settings for tinyshakespeare, with few steps."""
     return TrainConfig(
         batch_size=32,
         seq_length=64,
@@ -45,23 +45,25 @@ def settings(device: DeviceName, threads: int | None) -> TrainConfig:
         threads=threads,
         max_steps=_STOP_EVERY * (RESUMES + 1),
         eval_every=_STOP_EVERY * (RESUMES + 1) // 2,
-        log_every=_EVERY,
+        log_every=_ROW_EVERY,
     )
 
 
-def outcome(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def read_outcome(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the arrays of the last checkpoint, and the rows of metrics without timings."""
     checkpoint = Run.open(path).select("last")
     arrays = {
         f"{part} {name}": array for part in _PARTS for name, array in checkpoint.load(part).items()
     }
     rows = [json.loads(row) for row in (path / "metrics.jsonl").read_text("utf-8").splitlines()]
-    return arrays, [{k: v for k, v in row.items() if k not in _TIMINGS} for row in rows]
+    return arrays, [
+        {key: value for key, value in row.items() if key not in _TIMINGS} for row in rows
+    ]
 
 
-def differences(path: Path, expected: Path) -> list[str]:
-    """Return the names of what differs between two runs."""
-    (arrays, rows), (expected_arrays, expected_rows) = outcome(path), outcome(expected)
+def find_differences(path: Path, expected: Path) -> list[str]:
+    """Return the names of the arrays that differ between two runs, and `metrics` if rows differ."""
+    (arrays, rows), (expected_arrays, expected_rows) = read_outcome(path), read_outcome(expected)
     names = sorted(arrays.keys() | expected_arrays.keys())
     different = [
         name
@@ -73,12 +75,12 @@ def differences(path: Path, expected: Path) -> list[str]:
     return different + (["metrics"] if rows != expected_rows else [])
 
 
-def stopped_and_resumed(
+def stop_and_resume(
     text: Corpus, config: TrainConfig, model: ModelConfig, path: Path, step: int
 ) -> int:
-    """Train until a step, resume to the end; return the step at which the run was stopped."""
+    """Train, stop after `step`, resume to the end; return the step at which the run stopped."""
     stop, last = threading.Event(), 0
-    with replaced(budget_plan, _CALL_SECONDS=0.0):  # one step in each call, so that it stops there
+    with replaced(budget_plan, _CALL_SECONDS=0.0):  # one step per call
         for event in train(text, config, model, out_dir=path, stop=stop):
             if isinstance(event, Step):
                 last = event.step
@@ -90,7 +92,7 @@ def stopped_and_resumed(
 
 
 def main() -> None:
-    """Compare ten resumed runs with the uninterrupted one."""
+    """Compare ten resumed runs with an uninterrupted run."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("text", type=Path)
     parser.add_argument("--rehearse", action="store_true")
@@ -99,9 +101,9 @@ def main() -> None:
     if options.rehearse:
         model, characters = ModelConfig(num_layers=2, hidden_size=16), 10_000
     content = options.text.read_text("utf-8")[:characters]
-    config = settings(device_name(options.rehearse), 1 if options.rehearse else None)
+    config = make_config(device_name(options.rehearse), 1 if options.rehearse else None)
     identical = 0
-    with tempfile.TemporaryDirectory() as folder, graphed_steps(options.rehearse):
+    with tempfile.TemporaryDirectory() as folder, use_graph_steps(options.rehearse):
         os.chdir(folder)
         Path("text.txt").write_text(content, "utf-8")
         text = Corpus.open("text.txt")
@@ -109,8 +111,8 @@ def main() -> None:
             pass
         for number in range(1, RESUMES + 1):
             path = Path(f"stopped-{number}")
-            last = stopped_and_resumed(text, config, model, path, number * _STOP_EVERY)
-            different = differences(path, Path("whole"))
+            last = stop_and_resume(text, config, model, path, number * _STOP_EVERY)
+            different = find_differences(path, Path("whole"))
             identical += not different
             print(f"stopped at step {last}: {different or 'identical'}")
             print_result("resume-identical", identical, f"of {RESUMES} steps")

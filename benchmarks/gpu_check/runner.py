@@ -1,4 +1,4 @@
-"""Run tasks: each in a process with a time limit; those of a group at the same time."""
+"""Run tasks, each in a process with a time limit. The tasks of a group run at the same time."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from gpu_check.results import Outcome, Planned, record_line
+from gpu_check.results import Outcome, PlannedTask, record_line
 
 _POLL_SECONDS = 0.05
 
@@ -41,9 +41,8 @@ class _Running:
     seconds: float = 0.0
     is_stopped: bool = False
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the process has ended; ends it at the time limit."""
+    def poll(self) -> bool:
+        """Return whether the process has ended; kill it if it has reached its time limit."""
         if self.process.poll() is None and time.monotonic() - self.start > self.task.limit:
             self.is_stopped = True
             kill_group(self.process)
@@ -54,7 +53,7 @@ class _Running:
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """End a process and everything that it started."""
+    """Kill a process and all processes that it started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -63,7 +62,7 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 class Runner:
     """Run groups of tasks, and append their output to logs in the folder `output`.
 
-    `scratch` is a folder for everything else. The logs of a rehearsal say that they are its.
+    `scratch` is a folder for temporary files. The logs of a rehearsal are marked as such.
     """
 
     def __init__(
@@ -73,22 +72,22 @@ class Runner:
         self.environment = environment
 
     def plan(self, tasks: Sequence[Task]) -> None:
-        """Record which tasks will run."""
+        """Write a PLAN line for each task that will run."""
         for task in tasks:
-            planned = Planned(task.name, task.stage, task.limit, self._rehearsed)
+            planned = PlannedTask(task.name, task.stage, task.limit, self._rehearsed)
             self._append(task.log, record_line(planned).encode())
 
     def run(self, tasks: Sequence[Task]) -> list[Outcome]:
-        """Run tasks at the same time; return how they ended, and log it even when interrupted."""
+        """Run tasks at the same time; return how they ended. Write the logs even if interrupted."""
         running = [self._start(task) for task in tasks]
         outcomes = []
         try:
-            waiting = list(running)
-            while waiting:
+            unfinished = list(running)
+            while unfinished:
                 time.sleep(_POLL_SECONDS)
-                over = [item for item in waiting if item.is_over]
-                waiting = [item for item in waiting if item not in over]
-                outcomes += [self._finish(item) for item in over]
+                ended = [item for item in unfinished if item.poll()]
+                unfinished = [item for item in unfinished if item not in ended]
+                outcomes += [self._finish(item) for item in ended]
         finally:
             for item in running:
                 if not item.output.closed:
@@ -114,8 +113,8 @@ class Runner:
         return _Running(task, process, output, time.monotonic())
 
     def _finish(self, item: _Running) -> Outcome:
-        """Append the output of a task to its log, and how it ended."""
-        kill_group(item.process)  # also what the command has left behind
+        """Append the output of a task and its TASK line to its log."""
+        kill_group(item.process)  # the command may have left processes behind
         item.output.close()
         task, code = item.task, item.process.returncode
         seconds = item.seconds or time.monotonic() - item.start

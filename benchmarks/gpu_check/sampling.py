@@ -1,4 +1,4 @@
-"""Stage 6: the block sampling engine against the torch engine, and its speed.
+"""Stage 6: compare the block sampling engine with the eager engine, and measure its speed.
 
 python -m gpu_check.sampling [--same-text] [--texts 1 64 4096]
 """
@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 
 import torch
-from sampling_speed import BLOCK, engine_alone, speed, whole_path
+from sampling_speed import BLOCK, characters_per_second, make_generate, make_sample_blocks
 
 from charrnn.config.model import ModelConfig
 from charrnn.config.sampling import SampleConfig
@@ -18,20 +18,20 @@ from charrnn.sampling.engines.cuda_graph import CudaGraphEngine
 from charrnn.sampling.engines.eager import EagerEngine
 from charrnn.sampling.loop import generate
 from gpu_check.results import print_result
-from gpu_check.stand_ins import capture, prepared_device
+from gpu_check.stand_ins import capture, prepare_device
 
 LENGTHS = {1: 6400, 64: 3200}  # characters of a text
 LENGTH = 640
 
 
-def network(model: ModelConfig, device: torch.device) -> CharRNN:
+def make_network(model: ModelConfig, device: torch.device) -> CharRNN:
     """Return a network of 65 characters with random weights."""
     vocabulary = Vocabulary(("\n", *map(chr, range(32, 96))))
     return CharRNN(model, vocabulary).initialize(1).requires_grad_(False).to(device)
 
 
 def compare_texts(model: CharRNN, length: int) -> bool:
-    """Whether both engines give the same texts, with and without filters."""
+    """Return whether both engines generate the same texts, with and without filters."""
     engines = CudaGraphEngine(model, capture, "float32"), EagerEngine(model)
     same = []
     plain = SampleConfig(length=length, seed=3, num_samples=4)
@@ -44,15 +44,15 @@ def compare_texts(model: CharRNN, length: int) -> bool:
 
 
 def main() -> None:
-    """Compare the texts, or time the engine for several numbers of texts."""
+    """Compare the texts, or measure the speed for several numbers of texts."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--same-text", action="store_true")
     parser.add_argument("--texts", type=int, nargs="+", default=[1, 64, 4096])
     parser.add_argument("--rehearse", action="store_true")
     options = parser.parse_args()
-    device = prepared_device(options.rehearse)
+    device = prepare_device(options.rehearse)
     tiny = ModelConfig(num_layers=2, hidden_size=16)
-    model = network(tiny if options.rehearse else ModelConfig(), device)
+    model = make_network(tiny if options.rehearse else ModelConfig(), device)
     if options.same_text:
         sys.exit(not compare_texts(model, 2 * BLOCK if options.rehearse else 10 * BLOCK))
     engine = CudaGraphEngine(model, capture)
@@ -60,8 +60,8 @@ def main() -> None:
         count, length = texts, LENGTHS.get(texts, LENGTH)
         if options.rehearse:
             count, length = min(texts, 8), BLOCK
-        for part, prepare in (("engine", engine_alone), ("generate", whole_path)):
-            rate = speed(prepare(engine, count, length))
+        for part, prepare in (("engine", make_sample_blocks), ("generate", make_generate)):
+            rate = characters_per_second(prepare(engine, count, length))
             print_result(f"sampling-{texts}-{part}", rate, "char/s")
 
 

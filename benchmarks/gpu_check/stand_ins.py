@@ -1,4 +1,4 @@
-"""What a rehearsal uses instead of a GPU: a processor, an emulation of the kernel, no graph."""
+"""Replacements for a GPU in a rehearsal: the CPU, an emulation of the kernel, no CUDA graph."""
 
 import contextlib
 import functools
@@ -26,13 +26,13 @@ def device_name(rehearse: bool) -> DeviceName:
     return "cpu" if rehearse else "cuda"
 
 
-def prepared_device(rehearse: bool) -> torch.device:
-    """Return the device that is checked, set up as by `charrnn train`."""
+def prepare_device(rehearse: bool) -> torch.device:
+    """Set up the device that is checked, as `charrnn train` does; return it."""
     return choose_device(device_name(rehearse))
 
 
 def capture(work: Work) -> Work:
-    """Capture work as a CUDA graph; without a GPU, return the function after some calls."""
+    """Capture work as a CUDA graph; without a GPU, call it some times and return it."""
     if torch.cuda.is_available():
         return cuda_graph(work)
     for _ in range(REHEARSALS):
@@ -40,21 +40,21 @@ def capture(work: Work) -> Work:
     return work
 
 
-def graphed_steps(rehearse: bool) -> contextlib.AbstractContextManager[None]:
-    """Let trainers take their steps by graph, as they do on a GPU, also in a rehearsal."""
+def use_graph_steps(rehearse: bool) -> contextlib.AbstractContextManager[None]:
+    """Make trainers that are created in the block use a CUDA graph, also in a rehearsal."""
     if not rehearse:
         return contextlib.nullcontext()
     return replaced(trainer, TrainStep=functools.partial(GraphedTrainStep, capture=capture))
 
 
-def single_steps() -> contextlib.AbstractContextManager[None]:
-    """Let trainers that are made in a block take their steps one by one."""
+def use_eager_steps() -> contextlib.AbstractContextManager[None]:
+    """Make trainers that are created in the block use no CUDA graph."""
     return replaced(trainer, GraphedTrainStep=TrainStep)
 
 
 @contextlib.contextmanager
-def emulated_kernel(engine: ModuleType) -> Iterator[None]:
-    """Launch the kernels of the tests' emulation in a block, compiled by a C++ compiler."""
+def use_emulated_kernel(engine: ModuleType) -> Iterator[None]:
+    """Launch the kernels of the block on the tests' emulation, which a C++ compiler builds."""
     from tests.recurrence.cuda.emulator import Emulator
 
     compiler = shutil.which("g++") or shutil.which("clang++")

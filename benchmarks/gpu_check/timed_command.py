@@ -1,9 +1,9 @@
-"""`charrnn` with a report of where the time of its training goes.
+"""Run `charrnn` and report the time of each part of training.
 
     python -m gpu_check.timed_command FILE train TEXT ...
 
-FILE receives the seconds by kind as JSON. The environment variable START is the time at which the
-process was started, as `time.monotonic()` gives it.
+FILE receives the seconds of each kind of event as JSON. The environment variable GPU_CHECK_START is
+the time at which the process was started, from `time.monotonic()`.
 """
 
 import functools
@@ -25,20 +25,20 @@ _KINDS = {"Started": "start", "Step": "steps", "Evaluated": "evaluations", "Save
 
 
 class Timer:
-    """The seconds until each event, by kind; `display` is the time between events."""
+    """The seconds until each event, by kind; `display` is the time that the command uses."""
 
     def __init__(self, start: float) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
         self._last = start
 
     def add(self, kind: str) -> None:
-        """Count the time since the last call as time of a kind."""
+        """Add the time since the last call to a kind."""
         now = time.monotonic()
         self.seconds[kind] += now - self._last
         self._last = now
 
-    def timed(self, train: Callable[..., Iterator[Event]]) -> Callable[..., Iterator[Event]]:
-        """Return `train` with its events timed."""
+    def wrap(self, train: Callable[..., Iterator[Event]]) -> Callable[..., Iterator[Event]]:
+        """Return a `train` function that times its events."""
 
         @functools.wraps(train)
         def events(*arguments: Any, **settings: Any) -> Iterator[Event]:
@@ -54,7 +54,7 @@ def main() -> None:
     """Run the command; write the seconds."""
     path, timer = Path(sys.argv[1]), Timer(float(os.environ[START]))
     sys.argv[:2] = ["charrnn"]
-    loop.train = timer.timed(loop.train)
+    loop.train = timer.wrap(loop.train)
     try:
         command()
     finally:

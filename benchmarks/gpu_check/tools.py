@@ -1,4 +1,4 @@
-"""Stages 8 to 12: programs whose output is turned into results.
+"""Stages 8 to 12: run other programs, and print results from their output.
 
 python -m gpu_check.tools tests|memcheck|racecheck|ncu|bench [ARGUMENT...]
 """
@@ -23,7 +23,7 @@ _NOT_FOUND = 3
 _UNITS = {"ns": 1e-3, "nsecond": 1e-3, "us": 1, "usecond": 1, "ms": 1e3, "msecond": 1e3}
 
 
-def output_of(command: Sequence[str]) -> tuple[int, str]:
+def run_and_capture(command: Sequence[str]) -> tuple[int, str]:
     """Run a command and print its output; return its exit code and the output."""
     print(" ".join(command), flush=True)
     lines = []
@@ -42,7 +42,7 @@ def output_of(command: Sequence[str]) -> tuple[int, str]:
 
 
 def find_tool(name: str) -> str | None:
-    """Return the path of a program of the CUDA toolkit."""
+    """Return the path of a program of the CUDA toolkit; None if it is not installed."""
     folders = [folder for pattern in _TOOLKITS for folder in sorted(glob.glob(pattern))]
     return shutil.which(name) or next(
         (path for folder in folders if (path := shutil.which(name, path=folder))), None
@@ -50,13 +50,13 @@ def find_tool(name: str) -> str | None:
 
 
 def run_tests(rehearse: bool) -> int:
-    """Run the tests that need a GPU; in a rehearsal those of a package, which are skipped."""
+    """Run the tests that need a GPU; in a rehearsal those of one package, which are skipped."""
     command = [sys.executable, "-m", "pytest", "-o", "addopts=", "-W", "default", "-q"]
     command += ["-m", "gpu", "-p", "no:cacheprovider", "--rootdir", str(_ROOT)]
     if importlib.util.find_spec("xdist"):
         command += ["-n", "1" if rehearse else "4"]
     command += [str(_ROOT / "tests" / ("recurrence" if rehearse else ""))]
-    code, output = output_of(command)
+    code, output = run_and_capture(command)
     counts = count_tests(output)
     for outcome in ("passed", "failed", "skipped"):
         print_result(f"gpu-tests-{outcome}", counts[outcome], "tests")
@@ -79,14 +79,14 @@ def run_sanitizer(tool: str, rehearse: bool) -> int:
     program = _tiny_kernels(rehearse)
     path = find_tool("compute-sanitizer")
     if rehearse:
-        code, _ = output_of(program)
+        code, _ = run_and_capture(program)
         print("rehearsed without compute-sanitizer")
         print_result(f"{tool}-errors", 0, "errors")
         return code
     if path is None:
         print("compute-sanitizer was not found")
         return _NOT_FOUND
-    code, output = output_of([path, "--tool", tool, *program])
+    code, output = run_and_capture([path, "--tool", tool, *program])
     print_result(f"{tool}-errors", count_errors(tool, output), "errors")
     return code
 
@@ -94,7 +94,7 @@ def run_sanitizer(tool: str, rehearse: bool) -> int:
 def count_errors(tool: str, output: str) -> int:
     """Return the errors that compute-sanitizer reports.
 
-    Races count where a report names one of the kernels: others may be those of libraries.
+    Only races in one of charrnn's kernels count.
     """
     if tool == "memcheck":
         pattern, summary = r"ERROR SUMMARY: (\d+) error", "ERROR SUMMARY:"
@@ -110,7 +110,7 @@ def count_errors(tool: str, output: str) -> int:
 def run_ncu(rehearse: bool) -> int:
     """Measure both kernels at their usual size with Nsight Compute."""
     if rehearse:
-        code, _ = output_of(_tiny_kernels(rehearse))
+        code, _ = run_and_capture(_tiny_kernels(rehearse))
         print("rehearsed without ncu")
         print_result("ncu-forward", 0, "us")
         return code
@@ -121,7 +121,7 @@ def run_ncu(rehearse: bool) -> int:
     program = [sys.executable, "-m", "gpu_check.kernel", "run", "bfloat16", "--times", "2"]
     names = f"regex:^({'|'.join(_KERNELS)})$"
     command = [path, "--set", "basic", "--kernel-name", names, "--launch-count", "4", *program]
-    code, output = output_of(command)
+    code, output = run_and_capture(command)
     for kernel, microseconds in kernel_times(output).items():
         print_result(f"ncu-{kernel}", microseconds, "us")
     return code
@@ -151,14 +151,14 @@ def run_bench(arguments: Sequence[str], rehearse: bool) -> int:
     command += ["--max-time", "0.1" if rehearse else "15"]
     if rehearse:
         command += ["--device", "cpu", "--hidden-size", "16", "--batch-size", "4"]
-    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
-    print(done.stdout)
-    if done.returncode == 0:
-        result = json.loads(done.stdout)
+    process = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+    print(process.stdout)
+    if process.returncode == 0:
+        result = json.loads(process.stdout)
         for contender in result["measured"]:
             name = contender["name"].replace(" ", "-")
             print_result(f"bench-{result['device']}-{name}", contender["median"], "char/s")
-    return done.returncode
+    return process.returncode
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Stage 5: `charrnn train` of a text with the defaults, from the prompt to a sample.
+"""Stage 5: run `charrnn train`, `sample` and `score` on a text with the defaults.
 
 python -m gpu_check.training TEXT
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from gpu_check.results import print_result
 from gpu_check.timed_command import START
 
-WINDOW = 256  # characters
+WINDOW = 256  # characters of context in scoring
 _TINY: tuple[str, ...] = (
     "--num-layers",
     "2",
@@ -29,14 +29,14 @@ _TINY: tuple[str, ...] = (
 _TINY += ("--batch-size", "4", "--seq-length", "16", "--val-fraction", "0.01")
 
 
-def charrnn(*arguments: object, prefix: tuple[str, ...] = ("charrnn",)) -> str:
+def run_charrnn(*arguments: object, prefix: tuple[str, ...] = ("charrnn",)) -> str:
     """Run a charrnn command; return its standard output."""
     command = [sys.executable, "-m", *prefix, *map(str, arguments)]
     environment = {**os.environ, START: str(time.monotonic())}
-    done = subprocess.run(
+    process = subprocess.run(
         command, check=True, stdout=subprocess.PIPE, text=True, env=environment, encoding="utf-8"
     )
-    return done.stdout
+    return process.stdout
 
 
 def main() -> None:
@@ -51,9 +51,9 @@ def main() -> None:
         run, split = Path(folder) / "run", Path(folder) / "split.json"
         timed = ("gpu_check.timed_command", str(split))
         start = time.monotonic()
-        charrnn("train", options.text, "-o", run, "--device", device, *settings, prefix=timed)
+        run_charrnn("train", options.text, "-o", run, "--device", device, *settings, prefix=timed)
         trained = time.monotonic()
-        print(charrnn("sample", run, "--seed", 1), flush=True)
+        print(run_charrnn("sample", run, "--seed", 1), flush=True)
         end = time.monotonic()
         seconds: dict[str, float] = json.loads(split.read_text("utf-8"))
         seconds["exit"] = trained - start - sum(seconds.values())
@@ -67,7 +67,7 @@ def main() -> None:
             (f"held-out-loss-{WINDOW}", ("--context", WINDOW)),
             ("held-out-loss-carried", ()),
         ):
-            score = json.loads(charrnn("score", run, *arguments, "--json"))
+            score = json.loads(run_charrnn("score", run, *arguments, "--json"))
             values = score[0] if isinstance(score, list) else score
             print_result(name, values["nats_per_char"], "nats")
 

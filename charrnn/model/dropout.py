@@ -66,7 +66,7 @@ def mask_shapes(
         "output_BH": (streams, units),
         "carried_B1": (streams, 1),
     }
-    return {name: shapes[name] for name, (_, share) in _mask_rates(config).items() if share}
+    return {name: shapes[name] for name, (_, rate) in _mask_rates(config).items() if rate}
 
 
 def mask_keys(config: ResolvedTrainConfig, names: Iterable[str], step: int) -> NDArray[np.uint64]:

@@ -1,6 +1,6 @@
-"""Work on a GPU, captured once and replayed: one call starts hundreds of kernels.
+"""Capture work on a GPU as a CUDA graph: one call then starts hundreds of kernels.
 
-A graph reads and writes the same memory each time.
+A graph reads and writes the same memory at each replay.
 """
 
 import contextlib
@@ -15,26 +15,26 @@ from charrnn.errors import DeviceWarning
 
 Work = Callable[[], None]
 Capture = Callable[[Work], Work]
-"""Does some work as a rehearsal; returns what does the same work on the same memory again.
+"""Runs work as a rehearsal; returns a function that repeats it on the same memory.
 
 Raises `CaptureError`.
 """
 
-_REHEARSALS = 3  # calls in which libraries allocate and choose, as torch.cuda.CUDAGraph advises
+_REHEARSALS = 3  # calls in which libraries allocate memory and choose kernels; see torch.cuda.graph
 _discarded: list[torch.cuda.CUDAGraph] = []
-"""Graphs whose capture failed: torch's allocators may refer to them as long as the process runs."""
+"""Graphs whose capture failed. torch's allocators may refer to them until the process ends."""
 
 
 class CaptureError(RuntimeError):
-    """Work cannot be captured as a CUDA graph: names the reason."""
+    """Work cannot be captured as a CUDA graph; the message is the reason."""
 
 
 def cuda_graph(work: Work) -> Work:
     """Capture work as a CUDA graph.
 
-    The result keeps `work`: a graph only has the addresses of the tensors that work refers to, and
-    their memory must not be given to other tensors. Raises `CaptureError` for work that cannot be
-    captured, and `torch.OutOfMemoryError`.
+    The result holds a reference to `work`. The graph has only the addresses of the tensors that
+    `work` refers to, so these tensors must not be freed. Raises `CaptureError` for work that cannot
+    be captured, and `torch.OutOfMemoryError`.
     """
     try:
         _rehearse(work)
@@ -69,7 +69,7 @@ def graph_or_eager(work: Work, name: str, capture: Capture = cuda_graph) -> Work
 
 @functools.cache
 def _side_stream(device: int) -> torch.cuda.Stream:
-    """Return the stream of all rehearsals and captures: cuBLAS keeps work space for each stream."""
+    """Return the stream of all rehearsals and captures; cuBLAS has a workspace for each stream."""
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
@@ -85,13 +85,13 @@ def _rehearse(work: Work) -> None:
 
 
 def _capture(work: Work) -> torch.cuda.CUDAGraph:
-    """Capture work; whatever is raised, the current stream and the memory pools are as before.
+    """Capture work. After an error, the current stream and the memory pools are as before.
 
-    `torch.cuda.graph` restores neither if the end of the capture raises. Only this thread is
-    restricted while it captures: another one may allocate pinned memory.
+    `torch.cuda.graph` restores neither if the end of the capture raises. During the capture, only
+    this thread is restricted: other threads may allocate pinned memory.
     """
     torch.cuda.synchronize()
-    gc.collect()  # graphs that are no longer used are part of reference cycles
+    gc.collect()  # frees graphs that are no longer used; they are in reference cycles
     torch.cuda.empty_cache()
     graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
     with torch.cuda.stream(_side_stream(torch.cuda.current_device())):
@@ -110,7 +110,7 @@ def _discard(graph: torch.cuda.CUDAGraph, pool: tuple[int, int]) -> None:
     device = torch.cuda.current_device()
     with contextlib.suppress(RuntimeError):
         graph.capture_end()
-    with contextlib.suppress(RuntimeError):  # if `capture_end` did not get as far as this
+    with contextlib.suppress(RuntimeError):  # unless `capture_end` has done this
         torch._C._cuda_endAllocateToPool(device, pool)
         torch._C._cuda_releasePool(device, pool)
     with contextlib.suppress(RuntimeError):

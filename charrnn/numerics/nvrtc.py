@@ -1,7 +1,7 @@
-"""CUDA source compiled and launched where charrnn runs: NVRTC and the driver, called by ctypes.
+"""Compile CUDA source and launch kernels at run time: NVRTC and the driver, called by ctypes.
 
-torch's wheels for CUDA carry NVRTC, and the driver comes with the GPU: so nothing has to be
-installed for it, no compiler and no headers.
+torch's wheels for CUDA contain NVRTC, and every NVIDIA GPU has a driver. So users need no compiler
+and no headers.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ _MAX_DYNAMIC_SHARED_SIZE = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES 
 
 
 class CudaError(RuntimeError):
-    """A call of NVRTC or of the driver failed: which, and what it says."""
+    """A call of NVRTC or of the driver failed; the message has its name and its error."""
 
 
 def compile_source(source: str, definitions: Mapping[str, int], architecture: str) -> bytes:
     """Return the machine code of CUDA source for an architecture such as `sm_90`.
 
-    Raises `CudaError`, also where there is no NVRTC.
+    Raises `CudaError`, also if NVRTC is not installed.
     """
     try:
         nvrtc, program = _nvrtc(), c_void_p()
@@ -48,7 +48,7 @@ def compile_source(source: str, definitions: Mapping[str, int], architecture: st
     try:
         options = [f"--gpu-architecture={architecture}", "--std=c++17"]
         options += [f"-D{name}={value}" for name, value in definitions.items()]
-        encoded = (c_char_p * len(options))(*(each.encode() for each in options))
+        encoded = (c_char_p * len(options))(*(option.encode() for option in options))
         call("nvrtcCompileProgram", program, len(options), encoded)
         size = c_size_t()
         call("nvrtcGetCUBINSize", program, byref(size))
@@ -60,7 +60,7 @@ def compile_source(source: str, definitions: Mapping[str, int], architecture: st
 
 
 class Kernels:
-    """Kernels of machine code, loaded in the context that is current when they are made."""
+    """The kernels of a piece of machine code, loaded in the current CUDA context."""
 
     def __init__(
         self, code: bytes, names: Sequence[str], shared_bytes: int, driver: str = "libcuda.so.1"
@@ -82,17 +82,17 @@ class Kernels:
     def launch(
         self, name: str, blocks: int, threads: int, stream: int, fields: Sequence[int]
     ) -> None:
-        """Launch blocks that all run at one time, behind what is on the stream.
+        """Launch blocks that all run at the same time, on a stream.
 
-        The kernel takes one structure, whose fields are 64 bits each. Raises `CudaError`, where so
-        many blocks do not fit too.
+        The argument of the kernel is one structure of 64-bit fields. Raises `CudaError`, also if
+        the GPU cannot run all blocks at the same time.
         """
         self._launch("cuLaunchCooperativeKernel", name, blocks, threads, stream, fields)
 
     def launch_independent(
         self, name: str, blocks: int, threads: int, stream: int, fields: Sequence[int]
     ) -> None:
-        """Launch blocks that do not wait for each other, so that any number of them fits."""
+        """Launch any number of blocks, which must not wait for each other, on a stream."""
         no_options = c_void_p()
         self._launch("cuLaunchKernel", name, blocks, threads, stream, fields, no_options)
 
@@ -108,11 +108,11 @@ class Kernels:
     ) -> None:
         structure = (ctypes.c_longlong * len(fields))(*fields)
         arguments = (c_void_p * 1)(ctypes.addressof(structure))
-        self._call("cuCtxSetCurrent", self._context)  # torch's backward has threads of its own
+        self._call("cuCtxSetCurrent", self._context)  # the backward pass runs in another thread
         self._call(
             call,
             self._functions[name],
-            *(c_uint(each) for each in (blocks, 1, 1, threads, 1, 1, self._shared_bytes)),
+            *(c_uint(size) for size in (blocks, 1, 1, threads, 1, 1, self._shared_bytes)),
             c_void_p(stream),
             arguments,
             *options,
@@ -121,24 +121,23 @@ class Kernels:
     def _call(self, name: str, *arguments: Any) -> None:
         code = getattr(self._driver, name)(*arguments)
         if code:
-            said = c_char_p()
-            self._driver.cuGetErrorString(code, byref(said))
-            raise CudaError(f"{name}: {(said.value or b'unknown error').decode()} ({code})")
+            message = c_char_p()
+            self._driver.cuGetErrorString(code, byref(message))
+            raise CudaError(f"{name}: {(message.value or b'unknown error').decode()} ({code})")
 
 
 @functools.cache
 def _nvrtc() -> ctypes.CDLL:
-    """Load NVRTC from beside torch, where its wheels put it, or from the system.
+    """Load NVRTC from the folder in which torch's wheels install it, or from the system.
 
-    NVRTC finds its library of built-in functions in the folder of the wheels only if that library
-    is loaded already.
+    In that folder, NVRTC does not find its library of built-in functions, so it is loaded first.
     """
     major = (torch.version.cuda or "13").split(".")[0]
     name = f"libnvrtc.so.{major}"
-    beside = sorted((Path(torch.__file__).parents[1] / "nvidia").glob(f"*/lib/{name}"))
-    if not beside:
+    installed = sorted((Path(torch.__file__).parents[1] / "nvidia").glob(f"*/lib/{name}"))
+    if not installed:
         return ctypes.CDLL(name)
-    for builtins in sorted(beside[0].parent.glob("libnvrtc-builtins.so.*")):
-        with contextlib.suppress(OSError):  # NVRTC then reports what it misses
+    for builtins in sorted(installed[0].parent.glob("libnvrtc-builtins.so.*")):
+        with contextlib.suppress(OSError):  # NVRTC then reports the missing library
             ctypes.CDLL(str(builtins))
-    return ctypes.CDLL(str(beside[0]))
+    return ctypes.CDLL(str(installed[0]))

@@ -1,13 +1,15 @@
-// The random bytes of several arrays, as numpy's Philox4x64-10 draws them (Salmon et al., 2011,
-// "Parallel random numbers: as easy as 1, 2, 3"). A thread draws the four words of one counter.
+// Fill several arrays with the random bytes of numpy's Philox4x64-10 (Salmon et al., 2011, "Parallel random
+// numbers: as easy as 1, 2, 3"). Each thread computes the four words of one counter value.
+//
+// Shape suffixes: M arrays, N words of all arrays.
 
 typedef unsigned long long Word;
 
 struct Arguments {
-    Word* words_N;        // all arrays, each padded to whole counters
-    const Word* keys_M2;  // of each of the M arrays
-    const Word* ends_M;   // counters of this array and of those before it, together
-    Word counters;        // of all arrays
+    Word* words_N;        // all arrays, each padded to a multiple of four words
+    const Word* keys_M2;  // two words of the key of each array
+    const Word* ends_M;   // number of counter values of the arrays up to and including this one
+    Word counters;        // number of counter values of all arrays
 };
 
 extern "C" __global__ void draw(Arguments arguments) {
@@ -17,7 +19,7 @@ extern "C" __global__ void draw(Arguments arguments) {
     while (index >= arguments.ends_M[array]) array++;
     const Word first = array ? arguments.ends_M[array - 1] : 0;
     Word key0 = arguments.keys_M2[2 * array], key1 = arguments.keys_M2[2 * array + 1];
-    Word x0 = index - first + 1, x1 = 0, x2 = 0, x3 = 0;  // numpy counts before it draws
+    Word x0 = index - first + 1, x1 = 0, x2 = 0, x3 = 0;  // numpy increments the counter first
     for (int round = 0; round < 10; round++) {
         const Word product0 = 0xD2E7470EE14C6C93 * x0, high0 = __umul64hi(0xD2E7470EE14C6C93, x0);
         const Word product2 = 0xCA5A826395121157 * x2, high2 = __umul64hi(0xCA5A826395121157, x2);

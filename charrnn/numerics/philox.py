@@ -1,4 +1,4 @@
-"""Random bytes drawn on an NVIDIA GPU: those that `randomness.mask_bytes` draws on the CPU.
+"""Draw random bytes on an NVIDIA GPU: the same bytes as `randomness.mask_bytes` on the CPU.
 
 Shape suffixes: M arrays, N bytes of all arrays.
 """
@@ -21,31 +21,32 @@ Launch = Callable[[torch.device, int, Sequence[int]], None]
 
 KERNEL = "draw"
 THREADS = 256
-_COUNTER = 32  # bytes that are drawn from one value of the counter
+_COUNTER_BYTES = 32  # random bytes of one counter value
 
 
 class RandomBytes:
-    """Byte arrays in the memory of a GPU, filled with random bytes by one launch of a kernel."""
+    """Byte arrays in the memory of a GPU. One launch of a kernel fills all of them."""
 
     def __init__(
         self, shapes: Mapping[str, tuple[int, ...]], device: torch.device, launch: Launch
     ) -> None:
         sizes = [math.prod(shape) for shape in shapes.values()]
-        ends = [*itertools.accumulate(-(-size // _COUNTER) for size in sizes)]
+        ends = [*itertools.accumulate(-(-size // _COUNTER_BYTES) for size in sizes)]
         starts = [0, *ends]
         self._counters = starts[-1]
         self._ends_M = torch.tensor(ends, dtype=torch.int64, device=device)
-        self._bytes_N = torch.zeros(_COUNTER * starts[-1], dtype=torch.uint8, device=device)
+        self._bytes_N = torch.zeros(_COUNTER_BYTES * starts[-1], dtype=torch.uint8, device=device)
         self._launch = launch
         self.arrays = {
-            name: self._bytes_N[_COUNTER * start :][:size].view(shape)
+            name: self._bytes_N[_COUNTER_BYTES * start :][:size].view(shape)
             for (name, shape), size, start in zip(shapes.items(), sizes, starts, strict=False)
         }
 
     def draw(self, keys_M2: Tensor) -> None:
-        """Start to fill each array with the bytes of its key, which the GPU has in its memory.
+        """Start to fill each array with the bytes of its key.
 
-        A CUDA graph can capture this: when it is replayed, it draws with the keys of that time.
+        `keys_M2` is in the memory of the GPU. A CUDA graph can capture this call. Each replay uses
+        the current keys.
         """
         if self._counters:
             pointers = (self._bytes_N, keys_M2, self._ends_M)
@@ -54,17 +55,17 @@ class RandomBytes:
 
 
 def launch_kernel(device: torch.device, blocks: int, fields: Sequence[int]) -> None:
-    """Launch the kernel behind what is on the current stream."""
+    """Launch the kernel on the current stream."""
     with torch.cuda.device(device):
         stream = torch.cuda.current_stream().cuda_stream
         _kernels(device).launch_independent(KERNEL, blocks, THREADS, stream, fields)
 
 
 @functools.cache
-def defect(device: torch.device, launch: Launch = launch_kernel) -> str | None:
-    """Return why the kernel cannot be used on a device; None if it draws what numpy draws.
+def find_defect(device: torch.device, launch: Launch = launch_kernel) -> str | None:
+    """Return why the kernel cannot be used on a device; None if its bytes equal those of numpy.
 
-    The first call compiles the kernel, and waits for its first bytes.
+    The first call compiles the kernel and waits for a result.
     """
     keys = [(3, purpose, 5) for purpose in (Purpose.DROPOUT, Purpose.WEIGHT_DROP)]
     try:

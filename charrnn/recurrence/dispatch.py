@@ -60,7 +60,7 @@ def run_layers(
     `parts_LBH` is the state, (L, B, H) tensors. The outputs of each layer but the last are
     multiplied by `between_MBH` (L - 1, B, H).
     """
-    if persistent.serves(cell, x_TB, layers):
+    if persistent.supports(cell, x_TB, layers):
         return persistent.run_layers(x_TB, parts_LBH, layers, between_MBH)
     inputs, states = x_TB, []
     for number, weights in enumerate(layers):

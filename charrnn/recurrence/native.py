@@ -101,8 +101,8 @@ def _look_up(inputs_TB: Tensor, weights: LayerWeights) -> tuple[Tensor, LayerWei
     two is returned.
     """
     gates, characters = weights.weight_ih_GI.shape
-    like = weights.weight_ih_GI
+    weight_GV = weights.weight_ih_GI
     if characters <= gates:
-        return one_hot(inputs_TB, characters).to(like.dtype), weights
-    identity = torch.eye(gates, dtype=like.dtype, device=like.device)
-    return embedding(inputs_TB, like.t()), weights._replace(weight_ih_GI=identity)
+        return one_hot(inputs_TB, characters).to(weight_GV.dtype), weights
+    identity = torch.eye(gates, dtype=weight_GV.dtype, device=weight_GV.device)
+    return embedding(inputs_TB, weight_GV.t()), weights._replace(weight_ih_GI=identity)

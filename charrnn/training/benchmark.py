@@ -193,7 +193,7 @@ def _describe_engines(config: BenchConfig, device: torch.device) -> dict[str, st
 
 
 def _synchronize(device: torch.device) -> None:
-    """Wait until a GPU has finished its work; a CPU always has."""
+    """Wait until a GPU has finished its work; do nothing on a CPU."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

@@ -50,9 +50,7 @@ def train(
     `CharrnnError`.
     """
     stop = stop or threading.Event()
-    choose_device(
-        (config or TrainConfig()).device
-    )  # an error here comes before a large text is read
+    choose_device((config or TrainConfig()).device)  # raises errors before a large text is read
     with Group.join() as group:
         restarted = group.on_rank_zero(lambda: find_run_before_restart(group.ranks, out_dir))
         if restarted:

@@ -54,9 +54,8 @@ class Trainer:
         streams = group.ranks.local_streams(config.batch_size)
         is_gpu = model.device.type == "cuda"
         source = StaticInputSource if is_gpu else StepInputSource
-        inputs = source(
-            training, model, config, streams
-        )  # first, while the GPU has most free memory
+        # First, while most of the memory of the GPU is free.
+        inputs = source(training, model, config, streams)
         # None on a CPU. Chosen here, because a CUDA graph cannot contain the checks of the engine.
         self.engine = describe_engine(
             model.config,

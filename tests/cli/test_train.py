@@ -13,7 +13,7 @@ from charrnn.training import dry_run
 from charrnn.training.events import Finished
 from tests.cli.process import SIZES, SMALL, TINY, start_program
 from tests.conftest import VERSE, Cli
-from tests.recurrence.cuda.stand_in import child_that_runs, use_processor_as_gpu
+from tests.recurrence.cuda.stand_in import replace_child_program, use_cpu_as_gpu
 
 
 def test_train_prints_only_the_path_of_the_run_to_stdout(cli: Cli, text_file: Path) -> None:
@@ -73,8 +73,8 @@ KERNEL_SIZES = (
 def test_training_continues_without_the_kernel_and_shows_the_reason(
     cli: Cli, text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use_processor_as_gpu(monkeypatch)
-    child_that_runs(monkeypatch, "import os; os.abort()")
+    use_cpu_as_gpu(monkeypatch)
+    replace_child_program(monkeypatch, "import os; os.abort()")
     outcome = cli("train", text_file, *KERNEL_SIZES, "-o", "run")
     assert outcome.code == 0, outcome.err
     engine = "cuDNN (the CUDA kernel is not used: the check ended with signal SIGABRT)"

@@ -20,6 +20,6 @@ def small_model(cell: Cell = "lstm") -> CharRNN:
     return CharRNN(replace(SHAPE, cell=cell), VOCABULARY).initialize(1)
 
 
-def some_text(steps: int = 12, streams: int = 4) -> torch.Tensor:
+def random_codes(steps: int = 12, streams: int = 4) -> torch.Tensor:
     draws = torch.Generator().manual_seed(7)
     return torch.randint(0, len(VOCABULARY), (steps, streams), generator=draws)

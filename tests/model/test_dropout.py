@@ -10,17 +10,17 @@ from charrnn.model.dropout import Masks, make_masks, mask_keys, mask_shapes, ran
 from tests.conftest import TINY_MODEL, UNREGULARIZED
 
 
-def drawn(shares: dict[str, Any], step: int = 3) -> Masks:
-    config: ResolvedTrainConfig = dataclasses.replace(UNREGULARIZED, **shares)
+def draw_masks(rates: dict[str, Any], step: int = 3) -> Masks:
+    config: ResolvedTrainConfig = dataclasses.replace(UNREGULARIZED, **rates)
     return make_masks(random_mask_bytes(config, TINY_MODEL, 20, step), config)
 
 
 def test_without_rates_there_are_no_masks() -> None:
-    assert drawn({}) == Masks()
+    assert draw_masks({}) == Masks()
 
 
 @pytest.mark.parametrize(
-    ("share", "name", "shape"),
+    ("rate", "name", "shape"),
     [
         ("dropout", "between_LBH", (1, 32, 16)),
         ("output_dropout", "output_BH", (32, 16)),
@@ -29,15 +29,15 @@ def test_without_rates_there_are_no_masks() -> None:
         ("state_drop", "carried_B1", (32, 1)),
     ],
 )
-def test_each_rate_has_its_own_mask(share: str, name: str, shape: tuple[int, ...]) -> None:
-    masks = dataclasses.asdict(drawn({share: 0.5}))
+def test_each_rate_has_its_own_mask(rate: str, name: str, shape: tuple[int, ...]) -> None:
+    masks = dataclasses.asdict(draw_masks({rate: 0.5}))
     mask = masks.pop(name)
     assert mask.shape == shape
-    assert set(mask.unique().tolist()) == {0.0, 1.0 if share == "state_drop" else 2.0}
+    assert set(mask.unique().tolist()) == {0.0, 1.0 if rate == "state_drop" else 2.0}
     assert set(masks.values()) == {None}
-    assert torch.equal(mask, dataclasses.asdict(drawn({share: 0.5}))[name])
-    others = [dataclasses.asdict(drawn({share: 0.5}, step))[name] for step in range(4, 9)]
-    assert not all(torch.equal(mask, each) for each in others)
+    assert torch.equal(mask, dataclasses.asdict(draw_masks({rate: 0.5}))[name])
+    others = [dataclasses.asdict(draw_masks({rate: 0.5}, step))[name] for step in range(4, 9)]
+    assert not all(torch.equal(mask, other) for other in others)
 
 
 def test_masks_are_functions_of_their_random_bytes() -> None:
@@ -45,9 +45,9 @@ def test_masks_are_functions_of_their_random_bytes() -> None:
     bytes_ = random_mask_bytes(config, TINY_MODEL, 20, step=3)
     masks = make_masks(bytes_, config)
     assert masks.recurrent_LGH is not None
-    kept = bytes_["recurrent_LGH"] >= 77
-    assert torch.equal(masks.recurrent_LGH, kept.float() * (256 / (256 - 77)))
-    assert {name: tuple(each.shape) for name, each in bytes_.items()} == mask_shapes(
+    is_kept = bytes_["recurrent_LGH"] >= 77
+    assert torch.equal(masks.recurrent_LGH, is_kept.float() * (256 / (256 - 77)))
+    assert {name: tuple(array.shape) for name, array in bytes_.items()} == mask_shapes(
         config, TINY_MODEL, 20
     )
     for (name, drawn_bytes), key in zip(

@@ -1,4 +1,4 @@
-"""Reading a text in chunks and streams gives what a loop over single characters gives."""
+"""Chunks and streams give the same logits as a loop over single characters."""
 
 from collections.abc import Sequence
 from unittest import mock
@@ -24,7 +24,7 @@ from charrnn.model.state import State
 from tests.model.small_model import CELLS, VOCABULARY, small_model
 
 
-def some_codes(*shape: int) -> Codes:
+def random_codes(*shape: int) -> Codes:
     return np.random.default_rng(5).integers(0, len(VOCABULARY), shape).astype(np.uint8)
 
 
@@ -47,7 +47,7 @@ def read_naively(
 def test_chunks_are_a_loop_over_single_characters(
     cell: Cell, length: int, streams: int, chunk_size: int
 ) -> None:
-    model, codes_TB = small_model(cell), some_codes(length, streams)
+    model, codes_TB = small_model(cell), random_codes(length, streams)
     chunks = list(forward_chunks(model, codes_TB, chunk_size))
     rows = [row for chunk in chunks for row in range(length)[chunk.rows]]
     assert rows == list(range(length))
@@ -62,7 +62,7 @@ def test_chunks_are_a_loop_over_single_characters(
 
 
 def test_a_pass_continues_from_a_state() -> None:
-    model, codes_T1 = small_model(), some_codes(9, 1)
+    model, codes_T1 = small_model(), random_codes(9, 1)
     _, state = read_naively(model, codes_T1[:4, 0].tolist())
     expected_TV, _ = read_naively(model, codes_T1[4:, 0].tolist(), state)
     (chunk,) = forward_chunks(model, codes_T1[4:], 8, state)
@@ -70,7 +70,7 @@ def test_a_pass_continues_from_a_state() -> None:
 
 
 def test_forward_pass_builds_no_graph() -> None:
-    (chunk,) = forward_chunks(small_model(), some_codes(3, 1), 3)
+    (chunk,) = forward_chunks(small_model(), random_codes(3, 1), 3)
     assert chunk.logits_TBV.is_inference()
     assert all(part.is_inference() for part in chunk.state.parts_LBH)
 
@@ -85,7 +85,7 @@ def test_forward_pass_builds_no_graph() -> None:
 def test_streams_are_loops_that_start_a_warm_up_before_their_own_characters(
     length: int, streams: int, chunk_size: int, warm_up: int
 ) -> None:
-    model, codes_N = small_model(), some_codes(length)
+    model, codes_N = small_model(), random_codes(length)
     with mock.patch.object(forward, "_WARM_UP", warm_up):
         chunks = list(forward_streams(model, codes_N, streams, chunk_size))
     assert all(len(chunk.logits_TBV) <= chunk_size for chunk in chunks)
@@ -114,13 +114,13 @@ def test_streams_are_at_most_64_and_not_short(length: int, min_stream: int) -> N
 
 
 def test_text_too_short_to_predict_is_an_error() -> None:
-    check_length(some_codes(2))
+    check_length(random_codes(2))
     for codes, start in (
-        (some_codes(0), "a text of 0 characters"),
-        (some_codes(1), "a text of 1 character"),
+        (random_codes(0), "a text of 0 characters"),
+        (random_codes(1), "a text of 1 character"),
     ):
         message = f"^{start} is too short: at least 2 are needed, one to read and one to predict$"
         with pytest.raises(CorpusError, match=message):
             check_length(codes)
     with pytest.raises(CorpusError, match=r"^the draft of 1 character .* predict; add text$"):
-        check_length(some_codes(1), "the draft", "add text")
+        check_length(random_codes(1), "the draft", "add text")

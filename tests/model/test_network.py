@@ -9,7 +9,7 @@ from charrnn.errors import CheckpointError
 from charrnn.model.dropout import Masks
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
-from tests.model.small_model import CELLS, SHAPE, VOCABULARY, small_model, some_text
+from tests.model.small_model import CELLS, SHAPE, VOCABULARY, random_codes, small_model
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -19,7 +19,7 @@ def test_weights_in_torch_modules_give_the_same_logits(cell: Cell) -> None:
     torch_module = kind(len(VOCABULARY), 16, 3)
     weights = {key: value for key, value in model.state_dict().items() if "_l" in key}
     torch_module.load_state_dict(weights)
-    x_TB = some_text()
+    x_TB = random_codes()
     outputs_TBH, _ = torch_module(torch.nn.functional.one_hot(x_TB, len(VOCABULARY)).float())
     logits_TBV, _ = model(x_TB, model.initial_state(4))
     torch.testing.assert_close(logits_TBV, model.output(outputs_TBH), rtol=1e-5, atol=1e-5)
@@ -27,7 +27,7 @@ def test_weights_in_torch_modules_give_the_same_logits(cell: Cell) -> None:
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_carried_state_equals_one_long_pass(cell: Cell) -> None:
-    model, x_TB = small_model(cell), some_text()
+    model, x_TB = small_model(cell), random_codes()
     whole_TBV, end = model(x_TB, model.initial_state(4))
     first_TBV, middle = model(x_TB[:5], model.initial_state(4))
     second_TBV, carried_end = model(x_TB[5:], middle.detach())
@@ -40,7 +40,7 @@ def test_carried_state_equals_one_long_pass(cell: Cell) -> None:
 def test_logits_depend_on_no_later_character_and_on_no_other_stream(cell: Cell) -> None:
     model = small_model(cell)
     model.initial_state(2)
-    one_hot_TBV = torch.nn.functional.one_hot(some_text(6, 2), len(VOCABULARY)).float()
+    one_hot_TBV = torch.nn.functional.one_hot(random_codes(6, 2), len(VOCABULARY)).float()
     one_hot_TBV.requires_grad_()
     logits_TBV, _ = model(one_hot_TBV, model.initial_state(2))
     (gradient_TBV,) = torch.autograd.grad(logits_TBV[3, 0].sum(), one_hot_TBV)
@@ -51,7 +51,7 @@ def test_logits_depend_on_no_later_character_and_on_no_other_stream(cell: Cell) 
 
 
 def logits_with(**masks: torch.Tensor) -> torch.Tensor:
-    model, x_TB = small_model(), some_text()
+    model, x_TB = small_model(), random_codes()
     state = State(tuple(part + 0.5 for part in model.initial_state(4).parts_LBH))
     logits_TBV: torch.Tensor = model(x_TB, state, Masks(**masks))[0]
     return logits_TBV
@@ -63,7 +63,7 @@ def test_output_masks_drop_the_same_units_at_every_step() -> None:
     torch.testing.assert_close(logits_TBV, bias_V.expand_as(logits_TBV))
 
 
-def test_masks_between_layers_are_one_for_each_stream() -> None:
+def test_each_stream_has_its_own_masks_between_layers() -> None:
     masks_LBH = torch.ones(2, 4, 16)
     masks_LBH[0, 1] = 0
     whole, masked = logits_with(), logits_with(between_LBH=masks_LBH)
@@ -73,20 +73,21 @@ def test_masks_between_layers_are_one_for_each_stream() -> None:
 
 def test_layer_without_recurrent_weights_ignores_the_past() -> None:
     masks_LGH = torch.zeros(3, 64, 16)
-    model, x_TB = small_model(), some_text()
+    model, x_TB = small_model(), random_codes()
     state = model.initial_state(4)
     for layer in range(3):
         model.layer_weights(layer).bias_ih_G.data[16:32] = -100  # the cells forget too
     swapped_TB = x_TB.clone()
     swapped_TB[:-1] = x_TB[:-1].flip(0)
     results = [
-        model(each, state, Masks(recurrent_LGH=masks_LGH))[0][-1] for each in (x_TB, swapped_TB)
+        model(codes_TB, state, Masks(recurrent_LGH=masks_LGH))[0][-1]
+        for codes_TB in (x_TB, swapped_TB)
     ]
     torch.testing.assert_close(*results)
 
 
 def test_dropped_character_is_a_zero_input() -> None:
-    model, x_TB = small_model(), some_text()
+    model, x_TB = small_model(), random_codes()
     masks_V = torch.ones(len(VOCABULARY))
     masks_V[x_TB[0, 0]] = 0
     masked = logits_with(inputs_V=masks_V)
@@ -97,7 +98,7 @@ def test_dropped_character_is_a_zero_input() -> None:
 
 
 def test_stream_with_dropped_state_restarts_from_the_initial_state() -> None:
-    model, x_TB = small_model(), some_text()
+    model, x_TB = small_model(), random_codes()
     carried_B1 = torch.tensor([[1.0], [0.0], [1.0], [1.0]])
     masked, whole = logits_with(carried_B1=carried_B1), logits_with()
     blank = model(x_TB, model.initial_state(4))[0]
@@ -130,14 +131,14 @@ def test_the_forget_bias_is_set_on_the_forget_gates_alone() -> None:
 
 
 def test_larger_vocabulary_keeps_the_logits_of_copied_weights() -> None:
-    known = small_model()
-    torch.nn.init.uniform_(known.output.bias, -2, -1)
-    wider = CharRNN(SHAPE, VOCABULARY.extended("xyz")).initialize(9).copy_weights_from(known)
-    x_TB = some_text()
-    old_TBV, _ = known(x_TB, known.initial_state(4))
+    source = small_model()
+    torch.nn.init.uniform_(source.output.bias, -2, -1)
+    wider = CharRNN(SHAPE, VOCABULARY.extended("xyz")).initialize(9).copy_weights_from(source)
+    x_TB = random_codes()
+    old_TBV, _ = source(x_TB, source.initial_state(4))
     new_TBV, _ = wider(x_TB, wider.initial_state(4))
     torch.testing.assert_close(new_TBV[..., : len(VOCABULARY)], old_TBV)
-    assert wider.output.bias[-3:].tolist() == [known.output.bias.min().item()] * 3
+    assert wider.output.bias[-3:].tolist() == [source.output.bias.min().item()] * 3
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ _DRIVER = Path(__file__).with_name("emulation") / "philox.cpp"
 
 
 def build_launch(folder: Path) -> philox.Launch:
-    """Return what launches the kernel on the CPU; without a C++ compiler, skip the test."""
+    """Return a function that launches the kernel on the CPU; skip the test without a compiler."""
     compiler = shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
-        pytest.skip("there is no C++ compiler to run the kernel on a CPU with: install g++")
+        pytest.skip("there is no C++ compiler to run the kernel on a CPU: install g++")
     library = folder / "philox.so"
     include = str(Path(philox.__file__).parent)
     command = [compiler, "-O1", "-shared", "-fPIC", "-w", "-I", include, str(_DRIVER)]

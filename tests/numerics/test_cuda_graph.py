@@ -1,4 +1,4 @@
-"""Captures that succeed and that fail; without a GPU, a stand-in does what `torch.cuda` does."""
+"""Successful and failed captures. Without a GPU, a fake replaces `torch.cuda`."""
 
 import contextlib
 import functools
@@ -30,10 +30,10 @@ class FakeGpu:
         self.capturing: Any = None
         self.pools: set[tuple[int, int]] = set()
         """Pools that allocations go to."""
-        self.held: set[tuple[int, int]] = set()
+        self.used: set[tuple[int, int]] = set()
         """Pools whose memory is in use."""
         self.end_error: RuntimeError | None = None
-        stand_ins = {
+        fakes = {
             "Stream": FakeStream,
             "CUDAGraph": lambda: FakeGraph(self),
             "current_stream": lambda: self.current,
@@ -43,8 +43,8 @@ class FakeGpu:
             "current_device": lambda: 0,
             "graph_pool_handle": lambda: (0, 1),
         }
-        for name, stand_in in stand_ins.items():
-            monkeypatch.setattr(torch.cuda, name, stand_in)
+        for name, fake in fakes.items():
+            monkeypatch.setattr(torch.cuda, name, fake)
         monkeypatch.setattr(torch._C, "_cuda_endAllocateToPool", self.end_pool)
         monkeypatch.setattr(torch._C, "_cuda_releasePool", lambda device, pool: self.release(pool))
 
@@ -62,7 +62,7 @@ class FakeGpu:
         self.pools.remove(pool)
 
     def release(self, pool: tuple[int, int]) -> None:
-        self.held.remove(pool)
+        self.used.remove(pool)
 
 
 class FakeStream:
@@ -74,7 +74,7 @@ class FakeStream:
 
 
 class FakeGraph:
-    """A graph that ends captures as torch's source does: an error leaves the pool in use."""
+    """A graph that ends captures like torch: after an error, the pool is still in use."""
 
     def __init__(self, gpu: FakeGpu) -> None:
         self.gpu, self.pool, self.ended = gpu, (0, 0), False
@@ -83,7 +83,7 @@ class FakeGraph:
         assert capture_error_mode == "thread_local"
         self.pool = pool
         self.gpu.pools.add(pool)
-        self.gpu.held.add(pool)
+        self.gpu.used.add(pool)
         self.gpu.capturing = self
 
     def capture_end(self) -> None:
@@ -109,8 +109,10 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> FakeGpu:
     return FakeGpu(monkeypatch)
 
 
-def failing(gpu: FakeGpu, error: BaseException, call: int, end: RuntimeError | None = None) -> Work:
-    """Return work that raises at its fourth call, in which it is captured, or earlier."""
+def failing_work(
+    gpu: FakeGpu, error: BaseException, call: int, end: RuntimeError | None = None
+) -> Work:
+    """Return work that raises an error at a call; the fourth call is the capture."""
     calls = iter(range(1, 5))
     gpu.end_error = end
 
@@ -121,7 +123,7 @@ def failing(gpu: FakeGpu, error: BaseException, call: int, end: RuntimeError | N
     return work
 
 
-def test_a_graph_keeps_the_tensors_that_its_work_refers_to(gpu: FakeGpu) -> None:
+def test_a_graph_holds_a_reference_to_the_tensors_of_its_work(gpu: FakeGpu) -> None:
     tensor = torch.zeros(1)
     reference = weakref.ref(tensor)
 
@@ -158,22 +160,22 @@ def test_a_failed_capture_leaves_streams_and_memory_as_they_were(
 ) -> None:
     stream = gpu.current
     with pytest.raises(raised, match=reason) as caught:
-        cuda_graph(failing(gpu, error, call, end))
+        cuda_graph(failing_work(gpu, error, call, end))
     assert caught.type is raised
     assert gpu.current is stream
     assert gpu.capturing is None
     assert not gpu.pools
-    assert not gpu.held
+    assert not gpu.used
     assert len(stream.waits_for) == 1  # for the rehearsals
 
 
 def test_an_error_at_the_end_of_a_capture_is_a_capture_error(gpu: FakeGpu) -> None:
     stream = gpu.current
     with pytest.raises(CaptureError, match=r"^operation failed due to a previous error"):
-        cuda_graph(failing(gpu, FORBIDDEN, 5, end=INVALIDATED))
+        cuda_graph(failing_work(gpu, FORBIDDEN, 5, end=INVALIDATED))
     assert gpu.current is stream
     assert not gpu.pools
-    assert not gpu.held
+    assert not gpu.used
 
 
 def test_a_successful_capture_keeps_its_memory(gpu: FakeGpu) -> None:
@@ -185,7 +187,7 @@ def test_a_successful_capture_keeps_its_memory(gpu: FakeGpu) -> None:
     assert [capturing is not None for _, capturing in calls] == [False, False, False, True]
     assert all(current is not stream for current, _ in calls)
     assert not gpu.pools
-    assert len(gpu.held) == 1
+    assert len(gpu.used) == 1
 
 
 def test_work_that_cannot_be_captured_is_returned_with_a_warning() -> None:

@@ -6,7 +6,7 @@ from charrnn.errors import DeviceWarning
 from charrnn.numerics import devices
 from charrnn.numerics.devices import copy_if_small, free_memory
 
-real = torch.device
+real_device = torch.device
 
 
 def test_cpu_passes_the_lstm_check() -> None:
@@ -22,14 +22,14 @@ def test_device_with_a_wrong_lstm_is_replaced_by_the_cpu_with_a_warning(
     def lstm(inputs: torch.Tensor, *arguments: object) -> tuple[torch.Tensor, ...]:
         outputs, *last = plain(inputs, *arguments)  # type: ignore[call-overload]
         calls.append(1)
-        if len(calls) == 1:  # the device is asked first
-            held = outputs.detach()
-            outputs = outputs + 0.01 if wrong == "outputs" else 0.9 * outputs + 0.1 * held
+        if len(calls) == 1:  # the first call is for the device
+            constant = outputs.detach()
+            outputs = outputs + 0.01 if wrong == "outputs" else 0.9 * outputs + 0.1 * constant
         return outputs, *last
 
     monkeypatch.setattr(torch, "lstm", lstm)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
-    monkeypatch.setattr(torch, "device", lambda name: real("cpu"))
+    monkeypatch.setattr(torch, "device", lambda name: real_device("cpu"))
     devices.computes_lstm_correctly.cache_clear()
     with pytest.warns(DeviceWarning, match="charrnn uses the CPU"):
         assert devices.choose_device("mps").type == "cpu"
@@ -45,10 +45,10 @@ def test_idle_gpus_give_advice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_text_over_a_quarter_of_the_memory_is_not_copied() -> None:
-    codes, place = np.arange(100, dtype=np.uint16), torch.device("cpu")
-    assert copy_if_small(codes, place, 1599) is None
-    kept = copy_if_small(codes, place, 1600)
-    assert kept is not None
-    assert kept.tolist() == codes.tolist()
-    assert copy_if_small(codes.astype(np.uint8), place, 400) is not None
-    assert free_memory(place) == 0
+    codes, device = np.arange(100, dtype=np.uint16), torch.device("cpu")
+    assert copy_if_small(codes, device, 1599) is None
+    copy = copy_if_small(codes, device, 1600)
+    assert copy is not None
+    assert copy.tolist() == codes.tolist()
+    assert copy_if_small(codes.astype(np.uint8), device, 400) is not None
+    assert free_memory(device) == 0

@@ -7,10 +7,14 @@ from charrnn.numerics import precision
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("there", [True, False])
-def test_auto_precision_depends_on_the_cpu(there: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "has_bfloat16", lambda: there)
-    assert precision.choose_precision("auto", CPU, "lstm") == ("bfloat16" if there else "float32")
+@pytest.mark.parametrize("is_supported", [True, False])
+def test_auto_precision_depends_on_the_cpu(
+    is_supported: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "has_bfloat16", lambda: is_supported)
+    assert precision.choose_precision("auto", CPU, "lstm") == (
+        "bfloat16" if is_supported else "float32"
+    )
     assert precision.choose_precision("auto", CPU, "gru") == "float32"
     assert precision.choose_precision("float32", CPU, "lstm") == "float32"
     assert precision.choose_precision("bfloat16", CPU, "lstm") == "bfloat16"

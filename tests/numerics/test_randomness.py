@@ -38,7 +38,7 @@ def test_uniforms_differ_between_seeds_positions_and_samples() -> None:
 
 
 def test_random_numbers_equal_those_of_earlier_versions() -> None:
-    """A failure means that every seed now writes another text: note it in the CHANGELOG."""
+    """A failure means that every seed now gives another text: note it in the CHANGELOG."""
     assert SampleUniforms(1, 2).at(0).tolist() == pytest.approx(GOLDEN_UNIFORMS, abs=1e-15)
     assert [epoch_offset(1, epoch, 999) for epoch in range(3)] == GOLDEN_OFFSETS
     assert preview_seed(1, 100) == GOLDEN_PREVIEW
@@ -50,21 +50,21 @@ GOLDEN_PREVIEW = 3327318938
 
 
 def test_mask_bytes_are_uniform_and_depend_on_purpose_seed_and_step() -> None:
-    kind = Purpose.DROPOUT
-    drawn = mask_bytes(1, kind, 10, (3, 64, 67))
+    purpose = Purpose.DROPOUT
+    drawn = mask_bytes(1, purpose, 10, (3, 64, 67))
     assert drawn.dtype == np.uint8
     assert drawn.shape == (3, 64, 67)
     counts = np.bincount(drawn.ravel(), minlength=256)
     assert counts.min() > 0
     assert ((counts - counts.mean()) ** 2 / counts.mean()).sum() < 350  # chi-squared, 255 degrees
-    assert np.array_equal(drawn, mask_bytes(1, kind, 10, (3, 64, 67)))
-    for other in ((2, kind, 10), (1, Purpose.WEIGHT_DROP, 10), (1, kind, 11)):
+    assert np.array_equal(drawn, mask_bytes(1, purpose, 10, (3, 64, 67)))
+    for other in ((2, purpose, 10), (1, Purpose.WEIGHT_DROP, 10), (1, purpose, 11)):
         assert not np.array_equal(drawn, mask_bytes(*other, (3, 64, 67)))
 
 
 def test_purposes_keep_their_numbers() -> None:
-    """A failure means that runs no longer resume as they were: add purposes at the end only."""
-    assert [each.name for each in Purpose] == [
+    """A failure means that runs no longer resume exactly: add purposes only at the end."""
+    assert [purpose.name for purpose in Purpose] == [
         "EPOCH_OFFSET",
         "DROPOUT",
         "PREVIEW",

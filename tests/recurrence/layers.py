@@ -1,4 +1,4 @@
-"""Layers to compare engines on."""
+"""Layers with which engines are compared."""
 
 from typing import Any, get_args
 
@@ -58,11 +58,14 @@ def run_with_gradients(
     outputs, last = engine(inputs, state, weights)
     results = [outputs, *last]
     loss = sum(
-        share * (each.double() * torch.arange(each.numel()).view(each.shape).sin()).sum()
-        for share, each in zip(loss_weights, results, strict=True)
-        if share
+        weight * (result.double() * torch.arange(result.numel()).view(result.shape).sin()).sum()
+        for weight, result in zip(loss_weights, results, strict=True)
+        if weight
     )
-    return [*(each.detach() for each in results), *torch.autograd.grad(loss, leaf_tensors(case))]
+    return [
+        *(result.detach() for result in results),
+        *torch.autograd.grad(loss, leaf_tensors(case)),
+    ]
 
 
 def run_reference(
@@ -81,17 +84,17 @@ def run_reference_bfloat16(inputs: Tensor, state: LayerState, weights: LayerWeig
         return run_reference(inputs, state, weights)
 
 
-def relative_errors(ours: list[Tensor], exact: list[Tensor]) -> list[float]:
+def relative_errors(results: list[Tensor], exact: list[Tensor]) -> list[float]:
     """Return the norms of the differences, relative to the norms of the exact values."""
     return [
         (actual.double() - expected).norm().item() / max(1.0, expected.norm().item())
-        for actual, expected in zip(ours, exact, strict=True)
+        for actual, expected in zip(results, exact, strict=True)
     ]
 
 
-def assert_close_norm(ours: list[Tensor], exact: list[Tensor], tolerance: float) -> None:
+def assert_close_norm(results: list[Tensor], exact: list[Tensor], tolerance: float) -> None:
     """Check the norms of the differences, relative to the norms of the exact values."""
-    assert max(relative_errors(ours, exact)) < tolerance
+    assert max(relative_errors(results, exact)) < tolerance
 
 
 CELLS = get_args(Cell)
@@ -112,5 +115,5 @@ def random_state(cell: Cell, batch: int, hidden: int, dtype: torch.dtype) -> Lay
     return tuple(torch.randn(batch, hidden, generator=draws, dtype=dtype) for _ in range(parts))
 
 
-def flat(outputs: Tensor, state: LayerState) -> Tensor:
+def flatten(outputs: Tensor, state: LayerState) -> Tensor:
     return torch.cat([outputs.flatten(), *(part.flatten() for part in state)])

@@ -11,7 +11,7 @@ from charrnn.recurrence.dispatch import describe_engine, run_layer
 from tests.recurrence.layers import (
     CELLS,
     as_float32,
-    flat,
+    flatten,
     layer,
     random_state,
     random_weights,
@@ -32,12 +32,12 @@ def test_single_steps_equal_one_long_call(cell: Cell) -> None:
     weights = random_weights(cell, 7, 10, torch.float64)
     state = random_state(cell, 3, 10, torch.float64)
     x_TB = torch.randint(0, 7, (6, 3))
-    whole = flat(*run_layer(cell, x_TB, state, weights))
+    whole = flatten(*run_layer(cell, x_TB, state, weights))
     outputs = []
     for x_1B in torch.split(x_TB, 1):
         output_1BH, state = run_layer(cell, x_1B, state, weights)
         outputs.append(output_1BH)
-    torch.testing.assert_close(flat(torch.cat(outputs), state), whole)
+    torch.testing.assert_close(flatten(torch.cat(outputs), state), whole)
 
 
 def test_networks_work_without_numba(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from charrnn.config.model import Cell
 from charrnn.errors import DeviceWarning
 from charrnn.recurrence import native, reference
 from charrnn.recurrence.layer import LayerWeights
-from tests.recurrence.layers import CELLS, flat, random_state, random_weights
+from tests.recurrence.layers import CELLS, flatten, random_state, random_weights
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -23,7 +23,7 @@ def test_native_equals_reference_on_characters(cell: Cell, characters: int) -> N
     x_TB = torch.randint(0, characters, (6, 3), generator=torch.Generator().manual_seed(5))
     results = []
     for engine in (native, reference):
-        result = flat(*engine.run_layer(cell, x_TB, state, weights))
+        result = flatten(*engine.run_layer(cell, x_TB, state, weights))
         gradients = torch.autograd.grad(result.square().sum(), list(weights))
         results.append([result, *gradients])
     for native_part, reference_part in zip(*results, strict=True):
@@ -36,8 +36,8 @@ def test_native_equals_reference_on_vectors(cell: Cell) -> None:
     state = random_state(cell, 3, 10, torch.float64)
     inputs_TBI = torch.randn(6, 3, 5, dtype=torch.float64)
     torch.testing.assert_close(
-        flat(*native.run_layer(cell, inputs_TBI, state, weights)),
-        flat(*reference.run_layer(cell, inputs_TBI, state, weights)),
+        flatten(*native.run_layer(cell, inputs_TBI, state, weights)),
+        flatten(*reference.run_layer(cell, inputs_TBI, state, weights)),
     )
 
 
@@ -50,7 +50,7 @@ def test_gradients_agree_with_finite_differences(cell: Cell, engine: str) -> Non
     inputs_TBI = torch.randn(3, 2, 3, dtype=torch.float64, requires_grad=True)
 
     def result(inputs_TBI: Tensor, *parts: Tensor) -> Tensor:
-        return flat(*run(cell, inputs_TBI, parts[:-4], LayerWeights(*parts[-4:])))
+        return flatten(*run(cell, inputs_TBI, parts[:-4], LayerWeights(*parts[-4:])))
 
     assert torch.autograd.gradcheck(result, (inputs_TBI, *state, *weights))
 
@@ -63,7 +63,7 @@ COMPACTION = (
 
 
 class Call(NamedTuple):
-    """What a kernel of torch was called with."""
+    """The settings of one call of a kernel of torch."""
 
     dtypes: set[torch.dtype]
     autocast: bool
@@ -72,7 +72,7 @@ class Call(NamedTuple):
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Call]]:
-    """Let a GPU be there; record the calls of kernels, which warn as cuDNN does."""
+    """Simulate a GPU; record the calls of kernels, which issue the warning of cuDNN."""
     recorded: list[Call] = []
 
     def kernel(inputs: Tensor, state: Any, weights: Sequence[Tensor], *_: Any) -> Any:
@@ -87,7 +87,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Call]]:
         )
         warnings.warn(COMPACTION, stacklevel=1)
         outputs_TBH = inputs.new_ones(*inputs.shape[:2], states[0].shape[2])
-        return outputs_TBH * torch.stack([each.sum() for each in tensors]).sum(), *states
+        return outputs_TBH * torch.stack([tensor.sum() for tensor in tensors]).sum(), *states
 
     for name in ("lstm", "gru", "rnn_tanh"):
         monkeypatch.setattr(torch, name, kernel)
@@ -98,7 +98,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Call]]:
 
 @contextlib.contextmanager
 def autocast(dtype: torch.dtype) -> Iterator[None]:
-    """Do what `torch.autocast("cuda", dtype)` does where there is a GPU."""
+    """Do the same as `torch.autocast("cuda", dtype)`, also without a GPU."""
     before = torch.is_autocast_enabled("cuda"), torch.get_autocast_dtype("cuda")
     torch.set_autocast_enabled("cuda", True)
     torch.set_autocast_dtype("cuda", dtype)
@@ -109,7 +109,7 @@ def autocast(dtype: torch.dtype) -> Iterator[None]:
         torch.set_autocast_dtype("cuda", before[1])
 
 
-def on_a_gpu(cell: Cell) -> tuple[Tensor, tuple[Tensor, ...], LayerWeights]:
+def make_gpu_arguments(cell: Cell) -> tuple[Tensor, tuple[Tensor, ...], LayerWeights]:
     gates = {"lstm": 4, "gru": 3, "rnn": 1}[cell] * 8
     shapes = ((gates, 5), (gates, 8), (gates,), (gates,))
     weights = LayerWeights(*(torch.ones(shape, device="cuda") for shape in shapes))
@@ -124,7 +124,7 @@ def test_a_gpu_computes_in_the_dtype_of_autocast(
 ) -> None:
     monkeypatch.setattr(native, "computes_in_bfloat16", lambda device: True)
     with autocast(dtype):
-        outputs_TBH, last = native.run_layer(cell, *on_a_gpu(cell))
+        outputs_TBH, last = native.run_layer(cell, *make_gpu_arguments(cell))
     assert [(call.dtypes, call.autocast) for call in calls] == [({dtype}, False)]
     assert outputs_TBH.dtype == dtype
     assert {part.dtype for part in last} == {torch.float32}
@@ -153,27 +153,27 @@ def test_a_gpu_without_bfloat16_kernels_computes_in_tf32(
 ) -> None:
     monkeypatch.setattr(native, "computes_in_bfloat16", lambda device: False)
     with autocast(torch.bfloat16):
-        outputs_TBH, _ = native.run_layer(cell, *on_a_gpu(cell))
+        outputs_TBH, _ = native.run_layer(cell, *make_gpu_arguments(cell))
     assert calls == [Call({torch.float32}, autocast=False, tf32=True)]
     assert outputs_TBH.dtype == torch.float32
     assert not torch.backends.cudnn.allow_tf32
 
 
 def test_a_gpu_computes_exactly_without_autocast(calls: list[Call]) -> None:
-    native.run_layer("lstm", *on_a_gpu("lstm"))
+    native.run_layer("lstm", *make_gpu_arguments("lstm"))
     assert calls == [Call({torch.float32}, autocast=False, tf32=False)]
 
 
 @pytest.fixture
-def untried() -> Iterator[None]:
-    """Forget which devices were tried, before and after a test."""
+def no_cached_checks() -> Iterator[None]:
+    """Clear the cached checks of devices before and after a test."""
     native.computes_in_bfloat16.cache_clear()
     yield
     native.computes_in_bfloat16.cache_clear()
 
 
 class CudnnRnn(torch.autograd.Function):
-    """Stand in for cuDNN's LSTM: its gradient function has this name."""
+    """Replaces cuDNN's LSTM, whose gradient function has this name."""
 
     @staticmethod
     def forward(ctx: Any, inputs: Tensor, hidden: Tensor, *weights: Tensor) -> Tensor:
@@ -186,38 +186,40 @@ class CudnnRnn(torch.autograd.Function):
 
 
 def test_bfloat16_is_checked_once_per_device(
-    untried: None, monkeypatch: pytest.MonkeyPatch
+    no_cached_checks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tried = []
+    dtypes = []
 
     def lstm(inputs: Tensor, state: list[Tensor], weights: list[Tensor], *_: Any) -> Any:
-        tried.append({tensor.dtype for tensor in (inputs, *state, *weights)})
+        dtypes.append({tensor.dtype for tensor in (inputs, *state, *weights)})
         return CudnnRnn.apply(inputs, state[0], *weights), *state  # type: ignore[no-untyped-call]
 
     monkeypatch.setattr(torch, "lstm", lstm)
     with torch.inference_mode():
         assert all(native.computes_in_bfloat16(CPU) for _ in range(2))
-    assert tried == [{torch.bfloat16}]
+    assert dtypes == [{torch.bfloat16}]
 
 
-def test_torch_kernels_do_not_count_as_cudnn(untried: None) -> None:
+def test_torch_kernels_do_not_count_as_cudnn(no_cached_checks: None) -> None:
     with pytest.warns(DeviceWarning, match=r"in bfloat16 on this GPU \(torch .* does not use"):
         assert not native.computes_in_bfloat16(CPU)
-    assert not native.computes_in_bfloat16(CPU)  # which does not warn again
+    assert not native.computes_in_bfloat16(CPU)  # no second warning
 
 
-def test_missing_bfloat16_warns_once(untried: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*_: Any) -> Any:
-        raise RuntimeError("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED\nwhere it was raised")
+def test_missing_bfloat16_warns_once(
+    no_cached_checks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> Any:
+        raise RuntimeError("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED\nat line 1")
 
-    monkeypatch.setattr(torch, "lstm", refused)
+    monkeypatch.setattr(torch, "lstm", refuse)
     with pytest.warns(DeviceWarning, match=r"\(cuDNN error: CUDNN_STATUS_NOT_SUPPORTED\): they"):
         assert not native.computes_in_bfloat16(CPU)
     assert not native.computes_in_bfloat16(CPU)
 
 
 def test_out_of_memory_in_the_check_is_an_error(
-    untried: None, monkeypatch: pytest.MonkeyPatch
+    no_cached_checks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -236,11 +238,11 @@ def test_a_gpu_rounds_to_the_dtype_of_autocast(cell: Cell, dtype: torch.dtype) -
     )
     state = tuple(part.cuda() for part in random_state(cell, 3, 64, torch.float32))
     x_TB = torch.randint(0, 60, (20, 3)).cuda()
-    expected = flat(*reference.run_layer(cell, x_TB, state, weights))
+    expected = flatten(*reference.run_layer(cell, x_TB, state, weights))
     with warnings.catch_warnings(), torch.autocast("cuda", dtype):
         warnings.simplefilter("ignore", DeviceWarning)
         outputs_TBH, last = native.run_layer(cell, x_TB, state, weights)
         exact = dtype == torch.bfloat16 and not native.computes_in_bfloat16(x_TB.device)
     assert outputs_TBH.dtype == (torch.float32 if exact else dtype)
-    result = flat(outputs_TBH.float(), last)
+    result = flatten(outputs_TBH.float(), last)
     assert (result - expected).norm() < 0.03 * expected.norm()

@@ -1,4 +1,4 @@
-"""Compute where numba cannot be imported: as on a GPU, then train a run in FOLDER and sample it."""
+"""Without numba, run a network as on a GPU, then train a run in FOLDER and sample it."""
 
 import sys
 import warnings
@@ -19,12 +19,12 @@ from charrnn.recurrence.cuda import check, launch  # noqa: E402
 from charrnn.sampling.engines.selection import engine_for  # noqa: E402
 from charrnn.sampling.loop import generate  # noqa: E402
 from charrnn.training.loop import train  # noqa: E402
-from tests.recurrence.cuda.stand_in import use_processor_as_gpu  # noqa: E402
+from tests.recurrence.cuda.stand_in import use_cpu_as_gpu  # noqa: E402
 
 warnings.simplefilter("error")
 model = CharRNN(ModelConfig(num_layers=2, hidden_size=32), Vocabulary("abc")).initialize(1)
 with pytest.MonkeyPatch.context() as patch:
-    use_processor_as_gpu(patch)
+    use_cpu_as_gpu(patch)
     patch.setattr(launch, "launch_kernel", lambda kernel, plan, fields: None)
     patch.setattr(check, "check_here", lambda plan, device: check.Verdict(True))
     with torch.autocast("cpu", torch.bfloat16):

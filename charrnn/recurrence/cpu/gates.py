@@ -66,11 +66,12 @@ def backward(
     cell_gradient_BH: Array,
     gradient_BG: Array,
 ) -> None:
-    """Compute one backward step of some streams; write the gradient before the activations.
+    """Compute one backward step of some streams; write the gradients of the gates.
 
     The gradient of the hidden state is the sum of the first two arguments. `cell_gradient_BH` holds
     the gradient of this step's cell and is overwritten with that of the previous step's cell.
-    `gradient_BG` may share memory with `gates_BG`.
+    `gradient_BG` receives the gradients of the gates before their activation; it may share memory
+    with `gates_BG`.
     """
     streams, units = cell_BH.shape
     activation_G = np.empty(4 * units, np.float32)

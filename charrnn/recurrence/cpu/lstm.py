@@ -35,8 +35,8 @@ def is_preferred(streams: int, weights: LayerWeights) -> bool:
     In float32, the kernels of torch are as fast for few streams. This was measured on two AVX2
     cores, not on other CPUs.
     """
-    like = weights.weight_hh_GH
-    if like.device.type != "cpu" or like.dtype != torch.float32:
+    weight = weights.weight_hh_GH
+    if weight.device.type != "cpu" or weight.dtype != torch.float32:
         return False
     dtype = _computing_dtype()
     has_many_streams = streams >= MIN_STREAMS_PER_THREAD * torch.get_num_threads()
@@ -109,8 +109,10 @@ class _Layer(torch.autograd.Function):
         (lease, gates_TBG, cells_TBH), ctx.buffers = ctx.buffers, None
         dtype, (_, streams, units) = outputs_TBH.dtype, outputs_TBH.shape
         grad_outputs_TBH, grad_hidden_BH, grad_cell_BH = (
-            torch.zeros(like.shape) if gradient is None else gradient
-            for gradient, like in zip(gradients, (outputs_TBH, initial_BH, initial_BH), strict=True)
+            torch.zeros(result.shape) if gradient is None else gradient
+            for gradient, result in zip(
+                gradients, (outputs_TBH, initial_BH, initial_BH), strict=True
+            )
         )
         grad_hidden_BH = grad_hidden_BH.to(dtype, copy=True).contiguous()
         grad_cell_BH = grad_cell_BH.clone(memory_format=torch.contiguous_format)

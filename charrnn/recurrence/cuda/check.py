@@ -1,14 +1,14 @@
-"""Whether the kernels compute on a GPU what cuDNN computes.
+"""Check that the kernels give the same results on a GPU as cuDNN.
 
-The first check of a plan runs in a child process, because a kernel that reads or writes an illegal
-address leaves a process without the use of its GPU:
+The first check of a plan runs in a child process, because a process whose kernel accesses an
+illegal address can no longer use its GPU:
 
     python -m charrnn.recurrence.cuda.check PLAN DEVICE
 
-Its answer is one line of JSON, a `Verdict`. That it was correct is recorded in the user's cache.
-Each process that uses the kernels then checks them itself, which takes milliseconds.
+The child process prints a `Verdict` as one line of JSON. A positive verdict is recorded in the
+user's cache. Then each process that uses the kernels checks them itself, which takes milliseconds.
 
-Shape suffixes: T steps, B streams, H units, L layers, M layers but one.
+Shape suffixes: T steps, B streams, H units, L layers, M layers except the last.
 """
 
 import contextlib
@@ -30,22 +30,22 @@ from charrnn.recurrence.cuda import kernel_cache, launch, wavefront
 from charrnn.recurrence.cuda.wavefront import Plan
 from charrnn.recurrence.layer import LayerState, LayerWeights
 
-_STEPS, _CHARACTERS = 6, 11  # of the network that is checked
-_TOLERANCE = 0.03  # of the norm; rounding to bfloat16 makes up less than 0.01
+_STEPS, _CHARACTERS = 6, 11  # sizes of the network that is checked
+_TOLERANCE = 0.03  # relative to the norm; rounding to bfloat16 causes less than 0.01
 _TIME_LIMIT = 120.0  # seconds, for the child process
 _COMPACTED = "RNN module weights are not part of single contiguous chunk of memory"
 _ILLEGAL_ACCESS = "illegal memory access"
 
 
 class Verdict(NamedTuple):
-    """Whether the kernels of a plan can be used, and if not, why: a clause for users."""
+    """Whether the kernels of a plan can be used, and if not, the reason: a clause for users."""
 
     is_correct: bool
     reason: str = ""
 
 
 def check_kernel(plan: Plan, device: torch.device) -> Verdict:
-    """Check the kernels of a plan: in a child process unless it is known to pass, then here."""
+    """Check the kernels of a plan: in a child process unless that was done before, then here."""
     key = launch.cache_key(plan, device)
     if not kernel_cache.is_correct(key):
         verdict = check_in_child(plan, device)
@@ -61,7 +61,7 @@ def check_kernel(plan: Plan, device: torch.device) -> Verdict:
 def check_here(plan: Plan, device: torch.device) -> Verdict:
     """Check the kernels in this process."""
     try:
-        largest = float(differences(plan, device).max())  # not a number if one of them is not
+        largest = float(relative_differences(plan, device).max())  # NaN if any difference is NaN
     except Exception as error:
         return Verdict(False, _describe(error))
     if not math.isfinite(largest):
@@ -90,29 +90,30 @@ def check_in_child(plan: Plan, device: torch.device) -> Verdict:
         return Verdict(False, f"the check did not end within {_TIME_LIMIT:g} seconds")
     except (OSError, ValueError) as error:
         return Verdict(False, f"the check could not be started ({error})")
-    answer = _parse_answer(child.stdout)
-    if child.returncode == 0 and answer:
-        return answer
+    verdict = _parse_verdict(child.stdout)
+    if child.returncode == 0 and verdict:
+        return verdict
     return Verdict(False, _describe_end(child.returncode, child.stderr))
 
 
-def differences(plan: Plan, device: torch.device) -> Tensor:
-    """Return how far the kernels are off on a random network, as shares of the norms.
+def relative_differences(plan: Plan, device: torch.device) -> Tensor:
+    """Return the differences between the kernels and cuDNN on a random network.
 
-    Of the outputs, the last states and all gradients. Raises whatever goes wrong.
+    These are the norms of the differences of the outputs, the last states and all gradients,
+    divided by the norms of cuDNN's results. Errors of the kernels are not caught.
     """
     autocast = torch.autocast(device.type, enabled=False)
     with torch.inference_mode(False), torch.enable_grad(), autocast:
-        pairs = zip(*_both_ways(plan, device), strict=True)
+        pairs = zip(*_run_both_engines(plan, device), strict=True)
         return torch.stack(
-            [(mine.float() - theirs).norm() / theirs.norm() for mine, theirs in pairs]
+            [(result.float() - expected).norm() / expected.norm() for result, expected in pairs]
         ).detach()
 
 
-def _both_ways(plan: Plan, device: torch.device) -> tuple[list[Tensor], list[Tensor]]:
-    """Return outputs, last state and all gradients of a random network: by kernel, layer by layer.
+def _run_both_engines(plan: Plan, device: torch.device) -> tuple[list[Tensor], list[Tensor]]:
+    """Return outputs, last state and all gradients of a random network: of the kernel, of cuDNN.
 
-    The draws are from a generator of their own: what is random elsewhere stays as it is.
+    The random numbers come from a separate generator; torch's default generator does not change.
     """
     draws = torch.Generator().manual_seed(0)
 
@@ -137,18 +138,18 @@ def _both_ways(plan: Plan, device: torch.device) -> tuple[list[Tensor], list[Ten
     factors = [random(_STEPS, *shape[1:]), random(*shape), random(*shape)]
     leaves = [*parts_LBH, *(weight for layer in layers for weight in layer)]
 
-    def results(outputs_TBH: Tensor, last_LBH: LayerState) -> list[Tensor]:
-        everything = [outputs_TBH, *last_LBH]
-        pairs = zip(everything, factors, strict=True)
+    def add_gradients(outputs_TBH: Tensor, last_LBH: LayerState) -> list[Tensor]:
+        results = [outputs_TBH, *last_LBH]
+        pairs = zip(results, factors, strict=True)
         loss = torch.stack([(result * factor.detach()).sum() for result, factor in pairs]).sum()
-        return [*everything, *torch.autograd.grad(loss, leaves)]
+        return [*results, *torch.autograd.grad(loss, leaves)]
 
-    by_kernel = results(
+    by_kernel = add_gradients(
         *wavefront.run_layers(
             launch.launch_kernel, plan.dtype, x_TB, parts_LBH, layers, between_MBH
         )
     )
-    return by_kernel, results(*_run_layer_by_layer(x_TB, parts_LBH, layers, between_MBH))
+    return by_kernel, add_gradients(*_run_layer_by_layer(x_TB, parts_LBH, layers, between_MBH))
 
 
 def _run_layer_by_layer(
@@ -167,15 +168,15 @@ def _run_layer_by_layer(
 
 
 def _command(plan: Plan, device: torch.device) -> list[str]:
-    # -P: no module in the working folder takes the place of one of Python's own
+    # -P: a module in the working folder must not replace one of the standard library.
     module = "charrnn.recurrence.cuda.check"
     return [sys.executable, "-P", "-m", module, json.dumps(launch.plan_fields(plan)), str(device)]
 
 
-def _parse_answer(stdout: str) -> Verdict | None:
+def _parse_verdict(stdout: str) -> Verdict | None:
     with contextlib.suppress(ValueError, LookupError, TypeError):
-        answer = json.loads(stdout.splitlines()[-1])
-        return Verdict(answer["is_correct"] is True, str(answer["reason"]))
+        fields = json.loads(stdout.splitlines()[-1])
+        return Verdict(fields["is_correct"] is True, str(fields["reason"]))
     return None
 
 
@@ -196,7 +197,7 @@ def _describe(error: Exception) -> str:
 
 
 def _describe_end(exit_code: int, stderr: str) -> str:
-    """Return how a child process ended without an answer, as a clause for users."""
+    """Return how a child process ended without a verdict, as a clause for users."""
     if _ILLEGAL_ACCESS in stderr:
         return "the check ended with an illegal memory access"
     if exit_code < 0:
@@ -207,9 +208,9 @@ def _describe_end(exit_code: int, stderr: str) -> str:
 
 
 def main() -> None:
-    """Check a plan on a device, both given as arguments; print the verdict."""
+    """Check the plan and the device of the command line; print the verdict."""
     plan, device = sys.argv[1:]
-    verdict = check_here(launch.plan_of(json.loads(plan)), torch.device(device))
+    verdict = check_here(launch.plan_from_fields(json.loads(plan)), torch.device(device))
     print(json.dumps(verdict._asdict()))
 
 

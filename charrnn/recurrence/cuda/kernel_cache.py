@@ -1,9 +1,9 @@
-"""Compiled kernels in the user's cache, and whether each one was found to be correct.
+"""Compiled kernels in the user's cache, and whether they passed the check.
 
 CACHE/kernels/<key>.cubin     the SHA-256 of the machine code, then the machine code
-CACHE/kernels/<key>.checked   the SHA-256 of the machine code that was found to be correct
+CACHE/kernels/<key>.checked   the SHA-256 of the machine code that passed the check
 
-A file that is missing or damaged counts as absent. A cache that cannot be written is not used.
+A damaged file is treated as missing. If the cache cannot be written, nothing is stored.
 """
 
 import contextlib
@@ -23,25 +23,25 @@ def read_code(key: str) -> bytes | None:
 
 
 def write_code(key: str, code: bytes) -> None:
-    """Store machine code under a key, in the place of what was there."""
+    """Store machine code under a key; replace what was stored."""
     _write(_path(key, "cubin"), _digest(code) + code)
 
 
 def is_correct(key: str) -> bool:
-    """Whether the machine code that is stored under a key was found to be correct."""
+    """Whether the machine code that is stored under a key passed the check."""
     code = read_code(key)
     return code is not None and _read(_path(key, "checked")) == _digest(code)
 
 
 def mark_correct(key: str) -> None:
-    """Record that the machine code stored under a key is correct, if it could be stored."""
+    """Record that the machine code under a key passed the check, if it is stored."""
     code = read_code(key)
     if code is not None:
         _write(_path(key, "checked"), _digest(code))
 
 
 def forget(key: str) -> None:
-    """Remove what is stored under a key."""
+    """Remove the machine code under a key, and its record."""
     for suffix in ("checked", "cubin"):
         with contextlib.suppress(OSError):
             _path(key, suffix).unlink()

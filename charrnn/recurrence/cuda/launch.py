@@ -1,4 +1,4 @@
-"""The kernels on a GPU: compiled or read from the cache, loaded, and launched."""
+"""Compile the kernels or read them from the cache, load them on a GPU, and launch them."""
 
 import dataclasses
 import functools
@@ -35,7 +35,7 @@ def source() -> str:
 
 
 def cache_key(plan: Plan, device: torch.device) -> str:
-    """Return a hash of everything that decides whether the kernels of a plan are correct."""
+    """Return a hash of everything that affects whether the kernels of a plan are correct."""
     facts = [
         source(),
         *(Path(path).read_text("utf-8") for path in (wavefront.__file__, nvrtc.__file__)),
@@ -51,14 +51,14 @@ def cache_key(plan: Plan, device: torch.device) -> str:
 
 
 def plan_fields(plan: Plan) -> dict[str, int | str]:
-    """Return the fields of a plan as JSON can hold them; see `plan_of`."""
+    """Return the fields of a plan as JSON values; see `plan_from_fields`."""
     return dataclasses.asdict(plan) | {"dtype": str(plan.dtype).removeprefix("torch.")}
 
 
-def plan_of(fields: dict[str, int | str]) -> Plan:
-    """Return the plan with these fields."""
-    named: dict[str, object] = {**fields, "dtype": getattr(torch, str(fields["dtype"]))}
-    return Plan(**named)  # type: ignore[arg-type]
+def plan_from_fields(fields: dict[str, int | str]) -> Plan:
+    """Return the plan with the fields that `plan_fields` returned."""
+    arguments: dict[str, object] = {**fields, "dtype": getattr(torch, str(fields["dtype"]))}
+    return Plan(**arguments)  # type: ignore[arg-type]
 
 
 @functools.cache
@@ -83,7 +83,7 @@ def _architecture(device: torch.device) -> str:
 
 
 def _driver_version() -> str:
-    """Return the version of the NVIDIA driver as Linux shows it, empty where it does not."""
+    """Return the version of the NVIDIA driver on Linux; empty if it cannot be read."""
     try:
         return _DRIVER.read_text("utf-8", "replace")
     except OSError:

@@ -1,10 +1,10 @@
 """The engine for NVIDIA GPUs: an LSTM as one kernel that keeps its weights on the chip.
 
-It serves where the network fits on the chip, and where it was found to compute, on this very GPU
-and for this very size, what cuDNN does. Elsewhere cuDNN computes; `refusal_reason` says why.
-`benchmarks/persistent.py` measures how fast it is.
+It is used if the network fits on the chip, and if a check has shown that it gives the same results
+as cuDNN on this GPU and for this size. Otherwise cuDNN computes; `refusal_reason` returns why.
+`benchmarks/persistent.py` measures its speed.
 
-Shape suffixes: T steps, B streams, H units, L layers, M layers but one.
+Shape suffixes: T steps, B streams, H units, L layers, M layers except the last.
 """
 
 import os
@@ -22,58 +22,58 @@ from charrnn.recurrence.cuda.wavefront import Plan
 from charrnn.recurrence.layer import LayerState, LayerWeights
 
 SWITCH = "CHARRNN_CUDA_KERNEL"
-"""The environment variable that turns the kernel off where it is `off`."""
+"""The environment variable that turns the kernel off if its value is `off`."""
 
 DEVICE_TYPE = "cuda"
 _DTYPES = (torch.bfloat16, torch.float16)
-_CAPABILITY = (8, 0)  # from which on a GPU multiplies bfloat16 numbers
-_FEWEST_STEPS = 8  # below, getting the weights onto the chip is a large part of the work
-_FEWEST_STREAMS = 16  # the rows of one matrix instruction
+_MIN_CAPABILITY = (8, 0)  # the lowest with instructions that multiply bfloat16 numbers
+_MIN_STEPS = 8  # with fewer steps, loading the weights takes a large part of the time
+_MIN_STREAMS = 16  # the rows of one matrix instruction
 _VERDICTS: dict[tuple[torch.device, Plan], Verdict] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """What the layers of a network are to compute in one call, and where."""
+    """The sizes of one call of the layers of a network, and its device."""
 
     cell: Cell
     layers: int
     hidden: int
     characters: int
-    """Different characters, which are the first layer's one-hot inputs."""
+    """The size of the vocabulary, which is the width of the one-hot inputs."""
     steps: int
     streams: int
     dtype: torch.dtype
-    """Of products: that of `torch.autocast`, float32 where it is disabled."""
+    """The dtype of products: that of `torch.autocast`, float32 if it is disabled."""
     device: torch.device
 
 
-def serves(cell: Cell, x_TB: Tensor, layers: Sequence[LayerWeights]) -> bool:
-    """Whether this engine computes these layers, under the `torch.autocast` in force.
+def supports(cell: Cell, x_TB: Tensor, layers: Sequence[LayerWeights]) -> bool:
+    """Whether this engine can run these layers under the current `torch.autocast`.
 
-    The first time that it could for a size, the kernels are compiled and checked: some seconds.
+    The first call for a size compiles and checks the kernels, which takes some seconds.
     """
-    like = layers[0].weight_hh_GH
-    if like.device.type != DEVICE_TYPE or not torch.is_autocast_enabled(DEVICE_TYPE):
+    weight = layers[0].weight_hh_GH
+    if weight.device.type != DEVICE_TYPE or not torch.is_autocast_enabled(DEVICE_TYPE):
         return False
     steps, streams = x_TB.shape
     workload = Workload(
         cell=cell,
         layers=len(layers),
-        hidden=like.shape[1],
+        hidden=weight.shape[1],
         characters=layers[0].weight_ih_GI.shape[1],
         steps=steps,
         streams=streams,
         dtype=torch.get_autocast_dtype(DEVICE_TYPE),
-        device=like.device,
+        device=weight.device,
     )
     return refusal_reason(workload) is None
 
 
 def refusal_reason(workload: Workload) -> str | None:
-    """Return why this engine does not compute a workload on a GPU, as a clause; None if it does.
+    """Return why this engine cannot run a workload, as a clause for users; None if it can.
 
-    See `serves` on how long that takes.
+    The first call for a size takes some seconds; see `supports`.
     """
     if reason := _unsupported_reason(workload):
         return reason
@@ -106,16 +106,16 @@ def run_layers(
 
 
 def misfit_reason(plan: Plan, properties: Any) -> str | None:
-    """Return why a GPU cannot run all blocks of a plan at one time, each with its weights.
+    """Return why a GPU cannot run all blocks of a plan at the same time, as a clause for users.
 
-    A clause for users; None if it can.
+    Returns None if it can.
     """
     if not plan.units:
         return f"it cannot divide layers of {plan.hidden} units (it needs a multiple of 32)"
-    if (properties.major, properties.minor) < _CAPABILITY:
+    if (properties.major, properties.minor) < _MIN_CAPABILITY:
         return (
-            f"it needs a GPU of compute capability {_CAPABILITY[0]}.{_CAPABILITY[1]} or higher, "
-            f"and this one has {properties.major}.{properties.minor}"
+            f"it needs a GPU of compute capability {_MIN_CAPABILITY[0]}.{_MIN_CAPABILITY[1]} "
+            f"or higher, and this one has {properties.major}.{properties.minor}"
         )
     available = properties.multi_processor_count
     if plan.blocks > available:
@@ -130,15 +130,15 @@ def misfit_reason(plan: Plan, properties: Any) -> str | None:
 
 
 def _unsupported_reason(workload: Workload) -> str | None:
-    """Return why this engine computes a workload on no GPU, as a clause; None if it may."""
+    """Return why this engine cannot run a workload on any GPU, as a clause; None if it may."""
     gates = 4 * workload.hidden
     reasons = {
         f"{SWITCH} is off": os.environ.get(SWITCH, "").lower() == "off",
         f"it computes LSTM layers, not {workload.cell}": workload.cell != "lstm",
         "it computes in bfloat16 or float16 only": workload.dtype not in _DTYPES,
-        f"it needs {_FEWEST_STEPS} steps or more": workload.steps < _FEWEST_STEPS,
-        f"it needs {_FEWEST_STREAMS} streams or more": workload.streams < _FEWEST_STREAMS,
-        # The one-hot inputs would be the larger factor of the product.
+        f"it needs {_MIN_STEPS} steps or more": workload.steps < _MIN_STEPS,
+        f"it needs {_MIN_STREAMS} streams or more": workload.streams < _MIN_STREAMS,
+        # With more characters, the one-hot inputs are the larger factor of the product.
         f"it needs a vocabulary of at most {gates:,} characters": workload.characters > gates,
     }
     return next((reason for reason, applies in reasons.items() if applies), None)

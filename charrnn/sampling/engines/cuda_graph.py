@@ -1,7 +1,7 @@
 """The engine for a GPU: it samples a block of characters as one CUDA graph.
 
-The random numbers come from outside, so the text is that of any other engine, apart from the
-rounding of products.
+The caller passes the random numbers. So the text is the same as that of other engines, except for
+the rounding of products.
 
 Shape suffixes: K characters of a block, B samples, V characters of the vocabulary.
 """
@@ -32,7 +32,7 @@ from charrnn.sampling.filters import Filters, distribution
 
 @dataclass(frozen=True)
 class _Block:
-    """Work that samples a block, and the memory that it reads and writes."""
+    """A function that samples a block, and the memory that it reads and writes."""
 
     run: Work
     logits_BV: Tensor
@@ -42,7 +42,7 @@ class _Block:
 
 
 class CudaGraphEngine(EagerEngine, BlockSamplingEngine):
-    """Drive a `CharRNN` a block of characters at a time; see `BlockSamplingEngine`.
+    """Run a `CharRNN` one block of characters at a time; see `BlockSamplingEngine`.
 
     `launch` launches the kernels of `step_kernels`; by default, a GPU uses them if it can.
 
@@ -82,23 +82,23 @@ class CudaGraphEngine(EagerEngine, BlockSamplingEngine):
         """Start to sample K characters of each sample; see `BlockSamplingEngine`."""
         block = self._block(uniforms_KB.shape, filters)
         block.logits_BV.copy_(torch.as_tensor(logits_BV))
-        for mine, given in zip(block.state.parts_LBH, state.parts_LBH, strict=True):
-            mine.copy_(given)
+        for target, part in zip(block.state.parts_LBH, state.parts_LBH, strict=True):
+            target.copy_(part)
         uniforms = torch.from_numpy(uniforms_KB)
         if block.uniforms_KB.is_cuda:
-            uniforms = uniforms.pin_memory()  # else the copy would wait for the last block
+            uniforms = uniforms.pin_memory()  # otherwise the copy waits for the previous block
         block.uniforms_KB.copy_(uniforms, non_blocking=True)
         block.run()
-        after = State(
+        new_state = State(
             tuple(
-                given.new_empty(given.shape).copy_(mine)
-                for mine, given in zip(block.state.parts_LBH, state.parts_LBH, strict=True)
+                part.new_empty(part.shape).copy_(new_part)
+                for new_part, part in zip(block.state.parts_LBH, state.parts_LBH, strict=True)
             )
         )
-        return _start_to_fetch(block.codes_KB), block.logits_BV.clone(), after
+        return _start_copy_to_cpu(block.codes_KB), block.logits_BV.clone(), new_state
 
     def _block(self, shape: tuple[int, ...], filters: Filters) -> _Block:
-        """Return the block for these sizes and filters, captured when first asked for."""
+        """Return the block for these sizes and filters; capture it at the first call."""
         key = (shape, filters)
         if key not in self._blocks:
             length, samples = shape
@@ -115,15 +115,15 @@ class CudaGraphEngine(EagerEngine, BlockSamplingEngine):
                 for uniforms_B, codes_B in zip(uniforms_KB, codes_KB, strict=True):
                     draw(latest_BV, uniforms_B, codes_B)
                     latest_BV, carried = self._step.advance(codes_B, carried)
-                for mine, new in zip((logits_BV, *first), (latest_BV, *carried), strict=True):
-                    if mine is not new:
-                        mine.copy_(new)
+                for target, new in zip((logits_BV, *first), (latest_BV, *carried), strict=True):
+                    if target is not new:
+                        target.copy_(new)
 
-            run = self._captured(work)
+            run = self._capture_or_warn(work)
             self._blocks[key] = _Block(run, logits_BV, state, uniforms_KB, codes_KB)
         return self._blocks[key]
 
-    def _captured(self, work: Work) -> Work:
+    def _capture_or_warn(self, work: Work) -> Work:
         try:
             return self._capture(work)
         except torch.OutOfMemoryError:
@@ -141,9 +141,9 @@ class CudaGraphEngine(EagerEngine, BlockSamplingEngine):
 
 
 class Draw:
-    """Sample a code for each row of logits, in few kernels where there are few filters.
+    """Sample a code for each row of logits; fewer filters need fewer kernels.
 
-    Computes what `distribution` and `sample_codes` compute, apart from the last bits. If there is a
+    The result equals that of `distribution` and `sample_codes`, except for rounding. If there is a
     `launch` and no filter sorts, one kernel computes it.
     """
 
@@ -152,14 +152,14 @@ class Draw:
     ) -> None:
         self._filters, self._launch = filters, launch
         self._sorts = filters.top_k is not None or filters.top_p is not None
-        # An array, so that the quotient is float64 without another kernel.
+        # An array, not a scalar: the quotient is then float64 without another kernel.
         self._temperature_1 = torch.tensor(
             [filters.temperature], dtype=torch.float64, device=device
         )
 
     def __call__(self, logits_BV: Tensor, uniforms_B: Tensor, codes_B: Tensor) -> None:
         """Write the code of each row to `codes_B`."""
-        if self._filters.temperature == 0:  # the filters keep the likeliest character
+        if self._filters.temperature == 0:  # the filters always keep the most likely character
             torch.argmax(logits_BV, dim=1, out=codes_B)
             return
         if self._launch and not self._sorts:
@@ -168,10 +168,10 @@ class Draw:
         cumulative_BV = self._weights(logits_BV).cumsum(dim=1)
         thresholds_B1 = uniforms_B[:, None] * cumulative_BV[:, -1:]
         torch.searchsorted(cumulative_BV, thresholds_B1, right=True, out=codes_B[:, None])
-        codes_B.clamp_(max=logits_BV.shape[1] - 1)  # where the logits are not numbers
+        codes_B.clamp_(max=logits_BV.shape[1] - 1)  # if the logits are NaN
 
     def _weights(self, logits_BV: Tensor) -> Tensor:
-        """Return numbers that are proportional to the probabilities to draw from."""
+        """Return weights that are proportional to the probabilities."""
         if self._sorts:
             p_BV: Tensor = distribution(logits_BV, self._filters)
             return p_BV
@@ -182,8 +182,8 @@ class Draw:
         return torch.threshold(p_BV / p_BV.amax(dim=1, keepdim=True), below, 0.0)
 
 
-def _start_to_fetch(codes_KB: Tensor) -> Callable[[], NDArray[np.int64]]:
-    """Start to copy codes to the processor's memory; return a function that waits for them."""
+def _start_copy_to_cpu(codes_KB: Tensor) -> Callable[[], NDArray[np.int64]]:
+    """Start to copy codes to the memory of the CPU; return a function that waits for them."""
     codes: Tensor = codes_KB.to("cpu", non_blocking=True, copy=True)
     event = torch.cuda.Event() if codes_KB.is_cuda else None  # type: ignore[no-untyped-call]
     if event:

@@ -1,5 +1,5 @@
-// Sample a code from each row of logits, as filters.py does with temperature and min-p alone, in float64.
-// A block of one warp computes a row. Each lane has adjacent codes.
+// Sample a code from each row of logits in float64, like filters.py with only temperature and min-p. A block
+// of one warp computes a row. Each lane has adjacent codes.
 //
 // Shape suffixes: B samples, V characters of the vocabulary.
 
@@ -28,22 +28,22 @@ extern "C" __global__ void draw(DrawArguments arguments) {
         highest = other > highest ? other : highest;
     }
 
-    // The ratio of a probability to the largest one; 0 where min-p removes it, or it is not a number.
+    // The ratio of a probability to the largest one; 0 if min-p removes it or if it is NaN.
     auto weight = [&](int code) {
         const double ratio = exp((double(logits_V[code]) - highest) / arguments.temperature);
         return ratio >= arguments.min_p ? ratio : 0.0;
     };
     double sum = 0.0;
     for (int code = first; code < end; code++) sum += weight(code);
-    for (int distance = 1; distance < LANES; distance *= 2) {  // sums of this lane and all below
+    for (int distance = 1; distance < LANES; distance *= 2) {  // add the sums of all lower lanes
         const double below = __shfl_up_sync(ALL_LANES, sum, distance);
         if (lane >= distance) sum += below;
     }
     const double total = __shfl_sync(ALL_LANES, sum, LANES - 1);
     const double threshold = arguments.uniforms_B[blockIdx.x] * total;
 
-    // The first possible code whose cumulative sum exceeds the threshold. Rounding may leave none: then
-    // the last possible code.
+    // Find the first possible code whose cumulative sum exceeds the threshold. If there is none because of
+    // rounding, take the last possible code.
     double cumulative = __shfl_up_sync(ALL_LANES, sum, 1);
     if (lane == 0) cumulative = 0.0;
     int sampled = characters, possible = -1;
@@ -59,6 +59,6 @@ extern "C" __global__ void draw(DrawArguments arguments) {
         sampled = earlier < sampled ? earlier : sampled;
         possible = later > possible ? later : possible;
     }
-    if (sampled == characters) sampled = possible < 0 ? 0 : possible;  // 0: no logit is a number
+    if (sampled == characters) sampled = possible < 0 ? 0 : possible;  // 0 if all logits are NaN
     if (lane == 0) arguments.codes_B[blockIdx.x] = sampled;
 }

@@ -1,5 +1,5 @@
 // The gates of an LSTM layer for one character of each sample. A thread computes 4 adjacent units of a
-// sample, or 1 where the number of units is not a multiple of 4. NVRTC compiles this after float16.cu.
+// sample, or 1 if the number of units is not a multiple of 4. NVRTC compiles this after float16.cu.
 //
 // Shape suffixes: B samples, H units, G gate rows (4H: i, f, g, o), R rows of a table.
 
@@ -35,7 +35,7 @@ __device__ inline float tanh_of(float x) { return 2.0f * sigmoid(2.0f * x) - 1.0
 template <int WIDTH>
 __device__ inline void compute_units(const CellArguments& arguments, unsigned index) {
     typedef Floats<WIDTH> Units;
-    const unsigned threads = unsigned(arguments.units) / WIDTH;  // of a sample; 64 bits divide slowly
+    const unsigned threads = unsigned(arguments.units) / WIDTH;  // of a sample; 64-bit division is slow
     const long long units = arguments.units, sample = index / threads, unit = index % threads * WIDTH;
     if (sample >= arguments.samples) return;
     const long long row = arguments.rows_B ? arguments.rows_B[sample] : 0;
@@ -52,8 +52,8 @@ __device__ inline void compute_units(const CellArguments& arguments, unsigned in
     Units cell = *cells, hidden;
 #pragma unroll
     for (int n = 0; n < WIDTH; n++) {
-        const float kept = sigmoid(gates[1].at[n]) * cell.at[n];
-        cell.at[n] = kept + sigmoid(gates[0].at[n]) * tanh_of(gates[2].at[n]);
+        const float retained = sigmoid(gates[1].at[n]) * cell.at[n];
+        cell.at[n] = retained + sigmoid(gates[0].at[n]) * tanh_of(gates[2].at[n]);
         hidden.at[n] = sigmoid(gates[3].at[n]) * tanh_of(cell.at[n]);
     }
     *cells = cell;

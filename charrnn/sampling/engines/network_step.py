@@ -1,4 +1,4 @@
-"""A character of many samples is read by the network, in few kernels.
+"""Read one character of each sample with the network, in few kernels.
 
 Shape suffixes: B samples, V characters of the vocabulary, L layers, G gate rows (4H: i, f, g, o),
 H units, K factors of a sum of products, R rows of a table.
@@ -15,27 +15,27 @@ from charrnn.model.state import State
 from charrnn.sampling.engines.step_kernels import Launch, lstm_cell, torch_lstm_cell
 
 Carried = tuple[Tensor, ...]
-"""What one character hands on to the next."""
+"""The tensors that one call of `advance` passes to the next."""
 
 
 class NetworkStep(Protocol):
-    """Reads a character of each sample."""
+    """A way to read one character of each sample."""
 
     def refresh(self) -> None:
-        """Read the weights of the model again, which training changes in place."""
+        """Read the weights of the model again; training may have changed them in place."""
 
     def allocate(self, samples: int) -> State:
-        """Return the memory of the state of so many samples."""
+        """Allocate the state of this number of samples."""
 
     def carried(self, state: State) -> Carried:
-        """Return a state as `advance` takes it; it is the same memory."""
+        """Convert a state to the arguments of `advance`, which share its memory."""
 
     def advance(self, codes_B: Tensor, carried: Carried) -> tuple[Tensor, Carried]:
-        """Read a character of each sample; return the logits (B, V) after it."""
+        """Read one character of each sample; return the logits (B, V) after it."""
 
 
 class ModelStep:
-    """Call the model itself."""
+    """Read a character by a call of the model."""
 
     def __init__(self, model: CharRNN) -> None:
         self._model = model
@@ -60,14 +60,13 @@ class ModelStep:
 class LstmStep:
     """Read a character with one product and one computation of the gates for each layer.
 
-    The hidden units of all layers are one row for each sample. The inputs of layer n and its own
-    units are next to each other there, so the weights of both are one matrix. The inputs of the
-    first layer are rows of a table. The copies of the weights that this needs are made by
-    `refresh`.
+    One row per sample contains the hidden units of all layers. In it, the inputs of layer n are
+    next to the layer's own units, so one matrix has the weights of both. The inputs of the first
+    layer are rows of a table. `refresh` copies the weights to this layout.
 
     The factors of products are `dtype`, except those of the output layer. Sums, gates and cells
-    are float32. The gates of a layer are one kernel if there is a `launch`; else torch computes
-    them.
+    are float32. If there is a `launch`, one kernel computes the gates of a layer; otherwise torch
+    does.
     """
 
     def __init__(self, model: CharRNN, dtype: torch.dtype, launch: Launch | None = None) -> None:
@@ -79,7 +78,8 @@ class LstmStep:
             layer.bias_ih_G.new_empty((len(model.vocabulary) if n == 0 else 1, 4 * self._units))
             for n, layer in enumerate(layers)
         ]
-        """What is added to the sums of a layer: biases, in the first layer for each character."""
+        """Rows that are added to the sums of products: the biases; in the first layer, the biases
+        plus the weights of each character."""
         self._weights_GK = [
             table_RG.new_empty((4 * self._units, self._units * min(n + 1, 2)), dtype=dtype)
             for n, table_RG in enumerate(self._tables_RG)
@@ -114,7 +114,7 @@ class LstmStep:
     def advance(self, codes_B: Tensor, carried: Carried) -> tuple[Tensor, Carried]:
         """See `NetworkStep`."""
         hidden_BK, *cells = carried
-        outputs_BH = torch.empty_like(cells[-1])  # of the last layer, not rounded
+        outputs_BH = torch.empty_like(cells[-1])  # the float32 outputs of the last layer
         for n, cells_BH in enumerate(cells):
             first, last = self._units * max(0, n - 1), self._units * (n + 1)
             self._cell(
@@ -129,9 +129,11 @@ class LstmStep:
 
 
 def _product(inputs_BK: Tensor, weights_GK: Tensor) -> Tensor:
-    """Return the sums of products in float32, whatever the precision of the factors."""
+    """Return inputs @ weights.T in float32, in any precision of the factors."""
     if weights_GK.dtype == torch.float32:
         return torch.mm(inputs_BK, weights_GK.t())
     if weights_GK.device.type == "cuda":
         return torch.mm(inputs_BK, weights_GK.t(), out_dtype=torch.float32)
-    return torch.mm(inputs_BK.float(), weights_GK.float().t())  # torch has no such sums there
+    return torch.mm(
+        inputs_BK.float(), weights_GK.float().t()
+    )  # torch has no float32 sums of 16-bit products on a CPU

@@ -17,7 +17,7 @@ _ROWS = 64  # rows that the packing is tuned for; the result of a row does not d
 
 
 class PackedEngine(EagerEngine):
-    """Run an LSTM with float32 weights; the network itself reads the prompt."""
+    """Run an LSTM with packed float32 weights; the model reads the prompt."""
 
     copies_weights = True
 

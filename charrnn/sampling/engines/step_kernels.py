@@ -1,6 +1,6 @@
-"""Two CUDA kernels for one character of each sample: the gates of an LSTM layer, and the draw.
+"""Two CUDA kernels for one character of each sample: the gates of an LSTM layer, and the sampling.
 
-Each replaces several of torch's, which copy what they compute from memory to memory.
+Each of them replaces several kernels of torch, which would store intermediate results in memory.
 
 Shape suffixes: B samples, V characters of the vocabulary, H units, G gate rows (4H: i, f, g, o),
 R rows of a table.
@@ -27,7 +27,7 @@ NAMES = ("lstm_cell", "draw")
 CELL_THREADS = 256  # of a block; as in lstm_cell.cu
 DRAW_THREADS = 32  # one warp for each sample
 _SOURCES = ("float16.cu", "lstm_cell.cu", "draw.cu")
-_TOLERANCES = {torch.float32: 1e-5, torch.float16: 1e-3}  # absolute, of numbers of about 1
+_TOLERANCES = {torch.float32: 1e-5, torch.float16: 1e-3}  # absolute, for values of about 1
 
 
 def lstm_cell(
@@ -71,15 +71,15 @@ def torch_lstm_cell(
     hidden_BH: Tensor,
     outputs_BH: Tensor | None,
 ) -> None:
-    """Compute what `lstm_cell` computes, by torch on any device."""
+    """Compute the same as `lstm_cell` with torch, on any device."""
     if rows_B is None:
-        added_BG = table_RG[:1].expand_as(sums_BG)
+        terms_BG = table_RG[:1].expand_as(sums_BG)
     else:
-        added_BG = table_RG.index_select(0, rows_B)
+        terms_BG = table_RG.index_select(0, rows_B)
     if cells_BH.is_cuda:
-        new_BH, new_cells_BH, _ = torch.ops.aten._thnn_fused_lstm_cell(added_BG, sums_BG, cells_BH)
+        new_BH, new_cells_BH, _ = torch.ops.aten._thnn_fused_lstm_cell(terms_BG, sums_BG, cells_BH)
     else:
-        i_BH, f_BH, g_BH, o_BH = (added_BG + sums_BG).chunk(4, dim=1)
+        i_BH, f_BH, g_BH, o_BH = (terms_BG + sums_BG).chunk(4, dim=1)
         new_cells_BH = f_BH.sigmoid() * cells_BH + i_BH.sigmoid() * g_BH.tanh()
         new_BH = o_BH.sigmoid() * new_cells_BH.tanh()
     cells_BH.copy_(new_cells_BH)
@@ -110,14 +110,14 @@ def draw(
 def launch_kernel(
     name: str, device: torch.device, blocks: int, threads: int, fields: Sequence[int]
 ) -> None:
-    """Launch a kernel behind what is on the current stream; see `Launch`. Raises `CudaError`."""
+    """Launch a kernel on the current stream; see `Launch`. Raises `CudaError`."""
     with torch.cuda.device(device):
         stream = torch.cuda.current_stream().cuda_stream
         _kernels(device).launch_independent(name, blocks, threads, stream, fields)
 
 
 def usable_launch(device: torch.device) -> Launch | None:
-    """Return what launches the kernels on a device; None if it is no GPU.
+    """Return the function that launches the kernels on a device; None if it is not a GPU.
 
     If the kernels do not work on a GPU, warn and return None.
     """
@@ -127,8 +127,8 @@ def usable_launch(device: torch.device) -> Launch | None:
     if defect is None:
         return launch_kernel
     warnings.warn(
-        f"the GPU cannot use charrnn's kernels for sampling ({defect}), so those of torch compute, "
-        "which is slower",
+        f"the GPU cannot use charrnn's kernels for sampling ({defect}), so those of torch are "
+        "used, which is slower",
         DeviceWarning,
         stacklevel=2,
     )
@@ -137,12 +137,12 @@ def usable_launch(device: torch.device) -> Launch | None:
 
 @functools.cache
 def find_defect(device: torch.device, launch: Launch = launch_kernel) -> str | None:
-    """Return why the kernels cannot be used on a device; None if they compute what torch computes.
+    """Return why the kernels cannot be used on a device; None if their results equal torch's.
 
-    The first call compiles the kernels, and waits for small results of both.
+    The first call compiles the kernels and waits for a small result of each.
     """
     try:
-        differs = [
+        defects = [
             f"{name} differs from the CPU's"
             for name, is_correct in (("lstm_cell", _cell_is_correct), ("draw", _draw_is_correct))
             if not is_correct(device, launch)
@@ -151,7 +151,7 @@ def find_defect(device: torch.device, launch: Launch = launch_kernel) -> str | N
         raise
     except (AttributeError, OSError, RuntimeError) as error:
         return str(error).partition("\n")[0]
-    return differs[0] if differs else None
+    return defects[0] if defects else None
 
 
 def _cell_is_correct(device: torch.device, launch: Launch) -> bool:
@@ -166,19 +166,19 @@ def _cell_is_correct(device: torch.device, launch: Launch) -> bool:
         ]
         cells_BH = torch.randn(samples, units, generator=draws)
 
-        def results(place: torch.device, compute: Callable[..., None]) -> list[Tensor]:
-            given = [None if tensor is None else tensor.to(place) for tensor in inputs]
-            mine_BH = cells_BH.to(place, copy=True)
-            outputs_BH = torch.zeros_like(mine_BH)
-            hidden_BK = torch.zeros(samples, 3 * units, dtype=dtype, device=place)
-            compute(*given, mine_BH, hidden_BK[:, units : 2 * units], outputs_BH)
-            return [mine_BH.cpu(), outputs_BH.cpu(), hidden_BK.cpu()]
+        def run(target: torch.device, compute: Callable[..., None]) -> list[Tensor]:
+            arguments = [None if tensor is None else tensor.to(target) for tensor in inputs]
+            new_cells_BH = cells_BH.to(target, copy=True)
+            outputs_BH = torch.zeros_like(new_cells_BH)
+            hidden_BK = torch.zeros(samples, 3 * units, dtype=dtype, device=target)
+            compute(*arguments, new_cells_BH, hidden_BK[:, units : 2 * units], outputs_BH)
+            return [new_cells_BH.cpu(), outputs_BH.cpu(), hidden_BK.cpu()]
 
-        by_kernel = results(device, functools.partial(lstm_cell, launch))
-        by_torch = results(torch.device("cpu"), torch_lstm_cell)
+        by_kernel = run(device, functools.partial(lstm_cell, launch))
+        by_torch = run(torch.device("cpu"), torch_lstm_cell)
         return all(
-            torch.allclose(mine, theirs, rtol=0, atol=_TOLERANCES[mine.dtype])
-            for mine, theirs in zip(by_kernel, by_torch, strict=True)
+            torch.allclose(result, expected, rtol=0, atol=_TOLERANCES[result.dtype])
+            for result, expected in zip(by_kernel, by_torch, strict=True)
         )
 
     return all(
@@ -195,8 +195,8 @@ def _draw_is_correct(device: torch.device, launch: Launch) -> bool:
     uniforms_B = draws.random(64)
     codes_B = torch.full((64,), -1, device=device)
     for filters in (Filters(temperature=0.8), Filters(temperature=1.2, min_p=0.05)):
-        given = torch.from_numpy(logits_BV).to(device), torch.from_numpy(uniforms_B).to(device)
-        draw(launch, filters, *given, codes_B)
+        arguments = torch.from_numpy(logits_BV).to(device), torch.from_numpy(uniforms_B).to(device)
+        draw(launch, filters, *arguments, codes_B)
         expected_B = sample_codes(distribution(logits_BV, filters), uniforms_B)
         if codes_B.tolist() != expected_B.tolist():
             return False
@@ -204,7 +204,7 @@ def _draw_is_correct(device: torch.device, launch: Launch) -> bool:
 
 
 def _address(tensor: Tensor, dtype: torch.dtype) -> int:
-    """Return the address of a tensor, which the kernels take as adjacent numbers of a type."""
+    """Return the address of a tensor, which must be contiguous and of this dtype."""
     assert tensor.dtype == dtype
     assert tensor.is_contiguous()
     return tensor.data_ptr()

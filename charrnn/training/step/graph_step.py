@@ -1,7 +1,7 @@
 """A training step as one CUDA graph: a single call starts it and does not wait for its end.
 
-A graph reads and writes the same memory each time it is replayed: its inputs are at fixed places,
-and weights, moments and state stay where they are.
+A graph reads and writes the same memory at each replay. So the inputs, the weights, the moments and
+the state have fixed addresses.
 """
 
 import torch

@@ -1,4 +1,4 @@
-"""Random bytes of dropout masks at fixed places of a GPU's memory: drawn there, or copied there.
+"""Random bytes of dropout masks at fixed addresses of a GPU's memory: drawn or copied there.
 
 Shape suffixes: M masks.
 """
@@ -21,7 +21,7 @@ class DrawnMaskBytes:
         self._random_bytes = random_bytes
 
     def load(self, step: int) -> None:
-        """Do nothing: the keys are all that a step differs in."""
+        """Do nothing: only the keys differ between steps."""
 
     def read(self, keys_M2: Tensor) -> MaskBytes:
         """Start to draw; a CUDA graph can capture this."""
@@ -30,7 +30,7 @@ class DrawnMaskBytes:
 
 
 class CopiedMaskBytes:
-    """Bytes that a thread of the CPU draws while the GPU computes the step before."""
+    """Bytes that a thread of the CPU draws while the GPU computes the previous step."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The inputs of training steps at fixed places of a GPU's memory, where a CUDA graph reads them.
+"""The inputs of training steps at fixed addresses of a GPU's memory, where a CUDA graph reads them.
 
 Shape suffixes: T steps in time, B streams, M masks, R numbers that differ between steps.
 """
@@ -22,9 +22,9 @@ from charrnn.training.step.mask_bytes import CopiedMaskBytes, DrawnMaskBytes
 class StaticInputSource(StepInputSource):
     """Build the inputs of each step on a GPU; the CPU neither computes them nor waits.
 
-    `load` starts to copy the few numbers in which the step differs. `read` only starts work of the
-    GPU, which a CUDA graph can capture: when it is replayed, it reads the step that was loaded
-    last. The text stays in the memory of a GPU that has room for it.
+    `load` starts to copy the few numbers that differ between steps. `read` only starts work of the
+    GPU, which a CUDA graph can capture: a replay reads the step that was loaded last. The text
+    stays in the memory of the GPU if it is small enough.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class StaticInputSource(StepInputSource):
         """The characters of the loaded step, if the text is not resident."""
         shapes = mask_shapes(config, model.config, len(model.vocabulary))
         self._mask_names = tuple(shapes)
-        defect = philox.defect(device, launch) if shapes else None
+        defect = philox.find_defect(device, launch) if shapes else None
         self._masks: DrawnMaskBytes | CopiedMaskBytes
         if defect is None:
             self._masks = DrawnMaskBytes(philox.RandomBytes(shapes, device, launch))
@@ -62,7 +62,7 @@ class StaticInputSource(StepInputSource):
         self._keys_M2 = self._record_R[2:].view(-1, 2)
 
     def load(self, step: int, learning_rate: float) -> None:
-        """Start to copy what the step that follows `step` steps differs in."""
+        """Start to copy the numbers of the step that follows `step` steps."""
         record_R = np.zeros(len(self._record_R), np.int64)
         record_R[0] = self._batches.first_position(step)
         record_R[1:2].view(np.float32)[:] = learning_rate, self._ema_weight(step)

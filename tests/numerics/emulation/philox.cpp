@@ -25,7 +25,7 @@ int cuCtxGetCurrent(void** current) {
     return SUCCESS;
 }
 
-int cuCtxSetCurrent(void* wanted) { return wanted == &context ? SUCCESS : INVALID_VALUE; }
+int cuCtxSetCurrent(void* selected) { return selected == &context ? SUCCESS : INVALID_VALUE; }
 
 int cuModuleLoadData(void** loaded, const void* image) {
     *loaded = &module;

@@ -7,16 +7,14 @@ from tests.recurrence.layers import as_float32, layer, leaf_tensors, run_with_gr
 
 
 def test_interleaved_forward_and_backward_passes_are_independent() -> None:
-    case, loss_weights = (
-        [as_float32(layer(5, 4, 6, 7)), as_float32(layer(5, 4, 6, 8))],
-        (1.0, 0.0, 0.0),
-    )
-    alone = [run_with_gradients(lstm.run_layer, each, loss_weights)[3:] for each in case]
-    weighed = [torch.arange(5 * 4 * 6).view(5, 4, 6).sin().float()] * 2
-    outputs = [lstm.run_layer(*each)[0] for each in case]
-    for which in (0, 1):
-        gradients = torch.autograd.grad(outputs[which], leaf_tensors(case[which]), weighed[which])
-        for actual, expected in zip(gradients, alone[which], strict=True):
+    cases = [as_float32(layer(5, 4, 6, 7)), as_float32(layer(5, 4, 6, 8))]
+    loss_weights = (1.0, 0.0, 0.0)
+    alone = [run_with_gradients(lstm.run_layer, case, loss_weights)[3:] for case in cases]
+    output_gradients = [torch.arange(5 * 4 * 6).view(5, 4, 6).sin().float()] * 2
+    outputs = [lstm.run_layer(*case)[0] for case in cases]
+    for n in (0, 1):
+        gradients = torch.autograd.grad(outputs[n], leaf_tensors(cases[n]), output_gradients[n])
+        for actual, expected in zip(gradients, alone[n], strict=True):
             torch.testing.assert_close(actual, expected)
 
 
@@ -35,12 +33,12 @@ def test_returned_tensors_are_not_overwritten() -> None:
     case = as_float32(layer(5, 4, 6, 7))
     outputs, last = lstm.run_layer(*case)
     gradients = torch.autograd.grad(outputs.sum() + last[1].sum(), leaf_tensors(case))
-    kept = [outputs, *last, *gradients]
-    copies = [each.detach().clone() for each in kept]
+    results = [outputs, *last, *gradients]
+    copies = [result.detach().clone() for result in results]
     for seed in range(3):
         other = as_float32(layer(5, 4, 6, 8 + seed))
         torch.autograd.grad(lstm.run_layer(*other)[0].sum(), leaf_tensors(other))
-    assert all(map(torch.equal, kept, copies))
+    assert all(map(torch.equal, results, copies))
 
 
 def test_buffers_allocated_in_inference_can_be_used_in_training() -> None:
@@ -58,13 +56,13 @@ def test_buffers_are_released_by_backward_and_by_deletion() -> None:
     outputs, _ = lstm.run_layer(*case)
     assert buffers._FREE == []
     outputs.sum().backward()  # type: ignore[no-untyped-call]
-    there = {buffer.data_ptr() for buffer in buffers._FREE}
-    assert len(there) == 2
+    addresses = {buffer.data_ptr() for buffer in buffers._FREE}
+    assert len(addresses) == 2
     for _ in range(3):
-        forgotten = lstm.run_layer(*case)
-        del forgotten
+        unused = lstm.run_layer(*case)
+        del unused
         gc.collect()
-    assert {buffer.data_ptr() for buffer in buffers._FREE} == there
+    assert {buffer.data_ptr() for buffer in buffers._FREE} == addresses
 
 
 def test_larger_buffers_replace_smaller_ones() -> None:

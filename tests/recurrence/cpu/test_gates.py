@@ -22,10 +22,10 @@ def test_gates_are_exact_to_float32(x: float) -> None:
         np.zeros(1, np.int64), np.full((1, 4), x, np.float32), np.zeros(4, np.float32),
         np.zeros((1, 4), np.float32), activations, one, memory, one.copy(),
     )  # fmt: skip
-    wanted = 1 / (1 + np.exp(-np.float64(x)))
-    assert abs(activations[0, 0] - wanted) < 2e-7
+    expected = 1 / (1 + np.exp(-np.float64(x)))
+    assert abs(activations[0, 0] - expected) < 2e-7
     assert abs(activations[0, 2] - np.tanh(np.float64(x))) < 3e-7
-    assert abs(memory[0, 0] - wanted * (1 + np.tanh(np.float64(x)))) < 8e-7
+    assert abs(memory[0, 0] - expected * (1 + np.tanh(np.float64(x)))) < 8e-7
 
 
 def test_hidden_states_are_rounded_to_bfloat16_as_torch_does() -> None:
@@ -41,6 +41,6 @@ def test_hidden_states_are_rounded_to_bfloat16_as_torch_does() -> None:
         cells[None].numpy(), np.empty((1, units), np.float32), matmul.as_array(hidden),
     )  # fmt: skip
     exact = cells.double().tanh()
-    between = (hidden[0].double() - exact).abs() / exact
-    assert between.max() <= 2**-8 * 1.0001
+    errors = (hidden[0].double() - exact).abs() / exact
+    assert errors.max() <= 2**-8 * 1.0001
     assert (hidden[0] == exact.float().bfloat16()).double().mean() > 0.998

@@ -36,32 +36,33 @@ def test_results_and_gradients_equal_reference(
     torch.set_num_threads(threads)
     case = layer(length, batch, units, width, codes=codes)
     exact = run_with_gradients(run_reference, case, loss_weights)
-    ours, weights = (
-        run_with_gradients(lstm.run_layer, as_float32(case), loss_weights),
-        len(LayerWeights._fields),
-    )
-    assert_close_norm(ours[:-weights], exact[:-weights], 2e-6)
-    # Gradients of weights add up over steps and streams, and rounding grows with the root of that.
+    results = run_with_gradients(lstm.run_layer, as_float32(case), loss_weights)
+    weights = len(LayerWeights._fields)
+    assert_close_norm(results[:-weights], exact[:-weights], 2e-6)
+    # Gradients of weights are sums over steps and streams. The error grows with the root of the
+    # number of terms.
     tolerance = 2e-6 * max(1.0, (length * batch / 50) ** 0.5)
-    assert_close_norm(ours[-weights:], exact[-weights:], tolerance)
-    # Sums of many steps and streams can cancel: where torch's own bfloat16 is farther off than a
-    # twentieth anywhere, as with 8 steps of 42 streams and one unit, so may this be.
-    torchs = max(
+    assert_close_norm(results[-weights:], exact[-weights:], tolerance)
+    # Large terms of a sum can cancel, for example with 8 steps, 42 streams and one unit. If the
+    # error of torch in bfloat16 is larger than 5%, this engine may have the same error.
+    torch_error = max(
         relative_errors(
             run_with_gradients(run_reference_bfloat16, as_float32(case), loss_weights), exact
         )
     )
     assert_close_norm(
-        run_with_gradients(run_bfloat16, as_float32(case), loss_weights), exact, max(5e-2, torchs)
+        run_with_gradients(run_bfloat16, as_float32(case), loss_weights),
+        exact,
+        max(5e-2, torch_error),
     )
 
 
 def test_gradients_in_bfloat16_are_within_a_hundredth_at_the_scale_of_training() -> None:
     case = as_float32(layer(32, 16, 64, 64))
     inputs, state, weights = case
-    case = inputs, state, LayerWeights(*(each.detach().mul(0.15) for each in weights))
-    for each in case[2]:
-        each.requires_grad_()
+    case = inputs, state, LayerWeights(*(weight.detach().mul(0.15) for weight in weights))
+    for weight in case[2]:
+        weight.requires_grad_()
     loss_weights = (1.0, 0.0, 0.0)
     for actual, expected in zip(
         run_with_gradients(run_bfloat16, case, loss_weights),
@@ -83,11 +84,11 @@ def test_masked_recurrent_weights_pass_their_gradient_through_the_mask() -> None
         return run
 
     case, loss_weights = (inputs, state, weights), (1.0, 1.0, 1.0)
-    ours = run_with_gradients(masked(lstm.run_layer), as_float32(case), loss_weights)
-    assert_close_norm(ours, run_with_gradients(masked(run_reference), case, loss_weights), 1e-6)
-    to_recurrent = ours[3 + 3 + 1]
-    assert not to_recurrent[mask_GH == 0].any()
-    assert to_recurrent[mask_GH > 0].all()
+    results = run_with_gradients(masked(lstm.run_layer), as_float32(case), loss_weights)
+    assert_close_norm(results, run_with_gradients(masked(run_reference), case, loss_weights), 1e-6)
+    grad_hh_GH = results[3 + 3 + 1]
+    assert not grad_hh_GH[mask_GH == 0].any()
+    assert grad_hh_GH[mask_GH > 0].all()
 
 
 def test_inputs_need_not_be_contiguous() -> None:
@@ -110,9 +111,9 @@ def test_inputs_need_not_be_contiguous() -> None:
 
 def test_gradients_need_not_be_contiguous() -> None:
     inputs, state, weights = as_float32(layer(4, 3, 6, 6))
-    to_outputs = torch.randn(3, 4, 6).transpose(0, 1)
+    grad_outputs = torch.randn(3, 4, 6).transpose(0, 1)
     results = []
-    for gradient in (to_outputs, to_outputs.contiguous()):
+    for gradient in (grad_outputs, grad_outputs.contiguous()):
         outputs, _ = lstm.run_layer(inputs, state, weights)
         results.append(torch.autograd.grad(outputs, list(weights), gradient))
     assert all(map(torch.equal, *results))
@@ -151,8 +152,8 @@ def test_cpu_engine_is_preferred_by_dtype_device_and_streams() -> None:
     weights = as_float32(layer(units=4))[2]
     assert lstm.is_preferred(32, weights)
     assert not lstm.is_preferred(31, weights)
-    assert not lstm.is_preferred(32, LayerWeights(*(each.double() for each in weights)))
-    assert not lstm.is_preferred(32, LayerWeights(*(each.to("meta") for each in weights)))
+    assert not lstm.is_preferred(32, LayerWeights(*(weight.double() for weight in weights)))
+    assert not lstm.is_preferred(32, LayerWeights(*(weight.to("meta") for weight in weights)))
     with torch.autocast("cpu", torch.bfloat16):
         assert lstm.is_preferred(1, weights)
     with torch.autocast("cpu", torch.float16):

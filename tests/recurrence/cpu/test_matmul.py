@@ -16,11 +16,11 @@ from tests.recurrence.layers import (
 
 
 @pytest.mark.parametrize("engine", [lstm.run_layer, run_bfloat16])
-@pytest.mark.parametrize("worth_packing", [0, 10**12])
+@pytest.mark.parametrize("min_packed_size", [0, 10**12])
 def test_packed_and_public_products_agree(
-    engine: Any, worth_packing: int, monkeypatch: pytest.MonkeyPatch
+    engine: Any, min_packed_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(matmul, "_MIN_PACKED_SIZE", worth_packing)
+    monkeypatch.setattr(matmul, "_MIN_PACKED_SIZE", min_packed_size)
     case, loss_weights = layer(4, 5, 16, 9), (1.0, 1.0, 1.0)
     tolerance = 2e-6 if engine is lstm.run_layer else 5e-2
     assert_close_norm(
@@ -37,7 +37,7 @@ def test_public_product_is_used_without_the_private_operators(
     monkeypatch.setattr(matmul, "_MIN_PACKED_SIZE", 0)
     matmul._can_pack.cache_clear()
     try:
-        with monkeypatch.context() as patch:  # comparing needs the operators again
+        with monkeypatch.context() as patch:  # the comparison below needs the operators
             patch.setattr(torch, "ops", SimpleNamespace())
             assert not matmul._can_pack(torch.float32)
             result_MN = matmul.prepare_matmul(weight_NK, 4)(x_MK)

@@ -20,7 +20,7 @@ def test_threads_divide_the_streams_and_torch_keeps_its_threads() -> None:
     assert threads.max_streams_per_thread(70) == 35
     together = run_with_gradients(lstm.run_layer, case, loss_weights)
     assert torch.get_num_threads() == 2
-    assert_close_norm(together, [each.double() for each in alone], 1e-6)
+    assert_close_norm(together, [tensor.double() for tensor in alone], 1e-6)
 
 
 def test_error_in_a_thread_is_raised_after_all_threads_end() -> None:

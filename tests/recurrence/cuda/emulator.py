@@ -1,4 +1,4 @@
-"""The kernels for NVIDIA GPUs run on a processor, and networks small enough for that."""
+"""The CUDA kernels on a CPU, and networks that are small enough for it."""
 
 import ctypes
 import functools
@@ -24,20 +24,20 @@ TOLERANCE = {torch.bfloat16: 1e-2, torch.float16: 2e-3}  # of the norm
 
 
 class Emulator:
-    """Builds the kernels for a processor, and launches them as on a GPU."""
+    """Builds the kernels for a CPU, and launches them as on a GPU."""
 
     def __init__(self, folder: Path, compiler: str) -> None:
         self._folder, self._compiler = folder, compiler
         self.library = functools.cache(self._build)
 
     def launch(self, *options: str, absent: int = 0) -> Launch:
-        def launched(kernel: str, plan: Plan, fields: Fields) -> None:
+        def launch_kernel(kernel: str, plan: Plan, fields: Fields) -> None:
             library = self.library(tuple(plan.definitions().items()), options)
-            ctypes.CDLL(library).leave_out(absent)
+            ctypes.CDLL(library).omit_blocks(absent)
             kernels = Kernels(b"code", ("forward", "backward"), plan.shared_bytes, library)
             kernels.launch(kernel, plan.blocks, plan.threads, 0, addresses(fields))
 
-        return launched
+        return launch_kernel
 
     def _build(self, definitions: tuple[tuple[str, int], ...], options: tuple[str, ...]) -> str:
         library = self._folder / f"{len(list(self._folder.iterdir()))}.so"
@@ -56,7 +56,7 @@ class Network(NamedTuple):
 
     @property
     def leaves(self) -> list[Tensor]:
-        return [*self.parts_LBH, *(each for layer in self.layers for each in layer)]
+        return [*self.parts_LBH, *(weight for layer in self.layers for weight in layer)]
 
 
 def network(
@@ -85,34 +85,35 @@ def network(
     )
 
 
-def plainly(made: Network) -> tuple[Tensor, LayerState]:
-    """Run the specification, layer by layer."""
-    inputs, states = made.x_TB, []
-    for number, weights in enumerate(made.layers):
-        if number and made.between_MBH is not None:
-            inputs = inputs * made.between_MBH[number - 1]
-        state = made.parts_LBH[0][number], made.parts_LBH[1][number]
+def run_reference(case: Network) -> tuple[Tensor, LayerState]:
+    """Run the reference engine, layer by layer."""
+    inputs, states = case.x_TB, []
+    for number, weights in enumerate(case.layers):
+        if number and case.between_MBH is not None:
+            inputs = inputs * case.between_MBH[number - 1]
+        state = case.parts_LBH[0][number], case.parts_LBH[1][number]
         inputs, last = reference.run_layer("lstm", inputs, state, weights)
         states.append(last)
     return inputs, tuple(torch.stack(part) for part in zip(*states, strict=True))
 
 
-def outcome(results: tuple[Tensor, LayerState], made: Network) -> list[Tensor]:
-    """Return outputs, last state and the gradients of a sum of them all, each with its weight."""
+def add_gradients(results: tuple[Tensor, LayerState], case: Network) -> list[Tensor]:
+    """Return outputs, last state, and all gradients of a weighted sum of them."""
     outputs_TBH, last_LBH = results
-    everything = [outputs_TBH, *last_LBH]
+    tensors = [outputs_TBH, *last_LBH]
     loss = torch.stack(
-        [(each.float() * torch.arange(each.numel()).view(each.shape).sin()).sum()
-         for each in everything]
+        [(tensor.float() * torch.arange(tensor.numel()).view(tensor.shape).sin()).sum()
+         for tensor in tensors]
     ).sum()  # fmt: skip
     return [
-        *(each.detach().float() for each in everything),
-        *torch.autograd.grad(loss, made.leaves),
+        *(tensor.detach().float() for tensor in tensors),
+        *torch.autograd.grad(loss, case.leaves),
     ]
 
 
-def distances(found: list[Tensor], expected: list[Tensor]) -> list[float]:
+def relative_differences(results: list[Tensor], expected: list[Tensor]) -> list[float]:
+    """Return the norms of the differences, divided by the norms of the expected tensors."""
     return [
-        ((mine - theirs).norm() / theirs.norm()).item()
-        for mine, theirs in zip(found, expected, strict=True)
+        ((result - other).norm() / other.norm()).item()
+        for result, other in zip(results, expected, strict=True)
     ]

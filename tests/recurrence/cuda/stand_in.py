@@ -1,4 +1,4 @@
-"""A processor that stands in for a GPU, as far as the choice of the engine goes."""
+"""Make the CPU look like a GPU to the code that selects an engine."""
 
 import json
 import sys
@@ -15,13 +15,13 @@ H100 = SimpleNamespace(
 CORRECT = json.dumps({"is_correct": True, "reason": ""})
 
 
-def child_that_runs(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
-    """Let the child process that checks a kernel run another program."""
+def replace_child_program(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    """Make the child process that checks a kernel run another program."""
     monkeypatch.setattr(check, "_command", lambda plan, device: [sys.executable, "-c", program])
 
 
-def use_processor_as_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the processor be the GPU, an H100 whose child process finds each kernel to be correct."""
+def use_cpu_as_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the CPU look like an H100. The child process reports that each kernel is correct."""
     monkeypatch.setattr(persistent, "DEVICE_TYPE", "cpu")
     monkeypatch.setattr(persistent, "_VERDICTS", {})
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
@@ -30,4 +30,4 @@ def use_processor_as_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H100")
     launch._load.cache_clear()
-    child_that_runs(monkeypatch, f"print({CORRECT!r})")
+    replace_child_program(monkeypatch, f"print({CORRECT!r})")

@@ -16,10 +16,10 @@ from charrnn.recurrence.cuda.check import Verdict, check_here, check_in_child, c
 from charrnn.recurrence.cuda.wavefront import Launch, Plan
 from charrnn.recurrence.dispatch import describe_engine, run_layers
 from tests.recurrence.cuda.emulator import Emulator, Fields, network
-from tests.recurrence.cuda.stand_in import child_that_runs, use_processor_as_gpu
+from tests.recurrence.cuda.stand_in import replace_child_program, use_cpu_as_gpu
 
 PLAN = Plan(layers=2, hidden=32, streams=16, dtype=torch.bfloat16)
-PROCESSOR = torch.device("cpu")
+CPU = torch.device("cpu")
 CODE = b"\x7fELF machine code"
 
 Inject = Callable[[pytest.MonkeyPatch], None]
@@ -27,21 +27,22 @@ Inject = Callable[[pytest.MonkeyPatch], None]
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    use_processor_as_gpu(monkeypatch)
+    use_cpu_as_gpu(monkeypatch)
     return monkeypatch
 
 
-def launching(error: Exception) -> Launch:
+def raising_launch(error: Exception) -> Launch:
     def launch_kernel(kernel: str, plan: Plan, fields: Fields) -> None:
         raise error
 
     return launch_kernel
 
 
-def zeros(kernel: str, plan: Plan, fields: Fields) -> None:
-    """Write zeros to what a kernel returns for each step; leave the inputs as they are.
+def write_zeros(kernel: str, plan: Plan, fields: Fields) -> None:
+    """Write zeros to the results of each step; do not change the inputs.
 
-    The gradient of the last cell state is then taken for that of the first, which is off most.
+    The gradient of the last cell then stays in the place of the gradient of the initial cell, which
+    causes the largest difference.
     """
     for field in fields:
         if isinstance(field, Tensor) and field.dim() == 4:
@@ -49,7 +50,7 @@ def zeros(kernel: str, plan: Plan, fields: Fields) -> None:
 
 
 def failing_launch(error: Exception) -> Inject:
-    return lambda patch: patch.setattr(launch, "launch_kernel", launching(error))
+    return lambda patch: patch.setattr(launch, "launch_kernel", raising_launch(error))
 
 
 def without_nvrtc(patch: pytest.MonkeyPatch) -> None:
@@ -81,7 +82,7 @@ FAILURES: dict[str, tuple[Inject, str]] = {
         'charrnn.cu(1): error: identifier "x" is undefined)',
     ),
     "the results are wrong": (
-        lambda patch: patch.setattr(launch, "launch_kernel", zeros),
+        lambda patch: patch.setattr(launch, "launch_kernel", write_zeros),
         "its results differ from cuDNN's by 426%",
     ),
     "the launch fails": (
@@ -102,35 +103,35 @@ FAILURES: dict[str, tuple[Inject, str]] = {
     ),
     "a bug": (failing_launch(KeyError("name")), "the check failed (KeyError: 'name')"),
     "the child process is aborted": (
-        lambda patch: child_that_runs(patch, "import os; os.abort()"),
+        lambda patch: replace_child_program(patch, "import os; os.abort()"),
         "the check ended with signal SIGABRT",
     ),
     "an illegal address in the child process": (
-        lambda patch: child_that_runs(
+        lambda patch: replace_child_program(
             patch, "raise RuntimeError('CUDA error: an illegal memory access was encountered')"
         ),
         "the check ended with an illegal memory access",
     ),
     "the child process fails": (
-        lambda patch: child_that_runs(patch, "import sys; sys.exit('no CUDA GPUs')"),
+        lambda patch: replace_child_program(patch, "import sys; sys.exit('no CUDA GPUs')"),
         "the check ended with exit code 1 (no CUDA GPUs)",
     ),
-    "the child process crashes after its answer": (
-        lambda patch: child_that_runs(
+    "the child process crashes after its verdict": (
+        lambda patch: replace_child_program(
             patch,
             'import os; print(\'{"is_correct": true, "reason": ""}\', flush=True); os.abort()',
         ),
         "the check ended with signal SIGABRT",
     ),
-    "the child process answers no": (
-        lambda patch: child_that_runs(
+    "the child process reports a failure": (
+        lambda patch: replace_child_program(
             patch,
             'print(\'torch says hello\\n{"is_correct": false, "reason": "NVRTC was not found"}\')',
         ),
         "NVRTC was not found",
     ),
-    "the child process answers nothing": (
-        lambda patch: child_that_runs(patch, ""),
+    "the child process prints nothing": (
+        lambda patch: replace_child_program(patch, ""),
         "the check ended with exit code 0",
     ),
     "there is no Python to start": (
@@ -141,16 +142,16 @@ FAILURES: dict[str, tuple[Inject, str]] = {
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_where_the_kernel_fails_the_other_engine_computes_and_the_reason_is_given(
+def test_if_the_kernel_fails_cudnn_computes_and_the_reason_is_given(
     failure: str, gpu: pytest.MonkeyPatch
 ) -> None:
     inject, reason = FAILURES[failure]
     inject(gpu)
-    made = network(2, 32, 16, 8, dropout=True)
+    case = network(2, 32, 16, 8, dropout=True)
     with torch.autocast("cpu", torch.bfloat16):
-        outputs_TBH, last_LBH = run_layers("lstm", *made)
+        outputs_TBH, last_LBH = run_layers("lstm", *case)
         gpu.setenv("CHARRNN_CUDA_KERNEL", "off")
-        expected_TBH, expected_LBH = run_layers("lstm", *made)
+        expected_TBH, expected_LBH = run_layers("lstm", *case)
     gpu.delenv("CHARRNN_CUDA_KERNEL")
     for result, expected in zip(
         (outputs_TBH, *last_LBH), (expected_TBH, *expected_LBH), strict=True
@@ -166,13 +167,11 @@ def engine() -> str | None:
         steps=8,
         streams=16,
         precision="bfloat16",
-        device=PROCESSOR,
+        device=CPU,
     )
 
 
-def test_the_kernel_computes_where_it_is_correct(
-    emulator: Emulator, gpu: pytest.MonkeyPatch
-) -> None:
+def test_a_correct_kernel_is_used(emulator: Emulator, gpu: pytest.MonkeyPatch) -> None:
     launched: list[str] = []
 
     def launch_kernel(kernel: str, plan: Plan, fields: Fields) -> None:
@@ -182,33 +181,35 @@ def test_the_kernel_computes_where_it_is_correct(
     gpu.setattr(launch, "launch_kernel", launch_kernel)
     assert engine() == "CUDA kernel, bfloat16"
     assert launched == ["forward", "backward"]
-    made = network(2, 32, 16, 8)
+    case = network(2, 32, 16, 8)
     with torch.autocast("cpu", torch.bfloat16):
-        run_layers("lstm", *made)
+        run_layers("lstm", *case)
     assert launched == ["forward", "backward", "forward"]
 
 
-def test_a_check_leaves_no_trace(emulator: Emulator, gpu: pytest.MonkeyPatch) -> None:
+def test_a_check_does_not_change_the_default_generator(
+    emulator: Emulator, gpu: pytest.MonkeyPatch
+) -> None:
     gpu.setattr(launch, "launch_kernel", emulator.launch())
     before = torch.get_rng_state()
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        assert check_here(PLAN, PROCESSOR) == Verdict(True)
+        assert check_here(PLAN, CPU) == Verdict(True)
     assert torch.get_rng_state().equal(before)
 
 
-def test_a_gpu_that_fails_in_part_is_not_trusted(
+def test_a_kernel_with_wrong_gradients_or_missing_blocks_fails_the_check(
     emulator: Emulator, gpu: pytest.MonkeyPatch
 ) -> None:
     def without_backward(kernel: str, plan: Plan, fields: Fields) -> None:
-        (zeros if kernel == "backward" else emulator.launch())(kernel, plan, fields)
+        (write_zeros if kernel == "backward" else emulator.launch())(kernel, plan, fields)
 
     gpu.setattr(launch, "launch_kernel", without_backward)
-    assert check_here(PLAN, PROCESSOR) == (False, "its results differ from cuDNN's by 426%")
+    assert check_here(PLAN, CPU) == (False, "its results differ from cuDNN's by 426%")
     gpu.setattr(launch, "launch_kernel", emulator.launch("-DSPINS=300", absent=1))
-    assert check_here(PLAN, PROCESSOR) == (False, "its results are not finite")
+    assert check_here(PLAN, CPU) == (False, "its results are not finite")
 
 
-def test_cudnn_s_warning_on_the_memory_of_weights_is_no_failure(
+def test_a_warning_of_cudnn_about_the_memory_of_weights_is_ignored(
     emulator: Emulator, gpu: pytest.MonkeyPatch
 ) -> None:
     plain = native.run_layer
@@ -224,24 +225,24 @@ def test_cudnn_s_warning_on_the_memory_of_weights_is_no_failure(
 
     gpu.setattr(native, "run_layer", warning)
     gpu.setattr(launch, "launch_kernel", emulator.launch())
-    assert check_here(PLAN, PROCESSOR) == Verdict(True)
+    assert check_here(PLAN, CPU) == Verdict(True)
 
 
-def test_a_child_process_that_hangs_is_ended(gpu: pytest.MonkeyPatch) -> None:
+def test_a_child_process_that_hangs_is_killed(gpu: pytest.MonkeyPatch) -> None:
     gpu.setattr(check, "_TIME_LIMIT", 0.5)
-    child_that_runs(gpu, "import time; time.sleep(60)")
-    assert check_in_child(PLAN, PROCESSOR) == (False, "the check did not end within 0.5 seconds")
+    replace_child_program(gpu, "import time; time.sleep(60)")
+    assert check_in_child(PLAN, CPU) == (False, "the check did not end within 0.5 seconds")
 
 
 def test_a_child_process_reads_no_input(gpu: pytest.MonkeyPatch) -> None:
-    child_that_runs(gpu, "import sys; sys.exit(repr(sys.stdin.read()))")
+    replace_child_program(gpu, "import sys; sys.exit(repr(sys.stdin.read()))")
     reader, writer = os.pipe()
     os.write(writer, b"typed")
     os.close(writer)
     stdin = os.dup(0)
     os.dup2(reader, 0)
     try:
-        reason = check_in_child(PLAN, PROCESSOR).reason
+        reason = check_in_child(PLAN, CPU).reason
     finally:
         os.dup2(stdin, 0)
         os.close(stdin)
@@ -249,40 +250,40 @@ def test_a_child_process_reads_no_input(gpu: pytest.MonkeyPatch) -> None:
     assert reason == "the check ended with exit code 1 ('')"
 
 
-def test_a_real_child_process_answers(tmp_path: Any) -> None:
-    """It imports charrnn from anywhere, and no module of the working folder."""
+def test_a_real_child_process_returns_a_verdict(tmp_path: Any) -> None:
+    """It imports charrnn in any working folder, and no modules of that folder."""
     (tmp_path / "json.py").write_text("raise RuntimeError('the wrong module')")
-    verdict = check_in_child(PLAN, PROCESSOR)
+    verdict = check_in_child(PLAN, CPU)
     assert not verdict.is_correct
-    assert verdict.reason.startswith("the check failed (")  # the processor is no GPU
+    assert verdict.reason.startswith("the check failed (")  # a CPU cannot run it
 
 
 def test_a_correct_plan_is_checked_in_a_child_process_once(
     emulator: Emulator, gpu: pytest.MonkeyPatch
 ) -> None:
     gpu.setattr(launch, "launch_kernel", emulator.launch())
-    key = launch.cache_key(PLAN, PROCESSOR)
+    key = launch.cache_key(PLAN, CPU)
     kernel_cache.write_code(key, CODE)  # as the child process does
-    assert check_kernel(PLAN, PROCESSOR) == Verdict(True)
-    child_that_runs(gpu, "import os; os.abort()")
-    assert check_kernel(PLAN, PROCESSOR) == Verdict(True)
+    assert check_kernel(PLAN, CPU) == Verdict(True)
+    replace_child_program(gpu, "import os; os.abort()")
+    assert check_kernel(PLAN, CPU) == Verdict(True)
     other = Plan(layers=2, hidden=32, streams=32, dtype=torch.bfloat16)
-    assert not check_kernel(other, PROCESSOR).is_correct
+    assert not check_kernel(other, CPU).is_correct
 
 
 def test_a_plan_that_fails_later_is_checked_in_a_child_process_again(
     emulator: Emulator, gpu: pytest.MonkeyPatch
 ) -> None:
-    key = launch.cache_key(PLAN, PROCESSOR)
+    key = launch.cache_key(PLAN, CPU)
     kernel_cache.write_code(key, CODE)
     kernel_cache.mark_correct(key)
-    gpu.setattr(launch, "launch_kernel", zeros)
-    assert not check_kernel(PLAN, PROCESSOR).is_correct
+    gpu.setattr(launch, "launch_kernel", write_zeros)
+    assert not check_kernel(PLAN, CPU).is_correct
     assert not kernel_cache.is_correct(key)
 
 
 @pytest.mark.gpu
-def test_on_a_gpu_a_child_process_finds_the_kernel_correct() -> None:
+def test_on_a_gpu_the_kernel_passes_the_check_in_a_child_process() -> None:
     device = torch.device("cuda", torch.cuda.current_device())
     plan = Plan(layers=3, hidden=512, streams=32, dtype=torch.bfloat16)
     assert check_in_child(plan, device) == Verdict(True)

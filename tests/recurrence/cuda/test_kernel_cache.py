@@ -31,7 +31,7 @@ def test_a_truncated_file_is_ignored_and_written_again(length: int) -> None:
     assert kernel_cache.read_code("key") == CODE
 
 
-def test_a_damaged_byte_is_noticed() -> None:
+def test_a_damaged_byte_is_detected() -> None:
     kernel_cache.write_code("key", CODE)
     data = bytearray(stored("cubin").read_bytes())
     data[-1] ^= 1
@@ -50,7 +50,7 @@ def test_only_the_machine_code_that_was_checked_counts_as_correct() -> None:
     assert not kernel_cache.is_correct("key")
 
 
-def test_what_is_forgotten_is_gone() -> None:
+def test_forget_removes_the_code_and_its_record() -> None:
     kernel_cache.write_code("key", CODE)
     kernel_cache.mark_correct("key")
     kernel_cache.forget("key")

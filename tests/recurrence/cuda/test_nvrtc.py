@@ -14,7 +14,7 @@ from tests.recurrence.cuda.emulator import Emulator
 PLAN = Plan(layers=2, hidden=32, streams=16, dtype=torch.bfloat16)
 
 
-def test_the_driver_s_complaint_is_told(emulator: Emulator) -> None:
+def test_an_error_of_the_driver_is_reported(emulator: Emulator) -> None:
     library = emulator.library(tuple(PLAN.definitions().items()), ())
     kernels = Kernels(b"code", ("forward",), PLAN.shared_bytes, library)
     with pytest.raises(CudaError, match=r"cuLaunchCooperativeKernel: invalid argument \(1\)"):
@@ -28,7 +28,7 @@ def test_nvrtc_compiles_the_kernels(architecture: str) -> None:
     try:
         nvrtc._nvrtc()
     except OSError as error:
-        pytest.skip(f"there is no NVRTC here: {error}")
+        pytest.skip(f"NVRTC is not installed: {error}")
     plan = Plan(layers=3, hidden=512, streams=128, dtype=torch.bfloat16)
     for dtype in (torch.bfloat16, torch.float16):
         definitions = replace(plan, dtype=dtype).definitions()

@@ -22,13 +22,13 @@ from tests.recurrence.cuda.emulator import (
     TOLERANCE,
     Emulator,
     Network,
-    distances,
     network,
-    plainly,
+    relative_differences,
+    run_reference,
 )
 from tests.recurrence.cuda.stand_in import H100
 
-CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no NVIDIA GPU here")
+CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no NVIDIA GPU")
 
 
 A100 = SimpleNamespace(
@@ -67,22 +67,22 @@ T4 = SimpleNamespace(
         ),
     ],
 )
-def test_what_fits_on_which_gpu(
+def test_a_plan_that_does_not_fit_on_a_gpu_has_a_reason(
     layers: int, hidden: int, gpu: SimpleNamespace, reason: str | None
 ) -> None:
     plan = Plan(layers=layers, hidden=hidden, streams=128, dtype=torch.bfloat16)
     assert persistent.misfit_reason(plan, gpu) == reason
 
 
-def test_processors_are_served_by_their_own_engine() -> None:
-    made = network(2, 32, 16, 8)
+def test_the_kernel_does_not_support_cpus() -> None:
+    case = network(2, 32, 16, 8)
     with torch.autocast("cpu", torch.bfloat16):
-        assert not persistent.serves("lstm", made.x_TB, made.layers)
+        assert not persistent.supports("lstm", case.x_TB, case.layers)
 
 
 @pytest.fixture
-def tried(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
-    """Let a GPU be there as far as choosing goes, in bfloat16; return what was tried out on it."""
+def checked(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+    """Simulate a GPU and autocast in bfloat16; return the plans that are checked."""
     plans: list[Plan] = []
 
     def check_kernel(plan: Plan, device: torch.device) -> Verdict:
@@ -107,27 +107,27 @@ def on_a_gpu(
         return torch.empty(steps, streams, dtype=torch.long, device="cuda"), [layer] * 3
 
 
-def test_a_size_is_tried_once_and_served_if_it_computes_the_same(tried: list[Plan]) -> None:
+def test_a_size_is_checked_once_and_supported_if_it_is_correct(checked: list[Plan]) -> None:
     for _ in range(2):
-        assert persistent.serves("lstm", *on_a_gpu())
-        assert not persistent.serves("lstm", *on_a_gpu(streams=48))
-    assert [plan.streams for plan in tried] == [32, 48]
+        assert persistent.supports("lstm", *on_a_gpu())
+        assert not persistent.supports("lstm", *on_a_gpu(streams=48))
+    assert [plan.streams for plan in checked] == [32, 48]
 
 
-def test_what_it_does_not_compute_is_not_even_tried(
-    tried: list[Plan], monkeypatch: pytest.MonkeyPatch
+def test_unsupported_layers_are_not_checked(
+    checked: list[Plan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert not persistent.serves("gru", *on_a_gpu())
-    assert not persistent.serves("lstm", *on_a_gpu(steps=2))
-    assert not persistent.serves("lstm", *on_a_gpu(streams=2))
-    assert not persistent.serves("lstm", *on_a_gpu(width=5000))
+    assert not persistent.supports("gru", *on_a_gpu())
+    assert not persistent.supports("lstm", *on_a_gpu(steps=2))
+    assert not persistent.supports("lstm", *on_a_gpu(streams=2))
+    assert not persistent.supports("lstm", *on_a_gpu(width=5000))
     with monkeypatch.context() as patch:
         patch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
-        assert not persistent.serves("lstm", *on_a_gpu())
+        assert not persistent.supports("lstm", *on_a_gpu())
     with monkeypatch.context() as patch:
         patch.setattr(torch, "is_autocast_enabled", lambda device: False)
-        assert not persistent.serves("lstm", *on_a_gpu())
-    assert tried == []
+        assert not persistent.supports("lstm", *on_a_gpu())
+    assert checked == []
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_what_it_does_not_compute_is_not_even_tried(
     ],
 )
 def test_a_refusal_has_a_reason(
-    tried: list[Plan], changed: dict[str, Any], reason: str | None
+    checked: list[Plan], changed: dict[str, Any], reason: str | None
 ) -> None:
     device = torch.device("cuda", 0)
     workload = persistent.Workload(
@@ -160,30 +160,30 @@ def test_a_refusal_has_a_reason(
     assert persistent.refusal_reason(dataclasses.replace(workload, **changed)) == reason
 
 
-def test_a_size_that_is_first_met_in_a_capture_is_checked_later(
-    tried: list[Plan], monkeypatch: pytest.MonkeyPatch
+def test_a_size_is_not_checked_during_a_capture(
+    checked: list[Plan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
-        assert not persistent.serves("lstm", *on_a_gpu())
-        assert tried == []
-    assert persistent.serves("lstm", *on_a_gpu())
+        assert not persistent.supports("lstm", *on_a_gpu())
+        assert checked == []
+    assert persistent.supports("lstm", *on_a_gpu())
     with monkeypatch.context() as patch:
         patch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
-        assert persistent.serves("lstm", *on_a_gpu())
+        assert persistent.supports("lstm", *on_a_gpu())
 
 
 @pytest.mark.parametrize("value", ["off", "OFF"])
 def test_the_kernel_can_be_turned_off(
-    value: str, tried: list[Plan], monkeypatch: pytest.MonkeyPatch
+    value: str, checked: list[Plan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CHARRNN_CUDA_KERNEL", value)
-    assert not persistent.serves("lstm", *on_a_gpu())
+    assert not persistent.supports("lstm", *on_a_gpu())
     monkeypatch.setenv("CHARRNN_CUDA_KERNEL", "on")
-    assert persistent.serves("lstm", *on_a_gpu())
+    assert persistent.supports("lstm", *on_a_gpu())
 
 
-def test_a_network_computes_with_it_what_it_does_layer_by_layer(
+def test_a_network_gives_the_same_results_with_and_without_the_kernel(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launch, "launch_kernel", emulator.launch())
@@ -204,44 +204,44 @@ def test_a_network_computes_with_it_what_it_does_layer_by_layer(
         carried_B1=keep(16, 1).sign(),
     )
     results = []
-    for serves in (False, True):
-        monkeypatch.setattr(persistent, "serves", lambda *_, answer=serves: answer)
-        logits_TBV, after = model(x_TB, state, masks)
+    for is_supported in (False, True):
+        monkeypatch.setattr(persistent, "supports", lambda *_, answer=is_supported: answer)
+        logits_TBV, last = model(x_TB, state, masks)
         assert logits_TBV.dtype == torch.float32
         model.zero_grad()
         logits_TBV.square().sum().backward()
-        gradients = [each.grad.clone() for each in model.parameters() if each.grad is not None]
-        results.append([logits_TBV.detach(), *(p.detach() for p in after.parts_LBH), *gradients])
-    assert max(distances(*results)) < TOLERANCE[torch.get_autocast_dtype("cuda")]
+        gradients = [p.grad.clone() for p in model.parameters() if p.grad is not None]
+        results.append([logits_TBV.detach(), *(p.detach() for p in last.parts_LBH), *gradients])
+    assert max(relative_differences(*results)) < TOLERANCE[torch.get_autocast_dtype("cuda")]
 
 
 @pytest.fixture
-def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, torch.dtype], Network]]:
-    """Give networks on the GPU, all of whose layers fit on it.
+def make_case(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, torch.dtype], Network]]:
+    """Return a function that makes networks that fit on the GPU.
 
-    The kernels are checked in this process alone, which takes less time.
+    The kernels are checked in this process only, which takes less time.
     """
     monkeypatch.setattr(check, "check_in_child", check.check_here)
 
-    def made(streams: int, dtype: torch.dtype) -> Network:
+    def make(streams: int, dtype: torch.dtype) -> Network:
         gpu = torch.device("cuda", torch.cuda.current_device())
-        found = network(3, 512, streams, 40, dropout=True, width=65)
-        assert found.between_MBH is not None
-        found = Network(
-            found.x_TB.to(gpu),
-            tuple(part.detach().to(gpu).requires_grad_() for part in found.parts_LBH),
+        case = network(3, 512, streams, 40, dropout=True, width=65)
+        assert case.between_MBH is not None
+        case = Network(
+            case.x_TB.to(gpu),
+            tuple(part.detach().to(gpu).requires_grad_() for part in case.parts_LBH),
             [
-                LayerWeights(*(each.detach().to(gpu).requires_grad_() for each in layer))
-                for layer in found.layers
+                LayerWeights(*(weight.detach().to(gpu).requires_grad_() for weight in layer))
+                for layer in case.layers
             ],
-            found.between_MBH.to(gpu),
+            case.between_MBH.to(gpu),
         )
         plan = Plan(layers=3, hidden=512, streams=streams, dtype=dtype)
         if persistent.misfit_reason(plan, torch.cuda.get_device_properties(gpu)):
             pytest.skip("3 layers of 512 units do not fit on this GPU")
-        return found
+        return case
 
-    yield made
+    yield make
     persistent._VERDICTS.clear()
 
 
@@ -249,36 +249,36 @@ def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int, torch.dty
 @CUDA
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("streams", [16, 50, 128, 300])
-def test_on_a_gpu_it_is_the_plain_loop_too(
-    served: Callable[[int, torch.dtype], Network], streams: int, dtype: torch.dtype
+def test_results_on_a_gpu_equal_the_reference(
+    make_case: Callable[[int, torch.dtype], Network], streams: int, dtype: torch.dtype
 ) -> None:
-    made = served(streams, dtype)
+    case = make_case(streams, dtype)
     with torch.autocast("cuda", dtype):
-        assert persistent.serves("lstm", made.x_TB, made.layers)
-        found = run_layers("lstm", *made)
-    expected = plainly(made)
-    factors = [torch.randn_like(each) for each in (expected[0], *expected[1])]
+        assert persistent.supports("lstm", case.x_TB, case.layers)
+        results_of_kernel = run_layers("lstm", *case)
+    expected = run_reference(case)
+    factors = [torch.randn_like(tensor) for tensor in (expected[0], *expected[1])]
     results = []
-    for outputs_TBH, last_LBH in (found, expected):
-        everything = [outputs_TBH.float(), *last_LBH]
-        pairs = zip(everything, factors, strict=True)
-        loss = torch.stack([(each * by).sum() for each, by in pairs]).sum()
-        results.append([*everything, *torch.autograd.grad(loss, made.leaves)])
-    assert max(distances(*results)) < 3 * TOLERANCE[dtype]
+    for outputs_TBH, last_LBH in (results_of_kernel, expected):
+        tensors = [outputs_TBH.float(), *last_LBH]
+        pairs = zip(tensors, factors, strict=True)
+        loss = torch.stack([(tensor * factor).sum() for tensor, factor in pairs]).sum()
+        results.append([*tensors, *torch.autograd.grad(loss, case.leaves)])
+    assert max(relative_differences(*results)) < 3 * TOLERANCE[dtype]
 
 
 @pytest.mark.gpu
 @CUDA
-def test_on_a_gpu_it_can_be_captured_in_a_graph(
-    served: Callable[[int, torch.dtype], Network],
+def test_a_gpu_captures_the_kernel_in_a_graph(
+    make_case: Callable[[int, torch.dtype], Network],
 ) -> None:
-    made = served(128, torch.bfloat16)
+    case = make_case(128, torch.bfloat16)
     with torch.no_grad(), torch.autocast("cuda", torch.bfloat16):
-        assert persistent.serves("lstm", made.x_TB, made.layers)
-        expected, _ = run_layers("lstm", *made)
+        assert persistent.supports("lstm", case.x_TB, case.layers)
+        expected, _ = run_layers("lstm", *case)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            found, _ = run_layers("lstm", *made)
+            outputs_TBH, _ = run_layers("lstm", *case)
         for _ in range(3):
             graph.replay()
-            assert found.equal(expected)
+            assert outputs_TBH.equal(expected)

@@ -6,5 +6,5 @@ from tests.sampling.engines.step_kernels_emulator import build_launch
 
 @pytest.fixture(scope="session")
 def launch(tmp_path_factory: pytest.TempPathFactory) -> Launch:
-    """What launches the kernels of `step_kernels` on the CPU."""
+    """A function that launches the kernels of `step_kernels` on the CPU."""
     return build_launch(tmp_path_factory.mktemp("step_kernels"))

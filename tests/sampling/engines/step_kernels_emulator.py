@@ -16,10 +16,10 @@ _DRIVER = Path(__file__).with_name("emulation") / "driver.cpp"
 
 
 def build_launch(folder: Path) -> step_kernels.Launch:
-    """Return what launches the kernels on the CPU; without a C++ compiler, skip the test."""
+    """Return a function that launches the kernels on the CPU; skip the test without a compiler."""
     compiler = shutil.which("g++") or shutil.which("clang++")
     if compiler is None:
-        pytest.skip("there is no C++ compiler to run the kernels on a CPU with: install g++")
+        pytest.skip("there is no C++ compiler to run the kernels on a CPU: install g++")
     library = folder / "step_kernels.so"
     folders = EMULATION, Path(step_kernels.__file__).parent
     command = [compiler, "-std=c++20", "-O1", "-pthread", "-shared", "-fPIC", "-w"]

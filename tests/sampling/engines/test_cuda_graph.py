@@ -1,6 +1,6 @@
-"""What a GPU writes in blocks is what is written character by character.
+"""The block engine generates the same text as the eager engine.
 
-A CUDA graph does the captured work again on the same memory; without a GPU a function does.
+Without a GPU, a function that repeats the work on the same memory replaces the CUDA graph.
 """
 
 import warnings
@@ -32,7 +32,7 @@ from charrnn.sampling.loop import generate, generate_scored, stream
 VOCABULARY = Vocabulary(tuple("\n abcdefghij"))
 
 
-def rehearsed(work: Work) -> Work:
+def capture_by_call(work: Work) -> Work:
     work()
     return work
 
@@ -42,8 +42,8 @@ def network(cell: Cell = "lstm", hidden_size: int = 24) -> CharRNN:
     return CharRNN(shape, VOCABULARY, line_start="a").initialize(5).requires_grad_(False)
 
 
-def both(model: CharRNN) -> tuple[CudaGraphEngine, EagerEngine]:
-    return CudaGraphEngine(model, rehearsed), EagerEngine(model)
+def make_engines(model: CharRNN) -> tuple[CudaGraphEngine, EagerEngine]:
+    return CudaGraphEngine(model, capture_by_call), EagerEngine(model)
 
 
 @pytest.mark.parametrize("prompt", ["", "abc"])
@@ -58,11 +58,11 @@ def both(model: CharRNN) -> tuple[CudaGraphEngine, EagerEngine]:
         {"length": 63},
     ],
 )
-def test_blocks_hold_the_same_text(settings: dict[str, Any], prompt: str) -> None:
-    graphed, plain = both(network())
+def test_blocks_give_the_same_text(settings: dict[str, Any], prompt: str) -> None:
+    graphed, plain = make_engines(network())
     config = SampleConfig(**{"length": 200, "seed": 3, "temperature": 1.5} | settings)
     assert generate(graphed, prompt, config) == generate(plain, prompt, config)
-    pieces = [[*stream(each, prompt, config, temperature=1.0)] for each in (graphed, plain)]
+    pieces = [[*stream(engine, prompt, config, temperature=1.0)] for engine in (graphed, plain)]
     assert pieces[0] == pieces[1]
 
 
@@ -76,13 +76,15 @@ def test_the_kernels_give_the_same_text(
 ) -> None:
     model = network(cell, hidden_size)
     config = SampleConfig(**{"length": 80, "seed": 3, "temperature": 1.5} | settings)
-    by_kernels = generate(CudaGraphEngine(model, rehearsed, launch=launch), "ab", config)
+    by_kernels = generate(CudaGraphEngine(model, capture_by_call, launch=launch), "ab", config)
     assert by_kernels == generate(EagerEngine(model), "ab", config)
 
 
 @pytest.mark.parametrize(("cell", "hidden_size"), [("gru", 8), ("rnn", 8), ("lstm", 2)])
-def test_other_cells_and_large_vocabularies_are_written_too(cell: Cell, hidden_size: int) -> None:
-    graphed, plain = both(network(cell, hidden_size))
+def test_other_cells_and_large_vocabularies_give_the_same_text(
+    cell: Cell, hidden_size: int
+) -> None:
+    graphed, plain = make_engines(network(cell, hidden_size))
     config = SampleConfig(length=100, seed=1, num_samples=2)
     assert generate(graphed, "", config) == generate(plain, "", config)
 
@@ -92,13 +94,13 @@ def test_a_block_is_captured_once_for_its_size_and_filters() -> None:
 
     def capture(work: Work) -> Work:
         captured.append(work)
-        return rehearsed(work)
+        return capture_by_call(work)
 
     engine = CudaGraphEngine(network(), capture)
     filters: list[dict[str, Any]] = [{}, {"temperature": 1.0}, {"top_k": 2}, {"top_p": 0.5}, {}]
-    for each in filters:
-        text = generate(engine, "a", length=200, seed=1, **each)
-        assert text == generate(EagerEngine(network()), "a", length=200, seed=1, **each)
+    for options in filters:
+        text = generate(engine, "a", length=200, seed=1, **options)
+        assert text == generate(EagerEngine(network()), "a", length=200, seed=1, **options)
     assert len(captured) == 4
 
 
@@ -107,7 +109,7 @@ def test_a_last_shorter_block_is_not_captured_again() -> None:
 
     def capture(work: Work) -> Work:
         captured.append(work)
-        return rehearsed(work)
+        return capture_by_call(work)
 
     engine = CudaGraphEngine(network(), capture)
     for length in (10, 64, 65, 100):
@@ -115,11 +117,11 @@ def test_a_last_shorter_block_is_not_captured_again() -> None:
     assert len(captured) == 1
 
 
-def test_the_next_block_is_started_before_a_block_is_decoded_and_none_too_many(
+def test_the_next_block_is_started_before_a_block_is_decoded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     events = []
-    engine, decode = CudaGraphEngine(network(), rehearsed), Vocabulary.decode_rows
+    engine, decode = CudaGraphEngine(network(), capture_by_call), Vocabulary.decode_rows
 
     def sample_block(*arguments: Any) -> Any:
         events.append("start")
@@ -135,8 +137,8 @@ def test_the_next_block_is_started_before_a_block_is_decoded_and_none_too_many(
     assert events == ["start", "start", "decode", "start", "decode", "decode"]
 
 
-def test_texts_of_one_engine_that_take_turns_do_not_mix() -> None:
-    graphed, plain = both(network())
+def test_interleaved_streams_of_one_engine_are_independent() -> None:
+    graphed, plain = make_engines(network())
     pairs = zip(
         stream(graphed, "a", length=150, seed=1),
         stream(graphed, "b", length=150, seed=2),
@@ -152,7 +154,7 @@ def test_weights_that_training_changed_are_read_at_the_next_prompt(
     has_kernels: bool, launch: Launch
 ) -> None:
     model = network()
-    engine = CudaGraphEngine(model, rehearsed, launch=launch if has_kernels else None)
+    engine = CudaGraphEngine(model, capture_by_call, launch=launch if has_kernels else None)
     before = generate(engine, "a", length=100, seed=1)
     model.initialize(6)
     after = generate(engine, "a", length=100, seed=1)
@@ -161,20 +163,20 @@ def test_weights_that_training_changed_are_read_at_the_next_prompt(
 
 
 def test_logits_and_state_stay_on_the_device_between_blocks() -> None:
-    engine = CudaGraphEngine(network(), rehearsed)
+    engine = CudaGraphEngine(network(), capture_by_call)
     logits_1V, state = engine.read(VOCABULARY.encode("a"))
     uniforms_KB = np.full((4, 1), 0.5)
-    wait, logits, after = engine.sample_block(
+    wait, logits, new_state = engine.sample_block(
         logits_1V, state, uniforms_KB, Filters(temperature=1.0)
     )
     assert isinstance(logits, torch.Tensor)
-    assert [part.shape for part in after.parts_LBH] == [part.shape for part in state.parts_LBH]
+    assert [part.shape for part in new_state.parts_LBH] == [part.shape for part in state.parts_LBH]
     codes_KB = wait().copy()
-    engine.sample_block(logits, after, 0 * uniforms_KB, Filters(temperature=1.0))
+    engine.sample_block(logits, new_state, 0 * uniforms_KB, Filters(temperature=1.0))
     assert np.array_equal(codes_KB, wait())  # the next block has other memory
 
 
-def test_what_cannot_be_captured_is_computed_all_the_same() -> None:
+def test_without_a_captured_graph_the_text_is_the_same() -> None:
     def capture(work: Work) -> Work:
         work()
         raise RuntimeError("no graphs here\nand a hint")
@@ -186,11 +188,11 @@ def test_what_cannot_be_captured_is_computed_all_the_same() -> None:
         text = generate(engine, "a", length=150, seed=1)
     assert text == generate(EagerEngine(model), "a", length=150, seed=1)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # said once
+        warnings.simplefilter("error")  # the warning is issued once
         generate(engine, "a", length=10, seed=1, top_k=2)
 
 
-def test_too_little_memory_is_not_taken_for_a_failed_capture() -> None:
+def test_out_of_memory_in_a_capture_is_an_error() -> None:
     def capture(work: Work) -> Work:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
@@ -206,7 +208,7 @@ def test_too_little_memory_is_not_taken_for_a_failed_capture() -> None:
     min_p=st.none() | st.sampled_from([0.0, 1.0]) | st.floats(0, 1),
 )
 @example(seed=1, temperature=1.0, top_k=None, top_p=None, min_p=1.0)
-def test_the_quick_draw_is_the_draw_of_all_engines(
+def test_draw_samples_the_same_codes_as_sample_codes(
     seed: int, temperature: float, top_k: int | None, top_p: float | None, min_p: float | None
 ) -> None:
     draws = np.random.default_rng(seed)
@@ -220,7 +222,7 @@ def test_the_quick_draw_is_the_draw_of_all_engines(
 
 
 @pytest.mark.parametrize("min_p", [None, 0.0, 0.1])
-def test_logits_that_are_no_numbers_give_codes_of_the_vocabulary(min_p: float | None) -> None:
+def test_nan_logits_give_codes_of_the_vocabulary(min_p: float | None) -> None:
     codes_B = torch.full((2,), -1)
     draw = Draw(Filters(temperature=1.0, min_p=min_p), torch.device("cpu"))
     draw(torch.full((2, 5), torch.nan), torch.tensor([0.0, 0.9], dtype=torch.float64), codes_B)
@@ -228,17 +230,19 @@ def test_logits_that_are_no_numbers_give_codes_of_the_vocabulary(min_p: float | 
 
 
 @pytest.mark.parametrize("precision", ["auto", "float32"])
-def test_a_model_on_a_gpu_gets_this_engine_with_the_precision_asked_for(
+def test_a_model_on_a_gpu_gets_this_engine_with_the_requested_precision(
     precision: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model: Any = SimpleNamespace(device=torch.device("cuda"))
-    monkeypatch.setattr(cuda_graph, "CudaGraphEngine", lambda *given, **named: (given, named))
+    monkeypatch.setattr(
+        cuda_graph, "CudaGraphEngine", lambda *arguments, **options: (arguments, options)
+    )
     engine: Any = engine_for(model, precision)
     assert engine == ((model,), {"precision": precision})
 
 
-def test_rules_and_likelihoods_are_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    graphed, plain = both(network())
+def test_rules_and_scores_do_not_use_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    graphed, plain = make_engines(network())
     monkeypatch.setattr(graphed, "sample_block", None)
     config = SampleConfig(length=40, seed=2, ban="a")
     assert generate(graphed, "b", config) == generate(plain, "b", config)
@@ -247,7 +251,7 @@ def test_rules_and_likelihoods_are_looked_at_one_by_one(monkeypatch: pytest.Monk
 
 
 @pytest.mark.gpu
-def test_a_gpu_writes_in_blocks_what_it_writes_one_by_one() -> None:
+def test_blocks_on_a_gpu_give_the_same_text() -> None:
     model = network().to("cuda")
     graphed = CudaGraphEngine(model, precision="float32")
     config = SampleConfig(length=300, seed=3, num_samples=2, top_p=0.9)
@@ -260,8 +264,8 @@ def test_rounded_factors_give_nearly_the_same_text_on_a_gpu() -> None:
     model = network().to("cuda")
     config = SampleConfig(length=64, seed=3, num_samples=64)
     rounded, exact = (
-        generate(CudaGraphEngine(model, precision=each), "a", config)
-        for each in ("auto", "float32")
+        generate(CudaGraphEngine(model, precision=precision), "a", config)
+        for precision in ("auto", "float32")
     )
     same = sum(a == b for a, b in zip("".join(rounded), "".join(exact), strict=True))
     assert same > 0.7 * 64 * 64

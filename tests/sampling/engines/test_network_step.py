@@ -63,7 +63,7 @@ def test_rounded_factors_change_the_logits_a_little(launch: Launch) -> None:
         assert [part.dtype for part in state.parts_LBH] == [torch.float16, torch.float32]
 
 
-def test_the_state_after_the_last_character_is_in_the_memory_of_the_first(launch: Launch) -> None:
+def test_advance_updates_the_state_in_place(launch: Launch) -> None:
     model = network()
     _, expected = model(CODES_TB, model.initial_state(5))
     for step in (LstmStep(model, torch.float32), LstmStep(model, torch.float32, launch)):
@@ -75,31 +75,31 @@ def test_the_state_after_the_last_character_is_in_the_memory_of_the_first(launch
 def test_weights_that_changed_in_place_are_read_by_refresh() -> None:
     model, other = network(), network().initialize(6)
     step = LstmStep(model, torch.float32)
-    for mine, new in zip(model.parameters(), other.parameters(), strict=True):
-        mine.copy_(new)
+    for parameter, new in zip(model.parameters(), other.parameters(), strict=True):
+        parameter.copy_(new)
     step.refresh()
     expected_TBV, _ = other(CODES_TB, other.initial_state(5))
     torch.testing.assert_close(all_logits(step)[0], expected_TBV, rtol=1e-5, atol=1e-5)
 
 
-class Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the operations that start a kernel: all but views and the allocation of memory."""
+class KernelCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the operations that start a kernel: all except views and allocations."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.count: Counter[str] = Counter()
-        self._inside = False
+        self._is_inside = False
 
-    def as_one(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Count a function, which is one kernel on a GPU, as one."""
+    def count_as_one(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function; a call of it counts as one kernel, as on a GPU."""
 
         def counted(*arguments: Any) -> Any:
             self.count[name] += 1
-            self._inside = True
+            self._is_inside = True
             try:
                 return function(*arguments)
             finally:
-                self._inside = False
+                self._is_inside = False
 
         return counted
 
@@ -107,14 +107,14 @@ class Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         name, returns = function._schema.name, function._schema.returns
-        is_view = any(each.alias_info and not each.alias_info.is_write for each in returns)
-        if not (self._inside or is_view or name.startswith("aten::empty")):
+        is_view = any(value.alias_info and not value.alias_info.is_write for value in returns)
+        if not (self._is_inside or is_view or name.startswith("aten::empty")):
             self.count[name] += 1
         return function(*args, **(kwargs or {}))
 
 
 @pytest.mark.parametrize(
-    ("filters", "most"),
+    ("filters", "expected"),
     [
         (Filters(temperature=0.8), 8),
         (Filters(temperature=0.8, min_p=0.05), 8),
@@ -123,12 +123,12 @@ class Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]
         (Filters(temperature=0.8, top_p=0.9), 33),
     ],
 )
-def test_a_character_takes_few_kernels(filters: Filters, most: int) -> None:
-    """Most of the time of one text is the start of kernels, about 2 us for each."""
-    kernels = Kernels()
-    launch = kernels.as_one("launch", lambda *arguments: None)
+def test_a_character_takes_few_kernels(filters: Filters, expected: int) -> None:
+    """The starts of kernels, about 2 us each, take most of the time for one text."""
+    kernels = KernelCounter()
+    launch = kernels.count_as_one("launch", lambda *arguments: None)
 
-    def kernels_of(length: int) -> int:
+    def count_kernels(length: int) -> int:
         engine = CudaGraphEngine(network(), lambda work: work, launch=launch)
         block = engine._block((length, 4), filters)
         kernels.count.clear()
@@ -136,18 +136,18 @@ def test_a_character_takes_few_kernels(filters: Filters, most: int) -> None:
             block.run()
         return kernels.count.total()
 
-    assert kernels_of(6) - kernels_of(5) == most
-    assert kernels_of(5) - 5 * most == 1  # the copy of the last logits
+    assert count_kernels(6) - count_kernels(5) == expected
+    assert count_kernels(5) - 5 * expected == 1  # the copy of the last logits
 
 
 @pytest.mark.parametrize(
-    ("filters", "most"),
+    ("filters", "expected"),
     [(Filters(temperature=0.8), 6), (Filters(temperature=0.8, min_p=0.05), 9)],
 )
-def test_a_draw_by_torch_takes_few_kernels(filters: Filters, most: int) -> None:
-    kernels, draw = Kernels(), Draw(filters, torch.device("cpu"))
+def test_a_draw_by_torch_takes_few_kernels(filters: Filters, expected: int) -> None:
+    kernels, draw = KernelCounter(), Draw(filters, torch.device("cpu"))
     uniforms_B, codes_B = torch.zeros(4, dtype=torch.float64), torch.zeros(4, dtype=torch.int64)
     logits_BV = torch.zeros(4, 12)
     with kernels:
         draw(logits_BV, uniforms_B, codes_B)
-    assert kernels.count.total() == most
+    assert kernels.count.total() == expected

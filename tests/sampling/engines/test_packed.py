@@ -39,13 +39,13 @@ def test_logits_are_those_of_the_network(num_layers: int, hidden_size: int) -> N
 def test_states_are_never_modified() -> None:
     engine = PackedEngine(lstm())
     _, state = engine.read(PROMPT)
-    kept = [part.clone() for part in state.parts_LBH]
-    _, after = engine.step(state, np.array([3]))
-    later = [part.clone() for part in after.parts_LBH]
-    engine.step(after, np.array([4]))
-    assert all(map(torch.equal, state.parts_LBH, kept))
-    assert all(map(torch.equal, after.parts_LBH, later))
-    assert not any(map(torch.equal, kept, later))
+    copies = [part.clone() for part in state.parts_LBH]
+    _, new_state = engine.step(state, np.array([3]))
+    new_copies = [part.clone() for part in new_state.parts_LBH]
+    engine.step(new_state, np.array([4]))
+    assert all(map(torch.equal, state.parts_LBH, copies))
+    assert all(map(torch.equal, new_state.parts_LBH, new_copies))
+    assert not any(map(torch.equal, copies, new_copies))
 
 
 def test_sample_does_not_depend_on_the_batch() -> None:

@@ -1,4 +1,4 @@
-"""The kernels of the block engine against torch and numpy: their source runs on the CPU."""
+"""The kernels of the block engine, on the CPU, give the same results as torch and numpy."""
 
 from typing import Any
 
@@ -55,13 +55,13 @@ def test_the_kernel_computes_the_gates_of_torch(
         new_cells_BH, outputs_BH = cells_BH.clone(), torch.zeros_like(cells_BH)
         hidden_BK = torch.zeros(samples, 3 * units, dtype=dtype)
         hidden_BH = hidden_BK[:, units : 2 * units]
-        given_outputs_BH = outputs_BH if has_outputs else None
-        compute(sums_BG, table_RG, rows_B, new_cells_BH, hidden_BH, given_outputs_BH)
+        optional_outputs_BH = outputs_BH if has_outputs else None
+        compute(sums_BG, table_RG, rows_B, new_cells_BH, hidden_BH, optional_outputs_BH)
         results.append((new_cells_BH, outputs_BH, hidden_BK))
-    for mine, expected in zip(*results, strict=True):
-        assert mine.any() or not expected.any()
-        atol = 1e-6 if mine.dtype == torch.float32 else 6e-4
-        torch.testing.assert_close(mine, expected, rtol=1e-6, atol=atol)
+    for result, expected in zip(*results, strict=True):
+        assert result.any() or not expected.any()
+        atol = 1e-6 if result.dtype == torch.float32 else 6e-4
+        torch.testing.assert_close(result, expected, rtol=1e-6, atol=atol)
 
 
 @settings(deadline=None, max_examples=50)
@@ -73,7 +73,7 @@ def test_the_kernel_computes_the_gates_of_torch(
 )
 @example(seed=1, characters=65, temperature=1.0, min_p=1.0)
 @example(seed=0, characters=65, temperature=2.0, min_p=0.0625)  # rounding leaves no larger sum
-def test_the_kernel_draws_the_codes_of_all_engines(
+def test_the_kernel_samples_the_same_codes_as_sample_codes(
     launch: Launch, seed: int, characters: int, temperature: float, min_p: float | None
 ) -> None:
     draws = np.random.default_rng(seed)
@@ -95,7 +95,7 @@ def test_a_cumulative_sum_that_equals_the_threshold_is_passed(launch: Launch) ->
     assert codes_B.tolist() == [0, 1, 2, 3]
 
 
-def test_logits_that_are_no_numbers_give_a_code_of_the_vocabulary(launch: Launch) -> None:
+def test_nan_logits_give_a_code_of_the_vocabulary(launch: Launch) -> None:
     codes_B = torch.full((2,), -1)
     uniforms_B = torch.tensor([0.0, 0.9], dtype=torch.float64)
     draw(launch, Filters(temperature=1.0), torch.full((2, 5), torch.nan), uniforms_B, codes_B)
@@ -120,7 +120,9 @@ def test_kernels_that_compute_something_else_are_not_used(launch: Launch) -> Non
     assert find_defect(CPU, refuse) == "nvrtcCompileProgram: compilation failed"
 
 
-def test_a_gpu_that_cannot_use_the_kernels_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warning_if_a_gpu_cannot_use_the_kernels(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(step_kernels, "find_defect", lambda device: "no NVRTC")
     with pytest.warns(DeviceWarning, match=r"cannot use charrnn's kernels for sampling \(no NVRTC"):
         assert usable_launch(torch.device("cuda", 0)) is None
@@ -134,7 +136,7 @@ def test_nvrtc_compiles_the_kernels(architecture: str) -> None:
     try:
         nvrtc._nvrtc()
     except OSError as error:
-        pytest.skip(f"there is no NVRTC here: {error}")
+        pytest.skip(f"NVRTC is not installed: {error}")
     code = nvrtc.compile_source(step_kernels.source(), {}, architecture)
     assert code.startswith(b"\x7fELF")
     assert all(name.encode() in code for name in step_kernels.NAMES)
@@ -148,16 +150,18 @@ def test_a_gpu_computes_what_torch_computes() -> None:
     table_RG = torch.randn(65, 4 * units, device=device)
     rows_B = torch.randint(65, (samples,), device=device)
     cells_BH, hidden_BH, outputs_BH = torch.randn(3, samples, units, device=device)
-    mine, theirs = ([cells_BH.clone(), hidden_BH.half(), outputs_BH.clone()] for _ in range(2))
-    lstm_cell(launch_kernel, sums_BG, table_RG, rows_B, *mine)
-    torch_lstm_cell(sums_BG, table_RG, rows_B, *theirs)
-    for result, expected in zip(mine, theirs, strict=True):
+    by_kernel, by_torch = (
+        [cells_BH.clone(), hidden_BH.half(), outputs_BH.clone()] for _ in range(2)
+    )
+    lstm_cell(launch_kernel, sums_BG, table_RG, rows_B, *by_kernel)
+    torch_lstm_cell(sums_BG, table_RG, rows_B, *by_torch)
+    for result, expected in zip(by_kernel, by_torch, strict=True):
         torch.testing.assert_close(result, expected, rtol=1e-3, atol=1e-5)
 
     filters = Filters(temperature=0.8, min_p=0.05)
     logits_BV = 3 * torch.randn(samples, 65, device=device)
     uniforms_B = torch.rand(samples, dtype=torch.float64, device=device)
-    by_kernel, by_torch = torch.zeros(2, samples, dtype=torch.int64, device=device)
-    draw(launch_kernel, filters, logits_BV, uniforms_B, by_kernel)
-    Draw(filters, device)(logits_BV, uniforms_B, by_torch)
-    assert by_kernel.tolist() == by_torch.tolist()
+    kernel_codes_B, torch_codes_B = torch.zeros(2, samples, dtype=torch.int64, device=device)
+    draw(launch_kernel, filters, logits_BV, uniforms_B, kernel_codes_B)
+    Draw(filters, device)(logits_BV, uniforms_B, torch_codes_B)
+    assert kernel_codes_B.tolist() == torch_codes_B.tolist()

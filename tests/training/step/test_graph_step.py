@@ -1,6 +1,6 @@
-"""The steps of a GPU against those of a processor: the same memory each time, no look between.
+"""Steps with a CUDA graph give the same run as single steps on a CPU.
 
-A CUDA graph does the captured work again on the same memory; without a GPU a function does.
+Without a GPU, a function that repeats the work on the same memory replaces the CUDA graph.
 """
 
 import dataclasses
@@ -52,8 +52,8 @@ REGULARIZED: dict[str, Any] = {
 }
 
 
-def rehearsed(work: Work) -> Work:
-    """Stand in for a graph: rehearse, which moves the weights, and do the same work again."""
+def capture_by_calls(work: Work) -> Work:
+    """Replace `cuda_graph`: call the work three times, which changes the weights; return it."""
     for _ in range(3):
         work()
     return work
@@ -65,7 +65,7 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Launch:
 
 
 def use_graphs(monkeypatch: pytest.MonkeyPatch, launch: Launch, capture: Capture) -> None:
-    """Let runs of this test take their steps as on a GPU, all up to an event in one call."""
+    """Make the runs of a test take their steps as on a GPU, as many as possible in one call."""
     monkeypatch.setattr(budget_plan, "_CALL_SECONDS", 1e6)
     train_step = functools.partial(GraphedTrainStep, capture=capture)
     source = functools.partial(StaticInputSource, launch=launch)
@@ -75,7 +75,7 @@ def use_graphs(monkeypatch: pytest.MonkeyPatch, launch: Launch, capture: Capture
 
 @pytest.fixture
 def graphed(monkeypatch: pytest.MonkeyPatch, launch: Launch) -> pytest.MonkeyPatch:
-    use_graphs(monkeypatch, launch, rehearsed)
+    use_graphs(monkeypatch, launch, capture_by_calls)
     return monkeypatch
 
 
@@ -83,26 +83,26 @@ def arrays(run: str, part: Literal["model", "trainer"]) -> dict[str, Any]:
     return dict(Run.open(Path(run)).select("last").load(part))
 
 
-def test_a_graph_gives_the_run_that_single_steps_give(
+def test_a_graph_gives_the_same_run_as_single_steps(
     text: Corpus, monkeypatch: pytest.MonkeyPatch, launch: Launch
 ) -> None:
     events = list(tiny("plain", text, **REGULARIZED))
-    use_graphs(monkeypatch, launch, rehearsed)
-    ahead = list(tiny("graphed", text, **REGULARIZED))
-    assert [type(each) for each in ahead] == [type(each) for each in events]
+    use_graphs(monkeypatch, launch, capture_by_calls)
+    graph_events = list(tiny("graphed", text, **REGULARIZED))
+    assert [type(event) for event in graph_events] == [type(event) for event in events]
     for part in ("model", "trainer"):
-        plain, found = arrays("plain", part), arrays("graphed", part)
-        assert plain.keys() == found.keys()
+        plain, graphed = arrays("plain", part), arrays("graphed", part)
+        assert plain.keys() == graphed.keys()
         for name, array in plain.items():
-            np.testing.assert_allclose(found[name], array, rtol=1e-4, atol=1e-6, err_msg=name)
+            np.testing.assert_allclose(graphed[name], array, rtol=1e-4, atol=1e-6, err_msg=name)
     first, second = digest(Path("plain")), digest(Path("graphed"))
     assert first["steps"] == second["steps"]
     assert [row["step"] for row in first["rows"]] == [row["step"] for row in second["rows"]]
-    for before, after in zip(first["rows"], second["rows"], strict=True):
-        assert before["train_loss"] == pytest.approx(after["train_loss"], rel=1e-5)
-        assert before["learning_rate"] == after["learning_rate"]
-    steps = [each for each in ahead if isinstance(each, Step)]
-    assert [each.step for each in steps] == list(range(1, 31))
+    for row, graph_row in zip(first["rows"], second["rows"], strict=True):
+        assert row["train_loss"] == pytest.approx(graph_row["train_loss"], rel=1e-5)
+        assert row["learning_rate"] == graph_row["learning_rate"]
+    steps = [event for event in graph_events if isinstance(event, Step)]
+    assert [event.step for event in steps] == list(range(1, 31))
     assert all(a.seconds < b.seconds for a, b in itertools.pairwise(steps))
 
 
@@ -118,7 +118,7 @@ def test_masks_that_the_cpu_draws_give_the_same_run(
     text: Corpus, graphed: pytest.MonkeyPatch
 ) -> None:
     list(tiny("drawn", text, **REGULARIZED))
-    graphed.setattr(philox, "defect", lambda device, launch: "there is no NVRTC")
+    graphed.setattr(philox, "find_defect", lambda device, launch: "there is no NVRTC")
     with pytest.warns(DeviceWarning, match=r"cannot draw the dropout masks \(there is no NVRTC\)"):
         list(tiny("copied", text, **REGULARIZED))
     assert digest(Path("copied")) == digest(Path("drawn"))
@@ -158,7 +158,7 @@ def test_a_time_limit_is_planned_from_the_time_of_asynchronous_steps(
     assert evaluations[1] > first_horizon  # the limit was planned again before it was reached
 
 
-def test_steps_end_where_something_is_due(text: Corpus, graphed: Any) -> None:
+def test_a_call_ends_at_the_next_evaluation_save_or_horizon(text: Corpus, graphed: Any) -> None:
     lengths: list[int] = []
     plain = trainer.Trainer.take_steps
 
@@ -174,46 +174,46 @@ def test_steps_end_where_something_is_due(text: Corpus, graphed: Any) -> None:
     assert rows == [4, 8, 9, 12, 16, 18, 20, 22]
 
 
-def test_divergence_is_told_of_the_very_step(text: Corpus, graphed: Any) -> None:
-    plain, seen = torch.nn.utils.clip_grad_norm_, list[int]()
+def test_divergence_is_reported_with_its_step(text: Corpus, graphed: Any) -> None:
+    plain, calls = torch.nn.utils.clip_grad_norm_, list[int]()
 
     def clip(parameters: Any, *arguments: Any) -> torch.Tensor:
-        seen.append(1)
+        calls.append(1)
         norm = plain(parameters, *arguments)
-        return norm * float("nan") if len(seen) == 3 + 13 else norm
+        return norm * float("nan") if len(calls) == 3 + 13 else norm
 
     graphed.setattr(torch.nn.utils, "clip_grad_norm_", clip)
     events: list[Event] = list(tiny("run", text))
     (rollback,) = (event for event in events if isinstance(event, RolledBack))
     assert "training diverged at step 13:" in rollback.cause
     assert rollback.step == 10
-    steps = [each.step for each in events if isinstance(each, Step)]
+    steps = [event.step for event in events if isinstance(event, Step)]
     assert steps == [*range(1, 11), *range(11, 31)]
     assert last_event(events).step == 30
 
 
-def test_what_cannot_be_captured_is_computed_all_the_same(
+def test_without_a_captured_graph_the_run_is_the_same(
     text: Corpus, monkeypatch: pytest.MonkeyPatch, launch: Launch
 ) -> None:
-    def refused(work: Work) -> Work:
+    def refuse(work: Work) -> Work:
         work()
         raise CaptureError("operation not permitted when stream is capturing")
 
     list(tiny("plain", text))
-    use_graphs(monkeypatch, launch, refused)
+    use_graphs(monkeypatch, launch, refuse)
     with pytest.warns(DeviceWarning, match=r"captured as a CUDA graph .operation not permitted"):
         list(tiny("refused", text))
     for name, array in arrays("plain", "model").items():
         np.testing.assert_allclose(arrays("refused", "model")[name], array, rtol=1e-4, atol=1e-6)
 
 
-def test_a_rehearsal_that_fails_leaves_everything_as_it_was(
+def test_a_failed_rehearsal_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Memory runs out after the optimizer has updated the weights in the second rehearsal."""
     config = dataclasses.replace(UNREGULARIZED, batch_size=4)
     model = CharRNN(TINY_MODEL, Vocabulary("abcde")).initialize(1)
-    train_step = GraphedTrainStep(model, config, slice(0, 4), rehearsed)
+    train_step = GraphedTrainStep(model, config, slice(0, 4), capture_by_calls)
     inputs = StepInputs(torch.arange(36).reshape(9, 4) % 5, {}, 0.1, 0.5)
     calls = iter(range(10))
 
@@ -222,17 +222,17 @@ def test_a_rehearsal_that_fails_leaves_everything_as_it_was(
             raise torch.OutOfMemoryError("CUDA out of memory")
         update_average(*arguments)
 
-    def everything() -> dict[str, Any]:
+    def copy_state() -> dict[str, Any]:
         averages = {f"average.{name}": array for name, array in train_step.average.arrays().items()}
         arrays = train_step.arrays(train_step.state) | averages
         steps = [moments["step"].item() for moments in train_step._optimizer.state.values()]
         return {name: array.copy() for name, array in arrays.items()} | {"steps": np.array(steps)}
 
-    before = everything()
+    before = copy_state()
     monkeypatch.setattr(module, "update_average", update)
     with pytest.raises(torch.OutOfMemoryError):
         train_step(lambda: inputs, lambda loss: loss)
-    after = everything()
+    after = copy_state()
     assert next(calls) == 2
     for name, array in before.items():
         np.testing.assert_array_equal(after[name], array, err_msg=name)
@@ -244,9 +244,9 @@ def test_a_gpu_trains_and_resumes_exactly_by_graphs(
 ) -> None:
     config = dataclasses.replace(TINY_TRAINING, device="cuda", max_steps=60, **REGULARIZED)
     losses = [
-        each.val_loss
-        for each in train(text, config, TINY_MODEL, out_dir="whole")
-        if isinstance(each, Evaluated)
+        event.val_loss
+        for event in train(text, config, TINY_MODEL, out_dir="whole")
+        if isinstance(event, Evaluated)
     ]
     assert losses[-1] < losses[0]
     for step in (0, 1, 6, 7, 10, 13, 19, 20):

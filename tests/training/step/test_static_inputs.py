@@ -1,4 +1,4 @@
-"""Inputs at fixed places of a GPU's memory: a CPU, or no memory at all, stands in for the GPU."""
+"""Inputs at fixed addresses of a GPU's memory. The CPU or the device `meta` replaces the GPU."""
 
 import contextlib
 import dataclasses
@@ -46,9 +46,9 @@ def launch(tmp_path_factory: pytest.TempPathFactory) -> Launch:
 
 @pytest.fixture(params=["resident", "copied"])
 def text(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Where the text is."""
-    room = 4 * len(CODES) if request.param == "resident" else 0
-    monkeypatch.setattr(static_inputs, "free_memory", lambda device: room)
+    """Put the text into the memory of the device, or copy each window; return which."""
+    free = 4 * len(CODES) if request.param == "resident" else 0
+    monkeypatch.setattr(static_inputs, "free_memory", lambda device: free)
     return str(request.param)
 
 
@@ -56,7 +56,7 @@ def network(device: str = "cpu") -> CharRNN:
     return CharRNN(TINY_MODEL, Vocabulary("abcde")).to(device)
 
 
-def refused(device: torch.device, blocks: int, fields: Sequence[int]) -> None:
+def refuse_launch(device: torch.device, blocks: int, fields: Sequence[int]) -> None:
     raise OSError("libnvrtc.so.13: cannot open shared object file")
 
 
@@ -65,16 +65,16 @@ def make_source(launch: Launch, masks: str) -> StaticInputSource:
     if masks == "drawn":
         return StaticInputSource(CODES, network(), CONFIG, STREAMS, launch)
     with pytest.warns(DeviceWarning, match=r"dropout masks \(libnvrtc.so.13: cannot open"):
-        return StaticInputSource(CODES, network(), CONFIG, STREAMS, refused)
+        return StaticInputSource(CODES, network(), CONFIG, STREAMS, refuse_launch)
 
 
 @pytest.mark.parametrize("masks", ["drawn", "copied"])
-def test_inputs_are_those_of_the_cpu_at_the_same_places(
+def test_inputs_are_those_of_the_cpu_at_the_same_addresses(
     launch: Launch, text: str, masks: str
 ) -> None:
     source = make_source(launch, masks)
     expected_source = StepInputSource(CODES, network(), CONFIG, STREAMS)
-    places = set()
+    addresses = set()
     for step in STEPS:
         source.load(step, 0.001 * step)
         expected_source.load(step, 0.001 * step)
@@ -87,11 +87,11 @@ def test_inputs_are_those_of_the_cpu_at_the_same_places(
             number, expected_number = getattr(inputs, name), getattr(expected, name)
             assert number.dtype == torch.float32
             assert number.item() == np.float32(expected_number)
-        places.add(fixed_places(inputs, text))
-    assert len(places) == 1
+        addresses.add(fixed_addresses(inputs, text))
+    assert len(addresses) == 1
 
 
-def fixed_places(inputs: StepInputs, text: str) -> tuple[int, ...]:
+def fixed_addresses(inputs: StepInputs, text: str) -> tuple[int, ...]:
     window = [inputs.window_TB] if text == "copied" else []
     tensors = [*window, *inputs.mask_bytes.values(), inputs.learning_rate, inputs.ema_weight]
     return tuple(tensor.data_ptr() for tensor in tensors if isinstance(tensor, torch.Tensor))
@@ -99,13 +99,13 @@ def fixed_places(inputs: StepInputs, text: str) -> tuple[int, ...]:
 
 def test_without_masks_no_kernel_is_compiled() -> None:
     config = dataclasses.replace(UNREGULARIZED, batch_size=6)
-    source = StaticInputSource(CODES, network(), config, STREAMS, refused)
+    source = StaticInputSource(CODES, network(), config, STREAMS, refuse_launch)
     source.load(3, 0.1)
     assert source.read().mask_bytes == {}
 
 
 class Transfers(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Count the copies to the device `meta`; refuse those that wait, and those back."""
+    """Counts the copies to `meta`; fails for synchronous copies and for copies to the CPU."""
 
     def __init__(self, is_pinned: Callable[[torch.Tensor], bool]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -116,7 +116,7 @@ class Transfers(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, function: Any, types: Any, arguments: Any = (), options: Any = None
     ) -> Any:
         result = function(*arguments, **(options or {}))
-        tensors = [each for each in (*arguments, result) if isinstance(each, torch.Tensor)]
+        tensors = [value for value in (*arguments, result) if isinstance(value, torch.Tensor)]
         if len({tensor.device.type for tensor in tensors}) > 1:
             assert function is torch.ops.aten.copy_.default, f"{function} waits"
             target, source, non_blocking = arguments
@@ -134,7 +134,7 @@ def test_all_copies_of_a_step_are_asynchronous(
     pinned: list[torch.Tensor] = []
 
     def is_pinned(tensor: torch.Tensor) -> bool:
-        return any(each is tensor for each in pinned)
+        return any(copy is tensor for copy in pinned)
 
     def pin(tensor: torch.Tensor) -> torch.Tensor:
         pinned.append(tensor.clone())
@@ -143,7 +143,7 @@ def test_all_copies_of_a_step_are_asynchronous(
     monkeypatch.setattr(torch.Tensor, "is_pinned", is_pinned)
     monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
     defect = None if masks == "drawn" else "there is no NVRTC"
-    monkeypatch.setattr(philox, "defect", lambda device, launch: defect)
+    monkeypatch.setattr(philox, "find_defect", lambda device, launch: defect)
     with pytest.warns(DeviceWarning) if defect else contextlib.nullcontext():
         source = StaticInputSource(
             CODES, network("meta"), CONFIG, STREAMS, lambda device, blocks, fields: None
@@ -156,13 +156,13 @@ def test_all_copies_of_a_step_are_asynchronous(
 
 
 @pytest.mark.gpu
-def test_a_gpu_reads_the_inputs_of_the_cpu_and_no_step_waits_for_it() -> None:
+def test_a_gpu_gets_the_inputs_of_the_cpu_and_steps_are_asynchronous() -> None:
     model = network("cuda")
     source = StaticInputSource(CODES, model, CONFIG, STREAMS)
     expected_source = StepInputSource(CODES, network(), CONFIG, STREAMS)
     train_step = TrainStep(model, CONFIG, STREAMS)
     source.load(0, 0.1)
-    train_step(source.read, lambda loss: loss)  # allocates
+    train_step(source.read, lambda loss: loss)  # allocates memory
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch calls this mode a prototype
         torch.cuda.set_sync_debug_mode("error")

@@ -1,12 +1,12 @@
-// What the kernels need from an NVIDIA GPU of the Ampere generation or newer, as inline PTX: NVRTC has
-// no headers that would provide it. On a CPU, tests/recurrence/cuda/emulation/cuda.h replaces this file.
+// The instructions of an NVIDIA GPU (Ampere or newer) that the kernels use, as inline PTX, because NVRTC
+// has no headers that provide them. On a CPU, tests/recurrence/cuda/emulation/cuda.h replaces this file.
 
 typedef unsigned short Half;  // a 16-bit floating-point number
-typedef unsigned int Pair;    // two of them, the first in the lower half
+typedef unsigned int Pair;    // two 16-bit numbers, the first one in the lower half
 
 #define SHARED(name) extern __shared__ uint4 name[]
 
-// sums += a @ b for a 16 x 16 matrix a and a 16 x 8 matrix b, each lane holding its fragments.
+// sums += a @ b for a 16 x 16 matrix a and a 16 x 8 matrix b. Each lane holds its fragments.
 // Fragments: PTX ISA, "Matrix Fragments for mma.m16n8k16 with floating point type".
 __device__ inline void multiply_add(float (&sums)[4], const Pair (&a)[4], const Pair (&b)[2]) {
 #if FLOAT16
@@ -41,33 +41,34 @@ __device__ inline float2 to_float2(Pair pair) {
     return numbers;
 }
 
-// Blocks exchange numbers by relaxed stores and loads of 32-bit words: each word is either old or new.
-__device__ inline void publish(Pair* place, Pair pair) {
-    asm volatile("st.relaxed.gpu.global.u32 [%0], %1;" :: "l"(place), "r"(pair) : "memory");
+// Blocks exchange values by relaxed stores and loads of 32-bit words. A load returns the old or the new word,
+// never a mixture.
+__device__ inline void publish(Pair* address, Pair pair) {
+    asm volatile("st.relaxed.gpu.global.u32 [%0], %1;" :: "l"(address), "r"(pair) : "memory");
 }
 
-__device__ inline void publish(uint2* place, uint2 words) {
+__device__ inline void publish(uint2* address, uint2 words) {
     asm volatile("st.relaxed.gpu.global.v2.u32 [%0], {%1, %2};"
-                 :: "l"(place), "r"(words.x), "r"(words.y) : "memory");
+                 :: "l"(address), "r"(words.x), "r"(words.y) : "memory");
 }
 
-__device__ inline uint4 load_published(const uint4* place) {
+__device__ inline uint4 load_published(const uint4* address) {
     uint4 words;
     asm volatile("ld.relaxed.gpu.global.v4.u32 {%0, %1, %2, %3}, [%4];"
                  : "=r"(words.x), "=r"(words.y), "=r"(words.z), "=r"(words.w)
-                 : "l"(place) : "memory");
+                 : "l"(address) : "memory");
     return words;
 }
 
-__device__ inline uint2 load_published(const uint2* place) {
+__device__ inline uint2 load_published(const uint2* address) {
     uint2 words;
     asm volatile("ld.relaxed.gpu.global.v2.u32 {%0, %1}, [%2];"
-                 : "=r"(words.x), "=r"(words.y) : "l"(place) : "memory");
+                 : "=r"(words.x), "=r"(words.y) : "l"(address) : "memory");
     return words;
 }
 
-__device__ inline void prefetch(const float* place) {  // into the L2 cache
-    asm volatile("prefetch.global.L2 [%0];" :: "l"(place));
+__device__ inline void prefetch(const float* address) {  // into the L2 cache
+    asm volatile("prefetch.global.L2 [%0];" :: "l"(address));
 }
 
 __device__ inline bool any_lane(bool condition) { return __any_sync(0xffffffffu, condition); }

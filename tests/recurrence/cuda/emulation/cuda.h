@@ -1,6 +1,5 @@
-// What the kernels ask of an NVIDIA GPU, on a processor, in place of chip.cu: a thread of the system
-// for each of CUDA's, barriers of the standard library for those of the chip. What the matrix
-// instruction does is written down from its documentation, not from how it is used.
+// Replaces chip.cu on a CPU. Each CUDA thread is a thread of the operating system, and the barriers are those
+// of the standard library. The matrix instruction follows its documentation, not its use in the kernels.
 
 #pragma once
 
@@ -121,23 +120,23 @@ inline Pair to_pair(float2 numbers) {
 }
 inline float2 to_float2(Pair pair) { return {from_half(pair & 0xffff), from_half(pair >> 16)}; }
 
-inline void store_word(unsigned* place, unsigned word) {
-    std::atomic_ref(*place).store(word, std::memory_order_relaxed);
+inline void store_word(unsigned* address, unsigned word) {
+    std::atomic_ref(*address).store(word, std::memory_order_relaxed);
 }
-inline unsigned load_word(const unsigned* place) {
-    return std::atomic_ref(*const_cast<unsigned*>(place)).load(std::memory_order_relaxed);
+inline unsigned load_word(const unsigned* address) {
+    return std::atomic_ref(*const_cast<unsigned*>(address)).load(std::memory_order_relaxed);
 }
 
-inline void publish(Pair* place, Pair pair) { store_word(place, pair); }
-inline void publish(uint2* place, uint2 words) {
-    store_word(&place->x, words.x), store_word(&place->y, words.y);
+inline void publish(Pair* address, Pair pair) { store_word(address, pair); }
+inline void publish(uint2* address, uint2 words) {
+    store_word(&address->x, words.x), store_word(&address->y, words.y);
 }
-inline uint4 load_published(const uint4* place) {
-    return {load_word(&place->x), load_word(&place->y), load_word(&place->z), load_word(&place->w)};
+inline uint4 load_published(const uint4* address) {
+    return {load_word(&address->x), load_word(&address->y), load_word(&address->z), load_word(&address->w)};
 }
-inline uint2 load_published(const uint2* place) {
+inline uint2 load_published(const uint2* address) {
     std::this_thread::yield();
-    return {load_word(&place->x), load_word(&place->y)};
+    return {load_word(&address->x), load_word(&address->y)};
 }
 
 inline void prefetch(const float*) {}
@@ -172,7 +171,7 @@ inline void multiply_add(float (&sums)[4], const Pair (&a)[4], const Pair (&b)[2
     }
 }
 
-// All threads of all blocks but the last `absent`, until they are done.
+// Run all threads of all blocks except the last `absent` blocks; return when they have ended.
 template <typename Arguments>
 void run_grid(
     void (*kernel)(Arguments), unsigned blocks, unsigned absent, unsigned threads,
@@ -186,10 +185,10 @@ void run_grid(
     for (unsigned b = 0; b + absent < blocks; b++) {
         grid.push_back(std::make_unique<Block>(threads, shared_bytes));
         for (unsigned t = 0; t < threads; t++)
-            running.emplace_back([=, mine = grid.back().get()] {
-                threadIdx.x = t, blockIdx.x = b, block = mine;
+            running.emplace_back([=, own = grid.back().get()] {
+                threadIdx.x = t, blockIdx.x = b, block = own;
                 kernel(arguments);
             });
     }
-    for (auto& each : running) each.join();
+    for (auto& thread : running) thread.join();
 }

@@ -1,5 +1,5 @@
-// The driver's functions that charrnn calls, as cuda.h of the CUDA toolkit declares them, for a GPU
-// that is a processor: what they launch are the kernels, compiled into this library.
+// The functions of the CUDA driver that charrnn calls, for a CPU. They launch the kernels that are compiled
+// into this library.
 
 #include "cuda.h"
 
@@ -13,27 +13,27 @@ enum { SUCCESS = 0, INVALID_VALUE = 1, INVALID_CONTEXT = 201, NOT_FOUND = 500 };
 
 static int context, module;
 static int dynamic_shared;
-static unsigned absent;  // blocks that never start, as if they did not fit
+static unsigned absent;  // number of blocks that never start
 
 extern "C" {
-void leave_out(unsigned blocks) { absent = blocks; }
+void omit_blocks(unsigned blocks) { absent = blocks; }
 
-int cuCtxGetCurrent(void** found) {
-    *found = &context;
+int cuCtxGetCurrent(void** current) {
+    *current = &context;
     return SUCCESS;
 }
 
-int cuCtxSetCurrent(void* wanted) { return wanted == &context ? SUCCESS : INVALID_CONTEXT; }
+int cuCtxSetCurrent(void* selected) { return selected == &context ? SUCCESS : INVALID_CONTEXT; }
 
-int cuModuleLoadData(void** found, const void* image) {
-    *found = &module;
+int cuModuleLoadData(void** loaded, const void* image) {
+    *loaded = &module;
     return image ? SUCCESS : INVALID_VALUE;
 }
 
-int cuModuleGetFunction(void** found, void* from, const char* name) {
-    const bool back = !std::strcmp(name, "backward");
-    *found = back ? (void*)&backward : (void*)&forward;
-    return from == &module && (back || !std::strcmp(name, "forward")) ? SUCCESS : NOT_FOUND;
+int cuModuleGetFunction(void** function, void* from, const char* name) {
+    const bool is_backward = !std::strcmp(name, "backward");
+    *function = is_backward ? (void*)&backward : (void*)&forward;
+    return from == &module && (is_backward || !std::strcmp(name, "forward")) ? SUCCESS : NOT_FOUND;
 }
 
 int cuFuncSetAttribute(void* function, int attribute, int value) {
@@ -47,8 +47,8 @@ int cuLaunchCooperativeKernel(
 ) {
     if (grid_y != 1 || grid_z != 1 || block_x != THREADS || block_y != 1 || block_z != 1 || stream)
         return INVALID_VALUE;
-    const size_t wanted = 2 * MATRIX * sizeof(uint4) + SPLITS * PASS * COLUMNS * sizeof(float);
-    if (shared_bytes != unsigned(dynamic_shared) || shared_bytes != wanted) return INVALID_VALUE;
+    const size_t expected = 2 * MATRIX * sizeof(uint4) + SPLITS * PASS * COLUMNS * sizeof(float);
+    if (shared_bytes != unsigned(dynamic_shared) || shared_bytes != expected) return INVALID_VALUE;
     if (function == (void*)&forward)
         run_grid(forward, grid_x, absent, THREADS, shared_bytes, parameters[0]);
     else

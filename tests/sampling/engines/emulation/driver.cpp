@@ -5,11 +5,11 @@
 #define FLOAT16 1
 #include "cuda.h"
 
-// Returns to each lane the number of another one.
+// Return to each lane the value of another lane.
 template <typename Number>
-Number exchange(Number mine, int lane) {
+Number exchange(Number own, int lane) {
     Number* numbers = (Number*)block->shared.data();
-    numbers[threadIdx.x] = mine;
+    numbers[threadIdx.x] = own;
     __syncwarp();
     const Number other = numbers[lane];
     __syncwarp();
@@ -17,15 +17,15 @@ Number exchange(Number mine, int lane) {
 }
 
 template <typename Number>
-Number __shfl_sync(unsigned, Number mine, int lane) { return exchange(mine, lane); }
+Number __shfl_sync(unsigned, Number own, int lane) { return exchange(own, lane); }
 
 template <typename Number>
-Number __shfl_xor_sync(unsigned, Number mine, int mask) { return exchange(mine, threadIdx.x ^ mask); }
+Number __shfl_xor_sync(unsigned, Number own, int mask) { return exchange(own, threadIdx.x ^ mask); }
 
 template <typename Number>
-Number __shfl_up_sync(unsigned, Number mine, int distance) {
+Number __shfl_up_sync(unsigned, Number own, int distance) {
     const int lane = int(threadIdx.x) - distance;
-    return exchange(mine, lane < 0 ? threadIdx.x : lane);
+    return exchange(own, lane < 0 ? threadIdx.x : lane);
 }
 
 #include "lstm_cell.cu"
@@ -42,7 +42,7 @@ int cuCtxGetCurrent(void** current) {
     return SUCCESS;
 }
 
-int cuCtxSetCurrent(void* wanted) { return wanted == &context ? SUCCESS : INVALID_VALUE; }
+int cuCtxSetCurrent(void* selected) { return selected == &context ? SUCCESS : INVALID_VALUE; }
 
 int cuModuleLoadData(void** loaded, const void* image) {
     *loaded = &module;

@@ -10,13 +10,13 @@ from charrnn.sampling.engines.selection import engine_for_checkpoint
 from charrnn.sampling.loop import stream
 
 compilers: list[Any] = []
-running = False
+is_running = False
 for _ in range(2):
     engine: Any = engine_for_checkpoint(find_run("verse").select("best"), device="cpu")
     pieces = stream(engine, length=100_000, seed=1)
     while not engine._loop._compiler_process:
         next(pieces)
     compilers.append(engine._loop._compiler_process)
-    running = compilers[0].poll() is None
+    is_running = compilers[0].poll() is None
     del engine, pieces
-print(running, compilers[0] is compilers[1], compilers[0].wait())
+print(is_running, compilers[0] is compilers[1], compilers[0].wait())

@@ -1,6 +1,6 @@
 """Print which loops generate text, first and last, and whether torch is loaded.
 
-With the argument `missing` there is no numba. All loops must generate the same text.
+With the argument `missing`, numba cannot be imported. All loops must generate the same text.
 """
 
 import sys

@@ -39,16 +39,16 @@ def test_compiled_loop_equals_numpy_loop_bit_for_bit(
     def floats(*shape: int) -> np.ndarray:
         return (draws.normal(size=shape) * scale).astype(np.float32)
 
-    def whole(*shape: int) -> np.ndarray:
+    def int8(*shape: int) -> np.ndarray:
         return draws.integers(-127, 127, shape, np.int8, endpoint=True)
 
     rows = 4 * units
     weights = Int8Weights(
         floats(8, rows),
         floats(layers, rows),
-        whole(layers, rows, units),
+        int8(layers, rows, units),
         (floats(layers, rows) / 32767).astype(np.float32),
-        whole(max(1, layers - 1), rows, units),
+        int8(max(1, layers - 1), rows, units),
         (floats(max(1, layers - 1), rows) / 32767).astype(np.float32),
         np.float32(32767),
     )
@@ -60,7 +60,7 @@ def test_compiled_loop_equals_numpy_loop_bit_for_bit(
         states.append((hidden_LH, cells_LH))
     np.testing.assert_array_equal(states[0][0], states[1][0])
     np.testing.assert_array_equal(states[0][1], states[1][1])
-    assert states[0][1].any() or units < 8  # a few units may all be shut
+    assert states[0][1].any() or units < 8  # with few units, all output gates can be closed
 
 
 def test_two_cores_give_the_text_of_one_core() -> None:
@@ -72,7 +72,7 @@ def test_two_cores_give_the_text_of_one_core() -> None:
             partial(CompiledLoop, use_helper=True),
         )
     )
-    long = np.tile(CODES, 20)  # longer than a task, so that the helper takes part for certain
+    long = np.tile(CODES, 20)  # longer than a task, so that the helper computes some of it
     for _ in range(200):
         expected, actual = alone.read(long), assisted.read(long)
         np.testing.assert_array_equal(actual[0], expected[0])
@@ -111,12 +111,12 @@ def test_slow_helper_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_helper_thread_ends_with_its_engine() -> None:
     _, assisted = engines_with_helper()
     assisted.read(CODES)
-    threads = [each for each in threading.enumerate() if each.name == "charrnn-sampling"]
+    threads = [thread for thread in threading.enumerate() if thread.name == "charrnn-sampling"]
     assert threads
     del assisted
     gc.collect()
     deadline = time.monotonic() + 20
-    while any(each.is_alive() for each in threads):
+    while any(thread.is_alive() for thread in threads):
         assert time.monotonic() < deadline
         time.sleep(0.01)
 

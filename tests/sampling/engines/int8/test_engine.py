@@ -28,10 +28,10 @@ Make = Callable[[Int8Weights], Loop]
 LOOPS = pytest.mark.parametrize("make_loop", [NumpyLoop, CompiledLoop])
 
 
-def pair(
+def make_engines(
     shape: ModelConfig = SHAPE, make_loop: Make = CompiledLoop
 ) -> tuple[Int8Engine, EagerEngine]:
-    """Return two engines of the same model, whose weights 8 bits hold without rounding."""
+    """Return two engines of one model, whose weights have no rounding error in 8 bits."""
     model = CharRNN(shape, VOCABULARY).initialize(1)
     with torch.no_grad():
         for name, weights in model.named_parameters():
@@ -44,7 +44,7 @@ def pair(
 @LOOPS
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
 def test_logits_are_those_of_the_network(num_layers: int, make_loop: Make) -> None:
-    engine, plain = pair(replace(SHAPE, num_layers=num_layers), make_loop)
+    engine, plain = make_engines(replace(SHAPE, num_layers=num_layers), make_loop)
     actual, state = engine.read(CODES)
     expected, plain_state = plain.read(CODES)
     np.testing.assert_allclose(actual, expected, atol=2e-3)
@@ -55,7 +55,7 @@ def test_logits_are_those_of_the_network(num_layers: int, make_loop: Make) -> No
 
 
 def test_reading_a_prompt_equals_reading_its_characters() -> None:
-    engine, _ = pair()
+    engine, _ = make_engines()
     whole, _ = engine.read(CODES)
     logits, state = engine.read(CODES[:1])
     for code in CODES[1:].astype(np.int64):
@@ -64,17 +64,17 @@ def test_reading_a_prompt_equals_reading_its_characters() -> None:
 
 
 def test_states_are_never_modified() -> None:
-    engine, _ = pair()
+    engine, _ = make_engines()
     _, state = engine.read(CODES)
-    kept = [part.copy() for part in state]
+    copies = [part.copy() for part in state]
     engine.step(state, np.array([3]))
     engine.step(state, np.array([4]))
-    for part, copy in zip(state, kept, strict=True):
+    for part, copy in zip(state, copies, strict=True):
         np.testing.assert_array_equal(part, copy)
 
 
 def test_samples_do_not_depend_on_other_samples() -> None:
-    engine, _ = pair()
+    engine, _ = make_engines()
     many = generate(engine, "abc", length=30, num_samples=3, seed=5)
     assert many[0] == generate(engine, "abc", length=30, seed=5)[0]
     assert len(set(many)) == 3
@@ -88,7 +88,7 @@ def test_sums_do_not_overflow_at_any_width(hidden_size: int, make_loop: Make) ->
     with torch.no_grad():
         for n in range(2):
             weights = model.layer_weights(n)
-            weights.weight_hh_GH.fill_(1.0)  # the largest sums there can be
+            weights.weight_hh_GH.fill_(1.0)  # the largest possible sums
             weights.bias_ih_G.fill_(9.0)
     engine = Int8Engine(model.arrays(), shape, VOCABULARY, "a", make_loop)
     np.testing.assert_allclose(engine.read(CODES)[0], EagerEngine(model).read(CODES)[0], atol=0.05)
@@ -96,5 +96,5 @@ def test_sums_do_not_overflow_at_any_width(hidden_size: int, make_loop: Make) ->
 
 def test_int8_engine_does_not_import_torch(finished: Finished) -> None:
     script = Path(__file__).with_name("generate_without_torch.py")
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
-    assert len(done.stdout.rstrip("\n")) >= 18
+    process = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert len(process.stdout.rstrip("\n")) >= 18

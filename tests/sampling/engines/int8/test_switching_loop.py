@@ -8,14 +8,14 @@ import pytest
 from charrnn.training.events import Finished
 
 
-def written(cache: Path, numba: str = "there") -> list[str]:
-    """Return which loops wrote, first and last, where this folder keeps what is compiled."""
-    return said("print_loops_used.py", cache, numba)
+def loops_used(cache: Path, numba: str = "installed") -> list[str]:
+    """Return the first and the last loop that generated text, with this folder as numba's cache."""
+    return run_script("print_loops_used.py", cache, numba)
 
 
-def said(script: str, cache: Path, *arguments: str) -> list[str]:
-    """Return what a script printed, which must not have warned of anything."""
-    done = subprocess.run(
+def run_script(script: str, cache: Path, *arguments: str) -> list[str]:
+    """Run a script, which must issue no warning; return the words that it printed."""
+    process = subprocess.run(
         [
             sys.executable,
             *("-W", "error::ResourceWarning"),
@@ -27,22 +27,22 @@ def said(script: str, cache: Path, *arguments: str) -> list[str]:
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.split()
+    assert (process.returncode, process.stderr) == (0, "")
+    return process.stdout.split()
 
 
 def test_sampling_does_not_wait_for_the_compiler(finished: Finished, tmp_path: Path) -> None:
-    assert written(tmp_path) == ["NumpyLoop", "CompiledLoop", "False"]
-    kept = set(tmp_path.rglob("*"))
-    assert kept
-    assert written(tmp_path) == ["NumpyLoop", "CompiledLoop", "False"]
-    assert set(tmp_path.rglob("*")) == kept, "compiled again, though it was kept"
+    assert loops_used(tmp_path) == ["NumpyLoop", "CompiledLoop", "False"]
+    cached = set(tmp_path.rglob("*"))
+    assert cached
+    assert loops_used(tmp_path) == ["NumpyLoop", "CompiledLoop", "False"]
+    assert set(tmp_path.rglob("*")) == cached, "compiled again although it was cached"
 
 
 @pytest.mark.parametrize("numba", ["missing"])
 def test_sampling_works_without_numba(finished: Finished, tmp_path: Path, numba: str) -> None:
-    assert written(tmp_path, numba) == ["NumpyLoop", "NumpyLoop", "False"]
+    assert loops_used(tmp_path, numba) == ["NumpyLoop", "NumpyLoop", "False"]
 
 
 def test_loops_share_one_compiler_process(finished: Finished, tmp_path: Path) -> None:
-    assert said("print_compiler_reuse.py", tmp_path) == ["True", "True", "0"]
+    assert run_script("print_compiler_reuse.py", tmp_path) == ["True", "True", "0"]
