@@ -19,8 +19,9 @@
 //   SPLITS   warps of a group; they divide the inputs of a product, and their partial sums are added
 //   FLOAT16  1: vectors and weights are float16, 0: bfloat16. Sums, cells and gates are float32.
 //
-// Shape suffixes: T steps, B streams, V characters, H units, L layers, M layers except one (the
-// last for factors, the first for input weights), G gate rows (4H: i, f, g, o), S groups of four slices, U units of a group (4 UNITS).
+// Shape suffixes: T steps, B streams, V characters, H units, L layers, M layers except one (the last for
+// factors, the first for input weights), G gate rows (4H: i, f, g, o), S groups of four slices, U units of a
+// group (4 UNITS).
 
 #ifndef SPINS
 #define SPINS (1u << 24)  // loads of a value before a block stops waiting: about ten seconds
