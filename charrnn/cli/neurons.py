@@ -34,8 +34,9 @@ UnitsOption = Annotated[
 ForceOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="Clamp a unit, or the unit that follows a feature, to on, off or a number from -1 to "
-        "1 while the model generates text, as in 2:317=-0.5 or quote=on; can be repeated.",
+        help="Hold a unit, or the unit that follows a feature best, at a value (clamp it) while "
+        "the model generates text: on, off or a number from -1 to 1, as in 2:317=-0.5 or quote=on; "
+        "can be repeated.",
         metavar="UNIT=ACTIVITY",
         show_default=False,
     ),
@@ -77,7 +78,7 @@ def neurons(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Find single units that follow a feature of the text, show their activity, or clamp them."""
+    """Find units that follow a feature of the text, show their activity, or clamp (hold) them."""
     from charrnn.console.output import print_json
     from charrnn.reports import clamping, units
 
