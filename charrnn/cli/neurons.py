@@ -79,7 +79,7 @@ def neurons(
     as_json: JsonOption = False,
 ) -> None:
     """Find units that follow a feature of the text, show their activity, or clamp (hold) them."""
-    from charrnn.console.output import print_json
+    from charrnn.console.output import print_json, print_warning
     from charrnn.reports import clamping, units
 
     if force and (unit or out):
@@ -90,6 +90,8 @@ def neurons(
     study = units.open_study(opened.select(checkpoint), text, corpus, device)
     if force:
         result = clamping.compare_clamped(study, force, followers, length or 480, temperature, seed)
+        for warning in result.warnings:
+            print_warning(warning)
         if as_json:
             print_json(result.to_json())
         else:
