@@ -32,7 +32,7 @@ class SampleConfig(CheckedFields):
     top_p: Annotated[
         float | None,
         Range(1e-9, 1),
-        "Choose only from the most likely characters whose probabilities add up to this.",
+        "Choose only from the most likely characters whose probabilities add up to this (0 to 1).",
     ] = None
     min_p: Annotated[
         float | None,
