@@ -4,7 +4,7 @@ CharrnnError
 ├── ConfigError          a setting has a value out of range
 ├── CorpusError          a text is unreadable, empty or too short, or is not text
 │   ├── VocabularyError  a text has characters that are not in the vocabulary
-│   └── DownloadError    a text of the catalogue cannot be downloaded, or has the wrong SHA-256
+│   └── DownloadError    a text of the catalog cannot be downloaded, or has the wrong SHA-256
 ├── CheckpointError      a run or checkpoint is missing, damaged, of a newer format, or unsuitable
 ├── DeviceError          the requested device cannot be used on this machine
 ├── GroupError           another process that trains the same run has ended

@@ -1,5 +1,6 @@
 """The `charrnn` application: its commands, in the order of `--help`."""
 
+import inspect
 from collections.abc import Callable
 from typing import Annotated
 
@@ -42,8 +43,15 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
     help="Train a character-level recurrent network on any text, and generate new text with it.",
 )
+
+
+def _join_lines(docstring: str) -> str:
+    """Return a docstring with one line per paragraph, so that --help can wrap it."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in docstring.split("\n\n"))
+
+
 for name, command in COMMANDS.items():
-    app.command(name)(command)
+    app.command(name, help=_join_lines(inspect.getdoc(command) or ""))(command)
 
 
 def _print_version(requested: bool) -> None:

@@ -10,7 +10,7 @@ from charrnn.config.benchmark import BenchConfig
 def bench(as_json: JsonOption = False, config: BenchConfig = BenchConfig()) -> None:  # noqa: B008
     """Measure the training speed on this machine, compared with stock PyTorch and the device limit.
 
-    The limit is the speed that the matrix products alone would have.
+    The limit is the speed of the matrix multiplications alone, without all other work.
     """
     from charrnn.console.output import print_json
     from charrnn.numerics.allocator import keep_freed_memory

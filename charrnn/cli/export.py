@@ -15,8 +15,9 @@ def export(
         ExportFormat | None,
         typer.Option(
             "--to",
-            help="html: a web page that generates text; onnx: an ONNX graph; safetensors: a file "
-            "of weights with a model card; default: the suffix of --out.",
+            help="html: a web page that generates text; onnx: an ONNX file, for other programs "
+            "that run networks; safetensors: a file of weights with a model card; default: the "
+            "suffix of --out.",
             show_default=False,
         ),
     ] = None,

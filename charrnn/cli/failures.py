@@ -85,7 +85,6 @@ def _show_warning(
     if not issubclass(category, _SHOWN_WARNINGS):
         _DEFAULT_SHOWWARNING(message, category, filename, lineno, file, line)
         return
-    from charrnn.console.output import stderr_console
-    from charrnn.console.text import make_printable
+    from charrnn.console.output import print_warning
 
-    stderr_console().print(make_printable(f"warning: {message}"))
+    print_warning(str(message))

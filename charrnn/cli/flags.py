@@ -36,6 +36,18 @@ def _require_suffix(*suffixes: str) -> Callable[[Path | None], Path | None]:
     return check
 
 
+def page_option(help_text: str) -> Any:
+    """Return the option --out of a command that writes an HTML page."""
+    return typer.Option(
+        "--out",
+        "-o",
+        help=help_text,
+        metavar="FILE",
+        show_default=False,
+        callback=_require_suffix(".html"),
+    )
+
+
 def complete_run_name(incomplete: str) -> list[str]:
     """Return the names of the runs that start with `incomplete`, for shell completion."""
     from charrnn.runs.find import BUNDLED, run_paths
@@ -48,7 +60,8 @@ RunArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="RUN",
-        help="A run folder, the name of a run in checkpoints/, or bard; default: the newest run.",
+        help="A run folder, the name of a run in checkpoints/, or bard; default: the newest run, "
+        "or bard if there is none.",
         show_default=False,
         autocompletion=complete_run_name,
     ),
@@ -64,17 +77,7 @@ CheckpointOption = Annotated[
 DeviceOption = Annotated[
     DeviceName, typer.Option(help="Device to use; auto: cuda if available, else cpu.")
 ]
-PageOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        "-o",
-        help="Write an HTML page to this file (.html).",
-        metavar="FILE",
-        show_default=False,
-        callback=_require_suffix(".html"),
-    ),
-]
+PageOption = Annotated[Path | None, page_option("Write an HTML page to this file (.html).")]
 ImageOption = Annotated[
     Path | None,
     typer.Option(
@@ -155,7 +158,10 @@ def _format_default(
 def _choose_help_panel(config: Any, field_name: str) -> str:
     """Return the title of the group of flags in `--help` to which a field belongs."""
     if issubclass(config, Budget) and field_name in Budget.__dataclass_fields__:
-        return "Limits (the first one reached ends the run)"
+        effect = (
+            "removes the default of --epochs" if config is TrainConfig else "replaces all of them"
+        )
+        return f"Limits (the first one reached ends the run; giving one {effect})"
     return {
         TextConfig: "Text",
         ModelConfig: "Network",

@@ -34,8 +34,9 @@ UnitsOption = Annotated[
 ForceOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="Clamp a unit, or the unit that follows a feature, to on, off or a number from -1 to "
-        "1 while the model generates text, as in 2:317=-0.5 or quote=on; can be repeated.",
+        help="Hold a unit, or the unit that follows a feature best, at a value (clamp it) while "
+        "the model generates text: on, off or a number from -1 to 1, as in 2:317=-0.5 or quote=on; "
+        "can be repeated.",
         metavar="UNIT=ACTIVITY",
         show_default=False,
     ),
@@ -77,8 +78,8 @@ def neurons(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Find single units that follow a feature of the text, show their activity, or clamp them."""
-    from charrnn.console.output import print_json
+    """Find units that follow a feature of the text, show their activity, or clamp (hold) them."""
+    from charrnn.console.output import print_json, print_warning
     from charrnn.reports import clamping, units
 
     if force and (unit or out):
@@ -89,6 +90,8 @@ def neurons(
     study = units.open_study(opened.select(checkpoint), text, corpus, device)
     if force:
         result = clamping.compare_clamped(study, force, followers, length or 480, temperature, seed)
+        for warning in result.warnings:
+            print_warning(warning)
         if as_json:
             print_json(result.to_json())
         else:

@@ -19,7 +19,8 @@ RunsArgument = Annotated[
     typer.Argument(
         metavar="RUN...",
         autocompletion=complete_run_name,
-        help="Run folders, or names of runs in checkpoints/; default: the newest run.",
+        help="Run folders, or names of runs in checkpoints/; default: the newest run, or bard if "
+        "there is none.",
         show_default=False,
     ),
 ]

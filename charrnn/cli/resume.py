@@ -5,13 +5,21 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.flags import CorpusOption, RunArgument, config_flags
+from charrnn.cli.flags import CorpusOption, complete_run_name, config_flags
 from charrnn.config.training import Budget, DeviceName
 
 
 @config_flags
 def resume(
-    run: RunArgument = None,
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN",
+            help="A run folder, or the name of a run in checkpoints/; default: the newest run.",
+            show_default=False,
+            autocompletion=complete_run_name,
+        ),
+    ] = None,
     corpus: CorpusOption = None,
     device: Annotated[
         DeviceName | None,

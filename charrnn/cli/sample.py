@@ -43,7 +43,8 @@ NoPromptOption = Annotated[
 NoveltyOption = Annotated[
     str | None,
     typer.Option(
-        help="Show how much of the output is copied from this text (a file or a catalog name).",
+        help="Show how much of the output is copied from this text (a file, or a name that "
+        "`charrnn corpora` lists).",
         metavar="CORPUS",
         show_default=False,
     ),

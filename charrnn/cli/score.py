@@ -1,5 +1,6 @@
 """`charrnn score`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -9,9 +10,9 @@ from charrnn.cli.flags import (
     CorpusOption,
     DeviceOption,
     JsonOption,
-    PageOption,
     complete_run_name,
     open_run,
+    page_option,
 )
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ RunAndFilesArgument = Annotated[
         metavar="RUN | FILE...",
         autocompletion=complete_run_name,
         help="The run, then the texts to score, - for standard input. Without a run: the newest "
-        "run. Without a text: the held-out text of the run.",
+        "run, or bard if there is none. Without a text: the held-out text of the run.",
         show_default=False,
     ),
 ]
@@ -51,6 +52,9 @@ PerCharOption = Annotated[
     bool,
     typer.Option("--per-char", help="Show the text, colored by the loss of each character."),
 ]
+SurprisePageOption = Annotated[
+    Path | None, page_option("With --per-char: write an HTML page to this file (.html).")
+]
 ShownLengthOption = Annotated[
     int | None,
     typer.Option(
@@ -77,7 +81,7 @@ def score(
     adapt: AdaptFlag = False,
     per_char: PerCharOption = False,
     length: ShownLengthOption = None,
-    out: PageOption = None,
+    out: SurprisePageOption = None,
     corpus: CorpusOption = None,
     unknown: UnknownOption = "error",
     checkpoint: CheckpointOption = "best",

@@ -29,7 +29,8 @@ def train(
         typer.Option(
             "--out-dir",
             "-o",
-            help="Folder of the run; default: the name of the text, in checkpoints/.",
+            help="Folder of the run; default: the name of the text, in checkpoints/, with -2, -3, "
+            "... if it exists.",
             show_default=False,
         ),
     ] = None,

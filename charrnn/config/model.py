@@ -16,9 +16,12 @@ class ModelConfig(CheckedFields):
     cell: Annotated[Cell, "Type of the recurrent layers."] = "lstm"
     num_layers: Annotated[int, Range(1, 64), "Number of recurrent layers."] = 3
     hidden_size: Annotated[int, Range(1, 16_384), "Number of hidden units in each layer."] = 512
-    forget_bias: Annotated[float, Range(-100, 100), "Initial bias of the LSTM's forget gates."] = (
-        1.0
-    )
+    forget_bias: Annotated[
+        float,
+        Range(-100, 100),
+        "Start value of the LSTM's forget gates: a higher one keeps more of what was read. "
+        "Rarely changed.",
+    ] = 1.0
 
     @property
     def num_gates(self) -> int:

@@ -32,12 +32,12 @@ class SampleConfig(CheckedFields):
     top_p: Annotated[
         float | None,
         Range(1e-9, 1),
-        "Choose only from the most likely characters that together have this probability.",
+        "Choose only from the most likely characters whose probabilities add up to this (0 to 1).",
     ] = None
     min_p: Annotated[
         float | None,
         Range(0, 1),
-        "Choose only characters with at least this fraction of the highest probability.",
+        "Leave out characters less likely than this fraction of the most likely one.",
     ] = None
     ban: Annotated[str | None, "Never generate these characters."] = None
     only: Annotated[str | None, "Generate only these characters."] = None

@@ -36,16 +36,19 @@ class Budget(CheckedFields):
     epochs: Annotated[
         int | None,
         Range(1, 10**9),
-        "Maximum number of passes through the training text.",
+        "Maximum number of passes through the training text, counted from the start of the run.",
         FROM_TEXT,
     ] = None
     max_steps: Annotated[
-        int | None, Range(1, 10**12), "Maximum number of training steps (batches)."
+        int | None,
+        Range(1, 10**12),
+        "Maximum number of training steps (batches), counted from the start of the run.",
     ] = None
     max_time: Annotated[
         float | None,
         Range(0.001, 10**9),
-        "Maximum training time, such as 90s, 10m or 1h30m.",
+        "Maximum training time of the whole run, including the time before a resume, such as 90s, "
+        "10m or 1h30m.",
         parse_duration,
     ] = None
 
@@ -74,40 +77,64 @@ class TrainConfig(Budget):
         int | None, Range(1, 2**20), "Characters of each stream in one training step.", FROM_TEXT
     ] = None
     dropout: Annotated[
-        float | None, Range(0, 0.95), "Fraction of the units to drop between layers.", FROM_TEXT
+        float | None,
+        Range(0, 0.95),
+        "Fraction of the units between layers that are switched off at random in each training "
+        "step, against memorizing.",
+        FROM_TEXT,
     ] = None
     output_dropout: Annotated[
-        float | None, Range(0, 0.95), "Fraction of the units of the last layer to drop.", FROM_TEXT
+        float | None, Range(0, 0.95), "The same for the units of the last layer.", FROM_TEXT
     ] = None
     weight_drop: Annotated[
-        float | None, Range(0, 0.95), "Fraction of the recurrent weights to drop.", FROM_TEXT
+        float | None,
+        Range(0, 0.95),
+        "The same for the weights between a layer's state and its next state.",
+        FROM_TEXT,
     ] = None
     input_dropout: Annotated[
-        float, Range(0, 0.95), "Fraction of the vocabulary to hide from the input, per step."
+        float,
+        Range(0, 0.95),
+        "Fraction of the vocabulary that is hidden from the input at random in each training step.",
     ] = 0.0
     state_drop: Annotated[
-        float, Range(0, 0.95), "Fraction of the streams whose state to reset to zero, per step."
+        float,
+        Range(0, 0.95),
+        "Fraction of the streams whose state is reset to zero at random in each training step, so "
+        "that the model learns to start in the middle of a text.",
     ] = 0.01
     loss_temperature: Annotated[
         float | None,
         Range(0.1, 10),
-        "Softmax temperature of the training loss. Below 1: a less confident model.",
+        "Temperature of the training loss. Below 1, the trained model is less sure of its "
+        "predictions.",
         FROM_TEXT,
     ] = None
     learning_rate: Annotated[
-        float, Range(1e-9, 10), "Maximum learning rate, reached at the end of the warm-up."
+        float,
+        Range(1e-9, 10),
+        "How far one step changes the weights, at most; too high: training diverges.",
     ] = 4e-3
     warmup_steps: Annotated[
-        int, Range(0, 10**9), "Number of first steps in which the learning rate rises."
+        int,
+        Range(0, 10**9),
+        "Number of first steps, in which the learning rate rises to its maximum.",
     ] = 100
     weight_decay: Annotated[
-        float | None, Range(0, 10), "Weight decay of the weight matrices (AdamW).", FROM_TEXT
+        float | None,
+        Range(0, 10),
+        "How strongly each step shrinks the weights, against memorizing (AdamW).",
+        FROM_TEXT,
     ] = None
     clip_norm: Annotated[
-        float, Range(1e-6, 1e6), "Maximum norm of the gradient; a larger gradient is scaled down."
+        float,
+        Range(1e-6, 1e6),
+        "Maximum length of one step's gradient (its proposed change); a longer one is scaled down.",
     ] = 1.0
     average_decay: Annotated[
-        float, Range(0, 0.999999), "Decay of the averaged weights, per step."
+        float,
+        Range(0, 0.999999),
+        "Evaluation and sampling use an average of recent weights; closer to 1: over more steps.",
     ] = 0.995
     patience: Annotated[
         int, Range(0, 10**9), "Stop after this many evaluations without improvement. 0: never."
@@ -128,7 +155,8 @@ class TrainConfig(Budget):
     ] = "auto"
     precision: Annotated[
         Precision,
-        "Precision of matrix products. auto: bfloat16 if the device supports it in hardware.",
+        "Number format of the calculation; bfloat16 is faster and less exact. auto: bfloat16 if "
+        "the device supports it in hardware.",
     ] = "auto"
     threads: Annotated[int | None, Range(1, 4096), "CPU threads. Default: one per core."] = None
 

@@ -48,6 +48,11 @@ def print_error(message: str) -> None:
     stderr_console().print(Text("error: ", style="bold red") + Text(make_printable(message)))
 
 
+def print_warning(message: str) -> None:
+    """Print a warning to standard error."""
+    stderr_console().print(make_printable(f"warning: {message}"))
+
+
 def print_json(value: Any) -> None:
     """Print a result as JSON to standard output."""
     print_result(json.dumps(value, indent=2, ensure_ascii=False))

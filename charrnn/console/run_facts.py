@@ -22,9 +22,10 @@ def format_run_facts(
         network += f", {started.parameters:,} parameters"
         schedule = f"{started.steps_per_epoch:,} steps per epoch, {schedule}"
     batch = f"{training.batch_size} streams x {training.seq_length} characters per step, {schedule}"
+    weight_drop = f"{training.weight_drop:g}" if training.weight_drop else "none"
     settings = (
         f"dropout {training.dropout:g} between layers, {training.output_dropout:g} before the "
-        f"output, {training.weight_drop:g} of recurrent weights, weight decay "
+        f"output, {weight_drop} on recurrent weights, weight decay "
         f"{training.weight_decay:g}, loss temperature {training.loss_temperature:g}, learning "
         f"rate {training.learning_rate:g}, seed {training.seed}"
     )

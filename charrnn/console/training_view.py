@@ -20,7 +20,7 @@ from charrnn.training.events import Evaluated, Event, Finished, RolledBack, Save
 
 _PROGRESS_LINE_SECONDS = 30.0  # between two lines of progress, if there is no terminal
 _PREVIEW_LINES = 5
-_FULL_LINE_COLUMNS = 105  # of an evaluation line with all its parts
+_FULL_LINE_COLUMNS = 115  # of an evaluation line with all its parts
 _END_REASONS = {
     "epochs": "all epochs done",
     "max_steps": "all steps done",
@@ -103,7 +103,7 @@ class TrainingView:
             self._screen.load_history(event)
         baseline = event.run.config.baseline
         if baseline is not None:
-            self._baseline_note = f" (5-gram {nats_to_bits(baseline):.4f})"
+            self._baseline_note = f" (5-gram {nats_to_bits(baseline):.4f} bits)"
         for note in event.notes:
             self.show_message(f"note: {note}")
         if event.added_characters:
@@ -133,7 +133,9 @@ class TrainingView:
 
     def _show_evaluation(self, event: Evaluated) -> None:
         is_narrow = self._console.is_terminal and self._console.width < _FULL_LINE_COLUMNS
-        train = "" if event.train_loss is None or is_narrow else f"train {event.train_loss:.4f}  "
+        train = ""
+        if event.train_loss is not None and not is_narrow:
+            train = f"train {event.train_loss:.4f} nats  "
         self._console.print(
             Text(f"step {event.step:,}  epoch {event.epoch:.2f}  {train}")
             + Text(f"held-out {format_loss(event.val_loss)}", style="bold")

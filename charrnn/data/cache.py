@@ -2,7 +2,7 @@
 
 CACHE/encoded/     encoded texts: see `charrnn.data.encoded_cache`
 CACHE/texts/       copies of standard input and pipes, which cannot be read a second time
-CACHE/downloads/   downloaded texts of the catalogue
+CACHE/downloads/   downloaded texts of the catalog
 """
 
 import shutil

@@ -1,4 +1,4 @@
-"""The catalogue: texts with a name, listed in `corpora/catalogue.toml`."""
+"""The catalog: texts with a name, listed in `corpora/catalogue.toml`."""
 
 import json
 import sysconfig
@@ -15,7 +15,7 @@ _EXCLUDED_FOLDERS = {"site-packages", "dist-packages", "test", "tests", "idle_te
 
 @dataclass(frozen=True, kw_only=True)
 class CatalogueEntry:
-    """A text of the catalogue; its source is exactly one of `file`, `python`, `urls`."""
+    """A text of the catalog; its source is exactly one of `file`, `python`, `urls`."""
 
     name: str
     title: str
@@ -50,7 +50,7 @@ class CatalogueEntry:
 
     @property
     def expected_sha256(self) -> str | None:
-        """The SHA-256 that the text must have: from the catalogue, else from the first download."""
+        """The SHA-256 that the text must have: from the catalog, else from the first download."""
         record = downloads_folder() / f"{self.name}.json"
         if self.sha256 is None and record.is_file():
             recorded: str = json.loads(record.read_text("utf-8"))["sha256"]
@@ -90,7 +90,7 @@ def python_files() -> tuple[Path, ...]:
 
 @cache
 def entries() -> dict[str, CatalogueEntry]:
-    """Return all texts of the catalogue, by name."""
+    """Return all texts of the catalog, by name."""
     tables = tomllib.loads(
         (installed_folder("corpora") / "catalogue.toml").read_text(encoding="utf-8")
     )

@@ -49,7 +49,7 @@ class Corpus:
         *,
         progress: ProgressCallback | None = None,
     ) -> "Corpus":
-        """Read text files, folders, patterns, a text of the catalogue, or `-` (standard input).
+        """Read text files, folders, patterns, a text of the catalog, or `-` (standard input).
 
         Several documents are read in order, with a separator between them. A large text is encoded
         once, stored in the user's cache and mapped into memory. Standard input is stored there
@@ -146,7 +146,7 @@ class Corpus:
         allow_other: bool = False,
         progress: ProgressCallback | None = None,
     ) -> "Corpus":
-        """Open the text of a run again: from `source`, else its path, the cache or the catalogue.
+        """Open the text of a run again: from `source`, else its path, the cache or the catalog.
 
         Raises `CorpusError` if the text is not found, or if it has another SHA-256 (the message
         gives both). With `allow_other`, any text at `source` is accepted; it raises
@@ -200,7 +200,7 @@ class Corpus:
 
 
 def _recorded_sources(record: CorpusRecord) -> list[Sequence[Source]]:
-    """Return the sources where the text of a run may be: its paths, the cache, the catalogue."""
+    """Return the sources where the text of a run may be: its paths, the cache, the catalog."""
     sources: list[Sequence[Source]] = [record.paths] if record.paths else []
     sources.append([cached_text_path(record.sha256)])
     if catalogue.find_text(record.name):
@@ -218,6 +218,12 @@ def _not_found_error(
             f"{' and '.join(documents.paths)} is not the text that this run was trained on: "
             f"expected SHA-256 {record.sha256}, found {sha256}; give the unchanged text with "
             "--corpus FILE"
+        )
+    entry = catalogue.entries().get(record.name)
+    if entry and not entry.path and entry.expected_sha256 in (None, record.sha256):
+        return CorpusError(
+            f"the text {record.name!r} of this run is not on this machine: run "
+            f"`charrnn corpora fetch {record.name}`, or give its path with --corpus FILE"
         )
     searched = " and ".join(str(source) for sources in candidates for source in sources)
     return CorpusError(

@@ -1,4 +1,4 @@
-"""Downloads of the texts of the catalogue.
+"""Downloads of the texts of the catalog.
 
 A download is written to a temporary file. The file is moved to its final path when it is complete
 and its SHA-256 is correct. So an interrupted download can continue, and an incomplete or wrong text

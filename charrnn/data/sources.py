@@ -98,7 +98,7 @@ class Fingerprint:
 
 
 def find_documents(sources: Sequence[Source]) -> Documents:
-    """Find the documents of files, folders, patterns, names in the catalogue and `-`.
+    """Find the documents of files, folders, patterns, names in the catalog and `-`.
 
     The sources keep their order. The files of a folder or pattern are sorted by path; hidden files
     are left out. Standard input and pipes are copied to the user's cache. Raises `CorpusError`.
@@ -141,13 +141,13 @@ def _resolve(source: Source) -> tuple[str, str, list[Document]]:
         return _text_name(matches[0].path.absolute().parent), absolute, matches
     names = ", ".join(catalogue.list_names())
     raise CorpusError(
-        f"there is no file {path}, and no text of that name in the catalogue ({names}): "
+        f"there is no file {path}, and no text of that name in the catalog ({names}): "
         "give the path of a text file"
     )
 
 
 def _find_in_catalogue(name: str) -> tuple[str, str, list[Document]] | None:
-    """Return a text of the catalogue like `_resolve`; None if it is unknown or not downloaded."""
+    """Return a text of the catalog like `_resolve`; None if it is unknown or not downloaded."""
     entry = catalogue.entries().get(name)
     if entry is None or entry.path is None:
         return None

@@ -1,6 +1,7 @@
 """The report of `neurons --force`: texts generated with clamped units, compared with free ones."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from charrnn.analysis.clamping import Effect, clamp_units, measure_effect
@@ -30,6 +31,8 @@ class ClampingReport:
     """The mean of each feature in the free texts, and in the texts with clamped units."""
     texts: tuple[str, str]
     """One free text, and one with clamped units."""
+    warnings: tuple[str, ...] = ()
+    """A sentence for each feature that no unit follows well enough to be named."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as a value for JSON."""
@@ -61,7 +64,8 @@ def compare_clamped(
     An assignment is `UNIT=ACTIVITY`, such as `2:317=-0.5`, or `FEATURE=ACTIVITY`, such as
     `quote=on`, which clamps the `followers` units that follow the feature best.
     """
-    activities = _parse_assignments(study, assignments, followers)
+    warnings: list[str] = []
+    activities = _parse_assignments(study, assignments, followers, warnings)
     clamped_model = clamp_units(study.model, activities)
     config = SampleConfig(length=length, temperature=temperature, seed=seed, num_samples=_NUM_TEXTS)
     free_texts, clamped_texts = (
@@ -82,6 +86,7 @@ def compare_clamped(
             if name in free_means or name in clamped_means
         },
         texts=(free_texts[0], clamped_texts[0]),
+        warnings=tuple(warnings),
     )
 
 
@@ -125,8 +130,9 @@ def print_clamping(report: ClampingReport) -> None:
 
 
 def _parse_assignments(
-    study: UnitStudy, assignments: list[str], followers: int
+    study: UnitStudy, assignments: list[str], followers: int, warnings: list[str]
 ) -> dict[Unit, float]:
+    """Return the activity of each unit to clamp; add a warning for each weak feature."""
     activities: dict[Unit, float] = {}
     by_feature: dict[str, FeatureUnits] | None = None
     for assignment in assignments:
@@ -144,8 +150,11 @@ def _parse_assignments(
                     f"the feature {target!r} does not vary in {study.text_name}: choose another "
                     "feature, or give another text with --text"
                 )
-            for follower in by_feature[target].candidates[:followers]:
+            chosen = by_feature[target].candidates[:followers]
+            for follower in chosen:
                 activities[follower.unit] = _parse_activity(activity, follower)
+            if not by_feature[target].is_significant:
+                warnings.append(_weak_feature_warning(by_feature[target], chosen))
         elif ":" in target:
             activities[Unit.parse(target, study.model)] = _parse_activity(activity, None)
         else:
@@ -154,6 +163,15 @@ def _parse_assignments(
                 f"{', '.join(MEANINGS)}"
             )
     return activities
+
+
+def _weak_feature_warning(feature_units: FeatureUnits, chosen: Sequence[Candidate]) -> str:
+    units = ", ".join(str(follower.unit) for follower in chosen)
+    return (
+        f"no unit follows {feature_units.feature} well enough "
+        f"(r = {feature_units.correlation:+.2f}): clamping the best "
+        f"{'one' if len(chosen) == 1 else 'ones'}, {units}"
+    )
 
 
 def _parse_activity(activity: str, follower: Candidate | None) -> float:

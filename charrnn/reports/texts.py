@@ -7,6 +7,7 @@ from typing import Literal
 from charrnn.data.corpus import Corpus
 from charrnn.data.decoding import read_text
 from charrnn.data.vocabulary import Codes, Vocabulary
+from charrnn.errors import VocabularyError
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.layout import RunFolder
 from charrnn.runs.progress import Progress
@@ -37,7 +38,7 @@ def read_codes(
     checkpoint: Checkpoint, path: str | Path, unknown: Literal["error", "skip"] = "error"
 ) -> Codes:
     """Read a file, or standard input (`-`), and encode it with the vocabulary of a run."""
-    return Vocabulary(checkpoint.run.config.vocabulary).encode(read_text(path), unknown)
+    return _encode(checkpoint, str(path), read_text(path), unknown)
 
 
 def encode_texts(
@@ -50,4 +51,16 @@ def encode_texts(
     if not texts:
         yield "held out", split_run_corpus(checkpoint, corpus)[1]
     for name, text in texts:
-        yield name, Vocabulary(checkpoint.run.config.vocabulary).encode(text, unknown)
+        yield name, _encode(checkpoint, name, text, unknown)
+
+
+def _encode(
+    checkpoint: Checkpoint, name: str, text: str, unknown: Literal["error", "skip"]
+) -> Codes:
+    """Encode a text; the error for an unknown character names the text and the run."""
+    try:
+        return Vocabulary(checkpoint.run.config.vocabulary).encode(text, unknown)
+    except VocabularyError as error:
+        raise VocabularyError(
+            f"the model of {checkpoint.run.path} cannot read {name}: {error}", error.characters
+        ) from None

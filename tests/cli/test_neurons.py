@@ -1,8 +1,10 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from charrnn.analysis.units import FeatureUnits
 from charrnn.training.events import Finished
 from tests.conftest import Cli
 
@@ -39,6 +41,24 @@ def test_clamped_units_are_shown_with_their_effect(
     shown = cli(*command, 50)
     assert "1:2 at +0.99" in shown.out
     assert report["texts"]["forced"] in shown.out
+
+
+def test_a_warning_names_the_unit_that_is_clamped_for_a_feature_without_a_significant_unit(
+    finished: Finished, long_text: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("neurons", "--text", long_text, "--force", "capital=off", "--json")
+    monkeypatch.setattr(FeatureUnits, "is_significant", True)
+    assert "warning" not in cli(*command).err
+    monkeypatch.setattr(FeatureUnits, "is_significant", False)
+    outcome = cli(*command)
+    (unit,) = json.loads(outcome.out)["held"]
+    assert outcome.code == 0
+    assert re.search(
+        rf"^warning: no unit follows capital well enough \(r = [+-]0\.\d\d\): "
+        rf"clamping the best one, {unit}$",
+        outcome.err,
+        re.M,
+    )
 
 
 @pytest.mark.parametrize(

@@ -82,8 +82,16 @@ def test_score_names_unknown_characters_or_skips_them(cli: Cli, finished: Finish
     Path("other.txt").write_text("The wheel ~ goes\n", "utf-8")
     refused = cli("score", "verse", "other.txt")
     assert refused.code == 1
+    assert "the model of checkpoints/verse cannot read other.txt: these char" in refused.err
     assert "'~' (U+007E)" in refused.err
     assert cli("score", "verse", "other.txt", "--unknown", "skip", "--json").code == 0
+
+
+def test_a_text_too_short_for_a_standard_error_is_named_in_the_table(
+    cli: Cli, finished: Finished
+) -> None:
+    Path("short.txt").write_text("The wheel goes\n", "utf-8")
+    assert "- (text too short)" in cli("score", "verse", "short.txt").out
 
 
 def test_per_char_shows_the_loss_of_each_character(

@@ -20,7 +20,7 @@ from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
 from charrnn.training import budget_plan
 from charrnn.training.events import Evaluated, Finished, Saved, Started, Step
-from charrnn.training.loop import train
+from charrnn.training.loop import resume, train
 from charrnn.training.step import inputs
 from tests.cli.process import SMALL, start_program
 from tests.conftest import TINY_MODEL, TINY_TRAINING, VERSE, last_event
@@ -108,6 +108,8 @@ def test_patience_ends_a_run_without_improvement(text: Corpus) -> None:
     }
     finished = last_event(list(tiny("run", text, patience=2, eval_every=10, **settings)))
     assert finished.reason == "patience"
+    with pytest.raises(ConfigError, match=r"run is finished: its held-out loss no longer falls"):
+        list(resume("run"))
     assert finished.step < 200
     endless = last_event(list(tiny("endless", text, patience=0, eval_every=10, **settings)))
     assert endless.reason == "max_steps"

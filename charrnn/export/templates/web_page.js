@@ -202,7 +202,8 @@ function generate() {
       if (!isPrompt || numRead > numHidden) show(network.vocabulary[code], isPrompt && !numHidden);
     }
     milliseconds += performance.now() - start;
-    element("speed").textContent = `${Math.round((1000 * steps) / milliseconds)} characters per second`;
+    const speed = Math.round((1000 * steps) / milliseconds).toLocaleString("en");
+    element("speed").textContent = `${speed} characters per second`;
     if (numRead < codes.length || numDrawn < length) requestAnimationFrame(frame);
     else element("text").dataset.done = "";
   }

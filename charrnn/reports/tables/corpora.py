@@ -29,7 +29,7 @@ def print_catalogue(rows: list[dict[str, Any]]) -> None:
     """Print the texts as a table, then the title and the download addresses of each text."""
     print_table(
         "texts (to train on one, run: charrnn train NAME)",
-        ("name", "bytes", "language", "licence", "on this machine"),
+        ("name", "bytes", "language", "license", "on this machine"),
         [
             (
                 row["name"],

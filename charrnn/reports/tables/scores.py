@@ -71,4 +71,4 @@ def print_scores(rows: list[Row], context: int | None, adapt: bool) -> None:
 
 
 def _format_error(nats: float | None) -> str:
-    return "-" if nats is None else f"{nats_to_bits(nats):.4f} bits"
+    return "- (text too short)" if nats is None else f"{nats_to_bits(nats):.4f} bits"

@@ -139,11 +139,17 @@ def _restore(
 def _check_budget_left(trainer: Trainer) -> None:
     progress = trainer.progress
     reason = trainer.plan.finish_reason(progress)
+    limit = f"--epochs {2 * max(1, round(progress.epoch))}"
+    if reason == "patience":
+        raise ConfigError(
+            f"{trainer.run.path} is finished: its held-out loss no longer falls (--patience), so "
+            f"more training rarely helps; to train anyway, give a limit, for example {limit}"
+        )
     if reason:
         raise ConfigError(
             f"{trainer.run.path} is finished: it reached its limit --{reason.replace('_', '-')} at "
             f"step {progress.step:,}; to train it further, use a larger limit, for example "
-            f"--epochs {2 * max(1, round(progress.epoch))}"
+            f"{limit}"
         )
 
 
