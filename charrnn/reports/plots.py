@@ -76,6 +76,8 @@ def _plot_curves(figure: "Figure", curves: Curves) -> None:
             color="#6d6a64",
         )
     axes.set_ylim(curves.low, curves.high)
+    if any(y > curves.high for line in curves.series for _, y in line.points):
+        axes.set_title("The steep fall at the start is not shown.", loc="left", fontsize=9)
     axes.set_xlabel(curves.x_name)
     axes.set_ylabel(curves.y_name)
     if curves.series:

@@ -4,7 +4,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from charrnn.runs.curves import read_curves
+from charrnn.reports.plots import draw_curves
+from charrnn.runs.curves import Curves, Series, read_curves
 from charrnn.training.events import Finished
 from tests.conftest import Cli
 
@@ -38,6 +39,14 @@ def test_images_have_the_format_of_their_suffix_and_are_reproducible(
     first = Path("a.svg").read_bytes()
     assert cli("plot", *arguments, "-o", "a.svg").code == 0
     assert Path("a.svg").read_bytes() == first
+
+
+@pytest.mark.parametrize("high", [1.0, 100.0])
+def test_an_image_says_that_it_leaves_out_the_start(high: float) -> None:
+    line = Series("run train", ((0, 4.0), (10, 0.5)), "train")
+    curves = Curves((line,), (), "steps", "loss", 0.0, high)
+    image = draw_curves(curves, "svg").decode()
+    assert ("The steep fall at the start is not shown." in image) == (high == 1.0)
 
 
 def test_a_run_name_is_not_parsed_as_mathematics(finished: Finished, cli: Cli) -> None:
