@@ -106,7 +106,9 @@ def print_run(run: Run) -> None:
         progress = f"step {facts['step']:,}, epoch {facts['epoch']:.2f}, after {trained}"
     lines.append(("progress", progress))
     if facts["val_loss"] is not None:
-        best = f"{format_loss(facts['val_loss'])} at step {facts['best_step']:,}"
+        best = format_loss(facts["val_loss"])
+        if facts["best_step"] is not None:
+            best += f" at step {facts['best_step']:,}"
         lines.append(("best held-out loss", best))
     lines.append(("checkpoints", ", ".join(facts["checkpoints"]) or "none"))
     print_facts(lines)
