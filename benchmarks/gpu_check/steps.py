@@ -26,6 +26,7 @@ from charrnn.config.model import ModelConfig
 from charrnn.config.training import DeviceName, TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.numerics.precision import allow_tf32
+from charrnn.recurrence.cuda.persistent import SWITCH
 from charrnn.training.setup.new_run import prepare_new_run
 from gpu_check.results import print_result
 from gpu_check.stand_ins import device_name, prepare_device, use_eager_steps, use_graph_steps
@@ -33,7 +34,6 @@ from gpu_check.stand_ins import device_name, prepare_device, use_eager_steps, us
 SHAPES = ((32, 64), (128, 128))  # streams, steps of a sequence
 COMPARED_STEPS = 20
 ROUNDS, STEPS = 3, 30  # rounds, and steps of a contender in each round
-SWITCH = "CHARRNN_CUDA_KERNEL"
 _NEVER = 1_000_000
 Contender = Callable[[int], list[float]]
 """Takes at least this number of steps and waits for them; returns their losses, or zeros."""

@@ -58,13 +58,18 @@ def graph_or_eager(work: Work, name: str, capture: Capture = cuda_graph) -> Work
     try:
         return capture(work)
     except CaptureError as error:
-        warnings.warn(
-            f"{name} cannot be captured as a CUDA graph ({error}), so its kernels are started one "
-            "by one, which is slower",
-            DeviceWarning,
-            stacklevel=2,
-        )
+        warn_not_captured(name, error)
         return work
+
+
+def warn_not_captured(name: str, error: CaptureError) -> None:
+    """Warn that the work called `name` is computed without a CUDA graph."""
+    warnings.warn(
+        f"{name} cannot be captured as a CUDA graph ({error}), so its kernels are started one by "
+        "one, which is slower",
+        DeviceWarning,
+        stacklevel=3,
+    )
 
 
 @functools.cache

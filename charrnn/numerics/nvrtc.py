@@ -21,6 +21,12 @@ class CudaError(RuntimeError):
     """A call of NVRTC or of the driver failed; the message has its name and its error."""
 
 
+def find_architecture(device: torch.device) -> str:
+    """Return the architecture of a GPU for `compile_source`, such as `sm_90`."""
+    major, minor = torch.cuda.get_device_capability(device)
+    return f"sm_{major}{minor}"
+
+
 def compile_source(source: str, definitions: Mapping[str, int], architecture: str) -> bytes:
     """Return the machine code of CUDA source for an architecture such as `sm_90`.
 

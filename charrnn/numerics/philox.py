@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from charrnn.numerics.nvrtc import Kernels, compile_source
+from charrnn.numerics.nvrtc import Kernels, compile_source, find_architecture
 from charrnn.numerics.randomness import Purpose, mask_bytes, mask_key
 
 Launch = Callable[[torch.device, int, Sequence[int]], None]
@@ -89,5 +89,4 @@ def source() -> str:
 
 @functools.cache
 def _kernels(device: torch.device) -> Kernels:
-    major, minor = torch.cuda.get_device_capability(device)
-    return Kernels(compile_source(source(), {}, f"sm_{major}{minor}"), (KERNEL,), 0)
+    return Kernels(compile_source(source(), {}, find_architecture(device)), (KERNEL,), 0)

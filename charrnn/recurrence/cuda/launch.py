@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from charrnn.numerics import nvrtc
-from charrnn.numerics.nvrtc import Kernels, compile_source
+from charrnn.numerics.nvrtc import Kernels, compile_source, find_architecture
 from charrnn.recurrence.cuda import kernel_cache, wavefront
 from charrnn.recurrence.cuda.wavefront import Plan, addresses
 
@@ -42,7 +42,7 @@ def cache_key(plan: Plan, device: torch.device) -> str:
         plan_fields(plan),
         plan.definitions(),
         torch.cuda.get_device_name(device),
-        _architecture(device),
+        find_architecture(device),
         _driver_version(),
         torch.__version__,
         torch.version.cuda,
@@ -72,14 +72,9 @@ def _machine_code(plan: Plan, device: torch.device) -> bytes:
     key = cache_key(plan, device)
     code = kernel_cache.read_code(key)
     if code is None:
-        code = compile_source(source(), plan.definitions(), _architecture(device))
+        code = compile_source(source(), plan.definitions(), find_architecture(device))
         kernel_cache.write_code(key, code)
     return code
-
-
-def _architecture(device: torch.device) -> str:
-    major, minor = torch.cuda.get_device_capability(device)
-    return f"sm_{major}{minor}"
 
 
 def _driver_version() -> str:

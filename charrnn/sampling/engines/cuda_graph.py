@@ -7,7 +7,6 @@ Shape suffixes: K characters of a block, B samples, V characters of the vocabula
 """
 
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,10 +17,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from charrnn.data.vocabulary import Codes
-from charrnn.errors import DeviceWarning
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
-from charrnn.numerics.cuda_graph import Capture, Work, cuda_graph
+from charrnn.numerics.cuda_graph import (
+    Capture,
+    CaptureError,
+    Work,
+    cuda_graph,
+    warn_not_captured,
+)
 from charrnn.sampling.engines import step_kernels
 from charrnn.sampling.engines.eager import EagerEngine
 from charrnn.sampling.engines.interface import BlockSamplingEngine
@@ -124,18 +128,11 @@ class CudaGraphEngine(EagerEngine, BlockSamplingEngine):
         return self._blocks[key]
 
     def _capture_or_warn(self, work: Work) -> Work:
+        """Capture work; if that fails, warn, and capture no block from then on."""
         try:
             return self._capture(work)
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError as error:
-            reason = str(error).partition("\n")[0]
-            warnings.warn(
-                f"the sampling of text cannot be captured as a CUDA graph ({reason}), so its "
-                "kernels are started one by one, which is slower",
-                DeviceWarning,
-                stacklevel=2,
-            )
+        except CaptureError as error:
+            warn_not_captured("the sampling of text", error)
             self._capture = lambda work: work
             return work
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from charrnn.errors import DeviceWarning
-from charrnn.numerics.nvrtc import Kernels, compile_source
+from charrnn.numerics.nvrtc import Kernels, compile_source, find_architecture
 from charrnn.sampling.filters import Filters, distribution, sample_codes
 
 Launch = Callable[[str, torch.device, int, int, Sequence[int]], None]
@@ -223,7 +223,6 @@ def source() -> str:
 
 @functools.cache
 def _kernels(device: torch.device) -> Kernels:
-    major, minor = torch.cuda.get_device_capability(device)
-    code = compile_source(source(), {}, f"sm_{major}{minor}")
+    code = compile_source(source(), {}, find_architecture(device))
     with torch.cuda.device(device):
         return Kernels(code, NAMES, 0)

@@ -41,7 +41,7 @@ def raising_launch(error: Exception) -> Launch:
 def write_zeros(kernel: str, plan: Plan, fields: Fields) -> None:
     """Write zeros to the results of each step; do not change the inputs.
 
-    The gradient of the last cell then stays in the place of the gradient of the initial cell, which
+    The gradient of the last cell then is returned as the gradient of the initial cell, which
     causes the largest difference.
     """
     for field in fields:

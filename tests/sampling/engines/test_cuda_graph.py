@@ -19,7 +19,7 @@ from charrnn.config.sampling import SampleConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import DeviceWarning
 from charrnn.model.network import CharRNN
-from charrnn.numerics.cuda_graph import Work
+from charrnn.numerics.cuda_graph import CaptureError, Work
 from charrnn.sampling import loop
 from charrnn.sampling.engines import cuda_graph
 from charrnn.sampling.engines.cuda_graph import CudaGraphEngine, Draw
@@ -179,7 +179,7 @@ def test_logits_and_state_stay_on_the_device_between_blocks() -> None:
 def test_without_a_captured_graph_the_text_is_the_same() -> None:
     def capture(work: Work) -> Work:
         work()
-        raise RuntimeError("no graphs here\nand a hint")
+        raise CaptureError("no graphs here")
 
     model = network()
     engine = CudaGraphEngine(model, capture)
