@@ -17,12 +17,48 @@ Each message is one sentence for the user at the terminal: what failed, where, w
 and what to do.
 """
 
+import math
+import re
+from collections.abc import Collection
+
 
 class CharrnnError(Exception):
-    """Base class of all errors that charrnn raises."""
+    """Base class of all errors that charrnn raises.
+
+    `message` says what is wrong, where, and what was expected. Each of `remedies` is a clause that
+    says what to do, such as "give another name with --out-dir". Flags belong into a remedy, because
+    a command shows only the remedies whose flags it has.
+    """
 
     reported_by_rank_zero = False
     """Whether the process of rank zero reports this error to the user."""
+
+    def __init__(self, message: str, *remedies: str) -> None:
+        super().__init__(message, *remedies)
+        self.message = message
+        self.remedies = remedies
+
+    def __str__(self) -> str:
+        return self.explain()
+
+    def explain(self, flags: Collection[str] | None = None) -> str:
+        """Return the message with the remedies; with `flags`, those that need no other flag.
+
+        Flags of another command, in backticks as in "run `charrnn train --epochs 1`", are not
+        compared.
+        """
+        usable = [
+            remedy for remedy in self.remedies if flags is None or flags_in(remedy) <= set(flags)
+        ]
+        if not usable:
+            return self.message
+        *first, last = usable
+        return f"{self.message}: {', '.join(first)}{', or ' if first else ''}{last}"
+
+
+def flags_in(text: str) -> set[str]:
+    """Return the flags that a text names, without those in backticks."""
+    return set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", re.sub(r"`[^`]*`", "", text)))
 
 
 class ConfigError(CharrnnError):
@@ -39,12 +75,9 @@ class VocabularyError(CorpusError):
     `characters` contains each unknown character once, in order of first appearance.
     """
 
-    def __init__(self, message: str, characters: tuple[str, ...]) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *remedies: str, characters: tuple[str, ...] = ()) -> None:
+        super().__init__(message, *remedies)
         self.characters = characters
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (str(self), self.characters)
 
 
 class DownloadError(CorpusError):
@@ -77,10 +110,7 @@ class DivergedError(CharrnnError):
     `step` is the step that failed; its update was not applied. `loss` is its loss in nats.
     """
 
-    def __init__(self, message: str, step: int, loss: float) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *remedies: str, step: int = 0, loss: float = math.nan) -> None:
+        super().__init__(message, *remedies)
         self.step = step
         self.loss = loss
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return type(self), (str(self), self.step, self.loss)

@@ -10,9 +10,13 @@ from typer.core import TyperGroup
 
 from charrnn.errors import CharrnnError, DamagedCheckpointWarning, DeviceWarning
 
-_OUT_OF_MEMORY_MESSAGE = (
-    "there is not enough memory: give a smaller --hidden-size, --num-layers, "
-    "--batch-size, --seq-length or --num-samples"
+_OUT_OF_MEMORY = CharrnnError(
+    "there is not enough memory",
+    "close other programs",
+    "give a smaller --hidden-size",
+    "give a smaller --batch-size",
+    "give a smaller --num-samples",
+    "give a smaller --context",
 )
 # Parts of the messages of torch's allocators and of the CUDA driver, which raise RuntimeError.
 _OUT_OF_MEMORY_PHRASES = (
@@ -20,10 +24,12 @@ _OUT_OF_MEMORY_PHRASES = (
     "CUDA error: out of memory",
     "MPS backend out of memory",
 )
-_ILLEGAL_ACCESS_MESSAGE = (
+_ILLEGAL_ACCESS = CharrnnError(
     "the GPU reported an illegal memory access, so this process can no longer use the GPU; the "
-    "saved checkpoints are intact: continue a training run with `charrnn resume`; if the error "
-    "occurs again, set CHARRNN_CUDA_KERNEL=off, or give --device cpu to compute without the GPU"
+    "saved checkpoints are intact",
+    "continue a training run with `charrnn resume`",
+    "set CHARRNN_CUDA_KERNEL=off if the error occurs again",
+    "give --device cpu to compute without the GPU",
 )
 _SHOWN_WARNINGS = (DamagedCheckpointWarning, DeviceWarning)
 _DEFAULT_SHOWWARNING = warnings.showwarning
@@ -48,12 +54,12 @@ class CommandGroup(TyperGroup):
         except CharrnnError as error:
             if error.reported_by_rank_zero:
                 raise typer.Exit(1) from None
-            message = str(error)
+            message = error.explain(self._flags(ctx))
         except (MemoryError, RuntimeError) as error:
             if _is_out_of_memory(error):
-                message = _OUT_OF_MEMORY_MESSAGE
+                message = _OUT_OF_MEMORY.explain(self._flags(ctx))
             elif "illegal memory access" in str(error):
-                message = _ILLEGAL_ACCESS_MESSAGE
+                message = _ILLEGAL_ACCESS.explain(self._flags(ctx))
             else:
                 raise
         except OSError as error:
@@ -63,6 +69,13 @@ class CommandGroup(TyperGroup):
 
         print_error(message)
         raise typer.Exit(1)
+
+    def _flags(self, ctx: Any) -> set[str]:
+        """Return the flags of the command that runs."""
+        command = self.commands.get(ctx.invoked_subcommand)
+        return (
+            {flag for parameter in command.params for flag in parameter.opts} if command else set()
+        )
 
 
 def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:

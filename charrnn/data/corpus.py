@@ -119,9 +119,9 @@ class Corpus:
             examples = ", ".join(repr(character) for character in error.characters[:8])
             raise VocabularyError(
                 f"{self.name} contains {len(error.characters):,} characters that are not in "
-                f"the vocabulary of this run ({examples}): to train on this text, start a new run "
-                "from the model with `charrnn train TEXT --init-from RUN`",
-                error.characters,
+                f"the vocabulary of this run ({examples})",
+                "start a new run from the model with `charrnn train TEXT --init-from RUN`",
+                characters=error.characters,
             ) from None
 
     def _translate_codes(self, vocabulary: Vocabulary) -> "Corpus":

@@ -30,10 +30,10 @@ class Vocabulary:
     def __init__(self, characters: Iterable[str]) -> None:
         self.characters = tuple(characters)
         if not self.characters or any(len(character) != 1 for character in self.characters):
-            raise VocabularyError("a vocabulary must consist of one or more single characters", ())
+            raise VocabularyError("a vocabulary must consist of one or more single characters")
         points = code_points("".join(self.characters))
         if len(np.unique(points)) != len(points):
-            raise VocabularyError("a vocabulary must contain each character only once", ())
+            raise VocabularyError("a vocabulary must contain each character only once")
         self._points = points
         self._known = frozenset(self.characters)
         size = len(points)
@@ -211,7 +211,8 @@ def _unknown_characters_error(characters: str) -> VocabularyError:
     examples = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in distinct[:8])
     more = f" and {len(distinct) - 8} more" if len(distinct) > 8 else ""
     return VocabularyError(
-        f"these characters are not in the model's vocabulary: {examples}{more}; remove them, or "
+        f"these characters are not in the model's vocabulary: {examples}{more}",
+        "remove them from the text",
         "leave them out with --unknown skip",
-        distinct,
+        characters=distinct,
     )

@@ -62,5 +62,7 @@ def _encode(
         return Vocabulary(checkpoint.run.config.vocabulary).encode(text, unknown)
     except VocabularyError as error:
         raise VocabularyError(
-            f"the model of {checkpoint.run.path} cannot read {name}: {error}", error.characters
+            f"the model of {checkpoint.run.path} cannot read {name}: {error.message}",
+            *error.remedies,
+            characters=error.characters,
         ) from None

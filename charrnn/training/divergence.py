@@ -16,8 +16,8 @@ def check_step(step: int, train_loss: float, gradient_norm: float, learning_rate
         raise DivergedError(
             f"training diverged at step {step:,}: the loss is {train_loss:.4g} and the gradient "
             f"norm is {gradient_norm:.4g} at learning rate {learning_rate:.3g}",
-            step,
-            train_loss,
+            step=step,
+            loss=train_loss,
         )
 
 
@@ -26,8 +26,8 @@ def check_evaluation(step: int, val_loss: float) -> None:
     if not math.isfinite(val_loss):
         raise DivergedError(
             f"training diverged before step {step:,}: the held-out loss is {val_loss}",
-            step,
-            val_loss,
+            step=step,
+            loss=val_loss,
         )
 
 
@@ -36,6 +36,5 @@ def check_weights(step: int, arrays: Iterable[NDArray[Any]]) -> None:
     if not all(np.isfinite(array).all() for array in arrays):
         raise DivergedError(
             f"training diverged at step {step:,}: a weight is not a finite number",
-            step,
-            math.nan,
+            step=step,
         )

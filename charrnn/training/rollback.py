@@ -18,10 +18,11 @@ def check_rollbacks_left(
     learning_rate = plan.highest_learning_rate(progress.rollbacks + 2)
     raise DivergedError(
         f"{error}; training already returned {MAX_ROLLBACKS} times to an earlier checkpoint with "
-        f"half the learning rate: start a new run with --learning-rate {learning_rate:.2g} or a "
-        f"lower --clip-norm; the checkpoints in {run.path} were saved before the divergence",
-        error.step,
-        error.loss,
+        f"half the learning rate; the checkpoints in {run.path} were saved before the divergence",
+        f"start a new run with `charrnn train --learning-rate {learning_rate:.2g}` or a lower "
+        "`--clip-norm`",
+        step=error.step,
+        loss=error.loss,
     )
 
 

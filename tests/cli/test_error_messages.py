@@ -98,3 +98,15 @@ def test_every_command_in_a_message_exists() -> None:
     named = {name for _, _, text in MESSAGES for name in re.findall(r"`charrnn ([a-z]+)", text)}
     assert len(named) >= 3
     assert named <= set(COMMANDS)
+
+
+def test_a_remedy_with_a_flag_of_another_command_is_not_shown(cli: Cli, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("a \u2603", "utf-8")
+    scored = cli("score", "bard", str(text))
+    assert scored.code == 1
+    assert scored.err.endswith("or leave them out with --unknown skip\n")
+    studied = cli("neurons", "bard", "--text", str(text))
+    assert studied.code == 1
+    assert "'\u2603' (U+2603)" in studied.err
+    assert "--unknown" not in studied.err

@@ -78,12 +78,12 @@ def test_settings_that_a_resume_may_change_are_kept(run: Run) -> None:
 
 def test_the_error_after_the_last_rollback_gives_advice(run: Run) -> None:
     plan = BudgetPlan(run.config.training, steps_per_epoch=23)
-    error = DivergedError("training diverged at step 15", 15, 9.0)
+    error = DivergedError("training diverged at step 15", step=15, loss=9.0)
     progress = Progress(budget=Budget(max_steps=30), rollbacks=MAX_ROLLBACKS - 1)
     check_rollbacks_left(run, plan, progress, error)
     progress.rollbacks = MAX_ROLLBACKS
     with pytest.raises(
-        DivergedError, match=r"returned 3 times .* --learning-rate 0\.00013 "
+        DivergedError, match=r"returned 3 times .* --learning-rate 0\.00013`"
     ) as caught:
         check_rollbacks_left(run, plan, progress, error)
     assert (caught.value.step, caught.value.loss) == (15, 9.0)
