@@ -1,6 +1,5 @@
 """`charrnn plot`."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -11,14 +10,20 @@ from charrnn.cli.flags import (
     DeviceOption,
     ImageOption,
     complete_run_name,
+    number_option,
     open_run,
+    parse_run_name,
+    text_option,
 )
+from charrnn.cli.usage import UsageError
+from charrnn.config.checks import Range
 
 RunsArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="RUN...",
         autocompletion=complete_run_name,
+        parser=parse_run_name,
         help="Run folders, or names of runs in checkpoints/; default: the newest run, or bard if "
         "there is none.",
         show_default=False,
@@ -37,17 +42,16 @@ MemoryOption = Annotated[
 ]
 FarthestOption = Annotated[
     int,
-    typer.Option(
-        min=10, max=10_000, help="Largest distance that --memory measures, in characters."
+    number_option(
+        int,
+        Range(10, 10_000),
+        "--farthest",
+        help_text="Largest distance that --memory measures, in characters.",
     ),
 ]
 MemoryTextOption = Annotated[
-    Path | None,
-    typer.Option(
-        help="Text for --memory; default: the held-out text of each run.",
-        metavar="FILE",
-        show_default=False,
-    ),
+    str | None,
+    text_option("--text", "Text for --memory; default: the held-out text of each run."),
 ]
 
 
@@ -70,7 +74,7 @@ def plot(
     runs = [find_run(name) for name in run] if run else [open_run(None)]
     if out and out.suffix.lower() == ".html":
         if len(runs) > 1 or memory:
-            raise typer.BadParameter(
+            raise UsageError(
                 "a page shows one run and includes its memory: give one RUN, without --memory"
             )
         from charrnn.reports.run_page import render_run_page

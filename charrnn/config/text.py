@@ -30,7 +30,8 @@ class TextConfig(CheckedFields):
         except (LookupError, ValueError):
             raise ConfigError(
                 f"encoding must be one that Python supports, such as utf-8, utf-16, cp1252 "
-                f"or gb18030, not {self.encoding!r}"
+                f"or gb18030, not {self.encoding!r}",
+                setting="encoding",
             ) from None
 
 
