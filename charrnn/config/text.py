@@ -21,6 +21,11 @@ class TextConfig(CheckedFields):
         Range(1, 10**12),
         "Replace characters that occur less often than this by one unknown symbol.",
     ] = 1
+    strict: Annotated[
+        bool,
+        "Stop with an error if a folder contains a file that is not text. Default: skip runs and "
+        "files that are not text, and list them.",
+    ] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -40,6 +40,8 @@ class Corpus:
     """How often each character of the text's own vocabulary occurs."""
     num_distinct: int = 0
     """Number of different characters, including those that are read as one unknown symbol."""
+    skipped: tuple[str, ...] = ()
+    """A sentence for each kind of files that were skipped in a folder."""
 
     @classmethod
     def open(
@@ -61,10 +63,13 @@ class Corpus:
             entry = catalogue.entries().get(str(name))
             if entry and entry.path is None and not Path(name).exists():
                 fetch(entry, progress)
-        documents = find_documents(sources)
+        documents = find_documents(sources, config)
         fingerprint = documents.compute_fingerprint(progress)
         text = encoded_cache.encode(documents, fingerprint, config, progress)
-        return cls._from_encoded(text, documents.name, documents.paths, fingerprint.sha256, config)
+        corpus = cls._from_encoded(
+            text, documents.name, documents.paths, fingerprint.sha256, config
+        )
+        return dataclasses.replace(corpus, skipped=documents.notes)
 
     @classmethod
     def from_text(
@@ -157,7 +162,11 @@ class Corpus:
         )
         mismatch: tuple[Documents, str] | None = None
         for sources in candidates:
-            documents = _find_or_none(sources) if source is None else find_documents(sources)
+            documents = (
+                _find_or_none(sources, config)
+                if source is None
+                else find_documents(sources, config)
+            )
             if documents is None:
                 continue
             fingerprint = documents.compute_fingerprint(progress)
@@ -166,6 +175,7 @@ class Corpus:
                 text = encoded_cache.encode(documents, fingerprint, config, progress)
                 name = record.name if is_same else documents.name
                 corpus = cls._from_encoded(text, name, documents.paths, fingerprint.sha256, config)
+                corpus = dataclasses.replace(corpus, skipped=documents.notes)
                 if is_same:
                     return corpus.encode_with_extended(vocabulary)
                 return corpus.encode_with(vocabulary)
@@ -183,8 +193,9 @@ class Corpus:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A sentence with advice for each unusual property of the characters of the text."""
-        return describe_unusual_characters(self.vocabulary, self.counts, self.num_distinct)
+        """A sentence for each kind of skipped files, and for unusual characters of the text."""
+        unusual = describe_unusual_characters(self.vocabulary, self.counts, self.num_distinct)
+        return (*self.skipped, *unusual)
 
     @property
     def record(self) -> CorpusRecord:
@@ -232,9 +243,9 @@ def _not_found_error(
     )
 
 
-def _find_or_none(sources: Sequence[Source]) -> Documents | None:
+def _find_or_none(sources: Sequence[Source], config: TextConfig) -> Documents | None:
     """Find documents; return None if a source does not exist."""
     try:
-        return find_documents(sources)
+        return find_documents(sources, config)
     except CorpusError:
         return None
