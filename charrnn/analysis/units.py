@@ -132,7 +132,8 @@ def find_units(model: CharRNN, selection_codes: Codes, test_codes: Codes) -> lis
             raise CorpusError(
                 f"a text of {len(codes):,} characters is too short to find units that follow a "
                 f"feature: at least {_MIN_CHARACTERS} are needed to select units, and as many to "
-                "test them; use a longer text"
+                "test them",
+                "use a longer text",
             )
     selection_features, test_features = (
         compute_features(model.vocabulary.decode(codes)) for codes in (selection_codes, test_codes)

@@ -77,7 +77,7 @@ class Corpus:
     ) -> "Corpus":
         """Make a corpus from a text in memory; raise `CorpusError` if it is empty."""
         if not text:
-            raise CorpusError(f"{path or 'the text'} is empty: give a text to learn from")
+            raise CorpusError(f"{path or 'the text'} is empty", "give a text to learn from")
         counter = CharacterCounts()
         counter.add(text)
         vocabulary = counter.make_vocabulary()
@@ -227,19 +227,22 @@ def _not_found_error(
         documents, sha256 = mismatch
         return CorpusError(
             f"{' and '.join(documents.paths)} is not the text that this run was trained on: "
-            f"expected SHA-256 {record.sha256}, found {sha256}; give the unchanged text with "
-            "--corpus FILE"
+            f"expected SHA-256 {record.sha256}, found {sha256}",
+            "restore the unchanged text",
+            "give its path with --corpus FILE",
         )
     entry = catalogue.entries().get(record.name)
     if entry and not entry.path and entry.expected_sha256 in (None, record.sha256):
         return CorpusError(
-            f"the text {record.name!r} of this run is not on this machine: run "
-            f"`charrnn corpora fetch {record.name}`, or give its path with --corpus FILE"
+            f"the text {record.name!r} of this run is not on this machine",
+            f"download it with `charrnn corpora fetch {record.name}`",
+            "give its path with --corpus FILE",
         )
     searched = " and ".join(str(source) for sources in candidates for source in sources)
     return CorpusError(
-        f"the text {record.name!r} of this run is not at {searched}: "
-        "give its path with --corpus FILE"
+        f"the text {record.name!r} of this run is not at {searched}",
+        "restore it there",
+        "give its path with --corpus FILE",
     )
 
 

@@ -36,14 +36,17 @@ def lock_for_writing(run: Path) -> Iterator[None]:
         _clean_up(run)
     except filelock.Timeout:
         raise CheckpointError(
-            f"another process{_describe_writer(run)} is training {run}: wait until it ends, stop "
-            "it, or give another folder with --out-dir"
+            f"another process{_describe_writer(run)} is training {run}",
+            "wait until it ends",
+            "stop it",
+            "give another folder with --out-dir",
         ) from None
     except OSError as error:
         lock.release()
         raise CheckpointError(
-            f"the run folder {run} cannot be written ({error.strerror}): change its permissions, "
-            "or give another folder with --out-dir"
+            f"the run folder {run} cannot be written ({error.strerror})",
+            "change its permissions",
+            "give another folder with --out-dir",
         ) from None
     try:
         yield
@@ -78,8 +81,9 @@ def save_checkpoint(folder: Path, contents: Mapping[str, bytes], label: str) -> 
         sync_folder(run)
     except OSError as error:
         raise CheckpointError(
-            f"{label} could not be saved in {run} ({error.strerror}): free some space or repair "
-            "the disk, then run `charrnn resume`; the earlier checkpoints are intact"
+            f"{label} could not be saved in {run} ({error.strerror}); the earlier checkpoints are "
+            "intact",
+            "free some space or repair the disk, then run `charrnn resume`",
         ) from None
     finally:
         with contextlib.suppress(OSError):
@@ -105,7 +109,8 @@ def check_free_space(folder: Path, needed: int, problem: str) -> None:
     if free < needed:
         raise CheckpointError(
             f"{problem} in {folder}: {needed / 1e6:,.1f} MB are needed, but only "
-            f"{free / 1e6:,.1f} MB are free on that disk; free some space there"
+            f"{free / 1e6:,.1f} MB are free on that disk",
+            "free some space there",
         )
 
 

@@ -39,7 +39,7 @@ FAILURES: list[tuple[type[CharrnnError], list[str], str]] = [
     ),
     (CheckpointError, ["sample", "nobody"], "there is no run nobody"),
     (ConfigError, ["resume", "verse"], "verse is finished: it reached its limit"),
-    (DeviceError, ["train", "--device", "mps"], "--device mps is not available"),
+    (DeviceError, ["train", "--device", "mps"], "the device mps is not available"),
     (GroupError, ["resume", "verse"], "another process of this run has ended or cannot be"),
     (
         DivergedError,

@@ -88,8 +88,8 @@ def check_same_text(text: Corpus, record: CorpusRecord) -> None:
     if text.sha256 != record.sha256:
         raise CorpusError(
             f"the processes of this run read different texts: {text.name} has the SHA-256 "
-            f"{text.sha256} in this process and {record.sha256} in the process of rank zero; "
-            "use the same text in all processes"
+            f"{text.sha256} in this process and {record.sha256} in the process of rank zero",
+            "use the same text in all processes",
         )
 
 
@@ -104,8 +104,10 @@ def _shape(model: ModelConfig | None, initial: _InitialModel | None) -> ModelCon
         return model or ModelConfig()
     if model not in (None, ModelConfig(), initial.model.config):
         raise ConfigError(
-            f"--init-from {initial.name} determines the shape of the network: omit --cell, "
-            "--num-layers, --hidden-size and --forget-bias, or omit --init-from"
+            f"the run {initial.name} determines the shape of the network, because training starts "
+            "from its weights",
+            "omit --cell, --num-layers, --hidden-size and --forget-bias",
+            "omit --init-from",
         )
     return initial.model.config
 
