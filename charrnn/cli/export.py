@@ -5,7 +5,14 @@ from typing import Annotated, cast, get_args
 
 import typer
 
-from charrnn.cli.flags import CheckpointOption, CorpusOption, RunArgument, open_run, parse_path
+from charrnn.cli.flags import (
+    CheckpointOption,
+    CorpusOption,
+    RunArgument,
+    check_output,
+    open_run,
+    parse_path,
+)
 from charrnn.cli.usage import UsageError
 from charrnn.export.formats import ExportFormat
 
@@ -56,5 +63,7 @@ def export(
 
     selected = open_run(run).select(checkpoint)
     path = out or Path(f"{selected.run.path.resolve().name}.{target}")
+    for written in (path, path.with_suffix(".md")):
+        check_output(written, [corpus], [selected.run])
     export_model(selected, cast(ExportFormat, target), path, offer_units=cells, corpus=corpus)
     print_result(str(path))

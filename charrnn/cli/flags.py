@@ -5,7 +5,7 @@ import functools
 import inspect
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +20,7 @@ from charrnn.config.sampling import SampleConfig
 from charrnn.config.text import TextConfig
 from charrnn.config.training import FROM_TEXT, Budget, DeviceName, TrainConfig
 from charrnn.data.web_address import refuse_web_address
+from charrnn.errors import ConfigError
 from charrnn.files import expand_path
 
 if TYPE_CHECKING:
@@ -258,6 +259,22 @@ def _make_parser(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
         return parse_text(value) if isinstance(value, str) else value  # a default is not a string
 
     return parse_value
+
+
+def check_output(out: Path | None, texts: Iterable[str | None], runs: Iterable["Run"] = ()) -> None:
+    """Raise an error if a command would write its result over a text that it reads."""
+    if out is None or not out.exists():
+        return
+    for text in filter(None, texts):
+        if text != "-" and expand_path(text).exists() and out.samefile(expand_path(text)):
+            raise UsageError(f"{out} is a text to read, so the result cannot be written to it")
+    for run in runs:
+        for path in map(Path, run.config.corpus.paths):
+            if path.exists() and out.samefile(path):
+                raise ConfigError(
+                    f"{out} is the text of {run.path}, so the result cannot be written to it",
+                    "give another name with --out",
+                )
 
 
 def open_run(name: str | None) -> "Run":

@@ -11,6 +11,7 @@ from charrnn.cli.flags import (
     JsonOption,
     PageOption,
     RunArgument,
+    check_output,
     number_option,
     open_run,
     text_option,
@@ -117,6 +118,7 @@ def neurons(
     if force and (unit or out):
         raise UsageError("--force generates text, so it cannot be combined with --unit or --out")
     opened = open_run(run)
+    check_output(out, [text, corpus], [opened])
     study = units.open_study(opened.select(checkpoint), text, corpus, device)
     if force:
         result = clamping.compare_clamped(study, force, followers, length or 480, temperature, seed)

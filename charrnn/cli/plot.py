@@ -9,6 +9,7 @@ from charrnn.cli.flags import (
     CorpusOption,
     DeviceOption,
     ImageOption,
+    check_output,
     complete_run_name,
     number_option,
     open_run,
@@ -71,12 +72,13 @@ def plot(
     from charrnn.files import replace_file
     from charrnn.runs.find import find_run
 
+    if out and out.suffix.lower() == ".html" and (len(run or []) > 1 or memory):
+        raise UsageError(
+            "a page shows one run and includes its memory: give one RUN, without --memory"
+        )
     runs = [find_run(name) for name in run] if run else [open_run(None)]
+    check_output(out, [text, corpus], runs)
     if out and out.suffix.lower() == ".html":
-        if len(runs) > 1 or memory:
-            raise UsageError(
-                "a page shows one run and includes its memory: give one RUN, without --memory"
-            )
         from charrnn.reports.run_page import render_run_page
 
         selected = runs[0].select(checkpoint)

@@ -10,6 +10,7 @@ from charrnn.cli.flags import (
     CorpusOption,
     DeviceOption,
     JsonOption,
+    check_output,
     complete_run_name,
     number_option,
     open_run,
@@ -107,6 +108,7 @@ def score(
     runs, files = _find_runs_and_files(run or [], run_and_files or [])
     if per_char and (len(runs) > 1 or len(files) > 1):
         raise UsageError("--per-char needs one run and at most one text")
+    check_output(out, [*files, corpus], runs)
     texts = [(file, read_text(file)) for file in files]
     if per_char:
         from charrnn.reports.surprise import measure_surprise, print_surprise_report, write_page

@@ -61,15 +61,9 @@ class Run(RunFolder):
     def create(self) -> None:
         """Create the run folder and its config.json.
 
-        Raises `CheckpointError` if the folder already contains a run, or if the disk is too full.
+        Raises `CheckpointError` if the folder already contains files, or if the disk is too full.
         """
-        if (self.path / CONFIG_FILE).exists():
-            raise CheckpointError(
-                f"{self.path} already contains a run",
-                f"continue it with `charrnn resume {self.path}`",
-                "give another folder with --out-dir",
-                "remove this folder",
-            )
+        saving.check_new_folder(self.path)
         record = {
             "format": FORMAT,
             "charrnn": __version__,

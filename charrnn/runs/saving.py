@@ -22,6 +22,33 @@ _SAVING, _REPLACED, _REMOVED = ".saving", ".replaced-", ".removed-"
 _LOCK_FILE, _WRITER_FILE = ".lock", ".writer"
 
 
+def check_new_folder(run: Path) -> None:
+    """Raise `CheckpointError` unless a new run can be created in the folder `run`.
+
+    A folder that exists may contain only hidden files and files whose name ends in .log.
+    """
+    try:
+        names = os.listdir(run) if run.is_symlink() or run.exists() else []
+    except (OSError, ValueError) as error:
+        problem = error.strerror if isinstance(error, OSError) else error
+        raise CheckpointError(
+            f"no run can be created in {str(run)[:200]} ({problem})",
+            "give the path of a new folder with --out-dir",
+        ) from None
+    if CONFIG_FILE in names:
+        raise CheckpointError(
+            f"{run} already contains a run",
+            f"continue it with `charrnn resume {run}`",
+            "give another folder with --out-dir",
+            "remove this folder",
+        )
+    if any(not name.startswith(".") and not name.endswith(".log") for name in names):
+        raise CheckpointError(
+            f"the folder {run} contains other files, and a run needs a folder of its own",
+            "give the path of a new folder with --out-dir",
+        )
+
+
 @contextlib.contextmanager
 def lock_for_writing(run: Path) -> Iterator[None]:
     """Lock a run in a block; raise `CheckpointError` if another process holds the lock.

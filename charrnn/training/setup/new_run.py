@@ -13,6 +13,7 @@ from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.ngram import baseline_nats
 from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.errors import ConfigError, CorpusError
+from charrnn.files import expand_path
 from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
 from charrnn.numerics.devices import choose_device
@@ -66,7 +67,7 @@ def prepare_new_run(
         text = text.encode_with_extended(initial.model.vocabulary)
 
     def create_run() -> tuple[Run, tuple[str, ...] | None]:
-        path = Path(out_dir) if out_dir is not None else unused_run_path(text.name)
+        path = expand_path(out_dir) if out_dir is not None else unused_run_path(text.name)
         shape = _shape(model, initial)
         run = Run(path, _run_config(text, config, shape, initial, device, threads))
         known_characters = len(initial.model.vocabulary) if initial else 0
