@@ -261,9 +261,19 @@ def _make_parser(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
     return parse_value
 
 
-def check_output(out: Path | None, texts: Iterable[str | None], runs: Iterable["Run"] = ()) -> None:
-    """Raise an error if a command would write its result over a text that it reads."""
-    if out is None or not out.exists():
+def check_output(
+    out: Path | None, texts: Iterable[str | None], runs: Iterable["RunFolder"] = ()
+) -> None:
+    """Raise an error if a result cannot be written to `out`, or would replace a text to read."""
+    if out is None:
+        return
+    if not out.parent.is_dir():
+        raise ConfigError(
+            f"{out} cannot be written: the folder {out.parent} does not exist", "create this folder"
+        )
+    if out.is_dir():
+        raise ConfigError(f"{out} is a folder, not a file", "give another name with --out")
+    if not out.exists():
         return
     for text in filter(None, texts):
         if text != "-" and expand_path(text).exists() and out.samefile(expand_path(text)):
