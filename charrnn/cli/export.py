@@ -5,14 +5,8 @@ from typing import Annotated, cast, get_args
 
 import typer
 
-from charrnn.cli.flags import (
-    CheckpointOption,
-    CorpusOption,
-    RunArgument,
-    check_output,
-    open_run,
-    parse_path,
-)
+from charrnn.cli.flags import CheckpointOption, CorpusOption, RunArgument, open_run
+from charrnn.cli.paths import check_output, parse_path
 from charrnn.cli.usage import UsageError
 from charrnn.export.formats import ExportFormat
 

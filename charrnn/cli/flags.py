@@ -5,12 +5,13 @@ import functools
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from charrnn.cli.paths import make_file_parser, parse_run_name, text_option
 from charrnn.cli.usage import UsageError, as_usage_error
 from charrnn.config.benchmark import BenchConfig
 from charrnn.config.checks import Range, check_value
@@ -19,9 +20,6 @@ from charrnn.config.parsing import parse_duration, parse_temperatures
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.text import TextConfig
 from charrnn.config.training import FROM_TEXT, Budget, DeviceName, TrainConfig
-from charrnn.data.web_address import refuse_web_address
-from charrnn.errors import ConfigError
-from charrnn.files import expand_path
 
 if TYPE_CHECKING:
     from charrnn.runs.run import Run
@@ -31,52 +29,12 @@ _NUMBER_METAVARS: dict[Any, str] = {int: "INTEGER", float: "FLOAT"}
 _METAVARS: dict[Any, str] = {parse_duration: "TIME", parse_temperatures: "NUMBER[,...]"}
 
 
-@as_usage_error
-def parse_path(text: str | Path) -> Path:
-    """Return the path of a file or folder to write or read."""
-    return expand_path(text)
-
-
-@as_usage_error
-def parse_source(text: str) -> str:
-    """Return the name of a text: a path, a name in the catalog or `-`."""
-    refuse_web_address(text)
-    expand_path(text)
-    return text
-
-
-@as_usage_error
-def parse_run_name(text: str) -> str:
-    """Return the name or the folder of a run."""
-    expand_path(text)
-    return text
-
-
 def _parse_checkpoint(text: str) -> str:
     if not re.fullmatch(r"best|last|step-\d+", text):
         raise UsageError(
             f"--checkpoint must be best, last or step-N, such as step-500, not {text!r}"
         )
     return text
-
-
-def _make_file_parser(*suffixes: str) -> Callable[[str | Path], Path]:
-    def parse(text: str | Path) -> Path:
-        path = parse_path(text)
-        if path.suffix.lower() not in suffixes:
-            raise UsageError(
-                f"the name of the file must end in {' or '.join(suffixes)}, but it is {path.name!r}"
-            )
-        return path
-
-    return parse
-
-
-def text_option(name: str, help_text: str, *, metavar: str = "FILE") -> Any:
-    """Return an option whose value is a text: a path, a name in the catalog or `-`."""
-    return typer.Option(
-        name, help=help_text, metavar=metavar, show_default=False, parser=parse_source
-    )
 
 
 def number_option(
@@ -100,7 +58,7 @@ def page_option(help_text: str) -> Any:
         help=help_text,
         metavar="FILE",
         show_default=False,
-        parser=_make_file_parser(".html"),
+        parser=make_file_parser(".html"),
     )
 
 
@@ -148,7 +106,7 @@ ImageOption = Annotated[
         help="Write an image (.png, .svg), or a page with all results of a run (.html).",
         metavar="FILE",
         show_default=False,
-        parser=_make_file_parser(".png", ".svg", ".html"),
+        parser=make_file_parser(".png", ".svg", ".html"),
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -259,32 +217,6 @@ def _make_parser(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
         return parse_text(value) if isinstance(value, str) else value  # a default is not a string
 
     return parse_value
-
-
-def check_output(
-    out: Path | None, texts: Iterable[str | None], runs: Iterable["RunFolder"] = ()
-) -> None:
-    """Raise an error if a result cannot be written to `out`, or would replace a text to read."""
-    if out is None:
-        return
-    if not out.parent.is_dir():
-        raise ConfigError(
-            f"{out} cannot be written: the folder {out.parent} does not exist", "create this folder"
-        )
-    if out.is_dir():
-        raise ConfigError(f"{out} is a folder, not a file", "give another name with --out")
-    if not out.exists():
-        return
-    for text in filter(None, texts):
-        if text != "-" and expand_path(text).exists() and out.samefile(expand_path(text)):
-            raise UsageError(f"{out} is a text to read, so the result cannot be written to it")
-    for run in runs:
-        for path in map(Path, run.config.corpus.paths):
-            if path.exists() and out.samefile(path):
-                raise ConfigError(
-                    f"{out} is the text of {run.path}, so the result cannot be written to it",
-                    "give another name with --out",
-                )
 
 
 def open_run(name: str | None) -> "Run":

@@ -11,11 +11,10 @@ from charrnn.cli.flags import (
     JsonOption,
     PageOption,
     RunArgument,
-    check_output,
     number_option,
     open_run,
-    text_option,
 )
+from charrnn.cli.paths import check_output, text_option
 from charrnn.cli.usage import UsageError, as_usage_error
 from charrnn.config.checks import MAX_SEED, Range
 

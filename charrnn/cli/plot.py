@@ -9,13 +9,11 @@ from charrnn.cli.flags import (
     CorpusOption,
     DeviceOption,
     ImageOption,
-    check_output,
     complete_run_name,
     number_option,
     open_run,
-    parse_run_name,
-    text_option,
 )
+from charrnn.cli.paths import check_output, parse_run_name, text_option
 from charrnn.cli.usage import UsageError
 from charrnn.config.checks import Range
 

@@ -5,13 +5,8 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.flags import (
-    CorpusOption,
-    complete_run_name,
-    config_flags,
-    number_option,
-    parse_run_name,
-)
+from charrnn.cli.flags import CorpusOption, complete_run_name, config_flags, number_option
+from charrnn.cli.paths import parse_run_name
 from charrnn.config.checks import Range
 from charrnn.config.training import Budget, DeviceName
 

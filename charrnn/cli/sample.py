@@ -13,8 +13,8 @@ from charrnn.cli.flags import (
     RunArgument,
     config_flags,
     open_run,
-    text_option,
 )
+from charrnn.cli.paths import text_option
 from charrnn.cli.usage import UsageError
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.training import DeviceName

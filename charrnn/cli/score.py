@@ -10,14 +10,12 @@ from charrnn.cli.flags import (
     CorpusOption,
     DeviceOption,
     JsonOption,
-    check_output,
     complete_run_name,
     number_option,
     open_run,
     page_option,
-    parse_run_name,
-    parse_source,
 )
+from charrnn.cli.paths import check_output, parse_run_name, parse_source
 from charrnn.cli.usage import UsageError
 from charrnn.config.checks import Range
 

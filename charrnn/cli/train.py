@@ -6,13 +6,8 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.flags import (
-    complete_run_name,
-    config_flags,
-    parse_path,
-    parse_run_name,
-    parse_source,
-)
+from charrnn.cli.flags import complete_run_name, config_flags
+from charrnn.cli.paths import parse_path, parse_run_name, parse_source
 from charrnn.config.model import ModelConfig
 from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
 from charrnn.config.training import TrainConfig
