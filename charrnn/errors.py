@@ -50,10 +50,15 @@ class CharrnnError(Exception):
         usable = [
             remedy for remedy in self.remedies if flags is None or flags_in(remedy) <= set(flags)
         ]
+        message = self._state_problem(flags)
         if not usable:
-            return self.message
+            return message
         *first, last = usable
-        return f"{self.message}: {', '.join(first)}{', or ' if first else ''}{last}"
+        return f"{message}: {', '.join(first)}{', or ' if first else ''}{last}"
+
+    def _state_problem(self, flags: Collection[str] | None) -> str:
+        """Return the message, in the terms of a command that has `flags`."""
+        return self.message
 
 
 def flags_in(text: str) -> set[str]:
@@ -62,7 +67,22 @@ def flags_in(text: str) -> set[str]:
 
 
 class ConfigError(CharrnnError):
-    """A setting is out of its range, or two settings contradict each other."""
+    """A setting is out of its range, or two settings contradict each other.
+
+    `setting` is the name of the setting with which the message starts, if it starts with one. On
+    the command line, the message names its flag instead.
+    """
+
+    def __init__(self, message: str, *remedies: str, setting: str = "") -> None:
+        super().__init__(message, *remedies)
+        self.setting = setting
+
+    def _state_problem(self, flags: Collection[str] | None) -> str:
+        if flags is None or not self.setting:
+            return self.message
+        flag = "--" + self.setting.replace("_", "-")
+        name = flag if flag in flags else self.setting.replace("_", " ")
+        return name + self.message.removeprefix(self.setting)
 
 
 class CorpusError(CharrnnError):

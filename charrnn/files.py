@@ -11,7 +11,25 @@ from typing import IO
 
 import platformdirs
 
+from charrnn.errors import ConfigError
+
 _PACKAGE = Path(__file__).parent
+
+
+def expand_path(path: str | Path) -> Path:
+    """Return a path with `~` and `~user` replaced by the home folder.
+
+    `./~` is a file of that name. Raises `ConfigError` if the path is empty or the user is unknown.
+    """
+    if not str(path).strip():
+        raise ConfigError("an empty path names no file or folder")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ConfigError(
+            f"the home folder in {path} cannot be found",
+            f"give a path that does not start with ~, or ./{path} for a file of that name",
+        ) from None
 
 
 def installed_folder(name: str) -> Path:

@@ -56,8 +56,9 @@ def measure_memory(model: CharRNN, codes: Codes, max_distance: int = MAX_DISTANC
     if len(codes) < min_length:
         raise CorpusError(
             f"a text of {len(codes):,} characters is too short to measure memory over "
-            f"{max_distance} characters: at least {min_length:,} are needed; give a longer text "
-            "or a smaller distance"
+            f"{max_distance} characters: at least {min_length:,} are needed",
+            "give a longer text",
+            "give a smaller distance with --farthest",
         )
     starts_W = np.linspace(0, len(codes) - min_length, _WINDOWS).astype(np.int64)
     positions_TW = starts_W + np.arange(min_length - 1)[:, None]

@@ -91,7 +91,7 @@ def character_nats(
 ) -> NDArray[np.float32]:
     """Return the loss of each character except the first, in order; see `score`."""
     if context is not None and adapt is not None:
-        raise ConfigError("--context and --adapt cannot be combined: use one of them")
+        raise ConfigError("context and adapt cannot be combined", "use one of them")
     check_length(codes)
     if adapt is not None:
         return adapt_copy(model, codes, adapt)[1]

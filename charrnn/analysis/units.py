@@ -40,18 +40,27 @@ class Unit(NamedTuple):
         return f"{self.layer}:{self.number}"
 
     @classmethod
-    def parse(cls, text: str, model: CharRNN) -> "Unit":
-        """Return the unit `LAYER:NUMBER`; raise `ConfigError` if the model has no such unit."""
-        config = model.config
+    def parse(cls, text: str, model: CharRNN | None = None) -> "Unit":
+        """Return the unit `LAYER:NUMBER`.
+
+        Raises `ConfigError` if `text` has another form, or if `model` has no such unit.
+        """
         match = re.fullmatch(r"(\d{1,9}):(\d{1,9})", text)
-        if match:
-            unit = cls(int(match[1]), int(match[2]))
-            if 1 <= unit.layer <= config.num_layers and 1 <= unit.number <= config.hidden_size:
-                return unit
-        raise ConfigError(
-            f"{text!r} is not a unit of this model: expected LAYER:NUMBER, with a layer from 1 to "
-            f"{config.num_layers} and a number from 1 to {config.hidden_size}"
-        )
+        unit = cls(int(match[1]), int(match[2])) if match else None
+        if model is None:
+            if unit is None or 0 in unit:
+                raise ConfigError(
+                    f"{text!r} is not a unit: expected LAYER:NUMBER, such as 2:317; both count "
+                    "from 1"
+                )
+            return unit
+        layers, units = model.config.num_layers, model.config.hidden_size
+        if unit is None or not (1 <= unit.layer <= layers and 1 <= unit.number <= units):
+            raise ConfigError(
+                f"{text!r} is not a unit of this model: expected LAYER:NUMBER, with a layer from 1 "
+                f"to {layers} and a number from 1 to {units}"
+            )
+        return unit
 
     @classmethod
     def from_index(cls, index: int, model: CharRNN) -> "Unit":
@@ -123,7 +132,8 @@ def find_units(model: CharRNN, selection_codes: Codes, test_codes: Codes) -> lis
             raise CorpusError(
                 f"a text of {len(codes):,} characters is too short to find units that follow a "
                 f"feature: at least {_MIN_CHARACTERS} are needed to select units, and as many to "
-                "test them; use a longer text"
+                "test them",
+                "use a longer text",
             )
     selection_features, test_features = (
         compute_features(model.vocabulary.decode(codes)) for codes in (selection_codes, test_codes)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from charrnn.cli.flags import JsonOption
+from charrnn.cli.usage import UsageError
 
 
 def corpora(
@@ -33,10 +34,10 @@ def corpora(
         from charrnn.console.downloads import fetch_texts
 
         if not names or any(name not in entries() for name in names):
-            raise typer.BadParameter(f"give the names of texts to fetch: {', '.join(entries())}")
+            raise UsageError(f"give the names of texts to fetch: {', '.join(entries())}")
         fetch_texts(names)
     elif names:
-        raise typer.BadParameter("names are only allowed after fetch")
+        raise UsageError("names are only allowed after fetch")
     elif action == "clean":
         removed_bytes = clear_cache()
         stderr_console().print(

@@ -6,6 +6,8 @@ from typing import Annotated, cast, get_args
 import typer
 
 from charrnn.cli.flags import CheckpointOption, CorpusOption, RunArgument, open_run
+from charrnn.cli.paths import check_output, parse_path
+from charrnn.cli.usage import UsageError
 from charrnn.export.formats import ExportFormat
 
 
@@ -27,6 +29,7 @@ def export(
             "--out",
             "-o",
             metavar="FILE",
+            parser=parse_path,
             help="File to write; default: the name of the run, in the current folder.",
             show_default=False,
         ),
@@ -46,17 +49,15 @@ def export(
     suffix = out.suffix.lower().removeprefix(".") if out else ""
     target = to or suffix
     if target not in get_args(ExportFormat):
-        raise typer.BadParameter(
-            "give --to, or a FILE that ends in .html, .onnx or .safetensors to --out"
-        )
+        raise UsageError("give --to, or a FILE that ends in .html, .onnx or .safetensors to --out")
     if out and suffix != target:
-        raise typer.BadParameter(
-            f"the name of the file must end in .{target}, but it is {out.name!r}"
-        )
+        raise UsageError(f"the name of the file must end in .{target}, but it is {out.name!r}")
     from charrnn.console.output import print_result
     from charrnn.export.targets import export_model
 
     selected = open_run(run).select(checkpoint)
     path = out or Path(f"{selected.run.path.resolve().name}.{target}")
+    for written in (path, path.with_suffix(".md")):
+        check_output(written, [corpus], [selected.run])
     export_model(selected, cast(ExportFormat, target), path, offer_units=cells, corpus=corpus)
     print_result(str(path))

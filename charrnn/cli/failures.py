@@ -3,11 +3,12 @@
 import os
 import sys
 import warnings
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
+from charrnn.cli.usage import ParserError, explain_usage_error
 from charrnn.errors import CharrnnError, DamagedCheckpointWarning, DeviceWarning
 
 _OUT_OF_MEMORY = CharrnnError(
@@ -36,7 +37,19 @@ _DEFAULT_SHOWWARNING = warnings.showwarning
 
 
 class CommandGroup(TyperGroup):
-    """The group of all commands: an error prints one sentence and gives exit code 1."""
+    """The group of all commands: an error prints one sentence.
+
+    The exit code is 2 if the arguments alone are wrong, else 1.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments of `charrnn` itself; without arguments, show the help."""
+        if not args:
+            return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except ParserError as error:
+            _fail(explain_usage_error(error, "charrnn"), exit_code=2)
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; raise `typer.Exit` with the exit code of an error."""
@@ -51,6 +64,10 @@ class CommandGroup(TyperGroup):
             raise typer.Exit from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
+        except ParserError as error:
+            command = ctx.invoked_subcommand if ctx.invoked_subcommand in self.commands else None
+            program = f"charrnn {command}" if command else "charrnn"
+            _fail(explain_usage_error(error, program, self._flags(ctx)), exit_code=2)
         except CharrnnError as error:
             if error.reported_by_rank_zero:
                 raise typer.Exit(1) from None
@@ -65,10 +82,7 @@ class CommandGroup(TyperGroup):
         except OSError as error:
             location = f"{error.filename}: " if error.filename else ""
             message = f"{location}{error.strerror or error}"
-        from charrnn.console.output import print_error
-
-        print_error(message)
-        raise typer.Exit(1)
+        return _fail(message, exit_code=1)
 
     def _flags(self, ctx: Any) -> set[str]:
         """Return the flags of the command that runs."""
@@ -76,6 +90,13 @@ class CommandGroup(TyperGroup):
         return (
             {flag for parameter in command.params for flag in parameter.opts} if command else set()
         )
+
+
+def _fail(message: str, *, exit_code: int) -> NoReturn:
+    from charrnn.console.output import print_error
+
+    print_error(message)
+    raise typer.Exit(exit_code)
 
 
 def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import inspect
+import re
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -10,30 +11,43 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from charrnn.cli.paths import make_file_parser, parse_run_name, text_option
+from charrnn.cli.usage import UsageError, as_usage_error
 from charrnn.config.benchmark import BenchConfig
+from charrnn.config.checks import Range, check_value
 from charrnn.config.model import ModelConfig
 from charrnn.config.parsing import parse_duration, parse_temperatures
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.text import TextConfig
 from charrnn.config.training import FROM_TEXT, Budget, DeviceName, TrainConfig
-from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
     from charrnn.runs.run import Run
 
 _SHORT_FLAGS = {"temperature": "-t", "length": "-n", "seed": "-s"}
+_NUMBER_METAVARS: dict[Any, str] = {int: "INTEGER", float: "FLOAT"}
 _METAVARS: dict[Any, str] = {parse_duration: "TIME", parse_temperatures: "NUMBER[,...]"}
 
 
-def _require_suffix(*suffixes: str) -> Callable[[Path | None], Path | None]:
-    def check(path: Path | None) -> Path | None:
-        if path is not None and path.suffix.lower() not in suffixes:
-            raise typer.BadParameter(
-                f"the name of the file must end in {' or '.join(suffixes)}, but it is {path.name!r}"
-            )
-        return path
+def _parse_checkpoint(text: str) -> str:
+    if not re.fullmatch(r"best|last|step-\d+", text):
+        raise UsageError(
+            f"--checkpoint must be best, last or step-N, such as step-500, not {text!r}"
+        )
+    return text
 
-    return check
+
+def number_option(
+    kind: type[int] | type[float], allowed: Range, *names: str, help_text: str
+) -> Any:
+    """Return an option, of which `names` are the long flag and others, with a number as value."""
+    name = names[0].removeprefix("--").replace("-", "_")
+    return typer.Option(
+        *names,
+        help=help_text,
+        parser=_make_parser(functools.partial(_parse_number, name, kind, allowed)),
+        metavar=_NUMBER_METAVARS[kind],
+    )
 
 
 def page_option(help_text: str) -> Any:
@@ -44,7 +58,7 @@ def page_option(help_text: str) -> Any:
         help=help_text,
         metavar="FILE",
         show_default=False,
-        callback=_require_suffix(".html"),
+        parser=make_file_parser(".html"),
     )
 
 
@@ -64,15 +78,21 @@ RunArgument = Annotated[
         "or bard if there is none.",
         show_default=False,
         autocompletion=complete_run_name,
+        parser=parse_run_name,
     ),
 ]
 CorpusOption = Annotated[
     str | None,
-    typer.Option("--corpus", help="Path of the text of the run, if it has moved.", metavar="FILE"),
+    text_option("--corpus", "Path of the text of the run, if it has moved."),
 ]
 CheckpointOption = Annotated[
     str,
-    typer.Option("--checkpoint", help="Checkpoint to use: best, last or step-N.", metavar="NAME"),
+    typer.Option(
+        "--checkpoint",
+        help="Checkpoint to use: best, last or step-N.",
+        metavar="NAME",
+        parser=_parse_checkpoint,
+    ),
 ]
 DeviceOption = Annotated[
     DeviceName, typer.Option(help="Device to use; auto: cuda if available, else cpu.")
@@ -86,7 +106,7 @@ ImageOption = Annotated[
         help="Write an image (.png, .svg), or a page with all results of a run (.html).",
         metavar="FILE",
         show_default=False,
-        callback=_require_suffix(".png", ".svg", ".html"),
+        parser=make_file_parser(".png", ".svg", ".html"),
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -107,7 +127,8 @@ def config_flags(command: Callable[..., None]) -> Callable[..., None]:
     def run(**values: Any) -> None:
         for name, config in configs.items():
             fields = [field.name for field in dataclasses.fields(config)]
-            values[name] = config(**{field: values.pop(field) for field in fields})
+            create = as_usage_error(config)
+            values[name] = create(**{field: values.pop(field) for field in fields})
         command(**values)
 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -122,6 +143,14 @@ def _make_flag_parameters(config: Any) -> list[inspect.Parameter]:
         field_type, *annotations = typing.get_args(hints[field.name])
         help_text = next(item for item in annotations if isinstance(item, str))
         parse = next(filter(callable, annotations), None)
+        metavar = _METAVARS[parse] if parse else None
+        number_type = next(
+            (kind for kind in (int, float) if field_type in (kind, kind | None)), None
+        )
+        if parse is None and number_type:
+            allowed = next(item for item in annotations if isinstance(item, Range))
+            parse = functools.partial(_parse_number, field.name, number_type, allowed)
+            metavar = _NUMBER_METAVARS[number_type]
         names = ["--" + field.name.replace("_", "-")]
         if config is SampleConfig and field.name in _SHORT_FLAGS:
             names.append(_SHORT_FLAGS[field.name])
@@ -130,8 +159,8 @@ def _make_flag_parameters(config: Any) -> list[inspect.Parameter]:
             help=help_text,
             rich_help_panel=_choose_help_panel(config, field.name),
             show_default=_format_default(config, field, annotations),
-            parser=_raise_usage_errors(parse) if parse else None,
-            metavar=_METAVARS[parse] if parse else None,
+            parser=_make_parser(parse) if parse else None,
+            metavar=metavar,
         )
         parameters.append(
             inspect.Parameter(
@@ -171,14 +200,21 @@ def _choose_help_panel(config: Any, field_name: str) -> str:
     }[config]
 
 
-def _raise_usage_errors(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Return a parser that reports a wrong value as wrong usage (exit code 2)."""
+def _parse_number(name: str, kind: type[int] | type[float], allowed: Range, text: str) -> float:
+    """Turn a text into a number; raise `ConfigError` if it is none, or not in the range."""
+    try:
+        value: Any = kind(text)
+    except ValueError:
+        value = text
+    check_value(name, value, kind, allowed)
+    return float(value) if kind is float else value
+
+
+def _make_parser(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
+    parse_text = as_usage_error(parse)
 
     def parse_value(value: Any) -> Any:
-        try:
-            return parse(value) if isinstance(value, str) else value  # a default is not a string
-        except ConfigError as error:
-            raise typer.BadParameter(str(error)) from None
+        return parse_text(value) if isinstance(value, str) else value  # a default is not a string
 
     return parse_value
 

@@ -1,6 +1,5 @@
 """`charrnn neurons`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,22 +11,39 @@ from charrnn.cli.flags import (
     JsonOption,
     PageOption,
     RunArgument,
+    number_option,
     open_run,
 )
+from charrnn.cli.paths import check_output, text_option
+from charrnn.cli.usage import UsageError, as_usage_error
+from charrnn.config.checks import MAX_SEED, Range
+
+
+@as_usage_error
+def _check_unit(text: str) -> str:
+    from charrnn.analysis.units import Unit
+
+    return str(Unit.parse(text))
+
+
+@as_usage_error
+def _check_assignment(text: str) -> str:
+    from charrnn.reports.clamping import parse_assignment
+
+    parse_assignment(text)
+    return text
+
 
 TextOption = Annotated[
-    Path | None,
-    typer.Option(
-        help="Text to read, - for standard input; default: the text of the run.",
-        metavar="FILE",
-        show_default=False,
-    ),
+    str | None,
+    text_option("--text", "Text to read, - for standard input; default: the text of the run."),
 ]
 UnitsOption = Annotated[
     list[str] | None,
     typer.Option(
         help="Show the activity of this unit over the text, without a search; can be repeated.",
         metavar="LAYER:NUMBER",
+        parser=_check_unit,
         show_default=False,
     ),
 ]
@@ -38,28 +54,44 @@ ForceOption = Annotated[
         "the model generates text: on, off or a number from -1 to 1, as in 2:317=-0.5 or quote=on; "
         "can be repeated.",
         metavar="UNIT=ACTIVITY",
+        parser=_check_assignment,
         show_default=False,
     ),
 ]
 FollowersOption = Annotated[
-    int, typer.Option(min=1, max=8, help="Number of units that --force clamps for a feature.")
+    int,
+    number_option(
+        int,
+        Range(1, 8),
+        "--followers",
+        help_text="Number of units that --force clamps for a feature.",
+    ),
 ]
 SampleLengthOption = Annotated[
     int | None,
-    typer.Option(
+    number_option(
+        int,
+        Range(1, 100_000),
         "--length",
         "-n",
-        min=1,
-        max=100_000,
-        help="Characters to show or to generate; default: 480, in a page 1,500.",
-        show_default=False,
+        help_text="Characters to show or to generate; default: 480, in a page 1,500.",
     ),
 ]
 TemperatureOption = Annotated[
-    float, typer.Option("--temperature", "-t", min=0, help="Temperature of the texts of --force.")
+    float,
+    number_option(
+        float,
+        Range(0, 100),
+        "--temperature",
+        "-t",
+        help_text="Temperature of the texts of --force.",
+    ),
 ]
 SeedOption = Annotated[
-    int, typer.Option("--seed", "-s", min=0, help="Seed of the texts of --force.")
+    int,
+    number_option(
+        int, Range(0, MAX_SEED), "--seed", "-s", help_text="Seed of the texts of --force."
+    ),
 ]
 
 
@@ -83,10 +115,9 @@ def neurons(
     from charrnn.reports import clamping, units
 
     if force and (unit or out):
-        raise typer.BadParameter(
-            "--force generates text, so it cannot be combined with --unit or --out"
-        )
+        raise UsageError("--force generates text, so it cannot be combined with --unit or --out")
     opened = open_run(run)
+    check_output(out, [text, corpus], [opened])
     study = units.open_study(opened.select(checkpoint), text, corpus, device)
     if force:
         result = clamping.compare_clamped(study, force, followers, length or 480, temperature, seed)

@@ -1,6 +1,5 @@
 """`charrnn plot`."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -11,14 +10,19 @@ from charrnn.cli.flags import (
     DeviceOption,
     ImageOption,
     complete_run_name,
+    number_option,
     open_run,
 )
+from charrnn.cli.paths import check_output, parse_run_name, text_option
+from charrnn.cli.usage import UsageError
+from charrnn.config.checks import Range
 
 RunsArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="RUN...",
         autocompletion=complete_run_name,
+        parser=parse_run_name,
         help="Run folders, or names of runs in checkpoints/; default: the newest run, or bard if "
         "there is none.",
         show_default=False,
@@ -37,17 +41,16 @@ MemoryOption = Annotated[
 ]
 FarthestOption = Annotated[
     int,
-    typer.Option(
-        min=10, max=10_000, help="Largest distance that --memory measures, in characters."
+    number_option(
+        int,
+        Range(10, 10_000),
+        "--farthest",
+        help_text="Largest distance that --memory measures, in characters.",
     ),
 ]
 MemoryTextOption = Annotated[
-    Path | None,
-    typer.Option(
-        help="Text for --memory; default: the held-out text of each run.",
-        metavar="FILE",
-        show_default=False,
-    ),
+    str | None,
+    text_option("--text", "Text for --memory; default: the held-out text of each run."),
 ]
 
 
@@ -67,12 +70,13 @@ def plot(
     from charrnn.files import replace_file
     from charrnn.runs.find import find_run
 
+    if out and out.suffix.lower() == ".html" and (len(run or []) > 1 or memory):
+        raise UsageError(
+            "a page shows one run and includes its memory: give one RUN, without --memory"
+        )
     runs = [find_run(name) for name in run] if run else [open_run(None)]
+    check_output(out, [text, corpus], runs)
     if out and out.suffix.lower() == ".html":
-        if len(runs) > 1 or memory:
-            raise typer.BadParameter(
-                "a page shows one run and includes its memory: give one RUN, without --memory"
-            )
         from charrnn.reports.run_page import render_run_page
 
         selected = runs[0].select(checkpoint)

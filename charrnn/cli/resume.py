@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.flags import CorpusOption, complete_run_name, config_flags
+from charrnn.cli.flags import CorpusOption, complete_run_name, config_flags, number_option
+from charrnn.cli.paths import parse_run_name
+from charrnn.config.checks import Range
 from charrnn.config.training import Budget, DeviceName
 
 
@@ -18,6 +20,7 @@ def resume(
             help="A run folder, or the name of a run in checkpoints/; default: the newest run.",
             show_default=False,
             autocompletion=complete_run_name,
+            parser=parse_run_name,
         ),
     ] = None,
     corpus: CorpusOption = None,
@@ -27,7 +30,9 @@ def resume(
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(help="CPU threads; default: as before.", min=1, show_default=False),
+        number_option(
+            int, Range(1, 4096), "--threads", help_text="CPU threads; default: as before."
+        ),
     ] = None,
     budget: Budget = Budget(),  # noqa: B008
 ) -> None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import secrets
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -15,6 +14,8 @@ from charrnn.cli.flags import (
     config_flags,
     open_run,
 )
+from charrnn.cli.paths import text_option
+from charrnn.cli.usage import UsageError
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.training import DeviceName
 
@@ -26,15 +27,14 @@ PromptOption = Annotated[
     str | None, typer.Option("--prompt", "-p", help="Text to continue.", show_default=False)
 ]
 PromptFileOption = Annotated[
-    Path | None,
-    typer.Option(help="File with the text to continue, - for standard input.", show_default=False),
+    str | None,
+    text_option("--prompt-file", "File with the text to continue, - for standard input."),
 ]
 AdaptFileOption = Annotated[
-    Path | None,
-    typer.Option(
-        help="First train a copy of the model on this draft; without a prompt, continue the draft.",
-        metavar="FILE",
-        show_default=False,
+    str | None,
+    text_option(
+        "--adapt",
+        "First train a copy of the model on this draft; without a prompt, continue the draft.",
     ),
 ]
 NoPromptOption = Annotated[
@@ -42,11 +42,11 @@ NoPromptOption = Annotated[
 ]
 NoveltyOption = Annotated[
     str | None,
-    typer.Option(
-        help="Show how much of the output is copied from this text (a file, or a name that "
+    text_option(
+        "--novelty",
+        "Show how much of the output is copied from this text (a file, or a name that "
         "`charrnn corpora` lists).",
         metavar="CORPUS",
-        show_default=False,
     ),
 ]
 InteractiveOption = Annotated[
@@ -88,7 +88,7 @@ def sample(
     from charrnn.sampling.conversation import Conversation
 
     if interactive and (as_json or config.num_samples > 1 or len(config.temperatures) > 1):
-        raise typer.BadParameter(
+        raise UsageError(
             "--interactive cannot be combined with --json, --num-samples or several temperatures"
         )
     text = _read_prompt(prompt, prompt_file)
@@ -135,9 +135,9 @@ def _make_engine(
     return engine_for(load_adapted(checkpoint, draft, device, config.unknown), precision)
 
 
-def _read_prompt(prompt: str | None, prompt_file: Path | None) -> str:
+def _read_prompt(prompt: str | None, prompt_file: str | None) -> str:
     from charrnn.data.decoding import read_text
 
     if prompt is not None and prompt_file is not None:
-        raise typer.BadParameter("give --prompt or --prompt-file, not both")
+        raise UsageError("give --prompt or --prompt-file, not both")
     return read_text(prompt_file) if prompt_file else prompt or ""

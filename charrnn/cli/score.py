@@ -11,9 +11,13 @@ from charrnn.cli.flags import (
     DeviceOption,
     JsonOption,
     complete_run_name,
+    number_option,
     open_run,
     page_option,
 )
+from charrnn.cli.paths import check_output, parse_run_name, parse_source
+from charrnn.cli.usage import UsageError
+from charrnn.config.checks import Range
 
 if TYPE_CHECKING:
     from charrnn.runs.run import Run
@@ -23,6 +27,7 @@ RunAndFilesArgument = Annotated[
     typer.Argument(
         metavar="RUN | FILE...",
         autocompletion=complete_run_name,
+        parser=parse_source,
         help="The run, then the texts to score, - for standard input. Without a run: the newest "
         "run, or bard if there is none. Without a text: the held-out text of the run.",
         show_default=False,
@@ -34,15 +39,17 @@ RunsOption = Annotated[
         help="A run; repeat the option to compare runs. All arguments are then texts.",
         metavar="RUN",
         autocompletion=complete_run_name,
+        parser=parse_run_name,
     ),
 ]
 ContextOption = Annotated[
     int | None,
-    typer.Option(
-        min=1,
-        help="Split the text into windows of this many characters and score each one separately; "
-        "default: read the whole text once, from start to end.",
-        show_default=False,
+    number_option(
+        int,
+        Range(1, 10**12),
+        "--context",
+        help_text="Split the text into windows of this many characters and score each one "
+        "separately; default: read the whole text once, from start to end.",
     ),
 ]
 AdaptFlag = Annotated[
@@ -57,13 +64,12 @@ SurprisePageOption = Annotated[
 ]
 ShownLengthOption = Annotated[
     int | None,
-    typer.Option(
+    number_option(
+        int,
+        Range(1, 200_000),
         "--length",
         "-n",
-        min=1,
-        max=200_000,
-        help="Characters that --per-char shows; default: 2,000, in a page 20,000.",
-        show_default=False,
+        help_text="Characters that --per-char shows; default: 2,000, in a page 20,000.",
     ),
 ]
 UnknownOption = Annotated[
@@ -99,7 +105,8 @@ def score(
     _check_usage(context, adapt, per_char, out is not None or length is not None)
     runs, files = _find_runs_and_files(run or [], run_and_files or [])
     if per_char and (len(runs) > 1 or len(files) > 1):
-        raise typer.BadParameter("--per-char needs one run and at most one text")
+        raise UsageError("--per-char needs one run and at most one text")
+    check_output(out, [*files, corpus], runs)
     texts = [(file, read_text(file)) for file in files]
     if per_char:
         from charrnn.reports.surprise import measure_surprise, print_surprise_report, write_page
@@ -133,11 +140,11 @@ def _check_usage(
     context: int | None, adapt: bool, per_char: bool, has_per_char_options: bool
 ) -> None:
     if context is not None and adapt:
-        raise typer.BadParameter("--context and --adapt cannot be combined")
+        raise UsageError("--context and --adapt cannot be combined")
     if per_char and (context is not None or adapt):
-        raise typer.BadParameter("--per-char cannot be combined with --context or --adapt")
+        raise UsageError("--per-char cannot be combined with --context or --adapt")
     if has_per_char_options and not per_char:
-        raise typer.BadParameter("--out and --length need --per-char")
+        raise UsageError("--out and --length need --per-char")
 
 
 def _find_runs_and_files(names: list[str], arguments: list[str]) -> tuple[list["Run"], list[str]]:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from charrnn.cli.flags import complete_run_name, config_flags
+from charrnn.cli.paths import parse_path, parse_run_name, parse_source
 from charrnn.config.model import ModelConfig
 from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
 from charrnn.config.training import TrainConfig
@@ -22,6 +23,7 @@ def train(
             "`charrnn corpora` lists, or - for standard input; default: the play that comes with "
             "charrnn.",
             show_default=False,
+            parser=parse_source,
         ),
     ] = None,
     out_dir: Annotated[
@@ -29,6 +31,8 @@ def train(
         typer.Option(
             "--out-dir",
             "-o",
+            metavar="FOLDER",
+            parser=parse_path,
             help="Folder of the run; default: the name of the text, in checkpoints/, with -2, -3, "
             "... if it exists.",
             show_default=False,
@@ -41,6 +45,7 @@ def train(
             help="Start with the weights of this run (its best checkpoint).",
             show_default=False,
             autocompletion=complete_run_name,
+            parser=parse_run_name,
         ),
     ] = None,
     dry_run: Annotated[

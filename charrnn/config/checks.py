@@ -63,7 +63,7 @@ def field_checks(cls: type) -> dict[str, tuple[Any, Range]]:
 def check_value(name: str, value: Any, expected_type: Any, value_range: Range = UNLIMITED) -> None:
     """Raise `ConfigError` if `value` has another type, or is a number outside `value_range`.
 
-    `expected_type` is int, float, str or a Literal; one of these `| None`; or
+    `expected_type` is int, float, bool, str or a Literal; one of these `| None`; or
     `float | tuple[float, ...]`. Other types are not checked. `name` is the setting in the message.
     """
     is_union = typing.get_origin(expected_type) in (Union, types.UnionType)
@@ -84,6 +84,8 @@ def check_value(name: str, value: Any, expected_type: Any, value_range: Range = 
     elif base_type is float:
         is_valid = _is_number(value, (int, float)) and value_range.low <= value <= value_range.high
         expected = f"a number from {value_range}"
+    elif base_type is bool:
+        is_valid, expected = isinstance(value, bool), "true or false"
     elif base_type is str:
         is_valid, expected, value = isinstance(value, str), "a text", str(value)[:80]
     elif typing.get_origin(base_type) is Literal:
@@ -92,7 +94,7 @@ def check_value(name: str, value: Any, expected_type: Any, value_range: Range = 
     else:
         return
     if not is_valid:
-        raise ConfigError(f"{name} must be {expected}, not {value!r}")
+        raise ConfigError(f"{name} must be {expected}, not {value!r}", setting=name)
 
 
 def _is_number(value: Any, number_types: type | tuple[type, ...]) -> bool:
@@ -102,11 +104,13 @@ def _is_number(value: Any, number_types: type | tuple[type, ...]) -> bool:
 def check_text(name: str, value: Any) -> None:
     """Raise `ConfigError` unless `value` is a string of at most 65,536 characters without NUL."""
     if not isinstance(value, str) or "\0" in value or len(value) > 1 << 16:
-        raise ConfigError(f"{name} must be a text, not {str(value)[:80]!r}")
+        raise ConfigError(f"{name} must be a text, not {str(value)[:80]!r}", setting=name)
 
 
 def check_sha256(value: Any) -> None:
     """Raise `ConfigError` unless `value` is a SHA-256 of 64 hexadecimal digits."""
     check_text("sha256", value)
     if not re.fullmatch(r"[0-9a-f]{64}", value):
-        raise ConfigError(f"sha256 must be 64 hexadecimal digits, not {value[:80]!r}")
+        raise ConfigError(
+            f"sha256 must be 64 hexadecimal digits, not {value[:80]!r}", setting="sha256"
+        )

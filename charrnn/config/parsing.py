@@ -15,7 +15,7 @@ def parse_duration(text: str) -> float:
         hours, minutes, rest = match.groups(default="0")
         seconds = 3600.0 * int(hours) + 60.0 * int(minutes) + float(rest)
     if seconds <= 0:
-        raise ConfigError(f"{text!r} is not a duration: write 90s, 10m or 1h30m, more than zero")
+        raise ConfigError(f"{text!r} is not a duration", "write 90s, 10m or 1h30m, more than zero")
     return seconds
 
 
@@ -25,6 +25,6 @@ def parse_temperatures(text: str) -> float | tuple[float, ...]:
         numbers = tuple(float(part) for part in text.split(","))
     except ValueError:
         raise ConfigError(
-            f"{text!r} is not a temperature: write a number such as 0.8, or several: 0.5,0.8,1.1"
+            f"{text!r} is not a temperature", "write a number such as 0.8, or several: 0.5,0.8,1.1"
         ) from None
     return numbers if len(numbers) > 1 else numbers[0]

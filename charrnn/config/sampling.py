@@ -68,9 +68,13 @@ class SampleConfig(CheckedFields):
         super().__post_init__()
         for name in ("stop", "only", "acrostic"):
             if getattr(self, name) == "":
-                raise ConfigError(f"{name} must be at least one character, not an empty text")
+                raise ConfigError(
+                    f"{name} must be at least one character, not an empty text", setting=name
+                )
         if self.acrostic and any(character.isspace() for character in self.acrostic):
-            raise ConfigError(f"acrostic must be a word without spaces, not {self.acrostic!r}")
+            raise ConfigError(
+                f"acrostic must be a word without spaces, not {self.acrostic!r}", setting="acrostic"
+            )
 
     @property
     def temperatures(self) -> tuple[float, ...]:

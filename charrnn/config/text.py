@@ -21,6 +21,11 @@ class TextConfig(CheckedFields):
         Range(1, 10**12),
         "Replace characters that occur less often than this by one unknown symbol.",
     ] = 1
+    strict: Annotated[
+        bool,
+        "Stop with an error if a folder contains a file that is not text. Default: skip runs and "
+        "files that are not text, and list them.",
+    ] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -30,7 +35,8 @@ class TextConfig(CheckedFields):
         except (LookupError, ValueError):
             raise ConfigError(
                 f"encoding must be one that Python supports, such as utf-8, utf-16, cp1252 "
-                f"or gb18030, not {self.encoding!r}"
+                f"or gb18030, not {self.encoding!r}",
+                setting="encoding",
             ) from None
 
 

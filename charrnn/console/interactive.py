@@ -86,7 +86,7 @@ def _run_line(conversation: Conversation, line: str, show_message: Callable[[str
         conversation.set(**{name: _parse_value(rest)})
         show_message(f"{name.replace('_', '-')} {getattr(conversation.config, name)}")
     else:
-        raise ConfigError(f"there is no command {line}: type /help for a list of commands")
+        raise ConfigError(f"there is no command {line}", "type /help for a list of commands")
 
 
 def _show_answer(
@@ -137,4 +137,4 @@ def _parse_value(text: str) -> Any:
     for kind in (int, float):
         with contextlib.suppress(ValueError):
             return kind(text)
-    raise ConfigError(f"{text!r} is not a number: give a number, such as 0.8")
+    raise ConfigError(f"{text!r} is not a number", "give a number, such as 0.8")

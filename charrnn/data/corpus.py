@@ -40,6 +40,8 @@ class Corpus:
     """How often each character of the text's own vocabulary occurs."""
     num_distinct: int = 0
     """Number of different characters, including those that are read as one unknown symbol."""
+    skipped: tuple[str, ...] = ()
+    """A sentence for each kind of files that were skipped in a folder."""
 
     @classmethod
     def open(
@@ -61,10 +63,13 @@ class Corpus:
             entry = catalogue.entries().get(str(name))
             if entry and entry.path is None and not Path(name).exists():
                 fetch(entry, progress)
-        documents = find_documents(sources)
+        documents = find_documents(sources, config)
         fingerprint = documents.compute_fingerprint(progress)
         text = encoded_cache.encode(documents, fingerprint, config, progress)
-        return cls._from_encoded(text, documents.name, documents.paths, fingerprint.sha256, config)
+        corpus = cls._from_encoded(
+            text, documents.name, documents.paths, fingerprint.sha256, config
+        )
+        return dataclasses.replace(corpus, skipped=documents.notes)
 
     @classmethod
     def from_text(
@@ -72,7 +77,7 @@ class Corpus:
     ) -> "Corpus":
         """Make a corpus from a text in memory; raise `CorpusError` if it is empty."""
         if not text:
-            raise CorpusError(f"{path or 'the text'} is empty: give a text to learn from")
+            raise CorpusError(f"{path or 'the text'} is empty", "give a text to learn from")
         counter = CharacterCounts()
         counter.add(text)
         vocabulary = counter.make_vocabulary()
@@ -157,7 +162,11 @@ class Corpus:
         )
         mismatch: tuple[Documents, str] | None = None
         for sources in candidates:
-            documents = _find_or_none(sources) if source is None else find_documents(sources)
+            documents = (
+                _find_or_none(sources, config)
+                if source is None
+                else find_documents(sources, config)
+            )
             if documents is None:
                 continue
             fingerprint = documents.compute_fingerprint(progress)
@@ -166,6 +175,7 @@ class Corpus:
                 text = encoded_cache.encode(documents, fingerprint, config, progress)
                 name = record.name if is_same else documents.name
                 corpus = cls._from_encoded(text, name, documents.paths, fingerprint.sha256, config)
+                corpus = dataclasses.replace(corpus, skipped=documents.notes)
                 if is_same:
                     return corpus.encode_with_extended(vocabulary)
                 return corpus.encode_with(vocabulary)
@@ -183,8 +193,9 @@ class Corpus:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """A sentence with advice for each unusual property of the characters of the text."""
-        return describe_unusual_characters(self.vocabulary, self.counts, self.num_distinct)
+        """A sentence for each kind of skipped files, and for unusual characters of the text."""
+        unusual = describe_unusual_characters(self.vocabulary, self.counts, self.num_distinct)
+        return (*self.skipped, *unusual)
 
     @property
     def record(self) -> CorpusRecord:
@@ -216,25 +227,28 @@ def _not_found_error(
         documents, sha256 = mismatch
         return CorpusError(
             f"{' and '.join(documents.paths)} is not the text that this run was trained on: "
-            f"expected SHA-256 {record.sha256}, found {sha256}; give the unchanged text with "
-            "--corpus FILE"
+            f"expected SHA-256 {record.sha256}, found {sha256}",
+            "restore the unchanged text",
+            "give its path with --corpus FILE",
         )
     entry = catalogue.entries().get(record.name)
     if entry and not entry.path and entry.expected_sha256 in (None, record.sha256):
         return CorpusError(
-            f"the text {record.name!r} of this run is not on this machine: run "
-            f"`charrnn corpora fetch {record.name}`, or give its path with --corpus FILE"
+            f"the text {record.name!r} of this run is not on this machine",
+            f"download it with `charrnn corpora fetch {record.name}`",
+            "give its path with --corpus FILE",
         )
     searched = " and ".join(str(source) for sources in candidates for source in sources)
     return CorpusError(
-        f"the text {record.name!r} of this run is not at {searched}: "
-        "give its path with --corpus FILE"
+        f"the text {record.name!r} of this run is not at {searched}",
+        "restore it there",
+        "give its path with --corpus FILE",
     )
 
 
-def _find_or_none(sources: Sequence[Source]) -> Documents | None:
+def _find_or_none(sources: Sequence[Source], config: TextConfig) -> Documents | None:
     """Find documents; return None if a source does not exist."""
     try:
-        return find_documents(sources)
+        return find_documents(sources, config)
     except CorpusError:
         return None

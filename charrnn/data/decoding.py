@@ -4,11 +4,14 @@ import codecs
 import io
 import sys
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
-from charrnn.data.sources import Document, Source
+from charrnn.data.document import Document
+from charrnn.data.formats import refuse_format
+from charrnn.data.sources import Source
+from charrnn.data.web_address import refuse_web_address
 from charrnn.errors import CorpusError
+from charrnn.files import expand_path
 
 _BYTE_ORDER_MARK = "\ufeff"
 _BYTE_ORDER_MARKS = {  # UTF-32 first: its mark starts with the mark of UTF-16
@@ -42,6 +45,8 @@ def decode_chunks(
     )
     num_bytes, is_start = 0, True
     for chunk, is_final in _mark_end(chunks):
+        if not num_bytes:
+            refuse_format(chunk, label)
         try:
             text = decoder.decode(chunk, is_final)
         except UnicodeDecodeError as error:
@@ -107,12 +112,14 @@ def _decoding_error(
 
 def read_text(source: Source) -> str:
     """Return the text of a UTF-8 file, or of standard input (`-`); raise `CorpusError`."""
-    path = Path(source)
     if str(source) == "-":
         label, chunks = "standard input", iter([sys.stdin.buffer.read()])
-    elif path.is_dir():
-        raise CorpusError(f"{path} is a folder: give the path of one text file in it")
     else:
+        path = expand_path(source)
+        if path.is_dir():
+            raise CorpusError(f"{path} is a folder", "give the path of one text file in it")
+        if not path.exists():
+            refuse_web_address(source)
         label, chunks = str(source), Document(path, str(source)).chunks()
     return "".join(
         decode_chunks(chunks, label, DEFAULT_TEXT_CONFIG, "convert it from {} to UTF-8 first")

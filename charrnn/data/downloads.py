@@ -48,8 +48,8 @@ def fetch(entry: CatalogueEntry, progress: ProgressCallback | None = None) -> Pa
         if report.failed:
             raise
         raise DownloadError(
-            f"{entry.name} cannot be stored in {folder} ({error.strerror}): check that the disk "
-            "has free space and that you may write there"
+            f"{entry.name} cannot be stored in {folder} ({error.strerror})",
+            "check that the disk has free space and that you may write there",
         ) from None
     return path
 
@@ -85,9 +85,10 @@ def _fetch(entry: CatalogueEntry, path: Path, report: ProgressReporter) -> None:
     if mismatch:
         raise mismatch
     raise DownloadError(
-        f"{entry.name} could not be downloaded ({'; '.join(dict.fromkeys(reasons))}): try again "
-        "later, or train on a text that needs no network: the bundled play (`charrnn train`), the "
-        "source code of this Python (`charrnn train python`) or your own text file"
+        f"{entry.name} could not be downloaded ({'; '.join(dict.fromkeys(reasons))})",
+        "try again later",
+        "train on a text that needs no network: the bundled play (`charrnn train`), the source "
+        "code of this Python (`charrnn train python`) or your own text file",
     )
 
 
@@ -149,14 +150,16 @@ def _verify_and_move(entry: CatalogueEntry, url: str, part: Path, path: Path) ->
         if expected and sha256 != expected:
             raise DownloadError(
                 f"{entry.name} from {url} is not the expected text: expected SHA-256 {expected}, "
-                f"found {sha256}; the download was removed: try again later, or download the text "
-                "yourself and give its path"
+                f"found {sha256}; the download was removed",
+                "try again later",
+                "download the text yourself and give its path",
             )
         if entry.bytes and size != entry.bytes:
             raise DownloadError(
                 f"{entry.name} from {url} has {size:,} bytes, but {entry.bytes:,} were expected "
-                f"(SHA-256 {sha256}); the download was removed: try again later, or download the "
-                "text yourself and give its path"
+                f"(SHA-256 {sha256}); the download was removed",
+                "try again later",
+                "download the text yourself and give its path",
             )
     except DownloadError:
         text.unlink(missing_ok=True)
@@ -180,8 +183,9 @@ def _unpack(archive: Path, member: str, target: Path) -> None:
             sync_file(file)
     except (zipfile.BadZipFile, KeyError, EOFError) as error:
         raise DownloadError(
-            f"the downloaded file is not a .zip that contains {member} ({error}); it was removed: "
-            "try again later, or download the text yourself and give its path"
+            f"the downloaded file is not a .zip that contains {member} ({error}); it was removed",
+            "try again later",
+            "download the text yourself and give its path",
         ) from None
 
 

@@ -143,15 +143,17 @@ def _encode(
     characters = counter.total
     if not characters:
         raise CorpusError(
-            f"{documents.files[0].label} is empty: give a text to learn from"
+            f"{documents.files[0].label} is empty"
             if len(documents.files) == 1
-            else f"all {len(documents.files)} files are empty: give a text to learn from"
+            else f"all {len(documents.files)} files are empty",
+            "give a text to learn from",
         )
     vocabulary = counter.make_vocabulary(config.min_count)
     if vocabulary.characters == (UNKNOWN,) and counter.num_distinct > 1:
         raise CorpusError(
-            f"every character of {documents.name} occurs less than {config.min_count} times: "
-            "give a smaller --min-count"
+            f"every character of {documents.name} occurs less than {config.min_count} times",
+            "give a longer text",
+            "give a smaller --min-count",
         )
     line_starts, fingerprint = _LineStarts(vocabulary), Fingerprint()
     with _CodeWriter(characters, vocabulary.dtype, folder) as writer:
@@ -162,8 +164,8 @@ def _encode(
             report(Reading(task, expected.size + fingerprint.size, total))
     if fingerprint.sha256 != expected.sha256 or writer.length != characters:
         raise CorpusError(
-            f"{documents.name} changed while charrnn read it: wait until it is complete, then try "
-            "again"
+            f"{documents.name} changed while charrnn read it",
+            "wait until it is complete, then try again",
         )
     encoded = EncodedText(
         codes=writer.codes,

@@ -1,47 +1,27 @@
 """The sources of the bytes of a text: files (also .gz), folders, patterns, standard input."""
 
+import difflib
 import glob
-import gzip
 import hashlib
-import os
 import stat
 import sys
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
+from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
 from charrnn.data import catalogue
 from charrnn.data.background import BackgroundWorker
 from charrnn.data.cache import cached_text_path, texts_folder
+from charrnn.data.document import Document, read_error
+from charrnn.data.folders import TextFiles, is_run
 from charrnn.data.progress import CHUNK, ProgressCallback, Reading, throttled
+from charrnn.data.web_address import refuse_web_address
 from charrnn.errors import CorpusError
-from charrnn.files import move_file, sync_file, temporary_file
+from charrnn.files import expand_path, move_file, sync_file, temporary_file
 
 Source = str | Path
-
-
-class Document(NamedTuple):
-    """A text file, plain or compressed by gzip; `label` is its name in error messages."""
-
-    path: Path
-    label: str
-
-    def chunks(self) -> Iterator[bytes]:
-        """Yield the bytes of the text; raise `CorpusError` if they cannot be read."""
-        is_gzip = self.path.suffix == ".gz"
-        try:
-            with gzip.open(self.path) if is_gzip else self.path.open("rb", buffering=0) as file:
-                while chunk := file.read(CHUNK):
-                    yield chunk
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise CorpusError(
-                f"{self.label} is not a complete .gz file ({error}): give the complete file, or a "
-                "plain text whose name does not end in .gz"
-            ) from None
-        except OSError as error:
-            raise _read_error(self.label, error) from None
 
 
 @dataclass(frozen=True)
@@ -52,6 +32,8 @@ class Documents:
     paths: tuple[str, ...]
     """The absolute paths of the sources, to find the same documents again."""
     files: tuple[Document, ...]
+    notes: tuple[str, ...] = ()
+    """A sentence for each kind of files that were skipped."""
 
     @property
     def size(self) -> int:
@@ -97,52 +79,81 @@ class Fingerprint:
         return hashlib.sha256(b"".join(self._digests)).hexdigest()
 
 
-def find_documents(sources: Sequence[Source]) -> Documents:
+def find_documents(
+    sources: Sequence[Source], config: TextConfig = DEFAULT_TEXT_CONFIG
+) -> Documents:
     """Find the documents of files, folders, patterns, names in the catalog and `-`.
 
-    The sources keep their order. The files of a folder or pattern are sorted by path; hidden files
-    are left out. Standard input and pipes are copied to the user's cache. Raises `CorpusError`.
+    The sources keep their order. The files of a folder or pattern are sorted by path; hidden files,
+    runs and files that are not text are left out (with `config.strict`, only hidden files).
+    Standard input and pipes are copied to the user's cache. Raises `CorpusError`.
     """
-    resolved = [_resolve(source) for source in sources]
+    files = TextFiles(config)
+    resolved = [_resolve(source, files) for source in sources]
     names = [name for name, _, _ in resolved]
     return Documents(
         name=names[0] if len(names) == 1 else f"{names[0]}-and-{len(names) - 1}-more",
         paths=tuple(path for _, path, _ in resolved),
         files=tuple(document for _, _, documents in resolved for document in documents),
+        notes=tuple(files.describe_skipped()),
     )
 
 
-def _resolve(source: Source) -> tuple[str, str, list[Document]]:
+def _resolve(source: Source, files: TextFiles) -> tuple[str, str, list[Document]]:
     """Return a name for a source, the path to find it again, and its documents."""
     if str(source) == "-":
         path = _copy_to_cache(sys.stdin.buffer)
         return "stdin", str(path), [Document(path, "standard input")]
-    path = Path(source)
+    path = expand_path(source)
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
         mode = 0
     except (OSError, ValueError) as error:
-        raise _read_error(str(path), error) from None
+        raise read_error(str(path), error) from None
     if stat.S_ISREG(mode):
         return _text_name(path), str(path.resolve()), [Document(path, str(path))]
     if entry := _find_in_catalogue(str(source)):
         return entry
     absolute = str(path.absolute())
     if stat.S_ISDIR(mode):
-        return path.resolve().name or "root", absolute, _list_folder(path)
+        _refuse_run(path)
+        return path.resolve().name or "root", absolute, files.list_folder(path)
     if stat.S_ISFIFO(mode):
         with path.open("rb", buffering=0) as pipe:
             copy = _copy_to_cache(pipe)
         return "pipe", str(copy), [Document(copy, str(path))]
     if mode:
-        raise CorpusError(f"{path} is a device, not a text: give a text file")
-    if glob.has_magic(str(source)) and (matches := _match_pattern(str(source))):
+        raise CorpusError(f"{path} is a device, not a text", "give a text file")
+    refuse_web_address(source)
+    if glob.has_magic(str(path)) and (matches := files.match_pattern(str(path))):
         return _text_name(matches[0].path.absolute().parent), absolute, matches
-    names = ", ".join(catalogue.list_names())
-    raise CorpusError(
-        f"there is no file {path}, and no text of that name in the catalog ({names}): "
-        "give the path of a text file"
+    raise _missing_error(path)
+
+
+def _refuse_run(folder: Path) -> None:
+    """Raise `CorpusError` if a folder is a run, or a checkpoint in one."""
+    run = next((path for path in (folder, folder.absolute().parent) if is_run(path)), None)
+    if run is not None and (run == folder or folder.name.startswith("step-")):
+        raise CorpusError(
+            f"{folder} belongs to a run, and is not a text",
+            f"continue the run with `charrnn resume {run}`",
+            f"generate text with `charrnn sample {run}`",
+            f"train from its weights on another text with --init-from {run}",
+        )
+
+
+def _missing_error(path: Path) -> CorpusError:
+    if path.is_symlink():
+        return CorpusError(
+            f"{path} is a link to a file that does not exist", "give the path of a text file"
+        )
+    names = catalogue.list_names()
+    similar = difflib.get_close_matches(str(path), names, n=1)
+    return CorpusError(
+        f"there is no file {path}, and no text of that name in the catalog ({', '.join(names)})",
+        *(f"did you mean {name}" for name in similar),
+        "give the path of a text file",
     )
 
 
@@ -154,23 +165,6 @@ def _find_in_catalogue(name: str) -> tuple[str, str, list[Document]] | None:
     if entry.python:
         return name, name, [Document(path, str(path)) for path in catalogue.python_files()]
     return name, str(entry.path), [Document(entry.path, str(entry.path))]
-
-
-def _list_folder(folder: Path) -> list[Document]:
-    """Return the files of a folder and its subfolders; raise `CorpusError` if there are none."""
-    paths = []
-    for parent, subfolders, names in os.walk(folder):
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        paths += [Path(parent, name) for name in names if not name.startswith(".")]
-    files = [path for path in sorted(paths, key=lambda path: path.parts) if path.is_file()]
-    if not files:
-        raise CorpusError(f"{folder} is a folder without files: give a folder with text files")
-    return [Document(path, str(path)) for path in files]
-
-
-def _match_pattern(pattern: str) -> list[Document]:
-    paths = sorted(map(Path, glob.glob(pattern, recursive=True)), key=lambda path: path.parts)
-    return [Document(path, str(path)) for path in paths if path.is_file()]
 
 
 def _text_name(path: Path) -> str:
@@ -192,12 +186,8 @@ def _copy_to_cache(stream: IO[bytes]) -> Path:
             move_file(Path(file.name), path)
     except OSError as error:
         raise CorpusError(
-            f"the piped text cannot be stored in {folder} ({error.strerror}): check that the disk "
-            "has free space and that you may write there, or give the path of a text file"
+            f"the piped text cannot be stored in {folder} ({error.strerror})",
+            "check that the disk has free space and that you may write there",
+            "give the path of a text file",
         ) from None
     return path
-
-
-def _read_error(label: str, error: OSError | ValueError) -> CorpusError:
-    reason = error.strerror if isinstance(error, OSError) else error
-    return CorpusError(f"{label} cannot be read ({reason}): give a text file that you may read")

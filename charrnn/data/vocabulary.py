@@ -177,7 +177,7 @@ def describe_unusual_characters(
         sentences.append(
             f"{num_rare:,} different rare characters ({occurrences[UNKNOWN]:,} of {sum(counts):,} "
             "characters of the text) are read as one unknown symbol; the model generates it only "
-            "if --only contains it"
+            "if the characters of `charrnn sample --only` contain it"
         )
     elif occurrences.get(UNKNOWN):
         sentences.append(
@@ -188,11 +188,15 @@ def describe_unusual_characters(
         rare = sum(count < _RARE_COUNT for count in counts)
         sentences.append(
             f"the text has {len(vocabulary):,} different characters, and {rare:,} of them occur "
-            f"less than {_RARE_COUNT} times: use --min-count {_RARE_COUNT} to read those as one "
-            "unknown symbol; if the language has an alphabet, the --encoding is probably wrong"
+            f"less than {_RARE_COUNT} times: `charrnn train --min-count {_RARE_COUNT}` reads those "
+            "as one unknown symbol; if the language has an alphabet, the encoding is probably wrong"
         )
     if num_nul := occurrences.get("\0"):
-        hint = ": it may be UTF-16 (--encoding utf-16)" if 3 * num_nul > sum(counts) else ""
+        hint = (
+            ": it may be UTF-16 (`charrnn train --encoding utf-16`)"
+            if 3 * num_nul > sum(counts)
+            else ""
+        )
         sentences.append(f"the text contains {num_nul:,} NUL characters, as binary files do{hint}")
     return tuple(sentences)
 

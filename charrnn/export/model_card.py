@@ -4,6 +4,8 @@ from charrnn.console.text import format_network
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import Progress
 
+CARD_INTRODUCTION = "A character-level recurrent network, trained with charrnn."
+
 
 def render_model_card(checkpoint: Checkpoint, file: str) -> str:
     """Return a model card in Markdown for the model in the safetensors file named `file`."""
@@ -16,7 +18,7 @@ def render_model_card(checkpoint: Checkpoint, file: str) -> str:
     return f"""\
 # {_escape_markdown(run.path.name)}
 
-A character-level recurrent network, trained with charrnn.
+{CARD_INTRODUCTION}
 
 {properties}
 

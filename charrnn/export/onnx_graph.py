@@ -40,8 +40,8 @@ def build_onnx_model(model: CharRNN) -> bytes:
         import onnxruntime
     except ImportError as error:
         raise ConfigError(
-            f"an ONNX graph needs {error.name}, which is not installed; to install it, run: "
-            'pip install "onnx>=1.17" "onnxruntime>=1.19"'
+            f"an ONNX graph needs {error.name}, which is not installed",
+            'install it with `pip install "onnx>=1.17" "onnxruntime>=1.19"`',
         ) from None
     graph = _build_graph(model, onnx.helper, onnx.TensorProto, onnx.numpy_helper)
     onnx_model = onnx.helper.make_model(
@@ -63,8 +63,9 @@ def build_onnx_model(model: CharRNN) -> bytes:
     if not difference <= TOLERANCE:
         raise CharrnnError(
             f"the outputs of the ONNX graph differ from those of the model by {difference:.1e}, "
-            f"which is more than {TOLERANCE:.0e}: try another version of onnxruntime (this is "
-            f"{onnxruntime.__version__}), or export with --to safetensors"
+            f"which is more than {TOLERANCE:.0e}",
+            f"try another version of onnxruntime (this is {onnxruntime.__version__})",
+            "export the weights with --to safetensors",
         )
     return file_bytes
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from charrnn.analysis.units import FeatureUnits
 from charrnn.console.output import stderr_console
 from charrnn.console.text import make_printable
-from charrnn.errors import CorpusError
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.export.formats import ExportFormat
-from charrnn.export.model_card import render_model_card
+from charrnn.export.model_card import CARD_INTRODUCTION, render_model_card
 from charrnn.export.onnx_graph import build_onnx_model
 from charrnn.export.web_page import render_web_page
 from charrnn.files import replace_file
@@ -37,8 +37,19 @@ def export_model(
         replace_file(path, build_onnx_model(load_checkpoint(checkpoint, "cpu")))
     else:
         card = render_model_card(checkpoint, path.name)
+        _check_card(path.with_suffix(".md"))
         replace_file(path, make_model_file(checkpoint, card))
         replace_file(path.with_suffix(".md"), card)
+
+
+def _check_card(path: Path) -> None:
+    """Raise `ConfigError` if a file that is not a model card is at the path of the card."""
+    if path.exists() and CARD_INTRODUCTION.encode() not in path.read_bytes():
+        raise ConfigError(
+            f"the model card would replace {path}, which is another file",
+            "give another name with --out",
+            f"rename {path}",
+        )
 
 
 def _find_feature_units(checkpoint: Checkpoint, corpus: str | None) -> list[FeatureUnits]:

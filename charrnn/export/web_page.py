@@ -36,7 +36,9 @@ def render_web_page(checkpoint: Checkpoint, feature_units: list[FeatureUnits]) -
     if config.model.cell != "lstm":
         raise ConfigError(
             f"a web page needs an lstm model, but {checkpoint.run.path} is a "
-            f"{config.model.cell} model: export it with --to onnx or --to safetensors"
+            f"{config.model.cell} model",
+            "export it as an ONNX graph with --to onnx",
+            "export it as a file of weights with --to safetensors",
         )
     layers, units = config.model.num_layers, config.model.hidden_size
     arrays = checkpoint.load("model")

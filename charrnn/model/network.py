@@ -131,15 +131,15 @@ class CharRNN(nn.Module):
         if set(arrays) != set(parameters):
             names = ", ".join(sorted(set(arrays) ^ set(parameters)))
             raise CheckpointError(
-                f"the weights do not match the model: {names} missing or unexpected; "
-                "check the run with `charrnn verify`"
+                f"the weights do not match the model: {names} missing or unexpected",
+                "check the run with `charrnn verify`",
             )
         for name, parameter in parameters.items():
             if arrays[name].shape != tuple(parameter.shape):
                 raise CheckpointError(
                     f"the weights do not match the model: {name} has the shape "
-                    f"{arrays[name].shape}, but the model needs {tuple(parameter.shape)}; "
-                    "check the run with `charrnn verify`"
+                    f"{arrays[name].shape}, but the model needs {tuple(parameter.shape)}",
+                    "check the run with `charrnn verify`",
                 )
             parameter.copy_(torch.from_numpy(arrays[name].astype(np.float32)))
         return self

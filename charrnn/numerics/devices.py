@@ -26,8 +26,9 @@ def choose_device(name: str) -> torch.device:
     if not available[name]:
         usable = ", ".join(device for device, is_available in available.items() if is_available)
         raise DeviceError(
-            f"--device {name} is not available: the installed torch ({torch.__version__}) finds no "
-            f"such device; use one of: {usable}"
+            f"the device {name} is not available: the installed torch ({torch.__version__}) finds "
+            "no such device",
+            f"use one of these devices: {usable}",
         )
     device = torch.device(name)
     if name == "cuda":

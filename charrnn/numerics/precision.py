@@ -28,8 +28,9 @@ def choose_precision(name: str, device: torch.device, cell: str) -> str:
     }
     if not is_supported[name]:
         raise DeviceError(
-            f"--precision {name} is not supported on the device {device.type}: use --precision "
-            "float32"
+            f"the precision {name} is not supported on the device {device.type}",
+            "use --precision float32",
+            "use another device with --device",
         )
     return name
 

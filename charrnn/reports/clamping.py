@@ -65,7 +65,7 @@ def compare_clamped(
     `quote=on`, which clamps the `followers` units that follow the feature best.
     """
     warnings: list[str] = []
-    activities = _parse_assignments(study, assignments, followers, warnings)
+    activities = _choose_activities(study, assignments, followers, warnings)
     clamped_model = clamp_units(study.model, activities)
     config = SampleConfig(length=length, temperature=temperature, seed=seed, num_samples=_NUM_TEXTS)
     free_texts, clamped_texts = (
@@ -129,39 +129,52 @@ def print_clamping(report: ClampingReport) -> None:
     )
 
 
-def _parse_assignments(
+def parse_assignment(text: str) -> tuple[str, float | bool]:
+    """Return the unit or feature of `TARGET=ACTIVITY`, and its activity; True means on.
+
+    Raises `ConfigError` if `text` is wrong for every model.
+    """
+    target, equals, activity = text.rpartition("=")
+    if not equals:
+        raise ConfigError(
+            f"{text!r} has no activity: expected UNIT=ACTIVITY or FEATURE=ACTIVITY, such as "
+            "2:317=-0.5 or quote=on"
+        )
+    if target not in MEANINGS:
+        if ":" not in target:
+            raise ConfigError(
+                f"{target!r} is neither a unit nor a feature: expected LAYER:NUMBER or one of "
+                f"{', '.join(MEANINGS)}"
+            )
+        Unit.parse(target)
+    return target, _parse_activity(activity)
+
+
+def _choose_activities(
     study: UnitStudy, assignments: list[str], followers: int, warnings: list[str]
 ) -> dict[Unit, float]:
     """Return the activity of each unit to clamp; add a warning for each weak feature."""
     activities: dict[Unit, float] = {}
     by_feature: dict[str, FeatureUnits] | None = None
     for assignment in assignments:
-        target, equals, activity = assignment.rpartition("=")
-        if not equals:
+        target, activity = parse_assignment(assignment)
+        if target not in MEANINGS:
+            unit = Unit.parse(target, study.model)
+            activities[unit] = _activity_of(activity, -_ON_ACTIVITY, _ON_ACTIVITY)
+            continue
+        if by_feature is None:
+            by_feature = {result.feature: result for result in find_feature_units(study)}
+        if target not in by_feature:
             raise ConfigError(
-                f"{assignment!r} has no activity: expected UNIT=ACTIVITY or FEATURE=ACTIVITY, "
-                "such as 2:317=-0.5 or quote=on"
+                f"the feature {target!r} does not vary in {study.text_name}",
+                "choose another feature",
+                "give another text with --text",
             )
-        if target in MEANINGS:
-            if by_feature is None:
-                by_feature = {result.feature: result for result in find_feature_units(study)}
-            if target not in by_feature:
-                raise ConfigError(
-                    f"the feature {target!r} does not vary in {study.text_name}: choose another "
-                    "feature, or give another text with --text"
-                )
-            chosen = by_feature[target].candidates[:followers]
-            for follower in chosen:
-                activities[follower.unit] = _parse_activity(activity, follower)
-            if not by_feature[target].is_significant:
-                warnings.append(_weak_feature_warning(by_feature[target], chosen))
-        elif ":" in target:
-            activities[Unit.parse(target, study.model)] = _parse_activity(activity, None)
-        else:
-            raise ConfigError(
-                f"{target!r} is neither a unit nor a feature: expected LAYER:NUMBER or one of "
-                f"{', '.join(MEANINGS)}"
-            )
+        chosen = by_feature[target].candidates[:followers]
+        for follower in chosen:
+            activities[follower.unit] = _activity_of(activity, follower.low, follower.high)
+        if not by_feature[target].is_significant:
+            warnings.append(_weak_feature_warning(by_feature[target], chosen))
     return activities
 
 
@@ -174,11 +187,9 @@ def _weak_feature_warning(feature_units: FeatureUnits, chosen: Sequence[Candidat
     )
 
 
-def _parse_activity(activity: str, follower: Candidate | None) -> float:
+def _parse_activity(activity: str) -> float | bool:
     if activity in ("on", "off"):
-        if follower is None:
-            return _ON_ACTIVITY if activity == "on" else -_ON_ACTIVITY
-        return follower.high if activity == "on" else follower.low
+        return activity == "on"
     try:
         value = float(activity)
     except ValueError:
@@ -188,6 +199,11 @@ def _parse_activity(activity: str, follower: Candidate | None) -> float:
             f"{activity!r} is not an activity: expected on, off or a number from -1 to 1"
         )
     return value
+
+
+def _activity_of(activity: float | bool, low: float, high: float) -> float:
+    """Return a number, or the value of on or off for a unit."""
+    return activity if not isinstance(activity, bool) else high if activity else low
 
 
 def _measure_feature_means(texts: list[str]) -> dict[str, float]:

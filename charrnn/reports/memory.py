@@ -50,7 +50,7 @@ def print_memory(memories: Mapping[str, Memory]) -> None:
 def show_memory(
     runs: list[Run],
     checkpoint: str,
-    text: Path | None,
+    text: str | Path | None,
     corpus: str | None,
     device: str,
     farthest: int,

@@ -127,8 +127,8 @@ def _render(
         from matplotlib.figure import Figure
     except ImportError:
         raise ConfigError(
-            "images need matplotlib, which is not installed; to install it, run: pip install "
-            '"matplotlib>=3.9"'
+            "images need matplotlib, which is not installed",
+            'install it with `pip install "matplotlib>=3.9"`',
         ) from None
     file = io.BytesIO()
     with mpl.rc_context(_STYLE), warnings.catch_warnings():

@@ -79,7 +79,7 @@ class UnitReport:
 
 
 def open_study(
-    checkpoint: Checkpoint, text: Path | None, corpus: str | None, device: str
+    checkpoint: Checkpoint, text: str | Path | None, corpus: str | None, device: str
 ) -> UnitStudy:
     """Load a model and the text of its run, or the file `text`, which is split into two halves."""
     model = load_checkpoint(checkpoint, device)

@@ -1,9 +1,11 @@
 """Find runs: by folder, by name under `checkpoints/`, or the bundled model."""
 
+import difflib
+import re
 from pathlib import Path
 
 from charrnn.errors import CheckpointError
-from charrnn.files import installed_folder
+from charrnn.files import expand_path, installed_folder
 from charrnn.runs.layout import CONFIG_FILE, STEP_FOLDERS
 from charrnn.runs.run import Run
 
@@ -18,15 +20,7 @@ def find_run(name: str | None, allow_bundled: bool = True) -> Run:
     `CheckpointError`.
     """
     if name is not None:
-        paths = [Path(name), RUNS_FOLDER / name]
-        candidates = [*paths, bundled_path()] if name == BUNDLED else paths
-        path = next((path for path in candidates if (path / CONFIG_FILE).is_file()), None)
-        if path is None:
-            raise CheckpointError(
-                f"there is no run {name} or {paths[1]}: `charrnn list` shows your runs, "
-                "`charrnn train` starts a new one"
-            )
-        return Run.open(path)
+        return Run.open(_find_path(name))
     bundled = bundled_path()
     saved_runs = [
         path
@@ -38,18 +32,85 @@ def find_run(name: str | None, allow_bundled: bool = True) -> Run:
     if allow_bundled and (bundled / CONFIG_FILE).is_file():
         return Run.open(bundled)
     raise CheckpointError(
-        f"there is no run in the folder {RUNS_FOLDER} yet: start one with `charrnn train`"
+        f"there is no run in the folder {RUNS_FOLDER} yet", "start one with `charrnn train`"
     )
 
 
 def open_if_run(name: str) -> Run | None:
-    """Open the run that an argument names; return None for a file or an unknown name."""
-    if Path(name).is_file():
+    """Open the run that an argument names; return None for a file and for `-`.
+
+    Raises `CheckpointError` for an unknown name, another folder and a file inside a run.
+    """
+    path = expand_path(name)
+    if path.is_file() and _run_around(path) is None:
         return None
-    try:
+    if path.exists() or _named_run(name):
         return find_run(name)
-    except CheckpointError:
+    if name == "-":
         return None
+    raise _unknown_run_error(name, f"there is no run and no file {name}")
+
+
+def _find_path(name: str) -> Path:
+    """Return the folder of the run `name`; raise `CheckpointError` if there is none."""
+    if run := _named_run(name):
+        return run
+    path = expand_path(name)
+    if run := _run_around(path):
+        raise _inside_run_error(path, run)
+    if path.is_file():
+        raise CheckpointError(
+            f"{name} is a file, not a run",
+            f"train a model on it with `charrnn train {name}`",
+            f"continue its text with --prompt-file {name}",
+            f"read it with --text {name}",
+        )
+    if path.is_dir():
+        raise CheckpointError(
+            f"the folder {name} is not a run: it contains no {CONFIG_FILE}",
+            "choose one of the runs that `charrnn list` shows",
+        )
+    raise _unknown_run_error(name, f"there is no run {name} or {RUNS_FOLDER / name}")
+
+
+def _unknown_run_error(name: str, problem: str) -> CheckpointError:
+    """Return the error for a name that no run has; it suggests similar names."""
+    known = [*(path.name for path in run_paths()), BUNDLED]
+    similar = difflib.get_close_matches(Path(name).name, known)
+    return CheckpointError(
+        problem,
+        *([f"did you mean {' or '.join(similar)}"] if similar else []),
+        "choose one of the runs that `charrnn list` shows",
+        "start one with `charrnn train`",
+    )
+
+
+def _named_run(name: str) -> Path | None:
+    """Return the run folder with this path or name; None if there is none."""
+    candidates = [expand_path(name), RUNS_FOLDER / name]
+    if name == BUNDLED:
+        candidates.append(bundled_path())
+    return next((path for path in candidates if (path / CONFIG_FILE).is_file()), None)
+
+
+def _run_around(path: Path) -> Path | None:
+    """Return the run that contains a step folder or a file; None if no run contains it."""
+    parents = [parent for parent in list(path.parents)[:2] if (parent / CONFIG_FILE).is_file()]
+    return parents[0] if parents and path.exists() else None
+
+
+def _inside_run_error(path: Path, run: Path) -> CheckpointError:
+    inside = path.relative_to(run)
+    step = re.fullmatch(r"step-0*(\d+)", inside.parts[0])
+    if not step:
+        return CheckpointError(f"{path} belongs to a run, but is not one", f"give the run {run}")
+    return CheckpointError(
+        f"{path} belongs to a checkpoint, but is not a run"
+        if len(inside.parts) > 1
+        else f"{path} is a checkpoint, not a run",
+        f"give the run {run} with --checkpoint step-{step[1]}",
+        f"give the run {run}",
+    )
 
 
 def bundled_path() -> Path:

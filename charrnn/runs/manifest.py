@@ -63,7 +63,7 @@ def read_file(path: Path, max_bytes: int) -> bytes:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise CheckpointError(
-                    f"{path} is not a regular file: replace it with the original file"
+                    f"{path} is not a regular file", "replace it with the original file"
                 )
             if status.st_size > max_bytes:
                 raise CheckpointError(

@@ -61,13 +61,9 @@ class Run(RunFolder):
     def create(self) -> None:
         """Create the run folder and its config.json.
 
-        Raises `CheckpointError` if the folder already contains a run, or if the disk is too full.
+        Raises `CheckpointError` if the folder already contains files, or if the disk is too full.
         """
-        if (self.path / CONFIG_FILE).exists():
-            raise CheckpointError(
-                f"{self.path} already contains a run: continue it with `charrnn resume "
-                f"{self.path}`, give another folder with --out-dir, or remove this folder"
-            )
+        saving.check_new_folder(self.path)
         record = {
             "format": FORMAT,
             "charrnn": __version__,
@@ -80,8 +76,9 @@ class Run(RunFolder):
             replace_file(self.path / CONFIG_FILE, to_json_bytes(record), synced=True)
         except OSError as error:
             raise CheckpointError(
-                f"the run folder {self.path} cannot be created ({error.strerror}): give another "
-                "folder with --out-dir"
+                f"the run folder {self.path} cannot be created ({error.strerror})",
+                "check that you may write there",
+                "give another folder with --out-dir",
             ) from None
 
     @classmethod
@@ -91,14 +88,16 @@ class Run(RunFolder):
             data = manifests.read_file(path / CONFIG_FILE, MAX_JSON_BYTES)
         except CheckpointError as error:
             raise CheckpointError(
-                f"{path} is not a run: {error}; `charrnn list` shows your runs"
+                f"{path} is not a run: {error}",
+                "choose one of the runs that `charrnn list` shows",
             ) from None
         record = read_json(path / CONFIG_FILE, data)
         try:
             if record["format"] > FORMAT:
                 raise CheckpointError(
                     f"{path} has the format number {record['format']}, but this charrnn "
-                    f"({__version__}) reads up to {FORMAT}: install a newer charrnn"
+                    f"({__version__}) reads up to {FORMAT}",
+                    "install a newer charrnn",
                 )
             Vocabulary(record["vocabulary"])  # checks that the characters are single and distinct
             config = RunConfig(
@@ -114,7 +113,7 @@ class Run(RunFolder):
             *(ValueError, KeyError, TypeError, AttributeError),
             *(ConfigError, VocabularyError),
         ) as error:
-            raise CheckpointError(f"{path / CONFIG_FILE} is damaged: {error!s}") from None
+            raise CheckpointError(f"{path / CONFIG_FILE} is damaged: {error}") from None
         return cls(path, config)
 
     def checkpoints(self) -> list[Checkpoint]:
@@ -179,22 +178,26 @@ class Run(RunFolder):
                 return checkpoint
             else:
                 raise CheckpointError(
-                    f"all checkpoints in {self.path} are damaged ({problems[-1]}): restore the "
-                    "files from a backup, or train a new run"
+                    f"all checkpoints in {self.path} are damaged ({problems[-1]})",
+                    "restore the files from a backup",
+                    "train a new run",
                 )
-        raise CheckpointError(f"{self.path} changed while charrnn read it: try again")
+        raise CheckpointError(f"{self.path} changed while charrnn read it", "try again")
 
     def _require_checkpoint(self, checkpoints: list[Checkpoint], damaged: dict[int, Path]) -> None:
         """Raise `CheckpointError` if there is no checkpoint."""
         if not checkpoints and damaged:
             raise CheckpointError(
                 f"no checkpoint in {self.path} is complete and matches its {CONFIG_FILE}: a file "
-                "was changed or damaged; restore the original files, or train a new run"
+                "was changed or damaged",
+                "restore the original files",
+                "train a new run",
             )
         if not checkpoints:
             raise CheckpointError(
                 f"{self.path} contains no complete checkpoint: training stopped before the first "
-                "save; remove this folder and train again"
+                "save",
+                "remove this folder and train again",
             )
 
     def _find_step(self, name: str, checkpoints: list[Checkpoint]) -> Checkpoint:
@@ -202,7 +205,8 @@ class Run(RunFolder):
         step_name = re.sub(r"^step-0+(?=\d)", "step-", name)
         if step_name not in steps:
             raise CheckpointError(
-                f"{self.path} has no checkpoint {name}: choose best, last, {', '.join(steps)}"
+                f"{self.path} has no checkpoint {name}",
+                f"choose best, last, {', '.join(steps)}",
             )
         return steps[step_name]
 

@@ -22,6 +22,33 @@ _SAVING, _REPLACED, _REMOVED = ".saving", ".replaced-", ".removed-"
 _LOCK_FILE, _WRITER_FILE = ".lock", ".writer"
 
 
+def check_new_folder(run: Path) -> None:
+    """Raise `CheckpointError` unless a new run can be created in the folder `run`.
+
+    A folder that exists may contain only hidden files and files whose name ends in .log.
+    """
+    try:
+        names = os.listdir(run) if run.is_symlink() or run.exists() else []
+    except (OSError, ValueError) as error:
+        problem = error.strerror if isinstance(error, OSError) else error
+        raise CheckpointError(
+            f"no run can be created in {str(run)[:200]} ({problem})",
+            "give the path of a new folder with --out-dir",
+        ) from None
+    if CONFIG_FILE in names:
+        raise CheckpointError(
+            f"{run} already contains a run",
+            f"continue it with `charrnn resume {run}`",
+            "give another folder with --out-dir",
+            "remove this folder",
+        )
+    if any(not name.startswith(".") and not name.endswith(".log") for name in names):
+        raise CheckpointError(
+            f"the folder {run} contains other files, and a run needs a folder of its own",
+            "give the path of a new folder with --out-dir",
+        )
+
+
 @contextlib.contextmanager
 def lock_for_writing(run: Path) -> Iterator[None]:
     """Lock a run in a block; raise `CheckpointError` if another process holds the lock.
@@ -36,14 +63,17 @@ def lock_for_writing(run: Path) -> Iterator[None]:
         _clean_up(run)
     except filelock.Timeout:
         raise CheckpointError(
-            f"another process{_describe_writer(run)} is training {run}: wait until it ends, stop "
-            "it, or give another folder with --out-dir"
+            f"another process{_describe_writer(run)} is training {run}",
+            "wait until it ends",
+            "stop it",
+            "give another folder with --out-dir",
         ) from None
     except OSError as error:
         lock.release()
         raise CheckpointError(
-            f"the run folder {run} cannot be written ({error.strerror}): change its permissions, "
-            "or give another folder with --out-dir"
+            f"the run folder {run} cannot be written ({error.strerror})",
+            "change its permissions",
+            "give another folder with --out-dir",
         ) from None
     try:
         yield
@@ -78,8 +108,9 @@ def save_checkpoint(folder: Path, contents: Mapping[str, bytes], label: str) -> 
         sync_folder(run)
     except OSError as error:
         raise CheckpointError(
-            f"{label} could not be saved in {run} ({error.strerror}): free some space or repair "
-            "the disk, then run `charrnn resume`; the earlier checkpoints are intact"
+            f"{label} could not be saved in {run} ({error.strerror}); the earlier checkpoints are "
+            "intact",
+            "free some space or repair the disk, then run `charrnn resume`",
         ) from None
     finally:
         with contextlib.suppress(OSError):
@@ -105,7 +136,8 @@ def check_free_space(folder: Path, needed: int, problem: str) -> None:
     if free < needed:
         raise CheckpointError(
             f"{problem} in {folder}: {needed / 1e6:,.1f} MB are needed, but only "
-            f"{free / 1e6:,.1f} MB are free on that disk; free some space there"
+            f"{free / 1e6:,.1f} MB are free on that disk",
+            "free some space there",
         )
 
 

@@ -117,7 +117,9 @@ def make_rules(
         _check_satisfiable(rules, config)
     if config.max_copy is not None:
         if corpus is None:
-            raise ConfigError("max_copy needs a text to compare with: give a corpus")
+            raise ConfigError(
+                "max_copy needs a text to compare with", "give a corpus", setting="max_copy"
+            )
         rules.append(limit_copying(vocabulary, corpus, config.max_copy))
     return tuple(rules)
 
@@ -143,8 +145,9 @@ def allowed_or_raise(rules: Sequence[Rule], positions: Sequence[TextPosition]) -
         preceding = positions[int(is_blocked_B.argmax())].preceding[-20:]
         raise ConfigError(
             f"no character can be generated after {preceding!r}: every character that the other "
-            "rules allow would make the copied passage longer than --max-copy allows; raise "
-            "--max-copy or relax the other rules"
+            "rules allow would copy a longer passage than is allowed",
+            "raise --max-copy",
+            "relax the other rules",
         )
     return allowed_BV
 
@@ -157,10 +160,10 @@ def _check_satisfiable(rules: Sequence[Rule], config: SampleConfig) -> None:
             if (line, column) != (-1, 0) and not allowed_characters(
                 rules, [TextPosition(line, column)]
             ).any():
-                raise ConfigError(_conflict_message(line, column, config))
+                raise _conflict_error(line, column, config)
 
 
-def _conflict_message(line: int, column: int, config: SampleConfig) -> str:
+def _conflict_error(line: int, column: int, config: SampleConfig) -> ConfigError:
     names = [
         f"--{name.replace('_', '-')} {value!r}"
         for name in ("ban", "only", "line_length", "acrostic")
@@ -171,9 +174,9 @@ def _conflict_message(line: int, column: int, config: SampleConfig) -> str:
         place = "at the end of a line, where a line break must follow"
     elif config.acrostic and column == 0 and 0 <= line < len(config.acrostic):
         place = f"at the start of a line that must begin with {config.acrostic[line]!r}"
-    return (
-        f"no character of the model's vocabulary can be generated {place}: {' with '.join(names)} "
-        "allows none; allow more characters"
+    return ConfigError(
+        f"no character of the model's vocabulary can be generated {place}",
+        f"{' with '.join(names)} allows none, so allow more characters",
     )
 
 

@@ -243,8 +243,8 @@ def stream(
     text_config = dataclasses.replace(config or SampleConfig(), **settings, num_samples=1)
     if len(text_config.temperatures) > 1:
         raise ConfigError(
-            f"stream generates one text at one temperature, not {text_config.temperature}; use "
-            "generate for several temperatures"
+            f"stream generates one text at one temperature, not {text_config.temperature}",
+            "use generate for several temperatures",
         )
     for piece in stream_samples(engine_for(source), prompt, text_config, corpus):
         yield piece.text

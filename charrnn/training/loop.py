@@ -14,8 +14,10 @@ from charrnn.config.training import Budget, TrainConfig
 from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus
 from charrnn.data.progress import ProgressCallback
+from charrnn.files import expand_path
 from charrnn.numerics.devices import choose_device, idle_gpu_advice
 from charrnn.runs.run import Run
+from charrnn.runs.saving import check_new_folder
 from charrnn.training.distributed.group import Group
 from charrnn.training.events import Event, Started
 from charrnn.training.setup.new_run import prepare_new_run
@@ -51,12 +53,15 @@ def train(
     """
     stop = stop or threading.Event()
     choose_device((config or TrainConfig()).device)  # raises errors before a large text is read
+    folder = None if out_dir is None else expand_path(out_dir)
     with Group.join() as group:
-        restarted = group.on_rank_zero(lambda: find_run_before_restart(group.ranks, out_dir))
+        restarted = group.on_rank_zero(lambda: find_run_before_restart(group.ranks, folder))
         if restarted:
             with group.rank_zero_context(restarted.lock_for_writing):
                 yield from _resume(restarted, ResumeRequest(), progress, stop, group)
             return
+        if folder is not None:
+            group.on_rank_zero(lambda: check_new_folder(folder))
         if isinstance(corpus, Corpus):
             text = corpus
         else:
@@ -68,7 +73,7 @@ def train(
                 return
             text = opened
         new_run = prepare_new_run(
-            text, config, model, out_dir=out_dir, init_from=init_from, group=group
+            text, config, model, out_dir=folder, init_from=init_from, group=group
         )
         trainer = new_run.trainer
         with group.rank_zero_context(trainer.run.lock_for_writing):

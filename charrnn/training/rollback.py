@@ -19,8 +19,8 @@ def check_rollbacks_left(
     raise DivergedError(
         f"{error}; training already returned {MAX_ROLLBACKS} times to an earlier checkpoint with "
         f"half the learning rate; the checkpoints in {run.path} were saved before the divergence",
-        f"start a new run with `charrnn train --learning-rate {learning_rate:.2g}` or a lower "
-        "`--clip-norm`",
+        f"start a new run with `charrnn train --learning-rate {learning_rate:.2g}`",
+        "start one with a lower gradient limit with `charrnn train --clip-norm`",
         step=error.step,
         loss=error.loss,
     )

@@ -38,8 +38,8 @@ FAILURES: list[tuple[type[CharrnnError], list[str], str]] = [
         "not in the model's vocabulary: '~' (U+007E)",
     ),
     (CheckpointError, ["sample", "nobody"], "there is no run nobody"),
-    (ConfigError, ["train", "--dropout", "2"], "dropout must be a number from 0 to 0.95, not 2.0"),
-    (DeviceError, ["train", "--device", "mps"], "--device mps is not available"),
+    (ConfigError, ["resume", "verse"], "verse is finished: it reached its limit"),
+    (DeviceError, ["train", "--device", "mps"], "the device mps is not available"),
     (GroupError, ["resume", "verse"], "another process of this run has ended or cannot be"),
     (
         DivergedError,
@@ -116,6 +116,8 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str], cli: Cli) -> None:
     outcome = cli(*arguments)
     assert outcome.code == 2
     assert outcome.out == ""
+    assert outcome.err.startswith("error: ")
+    assert outcome.err.count("\n") == 1
 
 
 def out_of_memory_in_torch(*_: object) -> None:

@@ -62,27 +62,29 @@ def test_a_warning_names_the_unit_that_is_clamped_for_a_feature_without_a_signif
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "code", "sentence"),
     [
-        (("--unit", "9:1"), "'9:1' is not a unit of this model"),
-        (("--force", "1:2"), "'1:2' has no activity: expected UNIT=ACTIVITY"),
-        (
-            ("--force", "1:2=up"),
-            "'up' is not an activity: expected on, off or a number",
-        ),
-        (("--force", "1:2=2"), "'2' is not an activity"),
-        (("--force", "rhyme=on"), "'rhyme' is neither a unit nor a feature"),
-        (("--force", "comment=on"), "the feature 'comment' does not vary in"),
+        (("--unit", "9:1"), 1, "'9:1' is not a unit of this model"),
+        (("--unit", "up"), 2, "'up' is not a unit: expected LAYER:NUMBER"),
+        (("--unit", "0:1"), 2, "'0:1' is not a unit: expected LAYER:NUMBER"),
+        (("--force", "9:1=on"), 1, "'9:1' is not a unit of this model"),
+        (("--force", "1:2"), 2, "'1:2' has no activity: expected UNIT=ACTIVITY"),
+        (("--force", "1:2=up"), 2, "'up' is not an activity: expected on, off or a number"),
+        (("--force", "1:2=2"), 2, "'2' is not an activity"),
+        (("--force", "1:2=nan"), 2, "'nan' is not an activity"),
+        (("--force", "rhyme=on"), 2, "'rhyme' is neither a unit nor a feature"),
+        (("--force", "comment=on"), 1, "the feature 'comment' does not vary in"),
     ],
 )
 def test_a_wrong_unit_or_feature_prints_one_sentence(
     arguments: tuple[str, str],
+    code: int,
     sentence: str,
     finished: Finished,
     long_text: Path,
     cli: Cli,
 ) -> None:
     outcome = cli("neurons", "--text", long_text, *arguments)
-    assert outcome.code == 1
+    assert outcome.code == code
     assert sentence in outcome.err.splitlines()[-1]
     assert "Traceback" not in outcome.err

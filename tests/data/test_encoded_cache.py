@@ -12,6 +12,7 @@ from charrnn.config.text import TextConfig
 from charrnn.data import encoded_cache, sources
 from charrnn.data.batches import Batches
 from charrnn.data.corpus import Corpus
+from charrnn.data.formats import find_format
 from charrnn.data.progress import Reading
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
@@ -149,7 +150,9 @@ def test_released_pages_are_read_again(cache_all_texts: None) -> None:
 def test_rare_characters_are_counted_over_all_documents(cache_all_texts: None) -> None:
     corpus = Corpus.open([write("a", "aaab"), write("b", "aaac")], TextConfig(min_count=2))
     assert corpus.vocabulary.decode(corpus.codes) == "aaa\ufffd\ufffdaaa\ufffd"
-    with pytest.raises(CorpusError, match="occurs less than 99 times: give a smaller --min-count"):
+    with pytest.raises(
+        CorpusError, match=r"occurs less than 99 times: .* give a smaller --min-count"
+    ):
         Corpus.open("a", TextConfig(min_count=99))
 
 
@@ -162,7 +165,7 @@ def try_any_bytes(examples: int) -> None:
             text = data.decode().removeprefix("\ufeff")
         except UnicodeDecodeError:
             text = ""
-        if text:
+        if text and find_format(data) is None:
             corpus = Corpus.open("any")
             assert corpus.vocabulary.decode(corpus.codes) == text
         else:

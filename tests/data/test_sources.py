@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charrnn.data import sources
 from charrnn.data.corpus import Corpus
+from charrnn.data.document import Document
 from charrnn.data.encoded_cache import SEPARATOR
 from charrnn.errors import CorpusError
 from tests.data.text_files import TEXT, write
@@ -85,6 +85,6 @@ def test_a_source_without_text_gives_a_clear_error(monkeypatch: pytest.MonkeyPat
     for source, message in cases.items():
         with pytest.raises(CorpusError, match=message):
             Corpus.open(source)
-    monkeypatch.setattr(sources.Document, "path", property(lambda _: Path("gone")), raising=True)
+    monkeypatch.setattr(Document, "path", property(lambda _: Path("gone")), raising=True)
     with pytest.raises(CorpusError, match="cannot be read"):
         Corpus.open(write("t.txt", TEXT))

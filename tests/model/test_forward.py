@@ -122,5 +122,5 @@ def test_text_too_short_to_predict_is_an_error() -> None:
         message = f"^{start} is too short: at least 2 are needed, one to read and one to predict$"
         with pytest.raises(CorpusError, match=message):
             check_length(codes)
-    with pytest.raises(CorpusError, match=r"^the draft of 1 character .* predict; add text$"):
+    with pytest.raises(CorpusError, match=r"^the draft of 1 character .* predict: add text$"):
         check_length(random_codes(1), "the draft", "add text")

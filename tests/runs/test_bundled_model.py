@@ -54,7 +54,8 @@ def test_its_text_is_searched_by_name_in_the_catalogue() -> None:
     record = find_run("bard").config.corpus
     assert record.name in catalogue.list_names()
     with pytest.raises(
-        CorpusError, match="not on this machine: run `charrnn corpora fetch shakespeare`, or give"
+        CorpusError,
+        match="not on this machine: download it with `charrnn corpora fetch shakespeare`, or give",
     ):
         Corpus.reopen(record, Vocabulary(find_run("bard").config.vocabulary))
 

@@ -44,7 +44,9 @@ def test_an_argument_may_name_a_run_or_a_file(run: Run) -> None:
     opened = open_if_run("t")
     assert opened
     assert opened.path == Path("checkpoints/t")
-    assert open_if_run("missing") is None
+    assert open_if_run("-") is None
+    with pytest.raises(CheckpointError, match="there is no run and no file missing"):
+        open_if_run("missing")
     Path("t").write_text("a text", "utf-8")
     assert open_if_run("t") is None
 

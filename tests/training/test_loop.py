@@ -188,7 +188,7 @@ def test_init_from_starts_from_another_run_and_adds_new_characters(text: Corpus)
 
 def test_init_from_with_another_shape_of_the_network_is_an_error(text: Corpus) -> None:
     list(tiny("first", text, max_steps=1))
-    with pytest.raises(ConfigError, match="--init-from first determines the shape"):
+    with pytest.raises(ConfigError, match="the run first determines the shape of the network"):
         list(train(text, TINY_TRAINING, ModelConfig(hidden_size=8), init_from="first"))
 
 
@@ -218,7 +218,9 @@ def test_texts_that_are_too_short_are_errors_with_default_settings_too(character
 def test_a_missing_device_is_an_error() -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    with pytest.raises(DeviceError, match=r"--device cuda is not available: .* use one of: cpu"):
+    with pytest.raises(
+        DeviceError, match=r"the device cuda is not available: .* use one of these devices: cpu"
+    ):
         list(train(config=TrainConfig(device="cuda")))
 
 

@@ -124,7 +124,7 @@ def _translate_errors() -> Iterator[None]:
     except (RuntimeError, ValueError) as error:
         reason = re.sub(r"^\[[^\]]*\] ", "", str(error)).partition(". ")[0].partition("\n")[0]
         raise GroupError(
-            f"another process of this run has ended or cannot be reached ({reason}): saved "
-            "checkpoints are not affected; start all processes again to continue from the newest "
-            "checkpoint"
+            f"another process of this run has ended or cannot be reached ({reason}); saved "
+            "checkpoints are not affected",
+            "start all processes again to continue from the newest checkpoint",
         ) from None

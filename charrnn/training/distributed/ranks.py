@@ -48,7 +48,10 @@ class Ranks:
             raise ConfigError(
                 f"batch_size is the number of streams of all processes together and must be "
                 f"divisible by the number of processes: {streams} streams cannot be divided among "
-                f"{self.size} processes; use --batch-size {fitting}"
+                f"{self.size} processes",
+                f"use --batch-size {fitting}",
+                "use another number of processes",
+                setting="batch_size",
             )
         count = streams // self.size
         return slice(self.rank * count, (self.rank + 1) * count)

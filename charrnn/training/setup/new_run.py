@@ -13,6 +13,7 @@ from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.ngram import baseline_nats
 from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.errors import ConfigError, CorpusError
+from charrnn.files import expand_path
 from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
 from charrnn.numerics.devices import choose_device
@@ -66,7 +67,7 @@ def prepare_new_run(
         text = text.encode_with_extended(initial.model.vocabulary)
 
     def create_run() -> tuple[Run, tuple[str, ...] | None]:
-        path = Path(out_dir) if out_dir is not None else unused_run_path(text.name)
+        path = expand_path(out_dir) if out_dir is not None else unused_run_path(text.name)
         shape = _shape(model, initial)
         run = Run(path, _run_config(text, config, shape, initial, device, threads))
         known_characters = len(initial.model.vocabulary) if initial else 0
@@ -88,8 +89,8 @@ def check_same_text(text: Corpus, record: CorpusRecord) -> None:
     if text.sha256 != record.sha256:
         raise CorpusError(
             f"the processes of this run read different texts: {text.name} has the SHA-256 "
-            f"{text.sha256} in this process and {record.sha256} in the process of rank zero; "
-            "use the same text in all processes"
+            f"{text.sha256} in this process and {record.sha256} in the process of rank zero",
+            "use the same text in all processes",
         )
 
 
@@ -104,8 +105,10 @@ def _shape(model: ModelConfig | None, initial: _InitialModel | None) -> ModelCon
         return model or ModelConfig()
     if model not in (None, ModelConfig(), initial.model.config):
         raise ConfigError(
-            f"--init-from {initial.name} determines the shape of the network: omit --cell, "
-            "--num-layers, --hidden-size and --forget-bias, or omit --init-from"
+            f"the run {initial.name} determines the shape of the network, because training starts "
+            "from its weights",
+            "omit --cell, --num-layers, --hidden-size and --forget-bias",
+            "omit --init-from",
         )
     return initial.model.config
 

@@ -24,6 +24,8 @@ from charrnn.training.setup.new_run import check_same_text
 from charrnn.training.setup.opening import open_unless_stopped
 from charrnn.training.trainer import Trainer
 
+_LIMITS = {"epochs": "epochs", "max_steps": "steps", "max_time": "time"}
+
 
 @dataclass(frozen=True)
 class ResumeRequest:
@@ -54,8 +56,8 @@ def find_run_to_resume(name: str | None) -> Run:
     if checkpoints and checkpoints[-1].weights_only:
         raise CheckpointError(
             f"{run.path} contains the weights of a model but not the state of its training, so it "
-            "cannot be resumed: start a new run from these weights with "
-            f"`charrnn train --init-from {run.path}`"
+            "cannot be resumed",
+            f"start a new run from these weights with `charrnn train --init-from {run.path}`",
         )
     return run
 
@@ -66,8 +68,9 @@ def find_run_before_restart(ranks: Ranks, out_dir: str | Path | None) -> Run | N
         return None
     if out_dir is None:
         raise ConfigError(
-            "torchrun has restarted these processes, and their run cannot be found without "
-            "--out-dir: start the training again, and use --out-dir to name the folder of the run"
+            "torchrun has restarted these processes, and their run cannot be found, because its "
+            "folder was not given",
+            "start the training again, and name the folder of the run with --out-dir",
         )
     try:
         return find_run_to_resume(str(out_dir))
@@ -142,14 +145,15 @@ def _check_budget_left(trainer: Trainer) -> None:
     limit = f"--epochs {2 * max(1, round(progress.epoch))}"
     if reason == "patience":
         raise ConfigError(
-            f"{trainer.run.path} is finished: its held-out loss no longer falls (--patience), so "
-            f"more training rarely helps; to train anyway, give a limit, for example {limit}"
+            f"{trainer.run.path} is finished: its held-out loss no longer falls, so more training "
+            "rarely helps",
+            f"to train anyway, give a limit, for example {limit}",
         )
     if reason:
         raise ConfigError(
-            f"{trainer.run.path} is finished: it reached its limit --{reason.replace('_', '-')} at "
-            f"step {progress.step:,}; to train it further, use a larger limit, for example "
-            f"{limit}"
+            f"{trainer.run.path} is finished: it reached its limit of {_LIMITS[reason]} at step "
+            f"{progress.step:,}",
+            f"to train it further, give a larger limit, for example {limit}",
         )
 
 
