@@ -11,8 +11,10 @@ from charrnn.cli.flags import (
     DeviceOption,
     ImageOption,
     complete_run_name,
+    config_flags,
     open_run,
 )
+from charrnn.config.text import ReadingConfig
 
 RunsArgument = Annotated[
     list[str] | None,
@@ -51,6 +53,7 @@ MemoryTextOption = Annotated[
 ]
 
 
+@config_flags
 def plot(
     run: RunsArgument = None,
     x: AxisOption = "steps",
@@ -62,6 +65,7 @@ def plot(
     corpus: CorpusOption = None,
     checkpoint: CheckpointOption = "best",
     device: DeviceOption = "auto",
+    reading: ReadingConfig = ReadingConfig(),  # noqa: B008
 ) -> None:
     """Plot the losses of runs, or how far back they remember; -o writes an image or a page."""
     from charrnn.files import replace_file
@@ -74,13 +78,15 @@ def plot(
                 "a page shows one run and includes its memory: give one RUN, without --memory"
             )
         from charrnn.reports.run_page import render_run_page
+        from charrnn.runs.text_reader import TextReader
 
         selected = runs[0].select(checkpoint)
-        replace_file(out, render_run_page(selected, x, unit, farthest, corpus, device))
+        reader = TextReader(selected, reading)
+        replace_file(out, render_run_page(selected, reader, x, unit, farthest, corpus, device))
     elif memory:
         from charrnn.reports.memory import show_memory
 
-        show_memory(runs, checkpoint, text, corpus, device, farthest, out)
+        show_memory(runs, checkpoint, reading, text, corpus, device, farthest, out)
     else:
         from charrnn.reports.curves import show_curves
 

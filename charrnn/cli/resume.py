@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from charrnn.cli.flags import CorpusOption, complete_run_name, config_flags
+from charrnn.config.text import ReadingConfig
 from charrnn.config.training import Budget, DeviceName
 
 
@@ -29,6 +30,7 @@ def resume(
         int | None,
         typer.Option(help="CPU threads; default: as before.", min=1, show_default=False),
     ] = None,
+    reading: ReadingConfig = ReadingConfig(),  # noqa: B008
     budget: Budget = Budget(),  # noqa: B008
 ) -> None:
     """Continue a run exactly where it stopped, or train a finished run further.
@@ -41,6 +43,12 @@ def resume(
 
     keep_freed_memory()
     start = functools.partial(
-        resume_run, run, budget, corpus=corpus, device=device, threads=threads
+        resume_run,
+        run,
+        budget,
+        corpus=corpus,
+        device=device,
+        threads=threads,
+        reading=reading,
     )
     raise typer.Exit(follow(start))

@@ -11,9 +11,11 @@ from charrnn.cli.flags import (
     DeviceOption,
     JsonOption,
     complete_run_name,
+    config_flags,
     open_run,
     page_option,
 )
+from charrnn.config.text import ReadingConfig
 
 if TYPE_CHECKING:
     from charrnn.runs.run import Run
@@ -74,6 +76,7 @@ UnknownOption = Annotated[
 ]
 
 
+@config_flags
 def score(
     run_and_files: RunAndFilesArgument = None,
     run: RunsOption = None,
@@ -87,6 +90,7 @@ def score(
     checkpoint: CheckpointOption = "best",
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
+    reading: ReadingConfig = ReadingConfig(),  # noqa: B008
 ) -> None:
     """Measure how well a model predicts a text: the loss per character, lower is better.
 
@@ -94,17 +98,19 @@ def score(
     --json, one run and one text give an object; otherwise the result is a list of objects.
     """
     from charrnn.console.output import print_json
-    from charrnn.data.decoding import read_text
+    from charrnn.data.decoding import open_text
 
     _check_usage(context, adapt, per_char, out is not None or length is not None)
     runs, files = _find_runs_and_files(run or [], run_and_files or [])
     if per_char and (len(runs) > 1 or len(files) > 1):
         raise typer.BadParameter("--per-char needs one run and at most one text")
-    texts = [(file, read_text(file)) for file in files]
+    texts = [(file, open_text(file)) for file in files]
     if per_char:
         from charrnn.reports.surprise import measure_surprise, print_surprise_report, write_page
 
-        report = measure_surprise(runs[0].select(checkpoint), texts, device, corpus, unknown)
+        report = measure_surprise(
+            runs[0].select(checkpoint), reading, texts, device, corpus, unknown
+        )
         if out:
             write_page(report, length or 20_000, out)
         elif as_json:
@@ -119,7 +125,7 @@ def score(
             row
             for opened in runs
             for row in score_texts(
-                opened, texts, checkpoint, device, context, adapt, corpus, unknown
+                opened, reading, texts, checkpoint, device, context, adapt, corpus, unknown
             )
         ]
     )

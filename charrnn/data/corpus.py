@@ -1,22 +1,34 @@
 """The corpus: a text as character codes, with its vocabulary and its source."""
 
 import dataclasses
+import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
+from charrnn.config.text import DEFAULT_TEXT_CONFIG, ReadingConfig, ResolvedTextConfig
 from charrnn.data import catalogue, encoded_cache
-from charrnn.data.cache import cached_text_path
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.downloads import fetch
 from charrnn.data.encoded_cache import EncodedText
 from charrnn.data.progress import CHUNK, ProgressCallback
+from charrnn.data.recorded_text import (
+    find_or_none,
+    list_recorded_sources,
+    make_not_found_error,
+)
 from charrnn.data.sources import Documents, Source, find_documents
-from charrnn.data.vocabulary import CharacterCounts, Codes, Vocabulary, describe_unusual_characters
+from charrnn.data.vocabulary import (
+    UNKNOWN,
+    CharacterCounts,
+    Codes,
+    Vocabulary,
+    describe_unusual_characters,
+)
 from charrnn.errors import CorpusError, VocabularyError
 
 
@@ -35,9 +47,9 @@ class Corpus:
     line_start: str
     """The most common first character of a line, without white space."""
     more_paths: tuple[str, ...] = ()
-    config: TextConfig = DEFAULT_TEXT_CONFIG
+    config: ResolvedTextConfig = DEFAULT_TEXT_CONFIG
     counts: tuple[int, ...] = ()
-    """How often each character of the text's own vocabulary occurs."""
+    """How often each character of the vocabulary occurs."""
     num_distinct: int = 0
     """Number of different characters, including those that are read as one unknown symbol."""
 
@@ -45,16 +57,18 @@ class Corpus:
     def open(
         cls,
         source: Source | Sequence[Source],
-        config: TextConfig = DEFAULT_TEXT_CONFIG,
+        config: ReadingConfig = DEFAULT_TEXT_CONFIG,
         *,
+        known: Vocabulary | None = None,
         progress: ProgressCallback | None = None,
     ) -> "Corpus":
         """Read text files, folders, patterns, a text of the catalog, or `-` (standard input).
 
         Several documents are read in order, with a separator between them. A large text is encoded
         once, stored in the user's cache and mapped into memory. Standard input is stored there
-        too, so that a run can be resumed. `progress` is called with a `Reading` while a large text
-        is downloaded or read. Raises `CorpusError`.
+        too, so that a run can be resumed. The vocabulary contains the characters of `known`, if
+        given, and those of the text that occur `min_count` times or more. `progress` is called
+        with a `Reading` while a large text is downloaded or read. Raises `CorpusError`.
         """
         sources = [source] if isinstance(source, (str, Path)) else list(source)
         for name in sources:
@@ -63,8 +77,14 @@ class Corpus:
                 fetch(entry, progress)
         documents = find_documents(sources)
         fingerprint = documents.compute_fingerprint(progress)
-        text = encoded_cache.encode(documents, fingerprint, config, progress)
-        return cls._from_encoded(text, documents.name, documents.paths, fingerprint.sha256, config)
+        config = config.resolve()
+        names, digest = (documents.name, documents.paths), fingerprint.sha256
+        if known is None:
+            text = encoded_cache.encode(documents, fingerprint, config, progress)
+            return cls._from_encoded(text, *names, digest, config)
+        whole = dataclasses.replace(config, min_count=1)
+        text = encoded_cache.encode(documents, fingerprint, whole, progress)
+        return cls._from_encoded(text, *names, digest, config).encode_with_extended(known)
 
     @classmethod
     def from_text(
@@ -72,7 +92,7 @@ class Corpus:
     ) -> "Corpus":
         """Make a corpus from a text in memory; raise `CorpusError` if it is empty."""
         if not text:
-            raise CorpusError(f"{path or 'the text'} is empty: give a text to learn from")
+            raise CorpusError(f"{path or 'the text'} is empty", "give a text to learn from")
         counter = CharacterCounts()
         counter.add(text)
         vocabulary = counter.make_vocabulary()
@@ -89,7 +109,7 @@ class Corpus:
 
     @classmethod
     def _from_encoded(
-        cls, text: EncodedText, name: str, paths: tuple[str, ...], sha256: str, config: TextConfig
+        cls, text: EncodedText, name: str, paths: tuple[str, ...], sha256: str, config: ResolvedTextConfig
     ) -> "Corpus":
         return cls(
             name=name,
@@ -105,8 +125,16 @@ class Corpus:
         )
 
     def encode_with_extended(self, vocabulary: Vocabulary) -> "Corpus":
-        """Return the same text with the codes of `vocabulary`, extended by the new characters."""
-        return self._translate_codes(vocabulary.extended("".join(self.vocabulary.characters)))
+        """Return the same text with the codes of `vocabulary`, extended by the new characters.
+
+        New characters that occur less often than `min_count` are read as the unknown symbol.
+        """
+        counts = dict(zip(self.vocabulary.characters, self.counts, strict=False))
+        minimum = self.config.min_count
+        new = [char for char in self.vocabulary.characters if char not in vocabulary]
+        frequent = [char for char in new if char == UNKNOWN or counts.get(char, minimum) >= minimum]
+        added = frequent if len(frequent) == len(new) else [*frequent, UNKNOWN]
+        return self._translate_codes(vocabulary.extended("".join(added)))
 
     def encode_with(self, vocabulary: Vocabulary) -> "Corpus":
         """Return the same text with the codes of `vocabulary`.
@@ -129,11 +157,20 @@ class Corpus:
         if vocabulary == self.vocabulary:
             return self
         codes = vocabulary.encode("".join(self.vocabulary.characters))
+        counts = self.counts
+        if counts:
+            sums = np.bincount(codes, counts, len(vocabulary))
+            counts = tuple(sums.astype(np.int64).tolist())
         translated = np.empty(len(self.codes), vocabulary.dtype)
         for first in range(0, len(translated), CHUNK):
             translated[first : first + CHUNK] = codes[self.codes[first : first + CHUNK]]
             encoded_cache.release_pages(self.codes)
-        return dataclasses.replace(self, codes=translated, vocabulary=vocabulary)
+        return dataclasses.replace(
+            self,
+            codes=translated,
+            vocabulary=vocabulary,
+            counts=counts,
+        )
 
     @classmethod
     def reopen(
@@ -141,7 +178,7 @@ class Corpus:
         record: CorpusRecord,
         vocabulary: Vocabulary,
         source: Source | None = None,
-        config: TextConfig = DEFAULT_TEXT_CONFIG,
+        config: ReadingConfig = DEFAULT_TEXT_CONFIG,
         *,
         allow_other: bool = False,
         progress: ProgressCallback | None = None,
@@ -149,32 +186,37 @@ class Corpus:
         """Open the text of a run again: from `source`, else its path, the cache or the catalog.
 
         Raises `CorpusError` if the text is not found, or if it has another SHA-256 (the message
-        gives both). With `allow_other`, any text at `source` is accepted; it raises
-        `VocabularyError` if it contains characters that are not in `vocabulary`.
+        gives both). With `allow_other`, any text at `source` is accepted. `vocabulary` decides
+        which characters are read as the unknown symbol; without that symbol, a character that is
+        not in `vocabulary` raises `VocabularyError`.
         """
+        config = config.resolve()
         candidates: list[Sequence[Source]] = (
-            _recorded_sources(record) if source is None else [[source]]
+            list_recorded_sources(record) if source is None else [[source]]
         )
         mismatch: tuple[Documents, str] | None = None
         for sources in candidates:
-            documents = _find_or_none(sources) if source is None else find_documents(sources)
+            documents = find_or_none(sources) if source is None else find_documents(sources)
             if documents is None:
                 continue
             fingerprint = documents.compute_fingerprint(progress)
             is_same = fingerprint.sha256 == record.sha256
             if is_same or (allow_other and source is not None):
-                text = encoded_cache.encode(documents, fingerprint, config, progress)
                 name = record.name if is_same else documents.name
+                encode = functools.partial(
+                    encoded_cache.encode, documents, fingerprint, progress=progress
+                )
+                text = _encode_for(vocabulary, config, encode)
                 corpus = cls._from_encoded(text, name, documents.paths, fingerprint.sha256, config)
-                if is_same:
-                    return corpus.encode_with_extended(vocabulary)
                 return corpus.encode_with(vocabulary)
             mismatch = mismatch or (documents, fingerprint.sha256)
-        if source is None and (copy := encoded_cache.find_copy(record.sha256, config)):
-            paths = record.paths or ("",)
-            corpus = cls._from_encoded(copy, record.name, paths, record.sha256, config)
-            return corpus.encode_with_extended(vocabulary)
-        raise _not_found_error(record, candidates, mismatch)
+        if source is None:
+            find_copy = functools.partial(encoded_cache.find_copy, record.sha256)
+            if copy := _encode_for(vocabulary, config, find_copy):
+                paths = record.paths or ("",)
+                corpus = cls._from_encoded(copy, record.name, paths, record.sha256, config)
+                return corpus.encode_with(vocabulary)
+        raise make_not_found_error(record, candidates, mismatch)
 
     def split(self, val_fraction: float) -> tuple[Codes, Codes]:
         """Return the training part and the held-out part: the last `val_fraction` of the text."""
@@ -199,42 +241,20 @@ class Corpus:
         )
 
 
-def _recorded_sources(record: CorpusRecord) -> list[Sequence[Source]]:
-    """Return the sources where the text of a run may be: its paths, the cache, the catalog."""
-    sources: list[Sequence[Source]] = [record.paths] if record.paths else []
-    sources.append([cached_text_path(record.sha256)])
-    if catalogue.find_text(record.name):
-        sources.append([record.name])
-    return sources
+_Encoded = TypeVar("_Encoded", EncodedText, EncodedText | None)
 
 
-def _not_found_error(
-    record: CorpusRecord, candidates: list[Sequence[Source]], mismatch: tuple[Documents, str] | None
-) -> CorpusError:
-    """Return the error if no candidate is the text; `mismatch` is a wrong text that was found."""
-    if mismatch:
-        documents, sha256 = mismatch
-        return CorpusError(
-            f"{' and '.join(documents.paths)} is not the text that this run was trained on: "
-            f"expected SHA-256 {record.sha256}, found {sha256}; give the unchanged text with "
-            "--corpus FILE"
-        )
-    entry = catalogue.entries().get(record.name)
-    if entry and not entry.path and entry.expected_sha256 in (None, record.sha256):
-        return CorpusError(
-            f"the text {record.name!r} of this run is not on this machine: run "
-            f"`charrnn corpora fetch {record.name}`, or give its path with --corpus FILE"
-        )
-    searched = " and ".join(str(source) for sources in candidates for source in sources)
-    return CorpusError(
-        f"the text {record.name!r} of this run is not at {searched}: "
-        "give its path with --corpus FILE"
-    )
+def _encode_for(
+    vocabulary: Vocabulary,
+    config: ResolvedTextConfig,
+    encode: Callable[[ResolvedTextConfig], _Encoded],
+) -> _Encoded:
+    """Encode a text so that `vocabulary` decides which characters are rare.
 
-
-def _find_or_none(sources: Sequence[Source]) -> Documents | None:
-    """Find documents; return None if a source does not exist."""
-    try:
-        return find_documents(sources)
-    except CorpusError:
-        return None
+    The text is encoded with `min_count` only if that gives the same vocabulary.
+    """
+    if config.min_count > 1:
+        text = encode(config)
+        if text and text.vocabulary == vocabulary:
+            return text
+    return encode(dataclasses.replace(config, min_count=1))

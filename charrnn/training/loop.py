@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from charrnn.config.model import ModelConfig
-from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
+from charrnn.config.text import ReadingConfig, TextConfig
 from charrnn.config.training import Budget, TrainConfig
-from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus
 from charrnn.data.progress import ProgressCallback
 from charrnn.numerics.devices import choose_device, idle_gpu_advice
@@ -19,7 +18,7 @@ from charrnn.runs.run import Run
 from charrnn.training.distributed.group import Group
 from charrnn.training.events import Event, Started
 from charrnn.training.setup.new_run import prepare_new_run
-from charrnn.training.setup.opening import open_unless_stopped
+from charrnn.training.setup.opening import open_new_text, open_unless_stopped
 from charrnn.training.setup.resumed_run import (
     ResumeRequest,
     find_run_before_restart,
@@ -33,7 +32,7 @@ def train(
     corpus: Corpus | str | Path | Sequence[str | Path] | None = None,
     config: TrainConfig | None = None,
     model: ModelConfig | None = None,
-    text_config: TextConfig = DEFAULT_TEXT_CONFIG,
+    text_config: TextConfig | None = None,
     *,
     out_dir: str | Path | None = None,
     init_from: str | None = None,
@@ -44,7 +43,8 @@ def train(
 
     `corpus` is by default the bundled text; `text_config` says how to read it. `out_dir` is the
     folder of the run, by default the name of the text under `checkpoints/`. `init_from` names a
-    run: training starts from its best model, and the network has the shape of that model.
+    run: training starts from its best model, the network has the shape of that model, and the
+    text is read as the text of that run, except for what `text_config` says.
     `progress` is called with a `Reading` while a large text is downloaded or read. When `stop` is
     set, training saves and ends; while the text is read, it ends without an event. Raises
     `CharrnnError`.
@@ -60,9 +60,12 @@ def train(
         if isinstance(corpus, Corpus):
             text = corpus
         else:
-            source = catalogue.bundled_path() if corpus is None else corpus
             opened = open_unless_stopped(
-                lambda report: Corpus.open(source, text_config, progress=report), progress, stop
+                lambda report: open_new_text(
+                    corpus, text_config or TextConfig(), init_from, group=group, progress=report
+                ),
+                progress,
+                stop,
             )
             if opened is None:
                 return
@@ -85,6 +88,7 @@ def resume(
     corpus: str | Path | None = None,
     device: str | None = None,
     threads: int | None = None,
+    reading: ReadingConfig | None = None,
     progress: ProgressCallback | None = None,
     stop: threading.Event | None = None,
 ) -> Iterator[Event]:
@@ -92,11 +96,12 @@ def resume(
 
     `run` is by default the newest run. A `budget` that differs from that of the run replaces it,
     and the rest of the learning rate schedule is planned again. `corpus` is the current path of the
-    text of the run, or another text, which replaces it. Raises `CharrnnError`.
+    text of the run, or another text, which replaces it. `reading` says how to read it, by default
+    as before. Raises `CharrnnError`.
     """
     with Group.join() as group:
         resumed = group.on_rank_zero(lambda: find_run_to_resume(run))
-        request = ResumeRequest(budget, corpus, device, threads)
+        request = ResumeRequest(budget, corpus, device, threads, reading or ReadingConfig())
         with group.rank_zero_context(resumed.lock_for_writing):
             yield from _resume(resumed, request, progress, stop or threading.Event(), group)
 
