@@ -15,6 +15,7 @@ from charrnn.data.encoding_check import (
     InvalidByte,
     around,
     make_decoding_error,
+    make_unreadable_error,
 )
 from charrnn.data.sources import Document, Source
 from charrnn.errors import CorpusError
@@ -82,10 +83,7 @@ def decode_chunks(
             )
             raise make_decoding_error(source, config, invalid, siblings) from None
         except UnicodeError as error:
-            raise CorpusError(
-                f"{source.label} cannot be read as {config.encoding} ({error})",
-                "read it with --encoding NAME",
-            ) from None
+            raise make_unreadable_error(source, config, error, siblings) from None
         check.add(chunk, is_final)
         num_bytes += len(chunk)
         if is_start and text:

@@ -124,6 +124,21 @@ def make_decoding_error(
     )
 
 
+def make_unreadable_error(
+    source: ByteSource,
+    config: ResolvedTextConfig,
+    error: UnicodeError,
+    siblings: Sequence[ByteSource] = (),
+) -> CorpusError:
+    """Return the error for a text that has no invalid byte, but cannot be decoded."""
+    message = f"{source.label} cannot be read as {config.encoding} ({error})"
+    if guess := _guess_from_start(source, config):
+        return CorpusError(
+            f"{message}; it looks like {guess}", *_make_remedies(source, guess, siblings)
+        )
+    return CorpusError(message, "read it with --encoding NAME")
+
+
 def guess_known_encoding(
     source: ByteSource, text: str, known: Collection[str], config: ResolvedTextConfig
 ) -> str | None:

@@ -20,6 +20,8 @@ _COMMON_ENCODINGS = (  # the first of equally good guesses is chosen
 _ESCAPE_ENCODINGS = ("iso2022_jp", "iso2022_kr", "iso2022_jp_2", "iso2022_jp_ext")
 _HZ_TEXT = re.compile(rb"~\{(?:[\x21-\x77][\x21-\x7e])+~\}")
 _UTF_7_TEXT = re.compile(rb"\+[A-Za-z0-9+/]{2,}")
+_GB_TEXT = re.compile(rb"[\x81-\xfe][0-9][\x81-\xfe][0-9]")  # characters of four bytes
+_UTF_8_CODECS = {"utf-8", "utf-8-sig"}
 _SINGLE_BYTE = re.compile(r"cp125|cp[48]|iso8859|koi8|mac|ascii")
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b\x1c"))
 _MIN_CONTROLS = 0.03  # fraction of the bytes of UTF-16 text: the high bytes of an alphabet, and NUL
@@ -40,7 +42,8 @@ def guess_wide(data: bytes) -> str | None:
     """Return the encoding of UTF-16 or UTF-32 text without a byte order mark; None for others.
 
     In such a text, one byte of each unit takes few values, and many of them are NUL or other
-    control characters. The other byte order gives more different high bytes.
+    control characters. The other byte order gives more different high bytes. Bytes that are also
+    valid UTF-8 may be a text with NUL characters, so the difference must be clear.
     """
     num_controls = len(data) - len(data.translate(None, _CONTROLS))
     if len(data) < _MIN_WIDE_BYTES or num_controls < _MIN_CONTROLS * len(data):
@@ -55,7 +58,8 @@ def guess_wide(data: bytes) -> str | None:
         return None
     unit = _WIDE_ENCODINGS[name]
     low_bytes = data[0 if name.endswith("le") else unit - 1 :: unit]
-    return name if spreads[name] < len(set(low_bytes)) or spreads[name] == 1 else None
+    factor = 1 if _decode_start(data, "utf-8") is None else 2
+    return name if factor * spreads[name] <= len(set(low_bytes)) else None
 
 
 def guess_valid(data: bytes, codec: str) -> str | None:
@@ -63,6 +67,8 @@ def guess_valid(data: bytes, codec: str) -> str | None:
 
     `codec` is the name that Python uses for an encoding.
     """
+    if codec in _UTF_8_CODECS | {"ascii"} and (escapes := _guess_escapes(data)):
+        return escapes
     is_wide = codec.startswith(("utf-16", "utf-32"))
     mark = guess_from_mark(data)
     if mark and not (is_wide and codec.startswith(mark)):
@@ -73,12 +79,12 @@ def guess_valid(data: bytes, codec: str) -> str | None:
     if is_wide:
         is_narrow = not wide and len(data) >= _MIN_WIDE_BYTES and not set(_CONTROLS) & set(data)
         return "utf-8" if is_narrow and _decode_start(data, "utf-8") else None
-    if codec not in ("utf-8", "utf-8-sig"):
+    if codec not in _UTF_8_CODECS:
         text = _decode_start(data, "utf-8") or ""
         needed = 1 if _SINGLE_BYTE.match(codec) else _MIN_CHARACTERS
         if _count_non_ascii(text) >= needed:
             return "utf-8"
-    return _guess_escapes(data) if codec in ("utf-8", "utf-8-sig", "ascii") else None
+    return None
 
 
 def list_guesses(data: bytes) -> Iterator[str]:
@@ -90,6 +96,8 @@ def list_guesses(data: bytes) -> Iterator[str]:
         yield wide
     if b"\0" in data:
         return
+    if len(_GB_TEXT.findall(data)) >= _MIN_CHARACTERS and _decode_start(data, "gb18030"):
+        yield "gb18030"
     from charset_normalizer import from_bytes
 
     guesses = [
@@ -120,13 +128,21 @@ def _guess_escapes(data: bytes) -> str | None:
         text = _decode_start(data, "hz") or ""
         if 10 * _count_non_ascii(text) >= max(10 * _MIN_CHARACTERS, len(text)):
             return "hz"
-    if len(_UTF_7_TEXT.findall(data)) >= _MIN_CHARACTERS:
-        text = _decode_start(data[: data.rfind(b" ")] if b" " in data else data, "utf-7") or ""
-        other = [char for char in text if not char.isascii()]
-        is_language = all(unicodedata.category(char)[0] in "LMPZ" for char in other)
-        if len(other) >= _MIN_CHARACTERS and is_language:
-            return "utf-7"
-    return None
+    return "utf-7" if _is_utf_7(data) else None
+
+
+def _is_utf_7(data: bytes) -> bool:
+    """Return whether all that looks like UTF-7 in ASCII bytes gives letters and punctuation."""
+    runs = _UTF_7_TEXT.findall(data)
+    if not runs:
+        return False
+    text = _decode_start(data, "utf-7") or ""
+    other = [char for char in text if not char.isascii()]
+    is_language = all(
+        unicodedata.category(char)[0] in "LMPSZ" or char == "\u200d" for char in other
+    )
+    is_frequent = len(runs) >= _MIN_CHARACTERS or 5 * len(other) >= len(text)
+    return is_language and is_frequent and len(other) >= _MIN_CHARACTERS
 
 
 def _decode_start(data: bytes, name: str) -> str | None:
