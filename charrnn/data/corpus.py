@@ -12,6 +12,12 @@ import numpy as np
 
 from charrnn.config.text import DEFAULT_TEXT_CONFIG, ReadingConfig, ResolvedTextConfig
 from charrnn.data import catalogue, encoded_cache
+from charrnn.data.character_names import list_characters
+from charrnn.data.character_notes import (
+    CharacterFacts,
+    describe_held_out_only,
+    describe_unusual_characters,
+)
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.downloads import fetch
 from charrnn.data.encoded_cache import EncodedText
@@ -22,13 +28,7 @@ from charrnn.data.recorded_text import (
     make_not_found_error,
 )
 from charrnn.data.sources import Documents, Source, find_documents
-from charrnn.data.vocabulary import (
-    UNKNOWN,
-    CharacterCounts,
-    Codes,
-    Vocabulary,
-    describe_unusual_characters,
-)
+from charrnn.data.vocabulary import UNKNOWN, CharacterCounts, Codes, Vocabulary
 from charrnn.errors import CorpusError, VocabularyError
 
 
@@ -109,7 +109,12 @@ class Corpus:
 
     @classmethod
     def _from_encoded(
-        cls, text: EncodedText, name: str, paths: tuple[str, ...], sha256: str, config: ResolvedTextConfig
+        cls,
+        text: EncodedText,
+        name: str,
+        paths: tuple[str, ...],
+        sha256: str,
+        config: ResolvedTextConfig,
     ) -> "Corpus":
         return cls(
             name=name,
@@ -144,10 +149,11 @@ class Corpus:
         try:
             return self._translate_codes(vocabulary)
         except VocabularyError as error:
-            examples = ", ".join(repr(character) for character in error.characters[:8])
+            number = len(error.characters)
             raise VocabularyError(
-                f"{self.name} contains {len(error.characters):,} characters that are not in "
-                f"the vocabulary of this run ({examples})",
+                f"{self.name} contains {number:,} "
+                f"{'character that is' if number == 1 else 'characters that are'} not in the "
+                f"vocabulary of this run: {list_characters(error.characters)}",
                 "start a new run from the model with `charrnn train TEXT --init-from RUN`",
                 characters=error.characters,
             ) from None
@@ -226,7 +232,28 @@ class Corpus:
     @property
     def notes(self) -> tuple[str, ...]:
         """A sentence with advice for each unusual property of the characters of the text."""
-        return describe_unusual_characters(self.vocabulary, self.counts, self.num_distinct)
+        return describe_unusual_characters(
+            CharacterFacts(
+                dict(zip(self.vocabulary.characters, self.counts, strict=False)),
+                self.num_distinct,
+                self.config.min_count,
+                self.config.codec,
+            )
+        )
+
+    def split_notes(self, val_fraction: float) -> tuple[str, ...]:
+        """Return a sentence about the characters that occur only in the held-out part, if any."""
+        held_out = self.split(val_fraction)[1]
+        size = len(self.vocabulary)
+        if len(self.counts) < size:  # not counted
+            return ()
+        counts = np.zeros(size, np.int64)
+        for first in range(0, len(held_out), CHUNK):
+            counts += np.bincount(held_out[first : first + CHUNK], minlength=size)
+        encoded_cache.release_pages(held_out)
+        only = np.flatnonzero((counts > 0) & (counts == np.array(self.counts)))
+        characters = {self.vocabulary.characters[code]: int(counts[code]) for code in only}
+        return describe_held_out_only(characters, len(held_out))
 
     @property
     def record(self) -> CorpusRecord:

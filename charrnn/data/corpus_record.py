@@ -27,7 +27,9 @@ class CorpusRecord(CheckedFields):
             check_text("path", path)
         check_sha256(self.sha256)
         if not isinstance(self.line_start, str) or len(self.line_start) != 1:
-            raise ConfigError(f"line_start must be one character, not {str(self.line_start)[:20]!r}")
+            raise ConfigError(
+                f"line_start must be one character, not {str(self.line_start)[:20]!r}"
+            )
 
     @property
     def paths(self) -> tuple[str, ...]:

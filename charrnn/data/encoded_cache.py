@@ -152,7 +152,7 @@ def _encode(
     if vocabulary.characters == (UNKNOWN,) and counter.num_distinct > 1:
         raise CorpusError(
             f"every character of {documents.name} occurs less than {config.min_count} times",
-            "give a smaller --min-count"
+            "give a smaller --min-count",
         )
     line_starts, fingerprint = _LineStarts(vocabulary), Fingerprint()
     with _CodeWriter(characters, vocabulary.dtype, folder) as writer:

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from charrnn.config.text import ResolvedTextConfig
-from charrnn.data.encoding_guess import guess_from_mark, guess_valid, guess_wide, list_all, list_guesses
+from charrnn.data.encoding_guess import (
+    guess_from_mark,
+    guess_valid,
+    guess_wide,
+    list_all,
+    list_guesses,
+)
 from charrnn.errors import CorpusError
 
 _WINDOW = 1 << 16  # bytes from which an encoding is guessed
@@ -28,7 +34,8 @@ class ByteSource(Protocol):
     """The bytes of a text, which can be read several times; `label` is its name in messages."""
 
     @property
-    def label(self) -> str: ...
+    def label(self) -> str:
+        """The name of the text."""
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes."""
@@ -98,14 +105,14 @@ def make_decoding_error(
     is_utf_8 = config.codec == "utf-8"
     if guess is None and invalid.is_cut_off:
         return CorpusError(
-            f"{source.label} is {name} text except for its last character, which is cut off: "
-            f"{where}",
+            f"{source.label} is {name} text except for its last character, which is cut off "
+            f"({where})",
             f"remove it with {_head_command(source, invalid.offset)}",
             *_make_remedies_for_ascii(source, invalid, config, siblings),
         )
     if guess is None and _is_almost_utf_8(source):
         return CorpusError(
-            f"{source.label} is UTF-8 text except for a few bytes: {where}"
+            f"{source.label} is UTF-8 text except for a few bytes ({where})"
             if is_utf_8
             else f"{source.label} is not {name} text: {where}; it is UTF-8 text except for a few "
             "bytes",
@@ -144,7 +151,8 @@ def guess_known_encoding(
 ) -> str | None:
     """Return an encoding in which a text has few unknown characters, if it has many in `text`.
 
-    Bytes that are valid UTF-8 are hardly ever in another encoding. `text` was decoded as `config` says; `known` are the characters of the vocabulary.
+    Bytes that are valid UTF-8 are hardly ever in another encoding. `text` was decoded
+    as `config` says; `known` are the characters of the vocabulary.
     """
     if config.codec == "utf-8" or _unknown_share(text, known) < _MANY_UNKNOWN:
         return None
@@ -174,9 +182,7 @@ def _guess_from_start(source: ByteSource, config: ResolvedTextConfig) -> str | N
     return guess if guess and _fits(source, guess) else None
 
 
-def _guess_fitting(
-    source: ByteSource, window: bytes, config: ResolvedTextConfig
-) -> str | None:
+def _guess_fitting(source: ByteSource, window: bytes, config: ResolvedTextConfig) -> str | None:
     """Return the most likely encoding that decodes the whole text; None if there is none."""
     head = _read_start(source)
     names = ["utf-8"] if config.codec != "utf-8" else []

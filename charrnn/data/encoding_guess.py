@@ -159,7 +159,7 @@ def _is_plausible(text: str | None) -> bool:
         return False
     implausible = sum(
         unicodedata.category(character) in ("Cc", "Cn", "Co", "Cs")
-        for character in text.translate({code: None for code in b"\t\n\f\r\x1c"})
+        for character in text.translate(dict.fromkeys(b"\t\n\x0c\r\x1c"))
     )
     return implausible <= _MAX_IMPLAUSIBLE * len(text)
 

@@ -40,9 +40,7 @@ def make_not_found_error(
             *_FIND_TEXT,
         )
     searched = " and ".join(str(source) for sources in candidates for source in sources)
-    return CorpusError(
-        f"the text {record.name!r} of this run is not at {searched}", *_FIND_TEXT
-    )
+    return CorpusError(f"the text {record.name!r} of this run is not at {searched}", *_FIND_TEXT)
 
 
 def find_or_none(sources: Sequence[Source]) -> Documents | None:

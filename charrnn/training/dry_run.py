@@ -106,7 +106,7 @@ def make_report(corpus: Corpus, trainer: Trainer) -> DryRunReport:
         memory_bytes=_MEMORY_COPIES * weight_bytes + _activation_bytes(config),
         disk_bytes=_CHECKPOINTS * _CHECKPOINT_COPIES * weight_bytes,
         seconds_per_epoch=_seconds_per_step(trainer) * trainer.plan.steps_per_epoch,
-        notes=corpus.notes,
+        notes=(*corpus.notes, *corpus.split_notes(config.training.val_fraction)),
     )
 
 

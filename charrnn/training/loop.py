@@ -75,7 +75,12 @@ def train(
         )
         trainer = new_run.trainer
         with group.rank_zero_context(trainer.run.lock_for_writing):
-            notes = (*text.notes, *idle_gpu_advice(trainer.model.device, group.ranks.size))
+            val_fraction = trainer.run.config.training.val_fraction
+            notes = (
+                *text.notes,
+                *text.split_notes(val_fraction),
+                *idle_gpu_advice(trainer.model.device, group.ranks.size),
+            )
             trainer.create()  # from here on, the run can be resumed
             yield _started_event(trainer, added_characters=new_run.added_characters, notes=notes)
             yield from trainer.train(stop)
@@ -101,7 +106,7 @@ def resume(
     """
     with Group.join() as group:
         resumed = group.on_rank_zero(lambda: find_run_to_resume(run))
-        request = ResumeRequest(budget, corpus, device, threads, reading or ReadingConfig())
+        request = ResumeRequest(budget, corpus, device, threads, reading)
         with group.rank_zero_context(resumed.lock_for_writing):
             yield from _resume(resumed, request, progress, stop or threading.Event(), group)
 

@@ -34,7 +34,7 @@ class ResumeRequest:
     """The current path of the text of the run, or the path of another text."""
     device: str | None = None
     threads: int | None = None
-    reading: ReadingConfig = ReadingConfig()
+    reading: ReadingConfig | None = None
     """How to read the text; None: as before."""
 
 
@@ -93,7 +93,7 @@ def prepare_resumed_run(
     device = choose_device(request.device or config.training.device)
     choose_precision(config.training.precision, device, config.model.cell)
     set_threads(request.threads or config.training.threads)
-    reader = TextReader(checkpoint, request.reading)
+    reader = TextReader(checkpoint, request.reading or ReadingConfig())
     text = open_unless_stopped(
         lambda report: reader.reopen(request.corpus, allow_other=True, progress=report),
         progress,
@@ -129,7 +129,10 @@ def _restore(
         trainer.plan_horizon()
     trainer.restore(checkpoint)
     _check_budget_left(trainer)
-    notes = (_text_note(reader, text), *text.notes) if is_other_text else ()
+    notes: tuple[str, ...] = ()
+    if is_other_text:
+        held_out_notes = text.split_notes(run.config.training.val_fraction)
+        notes = (_text_note(reader, text), *text.notes, *held_out_notes)
     if processes != progress.processes:
         notes += (_processes_note(processes, progress.processes),)
     return ResumedRun(trainer, is_other_budget or is_other_text, notes)
