@@ -4,7 +4,6 @@ Shape suffixes: N characters of the text.
 """
 
 import copy
-from typing import Literal
 
 import numpy as np
 import torch
@@ -21,12 +20,9 @@ from charrnn.runs.checkpoint import Checkpoint
 _EPSILON = 1e-8  # keeps an update finite if all gradients of a weight have been zero
 
 
-def load_adapted(
-    checkpoint: Checkpoint, text: str, device: str, unknown: Literal["error", "skip"]
-) -> CharRNN:
+def load_adapted(checkpoint: Checkpoint, codes_N: Codes, device: str) -> CharRNN:
     """Load a checkpoint's model and adapt it to a text; see `adapt_copy`."""
-    model = load_checkpoint(checkpoint, device)
-    return adapt_copy(model, model.vocabulary.encode(text, unknown))[0]
+    return adapt_copy(load_checkpoint(checkpoint, device), codes_N)[0]
 
 
 def adapt_copy(

@@ -18,7 +18,7 @@ from charrnn.config.checks import Range, check_value
 from charrnn.config.model import ModelConfig
 from charrnn.config.parsing import parse_duration, parse_temperatures
 from charrnn.config.sampling import SampleConfig
-from charrnn.config.text import TextConfig
+from charrnn.config.text import ReadingConfig, TextConfig
 from charrnn.config.training import FROM_TEXT, Budget, DeviceName, TrainConfig
 
 if TYPE_CHECKING:
@@ -192,6 +192,7 @@ def _choose_help_panel(config: Any, field_name: str) -> str:
         )
         return f"Limits (the first one reached ends the run; giving one {effect})"
     return {
+        ReadingConfig: "Text",
         TextConfig: "Text",
         ModelConfig: "Network",
         TrainConfig: "Training",

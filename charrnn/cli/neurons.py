@@ -11,12 +11,14 @@ from charrnn.cli.flags import (
     JsonOption,
     PageOption,
     RunArgument,
+    config_flags,
     number_option,
     open_run,
 )
 from charrnn.cli.paths import check_output, text_option
 from charrnn.cli.usage import UsageError, as_usage_error
 from charrnn.config.checks import MAX_SEED, Range
+from charrnn.config.text import ReadingConfig
 
 
 @as_usage_error
@@ -95,6 +97,7 @@ SeedOption = Annotated[
 ]
 
 
+@config_flags
 def neurons(
     run: RunArgument = None,
     text: TextOption = None,
@@ -109,16 +112,19 @@ def neurons(
     checkpoint: CheckpointOption = "best",
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
+    reading: ReadingConfig = ReadingConfig(),  # noqa: B008
 ) -> None:
     """Find units that follow a feature of the text, show their activity, or clamp (hold) them."""
     from charrnn.console.output import print_json, print_warning
     from charrnn.reports import clamping, units
+    from charrnn.runs.text_reader import TextReader
 
     if force and (unit or out):
         raise UsageError("--force generates text, so it cannot be combined with --unit or --out")
     opened = open_run(run)
     check_output(out, [text, corpus], [opened])
-    study = units.open_study(opened.select(checkpoint), text, corpus, device)
+    selected = opened.select(checkpoint)
+    study = units.open_study(selected, TextReader(selected, reading), text, corpus, device)
     if force:
         result = clamping.compare_clamped(study, force, followers, length or 480, temperature, seed)
         for warning in result.warnings:

@@ -10,12 +10,14 @@ from charrnn.cli.flags import (
     DeviceOption,
     ImageOption,
     complete_run_name,
+    config_flags,
     number_option,
     open_run,
 )
 from charrnn.cli.paths import check_output, parse_run_name, text_option
 from charrnn.cli.usage import UsageError
 from charrnn.config.checks import Range
+from charrnn.config.text import ReadingConfig
 
 RunsArgument = Annotated[
     list[str] | None,
@@ -54,6 +56,7 @@ MemoryTextOption = Annotated[
 ]
 
 
+@config_flags
 def plot(
     run: RunsArgument = None,
     x: AxisOption = "steps",
@@ -65,6 +68,7 @@ def plot(
     corpus: CorpusOption = None,
     checkpoint: CheckpointOption = "best",
     device: DeviceOption = "auto",
+    reading: ReadingConfig = ReadingConfig(),  # noqa: B008
 ) -> None:
     """Plot the losses of runs, or how far back they remember; -o writes an image or a page."""
     from charrnn.files import replace_file
@@ -78,13 +82,15 @@ def plot(
     check_output(out, [text, corpus], runs)
     if out and out.suffix.lower() == ".html":
         from charrnn.reports.run_page import render_run_page
+        from charrnn.runs.text_reader import TextReader
 
         selected = runs[0].select(checkpoint)
-        replace_file(out, render_run_page(selected, x, unit, farthest, corpus, device))
+        reader = TextReader(selected, reading)
+        replace_file(out, render_run_page(selected, reader, x, unit, farthest, corpus, device))
     elif memory:
         from charrnn.reports.memory import show_memory
 
-        show_memory(runs, checkpoint, text, corpus, device, farthest, out)
+        show_memory(runs, checkpoint, reading, text, corpus, device, farthest, out)
     else:
         from charrnn.reports.curves import show_curves
 

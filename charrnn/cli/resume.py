@@ -8,6 +8,7 @@ import typer
 from charrnn.cli.flags import CorpusOption, complete_run_name, config_flags, number_option
 from charrnn.cli.paths import parse_run_name
 from charrnn.config.checks import Range
+from charrnn.config.text import ReadingConfig
 from charrnn.config.training import Budget, DeviceName
 
 
@@ -34,6 +35,7 @@ def resume(
             int, Range(1, 4096), "--threads", help_text="CPU threads; default: as before."
         ),
     ] = None,
+    reading: ReadingConfig = ReadingConfig(),  # noqa: B008
     budget: Budget = Budget(),  # noqa: B008
 ) -> None:
     """Continue a run exactly where it stopped, or train a finished run further.
@@ -46,6 +48,12 @@ def resume(
 
     keep_freed_memory()
     start = functools.partial(
-        resume_run, run, budget, corpus=corpus, device=device, threads=threads
+        resume_run,
+        run,
+        budget,
+        corpus=corpus,
+        device=device,
+        threads=threads,
+        reading=reading,
     )
     raise typer.Exit(follow(start))

@@ -17,9 +17,11 @@ from charrnn.cli.flags import (
 from charrnn.cli.paths import text_option
 from charrnn.cli.usage import UsageError
 from charrnn.config.sampling import SampleConfig
+from charrnn.config.text import ReadingConfig
 from charrnn.config.training import DeviceName
 
 if TYPE_CHECKING:
+    from charrnn.data.vocabulary import Codes
     from charrnn.runs.checkpoint import Checkpoint
     from charrnn.sampling.engines.interface import SamplingEngine
 
@@ -28,7 +30,11 @@ PromptOption = Annotated[
 ]
 PromptFileOption = Annotated[
     str | None,
-    text_option("--prompt-file", "File with the text to continue, - for standard input."),
+    text_option(
+        "--prompt-file",
+        "File with the text to continue, - for standard input. All of it is used, also a line "
+        "break at its end.",
+    ),
 ]
 AdaptFileOption = Annotated[
     str | None,
@@ -76,29 +82,34 @@ def sample(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     as_json: JsonOption = False,
+    reading: ReadingConfig = ReadingConfig(),  # noqa: B008
     config: SampleConfig = SampleConfig(),  # noqa: B008
 ) -> None:
     """Generate text with a trained model."""
     from charrnn.console.interactive import run_conversation
     from charrnn.console.output import print_json, stderr_console
-    from charrnn.data.corpus import Corpus
-    from charrnn.data.decoding import read_text
     from charrnn.reports.samples import generate_and_print, generate_as_json, print_novelty
-    from charrnn.reports.texts import open_first_corpus
+    from charrnn.runs.text_reader import TextReader
     from charrnn.sampling.conversation import Conversation
 
     if interactive and (as_json or config.num_samples > 1 or len(config.temperatures) > 1):
         raise UsageError(
             "--interactive cannot be combined with --json, --num-samples or several temperatures"
         )
-    text = _read_prompt(prompt, prompt_file)
+    if prompt is not None and prompt_file is not None:
+        raise UsageError("give --prompt or --prompt-file, not both")
     opened = open_run(run)
     selected = opened.select(checkpoint)
-    corpus = novelty_corpus = Corpus.open(novelty) if novelty else None
+    reader = TextReader(selected, reading)
+    text = reader.read(prompt_file) if prompt_file else reader.convert(prompt or "")
+    if config.stop:
+        config = dataclasses.replace(config, stop=reader.convert(config.stop))
+    corpus = novelty_corpus = reader.open_corpus(novelty) if novelty else None
     if config.max_copy and not corpus:
-        corpus = open_first_corpus(opened)
-    draft = None if adapt is None else read_text(adapt)
-    engine = _make_engine(selected, draft, config, device, precision)
+        corpus = reader.reopen()
+    draft = None if adapt is None else reader.read(adapt)
+    draft_codes = None if draft is None else reader.vocabulary.encode(draft, config.unknown)
+    engine = _make_engine(selected, draft_codes, config, device, precision)
     if draft and not text:
         text, no_prompt = draft, True
     if interactive:
@@ -118,26 +129,18 @@ def sample(
 
 def _make_engine(
     checkpoint: "Checkpoint",
-    draft: str | None,
+    draft_codes: "Codes | None",
     config: SampleConfig,
     device: DeviceName,
     precision: Literal["auto", "float32"],
 ) -> "SamplingEngine":
-    """Return a sampling engine for a checkpoint, or for a copy that was trained on `draft`."""
+    """Return a sampling engine for a checkpoint, or for a copy that was trained on a draft."""
     from charrnn.sampling.engines.selection import engine_for, engine_for_checkpoint
 
-    if draft is None:
+    if draft_codes is None:
         return engine_for_checkpoint(
             checkpoint, num_samples=config.num_samples, device=device, precision=precision
         )
     from charrnn.analysis.dynamic_evaluation import load_adapted
 
-    return engine_for(load_adapted(checkpoint, draft, device, config.unknown), precision)
-
-
-def _read_prompt(prompt: str | None, prompt_file: str | None) -> str:
-    from charrnn.data.decoding import read_text
-
-    if prompt is not None and prompt_file is not None:
-        raise UsageError("give --prompt or --prompt-file, not both")
-    return read_text(prompt_file) if prompt_file else prompt or ""
+    return engine_for(load_adapted(checkpoint, draft_codes, device), precision)

@@ -11,6 +11,7 @@ from charrnn.cli.flags import (
     DeviceOption,
     JsonOption,
     complete_run_name,
+    config_flags,
     number_option,
     open_run,
     page_option,
@@ -18,6 +19,7 @@ from charrnn.cli.flags import (
 from charrnn.cli.paths import check_output, parse_run_name, parse_source
 from charrnn.cli.usage import UsageError
 from charrnn.config.checks import Range
+from charrnn.config.text import ReadingConfig
 
 if TYPE_CHECKING:
     from charrnn.runs.run import Run
@@ -80,6 +82,7 @@ UnknownOption = Annotated[
 ]
 
 
+@config_flags
 def score(
     run_and_files: RunAndFilesArgument = None,
     run: RunsOption = None,
@@ -93,6 +96,7 @@ def score(
     checkpoint: CheckpointOption = "best",
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
+    reading: ReadingConfig = ReadingConfig(),  # noqa: B008
 ) -> None:
     """Measure how well a model predicts a text: the loss per character, lower is better.
 
@@ -100,18 +104,20 @@ def score(
     --json, one run and one text give an object; otherwise the result is a list of objects.
     """
     from charrnn.console.output import print_json
-    from charrnn.data.decoding import read_text
+    from charrnn.data.decoding import open_text
 
     _check_usage(context, adapt, per_char, out is not None or length is not None)
     runs, files = _find_runs_and_files(run or [], run_and_files or [])
     if per_char and (len(runs) > 1 or len(files) > 1):
         raise UsageError("--per-char needs one run and at most one text")
     check_output(out, [*files, corpus], runs)
-    texts = [(file, read_text(file)) for file in files]
+    texts = [(file, open_text(file)) for file in files]
     if per_char:
         from charrnn.reports.surprise import measure_surprise, print_surprise_report, write_page
 
-        report = measure_surprise(runs[0].select(checkpoint), texts, device, corpus, unknown)
+        report = measure_surprise(
+            runs[0].select(checkpoint), reading, texts, device, corpus, unknown
+        )
         if out:
             write_page(report, length or 20_000, out)
         elif as_json:
@@ -126,7 +132,7 @@ def score(
             row
             for opened in runs
             for row in score_texts(
-                opened, texts, checkpoint, device, context, adapt, corpus, unknown
+                opened, reading, texts, checkpoint, device, context, adapt, corpus, unknown
             )
         ]
     )

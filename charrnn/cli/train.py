@@ -9,7 +9,7 @@ import typer
 from charrnn.cli.flags import complete_run_name, config_flags
 from charrnn.cli.paths import parse_path, parse_run_name, parse_source
 from charrnn.config.model import ModelConfig
-from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
+from charrnn.config.text import TextConfig
 from charrnn.config.training import TrainConfig
 
 
@@ -56,7 +56,7 @@ def train(
             "of training.",
         ),
     ] = False,
-    text: TextConfig = DEFAULT_TEXT_CONFIG,
+    text: TextConfig = TextConfig(),  # noqa: B008
     model: ModelConfig = ModelConfig(),  # noqa: B008
     training: TrainConfig = TrainConfig(),  # noqa: B008
 ) -> None:

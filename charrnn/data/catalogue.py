@@ -79,6 +79,11 @@ def find_text(name: str) -> Path | None:
     return entry.path if entry else None
 
 
+def has_text(source: str | Path) -> bool:
+    """Return whether a source of a text is a name in the catalog. A file takes precedence."""
+    return str(source) in entries() and not Path(source).is_file()
+
+
 @cache
 def python_files() -> tuple[Path, ...]:
     """Return the source files of the standard library without its tests, sorted by path."""

@@ -1,22 +1,34 @@
 """The corpus: a text as character codes, with its vocabulary and its source."""
 
 import dataclasses
+import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
+from charrnn.config.text import DEFAULT_TEXT_CONFIG, ReadingConfig, ResolvedTextConfig
 from charrnn.data import catalogue, encoded_cache
-from charrnn.data.cache import cached_text_path
+from charrnn.data.character_names import list_characters
+from charrnn.data.character_notes import (
+    CharacterFacts,
+    describe_held_out_only,
+    describe_unusual_characters,
+)
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.downloads import fetch
 from charrnn.data.encoded_cache import EncodedText
 from charrnn.data.progress import CHUNK, ProgressCallback
+from charrnn.data.recorded_text import (
+    find_or_none,
+    list_recorded_sources,
+    make_not_found_error,
+)
 from charrnn.data.sources import Documents, Source, find_documents
-from charrnn.data.vocabulary import CharacterCounts, Codes, Vocabulary, describe_unusual_characters
+from charrnn.data.vocabulary import UNKNOWN, CharacterCounts, Codes, Vocabulary
 from charrnn.errors import CorpusError, VocabularyError
 
 
@@ -35,9 +47,9 @@ class Corpus:
     line_start: str
     """The most common first character of a line, without white space."""
     more_paths: tuple[str, ...] = ()
-    config: TextConfig = DEFAULT_TEXT_CONFIG
+    config: ResolvedTextConfig = DEFAULT_TEXT_CONFIG
     counts: tuple[int, ...] = ()
-    """How often each character of the text's own vocabulary occurs."""
+    """How often each character of the vocabulary occurs."""
     num_distinct: int = 0
     """Number of different characters, including those that are read as one unknown symbol."""
     skipped: tuple[str, ...] = ()
@@ -47,29 +59,33 @@ class Corpus:
     def open(
         cls,
         source: Source | Sequence[Source],
-        config: TextConfig = DEFAULT_TEXT_CONFIG,
+        config: ReadingConfig = DEFAULT_TEXT_CONFIG,
         *,
+        known: Vocabulary | None = None,
         progress: ProgressCallback | None = None,
     ) -> "Corpus":
         """Read text files, folders, patterns, a text of the catalog, or `-` (standard input).
 
         Several documents are read in order, with a separator between them. A large text is encoded
         once, stored in the user's cache and mapped into memory. Standard input is stored there
-        too, so that a run can be resumed. `progress` is called with a `Reading` while a large text
-        is downloaded or read. Raises `CorpusError`.
+        too, so that a run can be resumed. The vocabulary contains the characters of `known`, if
+        given, and those of the text that occur `min_count` times or more. `progress` is called
+        with a `Reading` while a large text is downloaded or read. Raises `CorpusError`.
         """
         sources = [source] if isinstance(source, (str, Path)) else list(source)
         for name in sources:
             entry = catalogue.entries().get(str(name))
             if entry and entry.path is None and not Path(name).exists():
                 fetch(entry, progress)
-        documents = find_documents(sources, config)
+        resolved = config.resolve()
+        documents = find_documents(sources, resolved)
         fingerprint = documents.compute_fingerprint(progress)
-        text = encoded_cache.encode(documents, fingerprint, config, progress)
-        corpus = cls._from_encoded(
-            text, documents.name, documents.paths, fingerprint.sha256, config
-        )
-        return dataclasses.replace(corpus, skipped=documents.notes)
+        names, digest = (documents.name, documents.paths), fingerprint.sha256
+        whole = resolved if known is None else dataclasses.replace(resolved, min_count=1)
+        text = encoded_cache.encode(documents, fingerprint, whole, progress)
+        corpus = cls._from_encoded(text, *names, digest, resolved)
+        corpus = dataclasses.replace(corpus, skipped=documents.notes)
+        return corpus if known is None else corpus.encode_with_extended(known)
 
     @classmethod
     def from_text(
@@ -94,7 +110,12 @@ class Corpus:
 
     @classmethod
     def _from_encoded(
-        cls, text: EncodedText, name: str, paths: tuple[str, ...], sha256: str, config: TextConfig
+        cls,
+        text: EncodedText,
+        name: str,
+        paths: tuple[str, ...],
+        sha256: str,
+        config: ResolvedTextConfig,
     ) -> "Corpus":
         return cls(
             name=name,
@@ -110,8 +131,16 @@ class Corpus:
         )
 
     def encode_with_extended(self, vocabulary: Vocabulary) -> "Corpus":
-        """Return the same text with the codes of `vocabulary`, extended by the new characters."""
-        return self._translate_codes(vocabulary.extended("".join(self.vocabulary.characters)))
+        """Return the same text with the codes of `vocabulary`, extended by the new characters.
+
+        New characters that occur less often than `min_count` are read as the unknown symbol.
+        """
+        counts = dict(zip(self.vocabulary.characters, self.counts, strict=False))
+        minimum = self.config.min_count
+        new = [char for char in self.vocabulary.characters if char not in vocabulary]
+        frequent = [char for char in new if char == UNKNOWN or counts.get(char, minimum) >= minimum]
+        added = frequent if len(frequent) == len(new) else [*frequent, UNKNOWN]
+        return self._translate_codes(vocabulary.extended("".join(added)))
 
     def encode_with(self, vocabulary: Vocabulary) -> "Corpus":
         """Return the same text with the codes of `vocabulary`.
@@ -121,10 +150,11 @@ class Corpus:
         try:
             return self._translate_codes(vocabulary)
         except VocabularyError as error:
-            examples = ", ".join(repr(character) for character in error.characters[:8])
+            number = len(error.characters)
             raise VocabularyError(
-                f"{self.name} contains {len(error.characters):,} characters that are not in "
-                f"the vocabulary of this run ({examples})",
+                f"{self.name} contains {number:,} "
+                f"{'character that is' if number == 1 else 'characters that are'} not in the "
+                f"vocabulary of this run: {list_characters(error.characters)}",
                 "start a new run from the model with `charrnn train TEXT --init-from RUN`",
                 characters=error.characters,
             ) from None
@@ -134,11 +164,20 @@ class Corpus:
         if vocabulary == self.vocabulary:
             return self
         codes = vocabulary.encode("".join(self.vocabulary.characters))
+        counts = self.counts
+        if counts:
+            sums = np.bincount(codes, counts, len(vocabulary))
+            counts = tuple(sums.astype(np.int64).tolist())
         translated = np.empty(len(self.codes), vocabulary.dtype)
         for first in range(0, len(translated), CHUNK):
             translated[first : first + CHUNK] = codes[self.codes[first : first + CHUNK]]
             encoded_cache.release_pages(self.codes)
-        return dataclasses.replace(self, codes=translated, vocabulary=vocabulary)
+        return dataclasses.replace(
+            self,
+            codes=translated,
+            vocabulary=vocabulary,
+            counts=counts,
+        )
 
     @classmethod
     def reopen(
@@ -146,7 +185,7 @@ class Corpus:
         record: CorpusRecord,
         vocabulary: Vocabulary,
         source: Source | None = None,
-        config: TextConfig = DEFAULT_TEXT_CONFIG,
+        config: ReadingConfig = DEFAULT_TEXT_CONFIG,
         *,
         allow_other: bool = False,
         progress: ProgressCallback | None = None,
@@ -154,37 +193,40 @@ class Corpus:
         """Open the text of a run again: from `source`, else its path, the cache or the catalog.
 
         Raises `CorpusError` if the text is not found, or if it has another SHA-256 (the message
-        gives both). With `allow_other`, any text at `source` is accepted; it raises
-        `VocabularyError` if it contains characters that are not in `vocabulary`.
+        gives both). With `allow_other`, any text at `source` is accepted. `vocabulary` decides
+        which characters are read as the unknown symbol; without that symbol, a character that is
+        not in `vocabulary` raises `VocabularyError`.
         """
+        config = config.resolve()
         candidates: list[Sequence[Source]] = (
-            _recorded_sources(record) if source is None else [[source]]
+            list_recorded_sources(record) if source is None else [[source]]
         )
         mismatch: tuple[Documents, str] | None = None
         for sources in candidates:
             documents = (
-                _find_or_none(sources, config)
-                if source is None
-                else find_documents(sources, config)
+                find_or_none(sources, config) if source is None else find_documents(sources, config)
             )
             if documents is None:
                 continue
             fingerprint = documents.compute_fingerprint(progress)
             is_same = fingerprint.sha256 == record.sha256
             if is_same or (allow_other and source is not None):
-                text = encoded_cache.encode(documents, fingerprint, config, progress)
                 name = record.name if is_same else documents.name
+                encode = functools.partial(
+                    encoded_cache.encode, documents, fingerprint, progress=progress
+                )
+                text = _encode_for(vocabulary, config, encode)
                 corpus = cls._from_encoded(text, name, documents.paths, fingerprint.sha256, config)
                 corpus = dataclasses.replace(corpus, skipped=documents.notes)
-                if is_same:
-                    return corpus.encode_with_extended(vocabulary)
                 return corpus.encode_with(vocabulary)
             mismatch = mismatch or (documents, fingerprint.sha256)
-        if source is None and (copy := encoded_cache.find_copy(record.sha256, config)):
-            paths = record.paths or ("",)
-            corpus = cls._from_encoded(copy, record.name, paths, record.sha256, config)
-            return corpus.encode_with_extended(vocabulary)
-        raise _not_found_error(record, candidates, mismatch)
+        if source is None:
+            find_copy = functools.partial(encoded_cache.find_copy, record.sha256)
+            if copy := _encode_for(vocabulary, config, find_copy):
+                paths = record.paths or ("",)
+                corpus = cls._from_encoded(copy, record.name, paths, record.sha256, config)
+                return corpus.encode_with(vocabulary)
+        raise make_not_found_error(record, candidates, mismatch)
 
     def split(self, val_fraction: float) -> tuple[Codes, Codes]:
         """Return the training part and the held-out part: the last `val_fraction` of the text."""
@@ -194,8 +236,29 @@ class Corpus:
     @property
     def notes(self) -> tuple[str, ...]:
         """A sentence for each kind of skipped files, and for unusual characters of the text."""
-        unusual = describe_unusual_characters(self.vocabulary, self.counts, self.num_distinct)
+        unusual = describe_unusual_characters(
+            CharacterFacts(
+                dict(zip(self.vocabulary.characters, self.counts, strict=False)),
+                self.num_distinct,
+                self.config.min_count,
+                self.config.codec,
+            )
+        )
         return (*self.skipped, *unusual)
+
+    def split_notes(self, val_fraction: float) -> tuple[str, ...]:
+        """Return a sentence about the characters that occur only in the held-out part, if any."""
+        held_out = self.split(val_fraction)[1]
+        size = len(self.vocabulary)
+        if len(self.counts) < size:  # not counted
+            return ()
+        counts = np.zeros(size, np.int64)
+        for first in range(0, len(held_out), CHUNK):
+            counts += np.bincount(held_out[first : first + CHUNK], minlength=size)
+        encoded_cache.release_pages(held_out)
+        only = np.flatnonzero((counts > 0) & (counts == np.array(self.counts)))
+        characters = {self.vocabulary.characters[code]: int(counts[code]) for code in only}
+        return describe_held_out_only(characters, len(held_out))
 
     @property
     def record(self) -> CorpusRecord:
@@ -210,45 +273,20 @@ class Corpus:
         )
 
 
-def _recorded_sources(record: CorpusRecord) -> list[Sequence[Source]]:
-    """Return the sources where the text of a run may be: its paths, the cache, the catalog."""
-    sources: list[Sequence[Source]] = [record.paths] if record.paths else []
-    sources.append([cached_text_path(record.sha256)])
-    if catalogue.find_text(record.name):
-        sources.append([record.name])
-    return sources
+_Encoded = TypeVar("_Encoded", EncodedText, EncodedText | None)
 
 
-def _not_found_error(
-    record: CorpusRecord, candidates: list[Sequence[Source]], mismatch: tuple[Documents, str] | None
-) -> CorpusError:
-    """Return the error if no candidate is the text; `mismatch` is a wrong text that was found."""
-    if mismatch:
-        documents, sha256 = mismatch
-        return CorpusError(
-            f"{' and '.join(documents.paths)} is not the text that this run was trained on: "
-            f"expected SHA-256 {record.sha256}, found {sha256}",
-            "restore the unchanged text",
-            "give its path with --corpus FILE",
-        )
-    entry = catalogue.entries().get(record.name)
-    if entry and not entry.path and entry.expected_sha256 in (None, record.sha256):
-        return CorpusError(
-            f"the text {record.name!r} of this run is not on this machine",
-            f"download it with `charrnn corpora fetch {record.name}`",
-            "give its path with --corpus FILE",
-        )
-    searched = " and ".join(str(source) for sources in candidates for source in sources)
-    return CorpusError(
-        f"the text {record.name!r} of this run is not at {searched}",
-        "restore it there",
-        "give its path with --corpus FILE",
-    )
+def _encode_for(
+    vocabulary: Vocabulary,
+    config: ResolvedTextConfig,
+    encode: Callable[[ResolvedTextConfig], _Encoded],
+) -> _Encoded:
+    """Encode a text so that `vocabulary` decides which characters are rare.
 
-
-def _find_or_none(sources: Sequence[Source], config: TextConfig) -> Documents | None:
-    """Find documents; return None if a source does not exist."""
-    try:
-        return find_documents(sources, config)
-    except CorpusError:
-        return None
+    The text is encoded with `min_count` only if that gives the same vocabulary.
+    """
+    if config.min_count > 1:
+        text = encode(config)
+        if text and text.vocabulary == vocabulary:
+            return text
+    return encode(dataclasses.replace(config, min_count=1))

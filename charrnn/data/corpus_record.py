@@ -26,9 +26,10 @@ class CorpusRecord(CheckedFields):
         for path in (self.path, *self.more_paths):
             check_text("path", path)
         check_sha256(self.sha256)
-        check_text("line_start", self.line_start)
-        if len(self.line_start) != 1:
-            raise ConfigError(f"line_start must be one character, not {self.line_start[:20]!r}")
+        if not isinstance(self.line_start, str) or len(self.line_start) != 1:
+            raise ConfigError(
+                f"line_start must be one character, not {str(self.line_start)[:20]!r}"
+            )
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -8,11 +8,11 @@ a temporary folder that is then renamed, so that it is complete or absent. All r
 share it.
 """
 
-import codecs
 import contextlib
 import hashlib
 import json
 import mmap
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config.text import TextConfig
+from charrnn.config.text import ResolvedTextConfig
 from charrnn.data.background import BackgroundWorker
 from charrnn.data.cache import encoded_folder
 from charrnn.data.decoding import decode_chunks
@@ -55,7 +55,7 @@ class EncodedText:
 def encode(
     documents: Documents,
     fingerprint: Fingerprint,
-    config: TextConfig,
+    config: ResolvedTextConfig,
     progress: ProgressCallback | None = None,
 ) -> EncodedText:
     """Encode documents, or map the copy of them that is in the cache.
@@ -71,6 +71,7 @@ def encode(
     path = _copy_path(fingerprint.sha256, config)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(path, ignore_errors=True)  # a damaged copy
         with new_folder(path) as folder:  # an existing copy of another process is kept
             encoded = _encode(documents, fingerprint, config, folder, report)
         return find_copy(fingerprint.sha256, config) or encoded
@@ -80,7 +81,7 @@ def encode(
         return _encode(documents, fingerprint, config, None, report)
 
 
-def find_copy(sha256: str, config: TextConfig) -> EncodedText | None:
+def find_copy(sha256: str, config: ResolvedTextConfig) -> EncodedText | None:
     """Return the copy of a text that was read with these settings; None if there is none."""
     path = _copy_path(sha256, config)
     try:
@@ -119,9 +120,8 @@ def release_pages(codes: Codes) -> None:
         base.madvise(mmap.MADV_DONTNEED)
 
 
-def _copy_path(sha256: str, config: TextConfig) -> Path:
-    encoding = codecs.lookup(config.encoding).name
-    key_fields = [_FORMAT, sha256, encoding, config.newline, config.min_count]
+def _copy_path(sha256: str, config: ResolvedTextConfig) -> Path:
+    key_fields = [_FORMAT, sha256, config.codec, config.newline, config.min_count]
     key = hashlib.sha256(json.dumps(key_fields).encode()).hexdigest()
     return encoded_folder() / key
 
@@ -129,7 +129,7 @@ def _copy_path(sha256: str, config: TextConfig) -> Path:
 def _encode(
     documents: Documents,
     expected: Fingerprint,
-    config: TextConfig,
+    config: ResolvedTextConfig,
     folder: Path | None,
     progress: ProgressCallback | None,
 ) -> EncodedText:
@@ -180,7 +180,7 @@ def _encode(
 
 
 def _decode_documents(
-    documents: Documents, config: TextConfig, fingerprint: Fingerprint | None = None
+    documents: Documents, config: ResolvedTextConfig, fingerprint: Fingerprint | None = None
 ) -> Iterator[str]:
     """Yield the text of all documents in pieces, with a separator between documents.
 
@@ -192,7 +192,7 @@ def _decode_documents(
         chunks = document.chunks()
         if fingerprint:
             chunks = fingerprint.update(chunks)
-        for piece in decode_chunks(chunks, document.label, config):
+        for piece in decode_chunks(chunks, document, config, documents.files):
             if is_start and not is_first_document:
                 yield SEPARATOR
             is_first_document = is_start = False

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from charrnn.config.text import TextConfig
+from charrnn.config.text import ResolvedTextConfig
 from charrnn.data.document import Document
 from charrnn.data.formats import find_format
 from charrnn.errors import CorpusError
@@ -21,7 +21,7 @@ _MAX_NAMES = 3  # of skipped files in a note
 class TextFiles:
     """The text files of folders and patterns, and the files that were skipped."""
 
-    def __init__(self, config: TextConfig) -> None:
+    def __init__(self, config: ResolvedTextConfig) -> None:
         self.config = config
         self._skipped: dict[tuple[str, str], list[Path]] = {
             ("run", "runs"): [],

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
+from charrnn.config.text import DEFAULT_TEXT_CONFIG, ResolvedTextConfig
 from charrnn.data import catalogue
 from charrnn.data.background import BackgroundWorker
 from charrnn.data.cache import cached_text_path, texts_folder
@@ -80,7 +80,7 @@ class Fingerprint:
 
 
 def find_documents(
-    sources: Sequence[Source], config: TextConfig = DEFAULT_TEXT_CONFIG
+    sources: Sequence[Source], config: ResolvedTextConfig = DEFAULT_TEXT_CONFIG
 ) -> Documents:
     """Find the documents of files, folders, patterns, names in the catalog and `-`.
 

@@ -1,11 +1,13 @@
 """The vocabulary: characters and their codes; character counts of a text."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.data.character_names import list_characters
 from charrnn.errors import VocabularyError
 
 Codes = NDArray[np.unsignedinteger[Any]]
@@ -17,8 +19,6 @@ If a vocabulary contains it, it replaces every character that the vocabulary doe
 model generates it only if a setting requests it.
 """
 
-_LARGE_VOCABULARY = 1_000  # distinct characters; alphabets have fewer
-_RARE_COUNT = 10  # occurrences; a model learns little about a character with fewer
 _CODE_POINTS = 0x110000
 _PIECE = 1 << 17  # characters counted at once, so that the arrays fit in the cache of the CPU
 _UNKNOWN_BYTE = 255
@@ -84,7 +84,7 @@ class Vocabulary:
             is_known = codes != unknown_code
             if unknown == "error":
                 points = code_points(text)[~is_known]
-                raise _unknown_characters_error("".join(_to_characters(points)))
+                raise _unknown_characters_error(text, _to_characters(points))
             codes = codes[is_known]
         return codes.astype(self.dtype, copy=False)
 
@@ -166,41 +166,6 @@ class CharacterCounts:
         return tuple(counts.tolist())
 
 
-def describe_unusual_characters(
-    vocabulary: Vocabulary, counts: Sequence[int], num_distinct: int
-) -> tuple[str, ...]:
-    """Return a sentence with advice for each unusual property of the characters of a text."""
-    sentences = []
-    occurrences = dict(zip(vocabulary.characters, counts, strict=False))
-    num_rare = num_distinct - len(vocabulary) + 1
-    if occurrences.get(UNKNOWN) and num_rare > 1:
-        sentences.append(
-            f"{num_rare:,} different rare characters ({occurrences[UNKNOWN]:,} of {sum(counts):,} "
-            "characters of the text) are read as one unknown symbol; the model generates it only "
-            "if the characters of `charrnn sample --only` contain it"
-        )
-    elif occurrences.get(UNKNOWN):
-        sentences.append(
-            f"{occurrences[UNKNOWN]:,} characters of the text are U+FFFD, the sign for characters "
-            "that a program could not decode: check how the text was made"
-        )
-    if len(vocabulary) > _LARGE_VOCABULARY:
-        rare = sum(count < _RARE_COUNT for count in counts)
-        sentences.append(
-            f"the text has {len(vocabulary):,} different characters, and {rare:,} of them occur "
-            f"less than {_RARE_COUNT} times: `charrnn train --min-count {_RARE_COUNT}` reads those "
-            "as one unknown symbol; if the language has an alphabet, the encoding is probably wrong"
-        )
-    if num_nul := occurrences.get("\0"):
-        hint = (
-            ": it may be UTF-16 (`charrnn train --encoding utf-16`)"
-            if 3 * num_nul > sum(counts)
-            else ""
-        )
-        sentences.append(f"the text contains {num_nul:,} NUL characters, as binary files do{hint}")
-    return tuple(sentences)
-
-
 def code_points(text: str) -> NDArray[np.uint32]:
     """Return the Unicode code point of each character."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
@@ -210,12 +175,14 @@ def _to_characters(points: NDArray[Any]) -> list[str]:
     return [chr(point) for point in points]
 
 
-def _unknown_characters_error(characters: str) -> VocabularyError:
+def _unknown_characters_error(text: str, characters: Iterable[str]) -> VocabularyError:
+    """Return the error for the unknown `characters` of a text."""
     distinct = tuple(dict.fromkeys(characters))
-    examples = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in distinct[:8])
-    more = f" and {len(distinct) - 8} more" if len(distinct) > 8 else ""
+    has_escape = "\\" in distinct and re.search(r"\\(?:[ntr0]|x[0-9a-fA-F]|u[0-9a-fA-F])", text)
+    escapes = r"read \n as a line break with --escape (in many shells, $'\n' is one too)"
     return VocabularyError(
-        f"these characters are not in the model's vocabulary: {examples}{more}",
+        f"these characters are not in the model's vocabulary: {list_characters(distinct)}",
+        *([escapes] if has_escape else []),
         "remove them from the text",
         "leave them out with --unknown skip",
         characters=distinct,

@@ -15,6 +15,7 @@ from charrnn.model.loading import load_checkpoint
 from charrnn.reports import units
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.model_file import make_model_file
+from charrnn.runs.text_reader import TextReader
 
 
 def export_model(
@@ -56,7 +57,9 @@ def _find_feature_units(checkpoint: Checkpoint, corpus: str | None) -> list[Feat
     if checkpoint.run.config.model.cell != "lstm":
         return []
     try:
-        return units.find_feature_units(units.open_study(checkpoint, None, corpus, "cpu"))
+        study = units.open_study(checkpoint, TextReader(checkpoint), None, corpus, "cpu")
+        return units.find_feature_units(study)
     except CorpusError as error:
-        stderr_console().print(make_printable(f"the page offers no units to color by: {error}"))
+        reason = make_printable(error.explain({"--corpus"}))
+        stderr_console().print(f"the page offers no units to color by: {reason}")
         return []

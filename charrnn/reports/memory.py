@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from charrnn.analysis.memory import Memory, measure_memory
+from charrnn.config.text import ReadingConfig
 from charrnn.console.chart import ROWS, draw_chart
 from charrnn.console.output import stdout_console
 from charrnn.console.tables import print_table
+from charrnn.data.decoding import open_text
 from charrnn.files import replace_file
 from charrnn.model.loading import load_checkpoint
 from charrnn.reports.plots import draw_memory, find_image_format
-from charrnn.reports.texts import read_codes, split_run_corpus
 from charrnn.runs.curves import Series
 from charrnn.runs.run import Run
+from charrnn.runs.text_reader import TextReader
 
 REACH_THRESHOLDS = (0.1, 0.01, 0.001)
 """In nats: the reach is the largest distance at which replacing a character changes the prediction
@@ -50,6 +52,7 @@ def print_memory(memories: Mapping[str, Memory]) -> None:
 def show_memory(
     runs: list[Run],
     checkpoint: str,
+    reading: ReadingConfig,
     text: str | Path | None,
     corpus: str | None,
     device: str,
@@ -61,9 +64,11 @@ def show_memory(
     It is measured on the file `text`, or else on the held-out text of each run.
     """
     memories = {}
+    source = open_text(text) if text else None
     for run in runs:
         selected = run.select(checkpoint)
-        codes = read_codes(selected, text) if text else split_run_corpus(selected, corpus)[1]
+        reader = TextReader(selected, reading)
+        codes = reader.read_codes(source) if source else reader.split(corpus)[1]
         cell = run.config.model.cell
         name = run.path.name if cell in run.path.name else f"{run.path.name} ({cell})"
         memories[name] = measure_memory(load_checkpoint(selected, device), codes, farthest)

@@ -19,11 +19,11 @@ from charrnn.numerics.information import nats_to_bits
 from charrnn.reports import pages, units
 from charrnn.reports.memory import REACH_THRESHOLDS
 from charrnn.reports.plots import draw_curves, draw_memory
-from charrnn.reports.texts import open_run_corpus
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.curves import Axis, LossUnit, read_curves
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.progress import Progress
+from charrnn.runs.text_reader import TextReader
 from charrnn.sampling.engines.selection import engine_for
 from charrnn.sampling.loop import generate_scored
 from charrnn.sampling.novelty import measure_novelty
@@ -37,6 +37,7 @@ _NUM_WINDOWS, _WINDOW_LENGTH = 3, 700
 
 def render_run_page(
     checkpoint: Checkpoint,
+    reader: TextReader,
     axis: Axis,
     unit: LossUnit,
     farthest: int,
@@ -50,9 +51,9 @@ def render_run_page(
     loss_curves = read_curves([run], axis, unit)
     missing_reason = ""
     try:
-        text = open_run_corpus(checkpoint, corpus)
+        text = reader.reopen(corpus)
     except CorpusError as error:
-        text, missing_reason = None, str(error)
+        text, missing_reason = None, error.explain({"--corpus"})
     loss = "not evaluated"
     if progress.val_loss is not None:
         loss = f"{format_loss(progress.val_loss)} per held-out character (lower is better)"

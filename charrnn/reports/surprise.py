@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from charrnn.analysis.surprise import (
     Predictions,
@@ -10,16 +10,18 @@ from charrnn.analysis.surprise import (
     find_surprising_lines,
     predict_text,
 )
+from charrnn.config.text import ReadingConfig
 from charrnn.console.heat_map import BITS_PER_SHADE, print_surprise
 from charrnn.console.output import stdout_console
 from charrnn.console.tables import print_facts, print_table
 from charrnn.console.text import make_printable
+from charrnn.data.encoding_check import ByteSource
 from charrnn.files import replace_file
 from charrnn.model.loading import load_checkpoint
 from charrnn.numerics.information import nats_to_bits
 from charrnn.reports import pages
-from charrnn.reports.texts import encode_texts
 from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.text_reader import TextReader, Unknown
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,14 +60,16 @@ class SurpriseReport:
 
 def measure_surprise(
     checkpoint: Checkpoint,
-    texts: list[tuple[str, str]],
+    reading: ReadingConfig,
+    texts: list[tuple[str, ByteSource]],
     device: str,
     corpus: str | None,
-    unknown: Literal["error", "skip"],
+    unknown: Unknown,
 ) -> SurpriseReport:
     """Measure the loss of each character of a (name, text) pair, or of the run's held-out text."""
     model = load_checkpoint(checkpoint, device)
-    name, codes = next(iter(encode_texts(checkpoint, texts, corpus, unknown)))
+    reader = TextReader(checkpoint, reading)
+    name, codes = next(reader.encode_texts(texts, corpus, unknown))
     text = model.vocabulary.decode(codes)
     predictions = predict_text(model, codes)
     lines = find_surprising_lines(text, predictions.nats_N)

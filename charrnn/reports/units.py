@@ -18,8 +18,8 @@ from charrnn.files import replace_file
 from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
 from charrnn.reports import pages
-from charrnn.reports.texts import read_codes, split_run_corpus
 from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.text_reader import TextReader
 
 _MAX_CHARACTERS = 32_768  # of each of the two texts of a study
 _WINDOWS_ON_TERMINAL = 3
@@ -79,13 +79,17 @@ class UnitReport:
 
 
 def open_study(
-    checkpoint: Checkpoint, text: str | Path | None, corpus: str | None, device: str
+    checkpoint: Checkpoint,
+    reader: TextReader,
+    text: str | Path | None,
+    corpus: str | None,
+    device: str,
 ) -> UnitStudy:
     """Load a model and the text of its run, or the file `text`, which is split into two halves."""
     model = load_checkpoint(checkpoint, device)
     if text is None:
-        return study_run(checkpoint, model, *split_run_corpus(checkpoint, corpus))
-    codes = read_codes(checkpoint, text)[: 2 * _MAX_CHARACTERS]
+        return study_run(checkpoint, model, *reader.split(corpus))
+    codes = reader.read_codes(text)[: 2 * _MAX_CHARACTERS]
     half = len(codes) // 2
     return UnitStudy(checkpoint, model, str(text), codes[:half], codes[half:])
 

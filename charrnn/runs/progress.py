@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from charrnn.config.checks import CheckedFields, Range
+from charrnn.config.text import ResolvedTextConfig
 from charrnn.config.training import Budget
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.errors import CheckpointError, ConfigError
@@ -47,10 +48,12 @@ class Progress(CheckedFields):
     """The number of processes that most recently trained the run."""
     corpus: CorpusRecord | None = None
     """The current text, if it is not the one in config.json."""
+    text: ResolvedTextConfig | None = None
+    """How the current text is read, if it is not the text in config.json."""
 
-    def switch_corpus(self, corpus: CorpusRecord) -> None:
+    def switch_corpus(self, corpus: CorpusRecord, text: ResolvedTextConfig) -> None:
         """Continue with another text; reset the best loss, which belongs to the old text."""
-        self.corpus = corpus
+        self.corpus, self.text = corpus, text
         self.val_loss = self.evaluated_step = self.best_val_loss = self.best_step = None
         self.stale_evaluations = 0
 
@@ -93,12 +96,13 @@ class Progress(CheckedFields):
         """Read the progress from a checkpoint; raise `CheckpointError` if it is damaged."""
         try:
             state = to_field_names(checkpoint.state)
-            corpus = state.get("corpus")
+            corpus, text = state.get("corpus"), state.get("text")
             return cls(
                 **{
                     **state,
                     "budget": Budget(**state["budget"]),
                     "corpus": CorpusRecord.from_json(corpus) if corpus else None,
+                    "text": ResolvedTextConfig(**text) if text else None,
                 }
             )
         except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:

@@ -18,7 +18,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from charrnn.config.model import ModelConfig
-from charrnn.config.text import TextConfig
+from charrnn.config.text import ResolvedTextConfig
 from charrnn.config.training import ResolvedTrainConfig
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.vocabulary import Vocabulary
@@ -105,7 +105,7 @@ class Run(RunFolder):
                 training=ResolvedTrainConfig(**{**_DEFAULTS_FOR_OLD_RUNS, **record["training"]}),
                 vocabulary=tuple(record["vocabulary"]),
                 corpus=CorpusRecord.from_json(record["corpus"]),
-                text=TextConfig(**record.get("text", {})),
+                text=ResolvedTextConfig(**record.get("text", {})),
                 init_from=Origin(**record["init_from"]) if record["init_from"] else None,
                 baseline=record.get("baseline"),
             )
@@ -276,12 +276,17 @@ def _sort_by_loss(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
 
     Checkpoints without such a loss come last, the newest first.
     """
-    current_corpus = checkpoints[-1].state.get("corpus") if checkpoints else None
+    current_text = _recorded_text(checkpoints[-1]) if checkpoints else None
 
     def sort_key(checkpoint: Checkpoint) -> tuple[bool, float, int]:
         loss = checkpoint.val_loss
-        if loss is None or checkpoint.state.get("corpus") != current_corpus:
+        if loss is None or _recorded_text(checkpoint) != current_text:
             return True, 0.0, -checkpoint.step
         return False, loss, -checkpoint.step
 
     return sorted(checkpoints, key=sort_key)
+
+
+def _recorded_text(checkpoint: Checkpoint) -> tuple[Any, Any]:
+    """Return the records of the current text and of how it is read; None: as in config.json."""
+    return checkpoint.state.get("corpus"), checkpoint.state.get("text")

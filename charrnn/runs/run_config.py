@@ -5,7 +5,7 @@ from typing import Annotated
 
 from charrnn.config.checks import CheckedFields, Range, check_sha256, check_text
 from charrnn.config.model import ModelConfig
-from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
+from charrnn.config.text import DEFAULT_TEXT_CONFIG, ResolvedTextConfig
 from charrnn.config.training import ResolvedTrainConfig
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.errors import ConfigError
@@ -31,7 +31,7 @@ class RunConfig(CheckedFields):
     training: ResolvedTrainConfig
     vocabulary: tuple[str, ...]
     corpus: CorpusRecord
-    text: TextConfig = DEFAULT_TEXT_CONFIG
+    text: ResolvedTextConfig = DEFAULT_TEXT_CONFIG
     init_from: Origin | None = None
     baseline: Annotated[float | None, Range(0, 1e9)] = None
     """The held-out loss of a 5-gram model, in nats per character; None if it was not measured."""

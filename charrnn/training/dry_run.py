@@ -12,11 +12,11 @@ import numpy as np
 from charrnn.config.model import ModelConfig
 from charrnn.config.text import TextConfig
 from charrnn.config.training import TrainConfig
-from charrnn.data.catalogue import bundled_name
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import code_points
 from charrnn.runs.run_config import RunConfig
 from charrnn.training.setup.new_run import prepare_new_run
+from charrnn.training.setup.opening import open_new_text
 from charrnn.training.trainer import Trainer
 
 _PROBE_SECONDS = 2.0  # of training, from which the time of an epoch is estimated
@@ -72,7 +72,7 @@ def dry_run(
 
     Raises `CharrnnError`.
     """
-    corpus = Corpus.open(sources or [bundled_name()], text)
+    corpus = open_new_text(sources, text, init_from)
     new_run = prepare_new_run(corpus, training, model, init_from=init_from)
     return make_report(corpus, new_run.trainer)
 
@@ -106,7 +106,7 @@ def make_report(corpus: Corpus, trainer: Trainer) -> DryRunReport:
         memory_bytes=_MEMORY_COPIES * weight_bytes + _activation_bytes(config),
         disk_bytes=_CHECKPOINTS * _CHECKPOINT_COPIES * weight_bytes,
         seconds_per_epoch=_seconds_per_step(trainer) * trainer.plan.steps_per_epoch,
-        notes=corpus.notes,
+        notes=(*corpus.notes, *corpus.split_notes(config.training.val_fraction)),
     )
 
 

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from charrnn.config.model import ModelConfig
-from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
+from charrnn.config.text import ReadingConfig, TextConfig
 from charrnn.config.training import Budget, TrainConfig
-from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus
 from charrnn.data.progress import ProgressCallback
 from charrnn.files import expand_path
@@ -21,7 +20,7 @@ from charrnn.runs.saving import check_new_folder
 from charrnn.training.distributed.group import Group
 from charrnn.training.events import Event, Started
 from charrnn.training.setup.new_run import prepare_new_run
-from charrnn.training.setup.opening import open_unless_stopped
+from charrnn.training.setup.opening import open_new_text, open_unless_stopped
 from charrnn.training.setup.resumed_run import (
     ResumeRequest,
     find_run_before_restart,
@@ -35,7 +34,7 @@ def train(
     corpus: Corpus | str | Path | Sequence[str | Path] | None = None,
     config: TrainConfig | None = None,
     model: ModelConfig | None = None,
-    text_config: TextConfig = DEFAULT_TEXT_CONFIG,
+    text_config: TextConfig | None = None,
     *,
     out_dir: str | Path | None = None,
     init_from: str | None = None,
@@ -46,7 +45,8 @@ def train(
 
     `corpus` is by default the bundled text; `text_config` says how to read it. `out_dir` is the
     folder of the run, by default the name of the text under `checkpoints/`. `init_from` names a
-    run: training starts from its best model, and the network has the shape of that model.
+    run: training starts from its best model, the network has the shape of that model, and the
+    text is read as the text of that run, except for what `text_config` says.
     `progress` is called with a `Reading` while a large text is downloaded or read. When `stop` is
     set, training saves and ends; while the text is read, it ends without an event. Raises
     `CharrnnError`.
@@ -65,9 +65,12 @@ def train(
         if isinstance(corpus, Corpus):
             text = corpus
         else:
-            source = catalogue.bundled_path() if corpus is None else corpus
             opened = open_unless_stopped(
-                lambda report: Corpus.open(source, text_config, progress=report), progress, stop
+                lambda report: open_new_text(
+                    corpus, text_config or TextConfig(), init_from, group=group, progress=report
+                ),
+                progress,
+                stop,
             )
             if opened is None:
                 return
@@ -77,7 +80,12 @@ def train(
         )
         trainer = new_run.trainer
         with group.rank_zero_context(trainer.run.lock_for_writing):
-            notes = (*text.notes, *idle_gpu_advice(trainer.model.device, group.ranks.size))
+            val_fraction = trainer.run.config.training.val_fraction
+            notes = (
+                *text.notes,
+                *text.split_notes(val_fraction),
+                *idle_gpu_advice(trainer.model.device, group.ranks.size),
+            )
             trainer.create()  # from here on, the run can be resumed
             yield _started_event(trainer, added_characters=new_run.added_characters, notes=notes)
             yield from trainer.train(stop)
@@ -90,6 +98,7 @@ def resume(
     corpus: str | Path | None = None,
     device: str | None = None,
     threads: int | None = None,
+    reading: ReadingConfig | None = None,
     progress: ProgressCallback | None = None,
     stop: threading.Event | None = None,
 ) -> Iterator[Event]:
@@ -97,11 +106,12 @@ def resume(
 
     `run` is by default the newest run. A `budget` that differs from that of the run replaces it,
     and the rest of the learning rate schedule is planned again. `corpus` is the current path of the
-    text of the run, or another text, which replaces it. Raises `CharrnnError`.
+    text of the run, or another text, which replaces it. `reading` says how to read it, by default
+    as before. Raises `CharrnnError`.
     """
     with Group.join() as group:
         resumed = group.on_rank_zero(lambda: find_run_to_resume(run))
-        request = ResumeRequest(budget, corpus, device, threads)
+        request = ResumeRequest(budget, corpus, device, threads, reading)
         with group.rank_zero_context(resumed.lock_for_writing):
             yield from _resume(resumed, request, progress, stop or threading.Event(), group)
 

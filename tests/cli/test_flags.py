@@ -6,7 +6,7 @@ import pytest
 from charrnn.cli.app import COMMANDS
 from charrnn.config.model import ModelConfig
 from charrnn.config.sampling import SampleConfig
-from charrnn.config.text import TextConfig
+from charrnn.config.text import ReadingConfig, TextConfig
 from charrnn.config.training import Budget, TrainConfig
 from charrnn.errors import CorpusError
 from charrnn.training import loop
@@ -22,10 +22,10 @@ from tests.conftest import Cli
             [TextConfig, ModelConfig, TrainConfig],
             {"corpus", "out_dir", "init_from", "dry_run"},
         ),
-        ("resume", [Budget], {"run", "corpus", "device", "threads"}),
+        ("resume", [ReadingConfig, Budget], {"run", "corpus", "device", "threads"}),
         (
             "sample",
-            [SampleConfig],
+            [ReadingConfig, SampleConfig],
             {
                 "run",
                 "prompt",

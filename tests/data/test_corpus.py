@@ -9,7 +9,7 @@ import pytest
 
 from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus
-from charrnn.data.decoding import read_text
+from charrnn.data.decoding import decode_text, open_text
 from charrnn.errors import CorpusError, VocabularyError
 
 
@@ -96,7 +96,7 @@ def test_the_error_for_an_invalid_text_names_the_file_and_the_byte(tmp_path: Pat
         with pytest.raises(CorpusError, match=sentence):
             Corpus.open(path)
     with pytest.raises(CorpusError, match="cannot be read"):
-        read_text(tmp_path / "nowhere.txt")
+        decode_text(open_text(tmp_path / "nowhere.txt"))
 
 
 def test_an_empty_text_is_refused(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from charrnn.config.text import TextConfig
-from charrnn.data.decoding import decode_chunks, guess_encoding
+from charrnn.config.text import ResolvedTextConfig, TextConfig
+from charrnn.data.decoding import BytesInMemory, decode_text
+from charrnn.data.encoding_guess import list_guesses
 from charrnn.data.formats import find_format
 from charrnn.errors import ConfigError, CorpusError
 
@@ -16,7 +17,8 @@ TEXT = "Ça, déjà vu?\r\n漢字 🙂 é\r line\n"
 def decode(data: bytes, *cuts: int, **settings: object) -> str:
     ends = [0, *cuts, len(data)]
     chunks = [data[first:end] for first, end in itertools.pairwise(ends)]
-    return "".join(decode_chunks(chunks, "text", TextConfig(**settings)))  # type: ignore[arg-type]
+    source = BytesInMemory(chunks, "text")
+    return decode_text(source, ResolvedTextConfig(**settings))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32", "gb18030"])
@@ -66,14 +68,14 @@ def test_a_byte_order_mark_is_removed_only_at_the_start() -> None:
     ],
 )
 def test_the_error_suggests_the_likely_encoding(text: str, encoding: str) -> None:
-    assert guess_encoding(text.encode(encoding)) == encoding
+    assert next(list_guesses(text.encode(encoding))) == encoding
     with pytest.raises(CorpusError, match=f"it looks like {encoding}: read it with --encoding"):
         decode(text.encode(encoding))
 
 
 def test_no_encoding_is_suggested_for_binary_data() -> None:
     data = b"\x89DATA\r\n\x1a\n\0\0\0\rIHDR"
-    assert guess_encoding(data) is None
+    assert list(list_guesses(data)) == []
     with pytest.raises(CorpusError, match="it does not look like text"):
         decode(data)
 

@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charrnn.data.character_notes import CharacterFacts, describe_unusual_characters
 from charrnn.data.vocabulary import (
     UNKNOWN,
     CharacterCounts,
     Vocabulary,
-    describe_unusual_characters,
 )
 from charrnn.errors import VocabularyError
 
@@ -58,7 +58,11 @@ def test_unusual_facts_about_the_characters_of_a_text_are_described() -> None:
         vocabulary = counter.make_vocabulary(min_count)
         return "\n".join(
             describe_unusual_characters(
-                vocabulary, counter.counts_of(vocabulary), counter.num_distinct
+                CharacterFacts(
+                    dict(zip(vocabulary.characters, counter.counts_of(vocabulary), strict=True)),
+                    counter.num_distinct,
+                    min_count,
+                )
             )
         )
 
@@ -66,9 +70,8 @@ def test_unusual_facts_about_the_characters_of_a_text_are_described() -> None:
     assert "2 different rare characters (2 of 5 characters of the text)" in describe("aaabc", 2)
     assert "2 characters of the text are U+FFFD" in describe("a\ufffd\ufffd")
     assert "has 1,500 different characters" in describe("".join(map(chr, range(19968, 21468))))
-    assert "1 NUL characters" in describe("abc\0")
-    assert "--encoding utf-16" in describe("a\0b\0")
-    assert "--encoding utf-16" not in describe("abc\0")
+    assert "1 character of the text is NUL" in describe("abc\0")
+    assert "1 rare character (1 of 4 characters of the text) is read as one" in describe("aaab", 2)
 
 
 @given(TEXTS)

@@ -1,7 +1,7 @@
 import pytest
 
 from charrnn.data.corpus import Corpus
-from charrnn.data.decoding import read_text
+from charrnn.data.decoding import open_text
 from charrnn.data.web_address import refuse_web_address
 from charrnn.errors import CorpusError
 
@@ -11,9 +11,9 @@ from charrnn.errors import CorpusError
     ["https://example.com/a.txt", "HTTP://x/y", "ftp://x/y", "www.example.com/a.txt", "s3://a/b"],
 )
 def test_a_web_address_is_shown_unchanged_with_a_command_to_download_it(address: str) -> None:
-    for open_text in (refuse_web_address, Corpus.open, read_text):
+    for read in (refuse_web_address, Corpus.open, open_text):
         with pytest.raises(CorpusError, match=f"^{address} is a web .*`curl -LO {address}`"):
-            open_text(address)
+            read(address)
 
 
 def test_a_file_address_is_turned_into_a_path() -> None:

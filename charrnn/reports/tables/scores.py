@@ -2,32 +2,35 @@
 
 import math
 from collections.abc import Iterator
-from typing import Literal
 
 from charrnn.analysis.scoring import score_codes
 from charrnn.config.dynamic_evaluation import AdaptConfig
+from charrnn.config.text import ReadingConfig
 from charrnn.console.tables import print_table
+from charrnn.data.encoding_check import ByteSource
 from charrnn.model.loading import load_checkpoint
 from charrnn.numerics.information import nats_to_bits
 from charrnn.reports.tables.runs import Row
-from charrnn.reports.texts import encode_texts
 from charrnn.runs.run import Run
+from charrnn.runs.text_reader import TextReader, Unknown
 
 
 def score_texts(
     run: Run,
-    texts: list[tuple[str, str]],
+    reading: ReadingConfig,
+    texts: list[tuple[str, ByteSource]],
     checkpoint: str,
     device: str,
     context: int | None,
     adapt: bool,
     corpus: str | None,
-    unknown: Literal["error", "skip"],
+    unknown: Unknown,
 ) -> Iterator[Row]:
     """Score (name, text) pairs with the model of a run, or its held-out text if there are none."""
     selected = run.select(checkpoint)
     model = load_checkpoint(selected, device)
-    for name, codes in encode_texts(selected, texts, corpus, unknown):
+    reader = TextReader(selected, reading)
+    for name, codes in reader.encode_texts(texts, corpus, unknown):
         result = score_codes(model, codes, context, AdaptConfig() if adapt else None)
         is_known = math.isfinite(result.standard_error)
         yield {

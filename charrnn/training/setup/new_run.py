@@ -75,7 +75,7 @@ def prepare_new_run(
 
     run, added_characters = group.on_rank_zero(create_run)
     vocabulary = Vocabulary(run.config.vocabulary)
-    text = text.encode_with_extended(vocabulary)
+    text = text.encode_with(vocabulary)
     check_same_text(text, run.config.corpus)
     network = CharRNN(run.config.model, vocabulary, text.line_start).initialize(config.seed)
     if initial:

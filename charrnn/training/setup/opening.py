@@ -1,10 +1,18 @@
 """Opens the text of a run; a stop request interrupts it."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from charrnn.config.text import DEFAULT_TEXT_CONFIG, ResolvedTextConfig, TextConfig
+from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus
 from charrnn.data.progress import ProgressCallback, Reading
+from charrnn.data.sources import Source
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.runs.find import find_run
+from charrnn.runs.text_reader import TextReader, config_for_sources
+from charrnn.training.distributed.group import SINGLE_PROCESS, Group
 
 
 class _StopRequested(Exception):  # noqa: N818
@@ -28,3 +36,32 @@ def open_unless_stopped(
         return open_text(report)
     except _StopRequested:
         return None
+
+
+def open_new_text(
+    source: Source | Sequence[Source] | None,
+    given: TextConfig,
+    init_from: str | None,
+    *,
+    group: Group = SINGLE_PROCESS,
+    progress: ProgressCallback | None = None,
+) -> Corpus:
+    """Open the text of a new run, by default the bundled text.
+
+    If the run starts from the model of another run, the text is read as the text of that run,
+    except for what is given, and the characters of that model stay in the vocabulary.
+    """
+    inherited, characters = group.on_rank_zero(lambda: _find_inherited(init_from))
+    sources = [catalogue.bundled_name()] if source is None else source
+    listed = [sources] if isinstance(sources, (str, Path)) else sources
+    config = config_for_sources(listed, given, given.resolve(inherited))
+    known = Vocabulary(characters) if characters else None
+    return Corpus.open(sources, config, known=known, progress=progress)
+
+
+def _find_inherited(init_from: str | None) -> tuple[ResolvedTextConfig, tuple[str, ...]]:
+    """Return how the text of the initial model was read, and its vocabulary."""
+    if init_from is None:
+        return DEFAULT_TEXT_CONFIG, ()
+    reader = TextReader(find_run(init_from).select("best"))
+    return reader.config, reader.vocabulary.characters

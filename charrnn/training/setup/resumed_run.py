@@ -4,11 +4,10 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from charrnn.config.text import ReadingConfig
 from charrnn.config.training import Budget
 from charrnn.data.corpus import Corpus
-from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.progress import ProgressCallback
-from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.model.network import CharRNN
 from charrnn.numerics.devices import choose_device
@@ -18,6 +17,7 @@ from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.find import find_run
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
+from charrnn.runs.text_reader import TextReader
 from charrnn.training.distributed.group import Group
 from charrnn.training.distributed.ranks import Ranks
 from charrnn.training.setup.new_run import check_same_text
@@ -36,6 +36,8 @@ class ResumeRequest:
     """The current path of the text of the run, or the path of another text."""
     device: str | None = None
     threads: int | None = None
+    reading: ReadingConfig | None = None
+    """How to read the text; None: as before."""
 
 
 @dataclass(frozen=True)
@@ -94,23 +96,21 @@ def prepare_resumed_run(
     device = choose_device(request.device or config.training.device)
     choose_precision(config.training.precision, device, config.model.cell)
     set_threads(request.threads or config.training.threads)
-    record = Progress.from_checkpoint(checkpoint).corpus or config.corpus
-    vocabulary = Vocabulary(config.vocabulary)
+    reader = TextReader(checkpoint, request.reading or ReadingConfig())
     text = open_unless_stopped(
-        lambda report: Corpus.reopen(
-            record, vocabulary, request.corpus, config.text, allow_other=True, progress=report
-        ),
+        lambda report: reader.reopen(request.corpus, allow_other=True, progress=report),
         progress,
         stop,
     )
     if text is None:
         return None
-    network = CharRNN(config.model, vocabulary, config.corpus.line_start).to(device)
-    return _restore(run, checkpoint, text, network, request.budget, group)
+    network = CharRNN(config.model, reader.vocabulary, config.corpus.line_start).to(device)
+    return _restore(run, reader, checkpoint, text, network, request.budget, group)
 
 
 def _restore(
     run: Run,
+    reader: TextReader,
     checkpoint: Checkpoint,
     text: Corpus,
     network: CharRNN,
@@ -119,11 +119,10 @@ def _restore(
 ) -> ResumedRun:
     """Restore a checkpoint for training on `text`, with another budget if one is given."""
     progress = Progress.from_checkpoint(checkpoint)
-    record = progress.corpus or run.config.corpus
     processes = progress.processes
-    is_other_text = text.sha256 != record.sha256
+    is_other_text = not reader.is_current(text)
     if is_other_text:
-        progress.switch_corpus(text.record)
+        progress.switch_corpus(text.record, text.config)
     is_other_budget = budget is not None and budget.has_limit and budget != progress.budget
     if budget is not None and is_other_budget:
         progress.budget, progress.stale_evaluations = budget, 0
@@ -133,7 +132,10 @@ def _restore(
         trainer.plan_horizon()
     trainer.restore(checkpoint)
     _check_budget_left(trainer)
-    notes = (_text_note(record, text.record), *text.notes) if is_other_text else ()
+    notes: tuple[str, ...] = ()
+    if is_other_text:
+        held_out_notes = text.split_notes(run.config.training.val_fraction)
+        notes = (_text_note(reader, text), *text.notes, *held_out_notes)
     if processes != progress.processes:
         notes += (_processes_note(processes, progress.processes),)
     return ResumedRun(trainer, is_other_budget or is_other_text, notes)
@@ -157,10 +159,16 @@ def _check_budget_left(trainer: Trainer) -> None:
         )
 
 
-def _text_note(before: CorpusRecord, after: CorpusRecord) -> str:
+def _text_note(reader: TextReader, text: Corpus) -> str:
+    before = reader.record.sha256
+    difference = (
+        f"its SHA-256 is {text.sha256}, not {before}"
+        if text.sha256 != before
+        else "it has the same bytes, but they are read with another encoding or other line ends"
+    )
     return (
-        f"this is another text than before: its SHA-256 is {after.sha256}, not {before.sha256}; "
-        "its held-out losses cannot be compared with the earlier ones"
+        f"this is another text than before: {difference}; its held-out losses cannot be compared "
+        "with the earlier ones"
     )
 
 

@@ -1,0 +1,86 @@
+"""Notes on unusual characters of a text: sentences with advice."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from charrnn.data.character_names import list_characters
+from charrnn.data.vocabulary import UNKNOWN
+
+_LARGE_VOCABULARY = 1_000  # distinct characters; alphabets have fewer
+_NOT_IN_CP1252 = "\x81\x8d\x8f\x90\x9d"
+_RARE_COUNT = 10  # occurrences; a model learns little about a character with fewer
+
+
+class CharacterFacts(NamedTuple):
+    """The characters of a text, from which notes are made."""
+
+    counts: Mapping[str, int]
+    """How often each character of the vocabulary occurs."""
+    num_distinct: int
+    """Number of different characters, including those that are read as `UNKNOWN`."""
+    min_count: int = 1
+    codec: str = "utf-8"
+
+
+def describe_unusual_characters(facts: CharacterFacts) -> tuple[str, ...]:
+    """Return a sentence with advice for each unusual property of the characters of a text."""
+    counts = {character: count for character, count in facts.counts.items() if count}
+    total, num_unknown = sum(counts.values()), counts.get(UNKNOWN, 0)
+    num_rare = facts.num_distinct - len(counts.keys() - {UNKNOWN})
+    sentences = []
+    if num_unknown and (num_rare > 1 or facts.min_count > 1):
+        number = "1 rare character" if num_rare == 1 else f"{num_rare:,} different rare characters"
+        sentences.append(
+            f"{number} ({num_unknown:,} of {total:,} characters of the text) "
+            f"{'is' if num_rare == 1 else 'are'} read as one unknown symbol; the model generates "
+            "it only if `charrnn sample --only` contains it"
+        )
+    elif num_unknown:
+        sentences.append(
+            f"{_count(num_unknown, 'U+FFFD')}, the sign for characters that a program could not "
+            "decode: check how the text was made"
+        )
+    if len(counts) > _LARGE_VOCABULARY:
+        rare = sum(count < _RARE_COUNT for count in counts.values())
+        sentences.append(
+            f"the text has {len(counts):,} different characters, and {rare:,} of them occur "
+            f"less than {_RARE_COUNT} times: `charrnn train --min-count {_RARE_COUNT}` reads those "
+            "as one unknown symbol; if the language has an alphabet, the text is probably in "
+            "another encoding"
+        )
+    if num_nul := counts.get("\0"):
+        sentences.append(f"{_count(num_nul, 'NUL')}, as in binary files")
+    controls = {character: count for character, count in counts.items() if _is_unused(character)}
+    if controls:
+        number = _count(sum(controls.values()), "a control character from U+0080 to U+009F")
+        is_cp1252 = not controls.keys() & set(_NOT_IN_CP1252)
+        reading = "read it with --encoding cp1252" if facts.codec == "iso8859-1" else "convert it"
+        hint = f": the text was probably written in cp1252, so {reading}" if is_cp1252 else ""
+        sentences.append(number + (hint or ", as in binary files"))
+    return tuple(sentences)
+
+
+def describe_held_out_only(counts: Mapping[str, int], num_held_out: int) -> tuple[str, ...]:
+    """Return a sentence about characters that occur only in the held-out text, if there are any.
+
+    `counts` says how often each of them occurs among the `num_held_out` characters of that text.
+    """
+    if not counts:
+        return ()
+    number = "1 character occurs" if len(counts) == 1 else f"{len(counts):,} characters occur"
+    return (
+        f"{number} only in the held-out text ({sum(counts.values()):,} of its {num_held_out:,} "
+        f"characters), so the model cannot learn {'it' if len(counts) == 1 else 'them'}: "
+        f"{list_characters(counts)}; if that is not intended, change the order of the text, so "
+        "that its last part is like the rest",
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {'character' if number == 1 else 'characters'} of the text " + (
+        f"is {what}" if number == 1 else f"are {what.removeprefix('a ').replace('ter f', 'ters f')}"
+    )
+
+
+def _is_unused(character: str) -> bool:
+    return "\x80" <= character <= "\x9f" and character != "\x85"
