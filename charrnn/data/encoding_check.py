@@ -87,7 +87,8 @@ class EncodingCheck:
         guess = guess_valid(window, self._config.codec)
         if guess and _fits(self._source, guess):
             raise CorpusError(
-                f"{self._source.label} looks like {guess}, not {_display_name(self._config)}",
+                f"{self._source.label} is not {_display_name(self._config)} text, it looks like "
+                f"{guess}",
                 *_make_remedies(self._source, guess, self._siblings),
             )
 
@@ -138,12 +139,12 @@ def make_unreadable_error(
     siblings: Sequence[ByteSource] = (),
 ) -> CorpusError:
     """Return the error for a text that has no invalid byte, but cannot be decoded."""
-    message = f"{source.label} cannot be read as {config.encoding} ({error})"
-    if guess := _guess_from_start(source, config):
-        return CorpusError(
-            f"{message}; it looks like {guess}", *_make_remedies(source, guess, siblings)
-        )
-    return CorpusError(message, "read it with --encoding NAME")
+    guess = _guess_from_start(source, config)
+    looks = f"; it looks like {guess}" if guess else ""
+    return CorpusError(
+        f"{source.label} cannot be read as {config.encoding} ({error}){looks}",
+        *(_make_remedies(source, guess, siblings) if guess else ["read it with --encoding NAME"]),
+    )
 
 
 def guess_known_encoding(
