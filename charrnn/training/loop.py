@@ -121,7 +121,12 @@ def _resume(
     resumed = prepare_resumed_run(run, request, progress, stop, group)
     if resumed is None:
         return
-    yield _started_event(resumed.trainer, replanned=resumed.replanned, notes=resumed.notes)
+    yield _started_event(
+        resumed.trainer,
+        replanned=resumed.replanned,
+        other_text=resumed.other_text,
+        notes=resumed.notes,
+    )
     yield from resumed.trainer.train(stop)
 
 
@@ -129,6 +134,7 @@ def _started_event(
     trainer: Trainer,
     *,
     replanned: bool = False,
+    other_text: bool = False,
     added_characters: tuple[str, ...] | None = None,
     notes: tuple[str, ...] = (),
 ) -> Started:
@@ -143,6 +149,7 @@ def _started_event(
         budget=progress.budget,
         horizon=progress.horizon,
         replanned=replanned,
+        other_text=other_text,
         added_characters=added_characters,
         notes=notes,
         engine=trainer.engine,

@@ -45,6 +45,8 @@ class ResumedRun:
     trainer: Trainer
     replanned: bool
     """Whether another budget or another text has changed the horizon."""
+    other_text: bool
+    """Whether the run continues with another text."""
     notes: tuple[str, ...]
     """The differences from the run before it stopped, one sentence each."""
 
@@ -135,7 +137,7 @@ def _restore(
         notes = (_text_note(reader, text), *text.notes, *held_out_notes)
     if processes != progress.processes:
         notes += (_processes_note(processes, progress.processes),)
-    return ResumedRun(trainer, is_other_budget or is_other_text, notes)
+    return ResumedRun(trainer, is_other_budget or is_other_text, is_other_text, notes)
 
 
 def _check_budget_left(trainer: Trainer) -> None:
