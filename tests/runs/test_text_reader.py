@@ -140,9 +140,7 @@ def test_an_encoding_that_the_vocabulary_suggests_is_named() -> None:
     assert open_reader("run", encoding="cp866").read("dos.txt").startswith("Князь Андрей")
 
 
-@pytest.mark.parametrize(
-    "text", ["\0", " ", "\n", "\r", "\x01\x02\n", "ab\0cd\0", "\ud800a"]
-)
+@pytest.mark.parametrize("text", ["\0", " ", "\n", "\r", "\x01\x02\n", "ab\0cd\0", "\ud800a"])
 def test_a_text_of_unusual_characters_can_be_trained_on(text: str) -> None:
     list(train(Corpus.from_text(text * 400), TINY_TRAINING, TINY_MODEL, out_dir="run"))
     run = find_run("run")
