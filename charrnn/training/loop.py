@@ -18,7 +18,7 @@ from charrnn.runs.run import Run
 from charrnn.training.distributed.group import Group
 from charrnn.training.events import Event, Started
 from charrnn.training.setup.new_run import prepare_new_run
-from charrnn.training.setup.opening import open_new_text, open_unless_stopped
+from charrnn.training.setup.opening import list_text_notes, open_new_text, open_unless_stopped
 from charrnn.training.setup.resumed_run import (
     ResumeRequest,
     find_run_before_restart,
@@ -57,30 +57,21 @@ def train(
             with group.rank_zero_context(restarted.lock_for_writing):
                 yield from _resume(restarted, ResumeRequest(), progress, stop, group)
             return
-        if isinstance(corpus, Corpus):
-            text = corpus
-        else:
-            opened = open_unless_stopped(
-                lambda report: open_new_text(
-                    corpus, text_config or TextConfig(), init_from, group=group, progress=report
-                ),
-                progress,
-                stop,
-            )
-            if opened is None:
-                return
-            text = opened
+        text_config = text_config or TextConfig()
+        text = open_unless_stopped(
+            lambda report: open_new_text(corpus, text_config, init_from, group, report),
+            progress,
+            stop,
+        )
+        if text is None:
+            return
         new_run = prepare_new_run(
             text, config, model, out_dir=out_dir, init_from=init_from, group=group
         )
         trainer = new_run.trainer
         with group.rank_zero_context(trainer.run.lock_for_writing):
-            val_fraction = trainer.run.config.training.val_fraction
-            notes = (
-                *text.notes,
-                *text.split_notes(val_fraction),
-                *idle_gpu_advice(trainer.model.device, group.ranks.size),
-            )
+            advice = idle_gpu_advice(trainer.model.device, group.ranks.size)
+            notes = (*list_text_notes(trainer.run, text), *advice)
             trainer.create()  # from here on, the run can be resumed
             yield _started_event(trainer, added_characters=new_run.added_characters, notes=notes)
             yield from trainer.train(stop)
