@@ -96,5 +96,5 @@ def test_the_text_is_read_as_the_text_of_the_run(cli: Cli, text_file: Path) -> N
         json.loads(cli("neurons", "run", "--text", name, "--unit", "1:3", "--json").out)
         for name in ("crlf.txt", "verse.txt")
     ]
-    assert results[0]["others"] == results[1]["others"]
+    assert results[0]["drawings"] == results[1]["drawings"]
     assert cli("neurons", "run", "--text", "crlf.txt", "--newline", "keep").code == 1
