@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from charrnn.config.dynamic_evaluation import AdaptConfig
     from charrnn.config.model import ModelConfig
     from charrnn.config.sampling import SampleConfig
-    from charrnn.config.text import TextConfig
+    from charrnn.config.text import ReadingConfig, TextConfig
     from charrnn.config.training import Budget, ResolvedTrainConfig, TrainConfig
     from charrnn.data.corpus import Corpus
     from charrnn.data.progress import Reading
@@ -35,6 +35,7 @@ _MODULES = {
     "Finished": "training.events",
     "ModelConfig": "config.model",
     "Reading": "data.progress",
+    "ReadingConfig": "config.text",
     "ResolvedTrainConfig": "config.training",
     "RolledBack": "training.events",
     "SampleConfig": "config.sampling",
@@ -62,6 +63,7 @@ __all__ = [
     "Finished",
     "ModelConfig",
     "Reading",
+    "ReadingConfig",
     "ResolvedTrainConfig",
     "RolledBack",
     "SampleConfig",

@@ -84,7 +84,8 @@ def test_every_public_name_can_be_imported() -> None:
 def test_the_public_names_are_the_documented_ones() -> None:
     documented = (
         "train, resume, load, generate, stream, score, Corpus, Vocabulary, CharRNN, ModelConfig, "
-        "TrainConfig, ResolvedTrainConfig, SampleConfig, TextConfig, Budget, AdaptConfig, "
+        "TrainConfig, ResolvedTrainConfig, SampleConfig, TextConfig, ReadingConfig, Budget, "
+        "AdaptConfig, "
         "CharrnnError, Reading, Started, Step, Evaluated, Saved, RolledBack, Finished, __version__"
     )
     assert sorted(charrnn.__all__) == sorted(documented.split(", "))

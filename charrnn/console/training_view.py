@@ -115,7 +115,7 @@ class TrainingView:
             self.show_message(
                 "every character of this text is in the vocabulary of the earlier model"
             )
-        change = "text" if event.notes else "limit"
+        change = "text" if event.other_text else "limit"
         if event.replanned:
             self.show_message(
                 f"new {change}: the learning-rate schedule is recomputed from step {event.step:,}; "

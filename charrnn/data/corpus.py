@@ -117,6 +117,12 @@ class Corpus:
         sha256: str,
         config: ResolvedTextConfig,
     ) -> "Corpus":
+        if text.vocabulary.characters == (UNKNOWN,):
+            raise CorpusError(
+                f"every character of {name} is U+FFFD, the sign for characters that a program "
+                "could not decode",
+                "give the original text",
+            )
         return cls(
             name=name,
             path=paths[0],

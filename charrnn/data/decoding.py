@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from charrnn.config.text import DEFAULT_TEXT_CONFIG, Newline, ResolvedTextConfig
+from charrnn.data.byte_source import ByteSource
 from charrnn.data.document import Document
 from charrnn.data.encoding_check import (
-    ByteSource,
     EncodingCheck,
     InvalidByte,
     around,

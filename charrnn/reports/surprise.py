@@ -15,7 +15,7 @@ from charrnn.console.heat_map import BITS_PER_SHADE, print_surprise
 from charrnn.console.output import stdout_console
 from charrnn.console.tables import print_facts, print_table
 from charrnn.console.text import make_printable
-from charrnn.data.encoding_check import ByteSource
+from charrnn.data.byte_source import ByteSource
 from charrnn.files import replace_file
 from charrnn.model.loading import load_checkpoint
 from charrnn.numerics.information import nats_to_bits

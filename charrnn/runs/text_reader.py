@@ -7,9 +7,10 @@ from typing import Literal
 
 from charrnn.config.text import ReadingConfig, ResolvedTextConfig
 from charrnn.data import catalogue
+from charrnn.data.byte_source import ByteSource
 from charrnn.data.corpus import Corpus
 from charrnn.data.decoding import convert_newlines, decode_text, open_text
-from charrnn.data.encoding_check import ByteSource, guess_known_encoding
+from charrnn.data.encoding_check import guess_known_encoding
 from charrnn.data.progress import ProgressCallback
 from charrnn.data.sources import Source
 from charrnn.data.vocabulary import Codes, Vocabulary

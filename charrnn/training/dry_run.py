@@ -16,7 +16,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import code_points
 from charrnn.runs.run_config import RunConfig
 from charrnn.training.setup.new_run import prepare_new_run
-from charrnn.training.setup.opening import open_new_text
+from charrnn.training.setup.opening import list_text_notes, open_new_text
 from charrnn.training.trainer import Trainer
 
 _PROBE_SECONDS = 2.0  # of training, from which the time of an epoch is estimated
@@ -106,7 +106,7 @@ def make_report(corpus: Corpus, trainer: Trainer) -> DryRunReport:
         memory_bytes=_MEMORY_COPIES * weight_bytes + _activation_bytes(config),
         disk_bytes=_CHECKPOINTS * _CHECKPOINT_COPIES * weight_bytes,
         seconds_per_epoch=_seconds_per_step(trainer) * trainer.plan.steps_per_epoch,
-        notes=(*corpus.notes, *corpus.split_notes(config.training.val_fraction)),
+        notes=list_text_notes(trainer.run, corpus),
     )
 
 

@@ -27,6 +27,8 @@ class Started:
     """The step at which the learning rate reaches its lowest value, None if it is not known yet."""
     replanned: bool = False
     """Whether another budget or another text has changed the horizon of a resumed run."""
+    other_text: bool = False
+    """Whether a resumed run continues with another text."""
     added_characters: tuple[str, ...] | None = None
     """With `init_from`: the characters that the earlier model did not contain."""
     notes: tuple[str, ...] = ()

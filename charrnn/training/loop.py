@@ -20,7 +20,7 @@ from charrnn.runs.saving import check_new_folder
 from charrnn.training.distributed.group import Group
 from charrnn.training.events import Event, Started
 from charrnn.training.setup.new_run import prepare_new_run
-from charrnn.training.setup.opening import open_new_text, open_unless_stopped
+from charrnn.training.setup.opening import list_text_notes, open_new_text, open_unless_stopped
 from charrnn.training.setup.resumed_run import (
     ResumeRequest,
     find_run_before_restart,
@@ -62,30 +62,21 @@ def train(
             return
         if folder is not None:
             group.on_rank_zero(lambda: check_new_folder(folder))
-        if isinstance(corpus, Corpus):
-            text = corpus
-        else:
-            opened = open_unless_stopped(
-                lambda report: open_new_text(
-                    corpus, text_config or TextConfig(), init_from, group=group, progress=report
-                ),
-                progress,
-                stop,
-            )
-            if opened is None:
-                return
-            text = opened
+        text_config = text_config or TextConfig()
+        text = open_unless_stopped(
+            lambda report: open_new_text(corpus, text_config, init_from, group, report),
+            progress,
+            stop,
+        )
+        if text is None:
+            return
         new_run = prepare_new_run(
             text, config, model, out_dir=folder, init_from=init_from, group=group
         )
         trainer = new_run.trainer
         with group.rank_zero_context(trainer.run.lock_for_writing):
-            val_fraction = trainer.run.config.training.val_fraction
-            notes = (
-                *text.notes,
-                *text.split_notes(val_fraction),
-                *idle_gpu_advice(trainer.model.device, group.ranks.size),
-            )
+            advice = idle_gpu_advice(trainer.model.device, group.ranks.size)
+            notes = (*list_text_notes(trainer.run, text), *advice)
             trainer.create()  # from here on, the run can be resumed
             yield _started_event(trainer, added_characters=new_run.added_characters, notes=notes)
             yield from trainer.train(stop)
@@ -126,7 +117,12 @@ def _resume(
     resumed = prepare_resumed_run(run, request, progress, stop, group)
     if resumed is None:
         return
-    yield _started_event(resumed.trainer, replanned=resumed.replanned, notes=resumed.notes)
+    yield _started_event(
+        resumed.trainer,
+        replanned=resumed.replanned,
+        other_text=resumed.other_text,
+        notes=resumed.notes,
+    )
     yield from resumed.trainer.train(stop)
 
 
@@ -134,6 +130,7 @@ def _started_event(
     trainer: Trainer,
     *,
     replanned: bool = False,
+    other_text: bool = False,
     added_characters: tuple[str, ...] | None = None,
     notes: tuple[str, ...] = (),
 ) -> Started:
@@ -148,6 +145,7 @@ def _started_event(
         budget=progress.budget,
         horizon=progress.horizon,
         replanned=replanned,
+        other_text=other_text,
         added_characters=added_characters,
         notes=notes,
         engine=trainer.engine,

@@ -6,6 +6,7 @@ import pytest
 
 from charrnn.analysis.units import FeatureUnits
 from charrnn.training.events import Finished
+from tests.cli.process import TINY
 from tests.conftest import Cli
 
 
@@ -88,3 +89,14 @@ def test_a_wrong_unit_or_feature_prints_one_sentence(
     assert outcome.code == code
     assert sentence in outcome.err.splitlines()[-1]
     assert "Traceback" not in outcome.err
+
+
+def test_the_text_is_read_as_the_text_of_the_run(cli: Cli, text_file: Path) -> None:
+    Path("crlf.txt").write_bytes(text_file.read_bytes().replace(b"\n", b"\r\n"))
+    cli("train", "crlf.txt", "--newline", "lf", "-o", "run", *TINY)
+    results = [
+        json.loads(cli("neurons", "run", "--text", name, "--unit", "1:3", "--json").out)
+        for name in ("crlf.txt", "verse.txt")
+    ]
+    assert results[0]["drawings"] == results[1]["drawings"]
+    assert cli("neurons", "run", "--text", "crlf.txt", "--newline", "keep").code == 1

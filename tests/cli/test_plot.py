@@ -7,6 +7,7 @@ import pytest
 from charrnn.reports.plots import draw_curves
 from charrnn.runs.curves import Curves, Series, read_curves
 from charrnn.training.events import Finished
+from tests.cli.process import TINY
 from tests.conftest import Cli
 
 
@@ -73,3 +74,11 @@ def test_an_unsupported_plot_is_wrong_usage(
     arguments: tuple[str, ...], finished: Finished, cli: Cli
 ) -> None:
     assert cli("plot", *arguments).code == 2
+
+
+def test_the_text_for_memory_is_read_as_the_text_of_each_run(cli: Cli, text_file: Path) -> None:
+    Path("crlf.txt").write_bytes((text_file.read_bytes() * 2).replace(b"\n", b"\r\n"))
+    cli("train", "crlf.txt", "--newline", "lf", "-o", "run", *TINY)
+    options = ("plot", "run", "--memory", "--farthest", 10, "--text", "crlf.txt")
+    assert cli(*options).code == 0
+    assert "carriage return (U+000D)" in cli(*options, "--newline", "keep").err

@@ -35,3 +35,8 @@ def test_resume_refuses_a_changed_text_unless_it_is_named(
     assert best > 30
     score = json.loads(cli("score", "verse", "--json").out)
     assert score["characters"] == 245
+
+
+def test_a_note_is_not_a_new_text(cli: Cli, finished: Finished) -> None:
+    outcome = cli("resume", "verse", "--max-steps", 32)
+    assert "new limit: the learning-rate schedule is recomputed" in outcome.err

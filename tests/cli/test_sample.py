@@ -10,7 +10,7 @@ import pytest
 from charrnn.data.corpus import Corpus
 from charrnn.sampling.novelty import measure_novelty
 from charrnn.training.events import Finished
-from tests.cli.process import start_program
+from tests.cli.process import TINY, start_program
 from tests.conftest import Cli
 
 
@@ -159,3 +159,47 @@ def test_on_a_terminal_text_appears_and_ends_with_one_line_break(finished: Finis
     assert shown.endswith("\n")
     assert not shown.endswith("\n\n")
     assert 30 <= len(shown) <= 41
+
+
+def test_texts_are_read_as_the_text_of_the_run(
+    cli: Cli, finished: Finished, text_file: Path
+) -> None:
+    lines = text_file.read_text("utf-8")
+    Path("crlf.txt").write_bytes(lines.replace("\n", "\r\n").encode())
+    cli("train", "crlf.txt", "--newline", "lf", "-o", "run", *TINY)
+    options = ("sample", "run", "-n", 200, "-s", 1)
+    from_file = cli(*options, "--prompt-file", "crlf.txt")
+    assert from_file.out.startswith(lines)
+    assert cli(*options, "-p", "the wheel\r\n").out.startswith("the wheel\n")
+    assert cli(*options, "--adapt", "crlf.txt").code == 0
+    figures = [cli(*options, "--novelty", name, "--json") for name in ("crlf.txt", "verse.txt")]
+    novelties = [json.loads(outcome.out)["samples"][0]["novelty"] for outcome in figures]
+    assert novelties[0] == novelties[1]
+    limited = cli(*options, "--max-copy", 3, "--novelty", "crlf.txt", "--json")
+    (sample,) = json.loads(limited.out)["samples"]
+    assert sample["novelty"]["longest"] <= 3
+    kept = cli(*options, "--prompt-file", "crlf.txt", "--newline", "keep")
+    assert kept.code == 1
+    assert "carriage return (U+000D)" in kept.err
+
+
+def test_max_copy_compares_with_the_current_text_of_the_run(
+    cli: Cli, finished: Finished, text_file: Path
+) -> None:
+    Path("other.txt").write_text(text_file.read_text("utf-8")[::-1], "utf-8")
+    cli("resume", "verse", "--corpus", "other.txt", "--max-steps", 32)
+    options = ("sample", "verse", "--checkpoint", "last", "-n", 200, "-s", 1, "--max-copy", 3)
+    limited = cli(*options)
+    assert measure_novelty(limited.out, Corpus.open("other.txt")).longest == 3
+    Path("other.txt").unlink()
+    missing = cli(*options)
+    assert missing.code == 1
+    assert "give the text with --novelty FILE" in missing.err
+    assert "--corpus" not in missing.err
+
+
+def test_a_literal_escape_in_the_prompt_is_explained(cli: Cli, finished: Finished) -> None:
+    outcome = cli("sample", "verse", "-p", r"The wheel\n")
+    assert outcome.code == 1
+    assert r"backslash (U+005C)" in outcome.err
+    assert cli("sample", "verse", "-p", "\\").err.count("$'") == 0

@@ -1,10 +1,13 @@
+import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from charrnn.runs.run import Run
 from charrnn.training.events import Finished
+from tests.cli.process import TINY
 from tests.conftest import Cli
 
 
@@ -121,3 +124,19 @@ def test_flags_that_cannot_be_combined_are_wrong_usage(
     arguments: tuple[object, ...], finished: Finished, cli: Cli
 ) -> None:
     assert cli("score", *arguments).code == 2
+
+
+def test_standard_input_is_decoded_as_the_text_of_each_run(
+    cli: Cli, text_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = text_file.read_text("utf-8").replace("water", "wäter")
+    for name, encoding in {"one": "cp1252", "two": "cp437"}.items():
+        Path(f"{name}.txt").write_bytes(text.encode(encoding))
+        cli("train", f"{name}.txt", "--encoding", encoding, "-o", name, *TINY)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("a wäter".encode("cp1252"))))
+    both = cli("score", "--run", "one", "--run", "two", "-")
+    assert both.code == 1
+    assert "the model of two cannot read standard input" in both.err
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"the water runs\r\naway")))
+    scored = cli("score", "--run", "one", "--run", "two", "--newline", "lf", "--json", "-")
+    assert [row["characters"] for row in json.loads(scored.out)] == [18, 18]

@@ -192,3 +192,17 @@ def test_a_signal_while_the_text_is_read_gives_its_exit_code(tmp_path: Path) -> 
     assert process.returncode == 143
     assert "there is nothing to save yet" in err
     assert not list(Path("checkpoints").glob("*"))
+
+
+def test_characters_that_occur_only_in_the_held_out_text_are_noted(cli: Cli) -> None:
+    Path("text.txt").write_text("abc def\n" * 500 + "XYZ" * 100, "utf-8")
+    for outcome in (cli("train", "text.txt", *TINY), cli("train", "text.txt", "--dry-run", *TINY)):
+        assert "3 characters occur only in the held-out text" in outcome.out + outcome.err
+
+
+def test_utf_16_without_a_byte_order_mark_is_named(cli: Cli) -> None:
+    Path("u.txt").write_bytes(b"h\0e\0l\0l\0o\0\n\0" * 200)
+    outcome = cli("train", "u.txt", *TINY)
+    assert outcome.code == 1
+    assert "it looks like utf-16-le: read it with --encoding utf-16-le" in outcome.err
+    assert cli("train", "u.txt", "--encoding", "utf-16-le", *TINY).code == 0

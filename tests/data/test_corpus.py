@@ -105,6 +105,11 @@ def test_an_empty_text_is_refused(tmp_path: Path) -> None:
         Corpus.open(tmp_path / "empty.txt")
 
 
+def test_a_text_of_undecodable_characters_only_is_refused() -> None:
+    with pytest.raises(CorpusError, match=r"every character of text is U\+FFFD"):
+        Corpus.from_text("\ufffd" * 100)
+
+
 def test_another_text_is_accepted_if_it_is_allowed_and_its_characters_are_known(
     text_file: Path,
 ) -> None:

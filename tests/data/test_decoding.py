@@ -69,7 +69,9 @@ def test_a_byte_order_mark_is_removed_only_at_the_start() -> None:
 )
 def test_the_error_suggests_the_likely_encoding(text: str, encoding: str) -> None:
     assert next(list_guesses(text.encode(encoding))) == encoding
-    with pytest.raises(CorpusError, match=f"it looks like {encoding}: read it with --encoding"):
+    with pytest.raises(
+        CorpusError, match=f"it looks like {encoding}: read it with --encoding {encoding}"
+    ):
         decode(text.encode(encoding))
 
 

@@ -64,6 +64,8 @@ def test_a_damaged_copy_is_replaced(cache_all_texts: None) -> None:
     os.truncate(copy / "codes", 3)
     corpus = Corpus.open("t.txt")
     assert corpus.vocabulary.decode(corpus.codes) == TEXT
+    assert not corpus.codes.flags.writeable  # it is the new copy
+    assert (copy / "codes").stat().st_size == len(TEXT)
 
 
 def test_a_text_is_encoded_in_memory_if_no_copy_can_be_stored(cache_all_texts: None) -> None:

@@ -7,7 +7,7 @@ from charrnn.analysis.scoring import score_codes
 from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.config.text import ReadingConfig
 from charrnn.console.tables import print_table
-from charrnn.data.encoding_check import ByteSource
+from charrnn.data.byte_source import ByteSource
 from charrnn.model.loading import load_checkpoint
 from charrnn.numerics.information import nats_to_bits
 from charrnn.reports.tables.runs import Row

@@ -11,6 +11,7 @@ from charrnn.data.progress import ProgressCallback, Reading
 from charrnn.data.sources import Source
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.runs.find import find_run
+from charrnn.runs.layout import RunFolder
 from charrnn.runs.text_reader import TextReader, config_for_sources
 from charrnn.training.distributed.group import SINGLE_PROCESS, Group
 
@@ -39,24 +40,30 @@ def open_unless_stopped(
 
 
 def open_new_text(
-    source: Source | Sequence[Source] | None,
+    source: Corpus | Source | Sequence[Source] | None,
     given: TextConfig,
     init_from: str | None,
-    *,
     group: Group = SINGLE_PROCESS,
     progress: ProgressCallback | None = None,
 ) -> Corpus:
-    """Open the text of a new run, by default the bundled text.
+    """Open the text of a new run, by default the bundled text; return a corpus as it is.
 
     If the run starts from the model of another run, the text is read as the text of that run,
     except for what is given, and the characters of that model stay in the vocabulary.
     """
+    if isinstance(source, Corpus):
+        return source
     inherited, characters = group.on_rank_zero(lambda: _find_inherited(init_from))
     sources = [catalogue.bundled_name()] if source is None else source
     listed = [sources] if isinstance(sources, (str, Path)) else sources
     config = config_for_sources(listed, given, given.resolve(inherited))
     known = Vocabulary(characters) if characters else None
     return Corpus.open(sources, config, known=known, progress=progress)
+
+
+def list_text_notes(run: RunFolder, text: Corpus) -> tuple[str, ...]:
+    """Return a sentence for each unusual property of the text of a run."""
+    return (*text.notes, *text.split_notes(run.config.training.val_fraction))
 
 
 def _find_inherited(init_from: str | None) -> tuple[ResolvedTextConfig, tuple[str, ...]]:

@@ -21,7 +21,7 @@ from charrnn.runs.text_reader import TextReader
 from charrnn.training.distributed.group import Group
 from charrnn.training.distributed.ranks import Ranks
 from charrnn.training.setup.new_run import check_same_text
-from charrnn.training.setup.opening import open_unless_stopped
+from charrnn.training.setup.opening import list_text_notes, open_unless_stopped
 from charrnn.training.trainer import Trainer
 
 _LIMITS = {"epochs": "epochs", "max_steps": "steps", "max_time": "time"}
@@ -47,6 +47,8 @@ class ResumedRun:
     trainer: Trainer
     replanned: bool
     """Whether another budget or another text has changed the horizon."""
+    other_text: bool
+    """Whether the run continues with another text."""
     notes: tuple[str, ...]
     """The differences from the run before it stopped, one sentence each."""
 
@@ -134,11 +136,10 @@ def _restore(
     _check_budget_left(trainer)
     notes: tuple[str, ...] = ()
     if is_other_text:
-        held_out_notes = text.split_notes(run.config.training.val_fraction)
-        notes = (_text_note(reader, text), *text.notes, *held_out_notes)
+        notes = (_text_note(reader, text), *list_text_notes(run, text))
     if processes != progress.processes:
         notes += (_processes_note(processes, progress.processes),)
-    return ResumedRun(trainer, is_other_budget or is_other_text, notes)
+    return ResumedRun(trainer, is_other_budget or is_other_text, is_other_text, notes)
 
 
 def _check_budget_left(trainer: Trainer) -> None:
