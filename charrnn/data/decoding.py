@@ -55,7 +55,7 @@ def decode_chunks(
             raise _decoding_error(error, first_offset, label, config.encoding, advice) from None
         except UnicodeError as error:
             raise CorpusError(
-                f"{label} cannot be read as {config.encoding} ({error}): {advice.format('NAME')}"
+                f"{label} cannot be read as {config.encoding} ({error})", advice.format("NAME")
             ) from None
         num_bytes += len(chunk)
         if is_start and text:
@@ -100,13 +100,12 @@ def _decoding_error(
     guess = guess_encoding(data[max(0, position - _GUESS_BYTES) : position + _GUESS_BYTES])
     if guess and codecs.lookup(guess).name == codecs.lookup(encoding).name:
         guess = None
-    if guess:
-        hint = f"it looks like {guess}: {advice.format(guess)}"
-    else:
-        hint = "it does not look like text: give a text file, or " + advice.format("NAME")
+    hint = f"it looks like {guess}" if guess else "it does not look like text"
     return CorpusError(
         f"{label} is not {name} text: byte 0x{data[position]:02x} at offset "
-        f"{first_offset + position:,} is not valid; {hint}"
+        f"{first_offset + position:,} is not valid; {hint}",
+        *([] if guess else ["give a text file"]),
+        advice.format(guess or "NAME"),
     )
 
 
