@@ -139,7 +139,8 @@ def test_the_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("HOME", str(tmp_path))
     assert expand_path("~/novel.txt") == tmp_path / "novel.txt"
     assert expand_path("~") == tmp_path
-    assert expand_path("./~") == Path("~")
+    assert expand_path("./~") == Path("~").absolute()
+    assert expand_path(expand_path("./~")) == Path("~").absolute()
     assert expand_path("a~/~b") == Path("a~/~b")
 
 
