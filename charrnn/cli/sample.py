@@ -15,7 +15,7 @@ from charrnn.cli.flags import (
     open_run,
 )
 from charrnn.cli.paths import text_option
-from charrnn.cli.usage import UsageError
+from charrnn.cli.usage import UsageError, as_usage_error
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.training import DeviceName
 
@@ -85,12 +85,14 @@ def sample(
     from charrnn.data.decoding import read_text
     from charrnn.reports.samples import generate_and_print, generate_as_json, print_novelty
     from charrnn.reports.texts import open_first_corpus
+    from charrnn.sampling.constraints import check_contradictions
     from charrnn.sampling.conversation import Conversation
 
     if interactive and (as_json or config.num_samples > 1 or len(config.temperatures) > 1):
         raise UsageError(
             "--interactive cannot be combined with --json, --num-samples or several temperatures"
         )
+    as_usage_error(check_contradictions)(config)
     text = _read_prompt(prompt, prompt_file)
     opened = open_run(run)
     selected = opened.select(checkpoint)
