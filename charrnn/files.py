@@ -23,6 +23,8 @@ def expand_path(path: str | Path) -> Path:
     """
     if not str(path).strip():
         raise ConfigError("an empty path names no file or folder")
+    if str(Path(path)).startswith("~") and not str(path).startswith("~"):
+        return Path(path).absolute()  # "./~": the shorter form "~" is the home folder
     try:
         return Path(path).expanduser()
     except RuntimeError:

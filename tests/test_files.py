@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from charrnn.errors import ConfigError
 from charrnn.files import (
+    expand_path,
     new_folder,
     replace_file,
     sync_file,
@@ -131,3 +133,25 @@ def test_the_error_of_a_failed_sync_names_the_folder(monkeypatch: pytest.MonkeyP
     with pytest.raises(OSError, match="fault") as error:
         sync_folder(Path("."))
     assert error.value.filename == "."
+
+
+def test_the_home_folder_is_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert expand_path("~/novel.txt") == tmp_path / "novel.txt"
+    assert expand_path("~") == tmp_path
+    assert expand_path("./~") == Path("~").absolute()
+    assert expand_path(expand_path("./~")) == Path("~").absolute()
+    assert expand_path("a~/~b") == Path("a~/~b")
+
+
+@pytest.mark.parametrize("path", ["", " ", "\t\n"])
+def test_an_empty_path_is_an_error(path: str) -> None:
+    with pytest.raises(ConfigError, match="an empty path"):
+        expand_path(path)
+
+
+def test_an_unknown_user_is_an_error() -> None:
+    with pytest.raises(
+        ConfigError, match=r"home folder in ~no-such-user/a .* or \./~no-such-user/a"
+    ):
+        expand_path("~no-such-user/a")

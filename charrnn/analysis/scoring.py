@@ -106,7 +106,7 @@ def character_nats(
             starts_W, min(windows, math.ceil(windows * context / _CHUNK))
         ):
             window_TB = codes[starts_B + np.arange(context + 1)[:, None]]
-            (nats_TB,) = _compute_chunk_nats(model, window_TB, context)
+            nats_TB = np.concatenate(list(_compute_chunk_nats(model, window_TB, _CHUNK)))
             parts.append(nats_TB.T.ravel())
     if length % context:
         parts.append(_compute_carried_nats(model, codes[windows * context :]))

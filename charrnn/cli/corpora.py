@@ -42,7 +42,8 @@ def corpora(
         removed_bytes = clear_cache()
         stderr_console().print(
             f"deleted {removed_bytes:,} bytes from {make_printable(str(cache_folder()))}; "
-            "if a run was trained on standard input, give its text with --corpus FILE from now on"
+            "if a run was trained on standard input, give its text from now on, as in "
+            "`charrnn resume --corpus FILE`"
         )
     elif as_json:
         print_json(list_catalogue())

@@ -15,7 +15,7 @@ from charrnn.cli.flags import (
     open_run,
 )
 from charrnn.cli.paths import text_option
-from charrnn.cli.usage import UsageError
+from charrnn.cli.usage import UsageError, as_usage_error
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.text import ReadingConfig
 from charrnn.config.training import DeviceName
@@ -90,6 +90,7 @@ def sample(
     from charrnn.console.output import print_json, stderr_console
     from charrnn.reports.samples import generate_and_print, generate_as_json, print_novelty
     from charrnn.runs.text_reader import TextReader
+    from charrnn.sampling.constraints import check_contradictions
     from charrnn.sampling.conversation import Conversation
 
     if interactive and (as_json or config.num_samples > 1 or len(config.temperatures) > 1):
@@ -98,6 +99,7 @@ def sample(
         )
     if prompt is not None and prompt_file is not None:
         raise UsageError("give --prompt or --prompt-file, not both")
+    as_usage_error(check_contradictions)(config)
     opened = open_run(run)
     selected = opened.select(checkpoint)
     reader = TextReader(selected, reading)

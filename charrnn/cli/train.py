@@ -12,6 +12,29 @@ from charrnn.config.model import ModelConfig
 from charrnn.config.text import TextConfig
 from charrnn.config.training import TrainConfig
 
+OutDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out-dir",
+        "-o",
+        metavar="FOLDER",
+        parser=parse_path,
+        help="Folder of the run; default: the name of the text, in checkpoints/, with -2, -3, ... "
+        "if it exists.",
+        show_default=False,
+    ),
+]
+InitFromOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RUN",
+        help="Start with the weights of this run (its best checkpoint).",
+        show_default=False,
+        autocompletion=complete_run_name,
+        parser=parse_run_name,
+    ),
+]
+
 
 @config_flags
 def train(
@@ -26,28 +49,8 @@ def train(
             parser=parse_source,
         ),
     ] = None,
-    out_dir: Annotated[
-        Path | None,
-        typer.Option(
-            "--out-dir",
-            "-o",
-            metavar="FOLDER",
-            parser=parse_path,
-            help="Folder of the run; default: the name of the text, in checkpoints/, with -2, -3, "
-            "... if it exists.",
-            show_default=False,
-        ),
-    ] = None,
-    init_from: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RUN",
-            help="Start with the weights of this run (its best checkpoint).",
-            show_default=False,
-            autocompletion=complete_run_name,
-            parser=parse_run_name,
-        ),
-    ] = None,
+    out_dir: OutDirOption = None,
+    init_from: InitFromOption = None,
     dry_run: Annotated[
         bool,
         typer.Option(

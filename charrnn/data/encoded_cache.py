@@ -140,21 +140,7 @@ def _encode(
         counter.add(piece)
         num_read = min(num_read + len(piece), expected.size)  # an estimate: characters, not bytes
         report(Reading(task, num_read, total))
-    characters = counter.total
-    if not characters:
-        raise CorpusError(
-            f"{documents.files[0].label} is empty"
-            if len(documents.files) == 1
-            else f"all {len(documents.files)} files are empty",
-            "give a text to learn from",
-        )
-    vocabulary = counter.make_vocabulary(config.min_count)
-    if vocabulary.characters == (UNKNOWN,) and counter.num_distinct > 1:
-        raise CorpusError(
-            f"every character of {documents.name} occurs less than {config.min_count} times",
-            "give a longer text",
-            "give a smaller --min-count",
-        )
+    characters, vocabulary = counter.total, _make_vocabulary(counter, documents, config)
     line_starts, fingerprint = _LineStarts(vocabulary), Fingerprint()
     with _CodeWriter(characters, vocabulary.dtype, folder) as writer:
         for piece in _decode_documents(documents, config, fingerprint):
@@ -177,6 +163,27 @@ def _encode(
     if folder:
         _write_metadata(folder / "text.json", encoded)
     return encoded
+
+
+def _make_vocabulary(
+    counter: CharacterCounts, documents: Documents, config: TextConfig
+) -> Vocabulary:
+    """Return the vocabulary of documents; raise `CorpusError` if no character is left."""
+    if not counter.total:
+        raise CorpusError(
+            f"{documents.files[0].label} is empty"
+            if len(documents.files) == 1
+            else f"all {len(documents.files)} files are empty",
+            "give a text to learn from",
+        )
+    vocabulary = counter.make_vocabulary(config.min_count)
+    if vocabulary.characters == (UNKNOWN,) and counter.num_distinct > 1:
+        raise CorpusError(
+            f"every character of {documents.name} occurs less than {config.min_count} times",
+            "give a longer text",
+            "give a smaller --min-count",
+        )
+    return vocabulary
 
 
 def _decode_documents(

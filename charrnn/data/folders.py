@@ -52,7 +52,7 @@ class TextFiles:
             raise CorpusError(
                 f"{folder} is a folder without files", "give a folder with text files"
             )
-        return self._choose_texts(paths, f"{folder} is a folder")
+        return self._choose_texts(paths, f"{folder} is a folder without text files")
 
     def match_pattern(self, pattern: str) -> list[Document]:
         """Return the text files that match a pattern, sorted by path; empty if no file matches."""
@@ -64,7 +64,7 @@ class TextFiles:
             runs = {parent for path in paths for parent in path.parents if is_run(parent)}
         self._runs += sorted(runs)
         outside = [path for path in paths if runs.isdisjoint(path.parents)]
-        return self._choose_texts(outside, f"{pattern} is a pattern")
+        return self._choose_texts(outside, f"no file of {pattern} is a text")
 
     def describe_skipped(self) -> Iterator[str]:
         """Yield a sentence for each kind of files that were skipped."""
@@ -76,7 +76,7 @@ class TextFiles:
                 kind = one if len(paths) == 1 else several
                 yield f"skipped {len(paths):,} {kind}: {', '.join(names)}"
 
-    def _choose_texts(self, paths: Iterable[Path], source: str) -> list[Document]:
+    def _choose_texts(self, paths: Iterable[Path], problem: str) -> list[Document]:
         documents = [
             Document(path, str(path))
             for path in sorted(paths, key=lambda path: path.parts)
@@ -84,7 +84,7 @@ class TextFiles:
         ]
         if not documents:
             raise CorpusError(
-                "; ".join([f"{source} without text files", *self.describe_skipped()]),
+                "; ".join([problem, *self.describe_skipped()]),
                 "give a folder with text files",
             )
         return documents

@@ -28,13 +28,15 @@ def check_new_folder(run: Path) -> None:
     A folder that exists may contain only hidden files and files whose name ends in .log.
     """
     try:
-        names = os.listdir(run) if run.is_symlink() or run.exists() else []
+        os.lstat(run)
+    except FileNotFoundError:
+        return
     except (OSError, ValueError) as error:
-        problem = error.strerror if isinstance(error, OSError) else error
-        raise CheckpointError(
-            f"no run can be created in {str(run)[:200]} ({problem})",
-            "give the path of a new folder with --out-dir",
-        ) from None
+        raise _no_folder_error(run, error) from None
+    try:
+        names = os.listdir(run)  # a link to nowhere is not found here
+    except OSError as error:
+        raise _no_folder_error(run, error) from None
     if CONFIG_FILE in names:
         raise CheckpointError(
             f"{run} already contains a run",
@@ -45,8 +47,15 @@ def check_new_folder(run: Path) -> None:
     if any(not name.startswith(".") and not name.endswith(".log") for name in names):
         raise CheckpointError(
             f"the folder {run} contains other files, and a run needs a folder of its own",
-            "give the path of a new folder with --out-dir",
+            "give the path of a new folder",
         )
+
+
+def _no_folder_error(run: Path, error: OSError | ValueError) -> CheckpointError:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return CheckpointError(
+        f"no run can be created in {str(run)[:200]} ({reason})", "give the path of a new folder"
+    )
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Verification of every byte of a run, for `charrnn verify`."""
+"""Verification of the files of a run, for `charrnn verify`."""
 
 from typing import NamedTuple
 

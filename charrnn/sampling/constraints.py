@@ -6,6 +6,7 @@ all of them allow it.
 Shape suffixes: B samples, V characters of the vocabulary.
 """
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -17,6 +18,8 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import UNKNOWN, Vocabulary
 from charrnn.errors import ConfigError
 from charrnn.sampling.novelty import NextCharacters
+
+_ANY_OTHER = "\ue000"  # stands for all characters that no rule names (a private code point)
 
 AllowedMask = NDArray[np.bool_]
 """(V,): True for each character that may come next."""
@@ -122,6 +125,14 @@ def make_rules(
             )
         rules.append(limit_copying(vocabulary, corpus, config.max_copy))
     return tuple(rules)
+
+
+def check_contradictions(config: SampleConfig) -> None:
+    """Raise `ConfigError` if the rules allow no character, whatever the vocabulary is."""
+    named = f"{config.ban or ''}{config.only or ''}{config.acrostic or ''}"
+    characters = {*named, *named.lower(), *named.upper(), "\n", _ANY_OTHER}
+    single = sorted(character for character in characters if len(character) == 1)
+    make_rules(dataclasses.replace(config, max_copy=None), Vocabulary(single))
 
 
 def allowed_characters(

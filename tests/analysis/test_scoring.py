@@ -10,6 +10,7 @@ from charrnn.analysis.scoring import character_nats, held_out_loss, score
 from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.errors import CorpusError
+from charrnn.model.forward import forward_chunks
 from charrnn.model.network import CharRNN
 from charrnn.training.events import Finished
 
@@ -124,3 +125,20 @@ def test_evaluation_stops_on_request(model: CharRNN) -> None:
     stop = threading.Event()
     stop.set()
     assert held_out_loss(model, random_codes(100), stop) is None
+
+
+def test_a_long_window_is_read_in_chunks_with_the_same_result(
+    model: CharRNN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = random_codes(1000)
+    whole = character_nats(model, codes, context=300)
+    lengths = []
+
+    def record(model: CharRNN, codes_TB: Codes, chunk_size: int) -> object:
+        lengths.append(chunk_size)
+        return forward_chunks(model, codes_TB, chunk_size)
+
+    monkeypatch.setattr(scoring, "forward_chunks", record)
+    monkeypatch.setattr(scoring, "_CHUNK", 128)
+    np.testing.assert_allclose(character_nats(model, codes, context=300), whole, rtol=1e-5)
+    assert set(lengths) == {128}

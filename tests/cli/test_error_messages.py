@@ -1,103 +1,186 @@
-"""The message of every charrnn error is a sentence that a user can understand."""
+"""Each message is a sentence that a user understands, with flags that the command has."""
 
 import ast
 import re
-from collections.abc import Iterator
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
-import charrnn
-from charrnn import errors
-from charrnn.cli.app import COMMANDS
-from charrnn.errors import CharrnnError
+from charrnn.cli.app import COMMANDS, app
+from charrnn.errors import flags_in
+from tests.cli.messages import (
+    ERROR_CLASSES,
+    TREES,
+    USAGE_ERROR,
+    Message,
+    collect_messages,
+    find_sentences,
+    find_templates,
+    flags_in_backticks,
+)
+from tests.cli.wrong_calls import FAILURES, WRONG_USAGE
 from tests.conftest import Cli
 
-PACKAGE = Path(charrnn.__file__).parent
-TREES = {path: ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
-ERRORS = {
-    name
-    for name, value in vars(errors).items()
-    if isinstance(value, type) and issubclass(value, CharrnnError)
-}
-USAGE_ERROR = "typer.BadParameter"
-NAMES_OF_CODE = {
-    node.name
-    for tree in TREES.values()
-    for node in ast.walk(tree)
-    if isinstance(node, ast.ClassDef) and re.search(r"[a-z][A-Z]", node.name)
-}
+MESSAGES = collect_messages()
+ERRORS = [message for message in MESSAGES if message.kind in ERROR_CLASSES | {USAGE_ERROR}]
 VERB = re.compile(
     r"\b(is|are|has|have|had|was|were|do|does|can|cannot|could|must|should|gives?|needs?|holds?|"
-    r"ends?|occurs?|differs?|changed|counts|shows?|read|diverged|reached|finds?|contains|generates|determines)\b"
+    r"ends?|occurs?|differs?|changed|counts|shows?|read|diverged|reached|finds?|contains?|"
+    r"generates|determines|belongs?|names|allows?|reported|would|skipped)\b"
 )
 """A finite verb that a message contains, so that it is a sentence and not a heading."""
+INTERNAL = re.compile(
+    r"\b(Traceback|None|dataclass|\w*Error|\w*Config|Corpus|CharRNN|Path)\b|\.tmp\b|charrnn\.\w+\.|\w\(\)"
+)
+FIELD_NAME = re.compile(r"\b[a-z]+_[a-z]+\b")
+# The settings of Python functions, which the command line replaces by their flags.
+SETTINGS = {"batch_size", "max_copy", "line_start"}
+REACHED_BY = {
+    "export": {"export"},
+    "training/setup/new_run.py": {"train"},
+    "training": {"train", "resume"},
+    "sampling": {"sample", "neurons"},
+    "console/interactive.py": {"sample"},
+    "cli/paths.py": {"score", "plot", "neurons", "export"},
+    "numerics/precision.py": {"train", "resume"},
+}
+"""The commands that can reach the messages of a package; all commands for the others."""
 
 
-def find_template(node: ast.expr) -> str | None:
-    """Return the text of a message with `{}` for each value; None if it is not a literal."""
-    match node:
-        case ast.Constant(value=str(text)):
-            return text
-        case ast.JoinedStr(values=parts):
-            return "".join(
-                str(part.value) if isinstance(part, ast.Constant) else "{}" for part in parts
-            )
-        case ast.IfExp(body=body):
-            return find_template(body)
-    return None
+def command_flags() -> dict[str, set[str]]:
+    commands: Any = typer.main.get_command(app)
+    return {
+        name: {"--help", *(flag for parameter in command.params for flag in parameter.opts)}
+        for name, command in commands.commands.items()
+    }
 
 
-def find_messages() -> Iterator[tuple[str, str, str]]:
-    """Yield the place, the error class and the template of every message in the package."""
-    for path, tree in TREES.items():
-        for node in ast.walk(tree):
-            if not isinstance(node, ast.Call) or not node.args:
-                continue
-            name = ast.unparse(node.func)
-            text = find_template(node.args[0])
-            if name in {*ERRORS, USAGE_ERROR} and text is not None:
-                yield f"{path.relative_to(PACKAGE).as_posix()}:{node.lineno}", name, text
+FLAGS = command_flags()
+ALL_FLAGS = set[str]().union(*FLAGS.values())
 
 
-MESSAGES = list(find_messages())
+def names_of(messages: list[Message]) -> list[str]:
+    return [message.place for message in messages]
 
 
 def test_messages_of_every_error_class_are_collected() -> None:
     abstract = {"CharrnnError"}
-    assert {name for _, name, _ in MESSAGES} | abstract == {*ERRORS, USAGE_ERROR}
-    assert len(MESSAGES) > 80
+    assert {message.kind for message in ERRORS} | abstract == {*ERROR_CLASSES, USAGE_ERROR}
+    assert len(ERRORS) > 100
+    assert sum(len(message.remedies) for message in ERRORS) > 100
+    assert len(MESSAGES) > len(ERRORS) + 15
 
 
-@pytest.mark.parametrize(("place", "error", "text"), MESSAGES, ids=[row[0] for row in MESSAGES])
-def test_a_message_is_a_sentence_without_names_of_the_code(
-    place: str, error: str, text: str
-) -> None:
-    words = text.replace("{}", "value").split()
-    assert len(words) >= 3, text
-    assert VERB.search(text), f"{text!r} has no verb"
-    assert "\n" not in text
-    assert not text.endswith((".", "!"))
-    assert not text[0].isspace()
-    assert not NAMES_OF_CODE & set(re.findall(r"\w+", text)), text
+def test_the_collector_reads_every_kind_of_template() -> None:
+    expression = ast.parse("[f'a {1}', 'b' if x else 'c', *['d'], '; '.join(['e']), 'f' + 'g']")
+    assert find_templates(expression.body[0].value) == [  # type: ignore[attr-defined]
+        *("a {}", "b", "c", "d", "e", "f", "g")
+    ]
 
 
-def test_every_flag_in_a_message_exists(cli: Cli) -> None:
-    texts = [text for _, _, text in MESSAGES]
-    named = {flag for text in texts for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]*", text)}
-    assert len(named) > 10
-    known = {
-        flag
-        for command in COMMANDS
-        for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]*", cli(command, "--help").out)
+@pytest.mark.parametrize("message", ERRORS, ids=names_of(ERRORS))
+def test_an_error_is_a_sentence_without_names_of_the_code(message: Message) -> None:
+    for text in (*message.texts, *message.remedies):
+        words = text.replace("{}", "value")
+        assert "\n" not in text
+        assert not text.endswith((".", "!"))
+        assert not INTERNAL.search(words), text
+        assert set(FIELD_NAME.findall(re.sub(r"`[^`]*`|\w+[=\"']", "", words))) <= SETTINGS, text
+    for text in message.texts:
+        assert len(text.split()) >= 3 or text in ("{}", "; "), text
+        assert VERB.search(text) or text in ("{}", "; "), f"{text!r} has no verb"
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=names_of(MESSAGES))
+def test_a_message_names_a_flag_only_in_a_remedy(message: Message) -> None:
+    flags = set[str]().union(*(flags_in(text) for text in message.texts))
+    if message.file.startswith("cli/"):
+        command = message.file.removeprefix("cli/").removesuffix(".py")
+        assert flags <= FLAGS.get(command, ALL_FLAGS)
+    else:
+        assert not flags
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=names_of(MESSAGES))
+def test_every_flag_and_command_of_a_message_exists(message: Message) -> None:
+    for text in (*message.texts, *message.remedies):
+        assert flags_in(text) <= ALL_FLAGS
+        for command, flags in flags_in_backticks(text):
+            assert command in COMMANDS
+            assert flags <= FLAGS[command], text
+
+
+@pytest.mark.parametrize("message", ERRORS, ids=names_of(ERRORS))
+def test_every_command_shows_a_remedy(message: Message) -> None:
+    if not message.remedies:
+        return
+    places = [place for place in REACHED_BY if message.file.startswith(place)]
+    for command in REACHED_BY[places[0]] if places else COMMANDS:
+        assert any(flags_in(remedy) <= FLAGS[command] for remedy in message.remedies), command
+
+
+def test_no_other_text_of_the_package_names_a_flag() -> None:
+    """Covers texts that helper functions build and the collector does not find."""
+    collected = {text for message in MESSAGES for text in (*message.texts, *message.remedies)}
+    others = {
+        place: text
+        for place, text in find_sentences()
+        if flags_in(text) and " " in text and text not in collected
     }
-    assert named - known == set()
+    for place, text in list(others.items()):
+        for command, flags in flags_in_backticks(text):  # a command for the user to run
+            assert flags <= FLAGS[command]
+            del others[place]
+    assert others == {}
 
 
-def test_every_command_in_a_message_exists() -> None:
-    named = {name for _, _, text in MESSAGES for name in re.findall(r"`charrnn ([a-z]+)", text)}
-    assert len(named) >= 3
-    assert named <= set(COMMANDS)
+def test_the_source_was_read() -> None:
+    assert len(TREES) > 150
+    assert len(list(find_sentences())) > 500
+
+
+@pytest.fixture
+def files() -> None:
+    Path("novel.txt").write_text("A short novel.\n" * 40, "utf-8")
+    Path("snow.txt").write_text("a \u2603 and more", "utf-8")
+    Path("one.txt").write_text("a", "utf-8")
+    Path("empty.txt").touch()
+    Path("latin-1.txt").write_bytes(b"caf\xe9")
+    Path("photo.jpg").write_bytes(b"\xff\xd8\xff\xe0\0\x10JFIF")
+    Path("document").write_bytes(b"%PDF-1.4\n" * 10)
+    Path("dangling").symlink_to("nowhere")
+    Path("bare").mkdir()
+    Path("photos").mkdir()
+    Path("photos/a.jpg").write_bytes(b"\xff\xd8\xff\xe0\0\x10JFIF")
+    Path("checkpoints/r/step-00000010").mkdir(parents=True)
+    Path("checkpoints/r/config.json").write_text("{}", "utf-8")
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [*((line, 2) for line in WRONG_USAGE), *((line, 1) for line in FAILURES)],
+)
+def test_a_wrong_call_prints_one_sentence(line: str, code: int, cli: Cli) -> None:
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    arguments = shlex.split(line)
+    outcome = cli(*arguments)
+    assert outcome.code == code, outcome.err
+    assert outcome.out == ""
+    *earlier, last = outcome.err.splitlines()
+    assert last.startswith("error: ")
+    assert not [text for text in earlier if "rror" in text or "Usage" in text]
+    assert not last.endswith(".")
+    assert not INTERNAL.search(last), last
+    assert not FIELD_NAME.findall(last), last
+    flags = FLAGS.get(arguments[0], {"--help"}) | set(arguments)
+    assert flags_in(last) <= flags, last
+    for command, named in flags_in_backticks(last):
+        assert named <= FLAGS[command]
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_a_remedy_with_a_flag_of_another_command_is_not_shown(cli: Cli, tmp_path: Path) -> None:
@@ -110,3 +193,10 @@ def test_a_remedy_with_a_flag_of_another_command_is_not_shown(cli: Cli, tmp_path
     assert studied.code == 1
     assert "'\u2603' (U+2603)" in studied.err
     assert "--unknown" not in studied.err
+
+
+def test_a_setting_is_called_by_its_flag_on_the_command_line(cli: Cli) -> None:
+    outcome = cli("sample", "bard", "--num-samples", "0")
+    assert outcome.err == (
+        "error: --num-samples must be a whole number from 1 to 1,048,576, not 0\n"
+    )

@@ -72,3 +72,33 @@ def test_new_runs_get_the_next_unused_name(run: Run) -> None:
     assert unused_run_path("t") == Path("checkpoints/t-2")
     Path("checkpoints/t-2").mkdir()
     assert unused_run_path("t") == Path("checkpoints/t-3")
+
+
+@pytest.mark.parametrize("inside", ["step-00000010", "step-00000010/model.safetensors"])
+def test_a_checkpoint_given_as_a_run_is_explained(run: Run, inside: str) -> None:
+    save(run, 10)
+    for find in (find_run, open_if_run):
+        with pytest.raises(CheckpointError) as caught:
+            find(f"checkpoints/t/{inside}")
+        assert caught.value.explain({"--checkpoint"}).endswith(
+            ": give the run checkpoints/t with --checkpoint step-10, or give the run checkpoints/t"
+        )
+        assert caught.value.explain({}).endswith(": give the run checkpoints/t")
+
+
+def test_similar_names_are_suggested(run: Run) -> None:
+    with pytest.raises(CheckpointError, match=r"there is no run brad .*: did you mean bard"):
+        find_run("brad")
+
+
+def test_a_run_in_the_home_folder_is_found(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(run.path.parent.absolute()))
+    assert find_run("~/t").path == run.path.absolute()
+
+
+def test_a_text_given_as_a_run_is_explained() -> None:
+    Path("novel.txt").write_text("a text", "utf-8")
+    with pytest.raises(
+        CheckpointError, match=r"is a file, not a run: .*`charrnn train novel\.txt`"
+    ):
+        find_run("novel.txt")

@@ -14,6 +14,7 @@ from charrnn.runs import run as module
 from charrnn.runs.checkpoint import read_records
 from charrnn.runs.manifest import FileRecord
 from charrnn.runs.run import Run
+from charrnn.runs.saving import check_new_folder
 from tests.runs.small_run import CONFIG, save
 from tests.training.tiny_runs import tiny
 
@@ -136,3 +137,30 @@ def test_readers_never_see_an_incomplete_checkpoint(text_file: Path) -> None:
         reader.join()
     assert not failures
     assert len(seen) > 5
+
+
+def test_a_new_run_needs_a_folder_of_its_own(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    check_new_folder(folder)
+    folder.mkdir()
+    for name in (".hidden", "output.log"):
+        (folder / name).touch()
+    check_new_folder(folder)
+    (folder / "novel.txt").touch()
+    with pytest.raises(CheckpointError, match="contains other files"):
+        check_new_folder(folder)
+    for wrong, problem in (
+        (folder / "novel.txt", "Not a directory"),
+        (tmp_path / ("x" * 300), "File name too long"),
+        (tmp_path / "a\0b", "null byte"),
+    ):
+        with pytest.raises(CheckpointError, match=f"no run can be created in .*{problem}"):
+            check_new_folder(wrong)
+
+
+def test_a_link_to_nowhere_is_no_folder_for_a_run(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("nowhere")
+    with pytest.raises(CheckpointError, match="no run can be created in"):
+        check_new_folder(link)
+    assert not (tmp_path / "nowhere").exists()

@@ -15,6 +15,7 @@ from charrnn.errors import ConfigError
 from charrnn.sampling.constraints import (
     TextPosition,
     allowed_characters,
+    check_contradictions,
     make_rules,
     position_after_prompt,
 )
@@ -220,3 +221,35 @@ def test_unknown_symbol_is_sampled_only_if_only_contains_it() -> None:
     assert allowed(SampleConfig()) == [True, True, False]
     assert allowed(SampleConfig(only="a" + UNKNOWN)) == [True, False, True]
     assert make_rules(SampleConfig(), Vocabulary("ab")) == ()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"only": "ab", "ban": "ba"},
+        {"only": "abc", "line_length": 5},
+        {"ban": "Bb", "acrostic": "ab"},
+        {"only": "xyz", "acrostic": "a"},
+    ],
+)
+def test_rules_that_contradict_each_other_are_found_without_a_model(
+    settings: dict[str, Any],
+) -> None:
+    with pytest.raises(ConfigError, match=r"no character .* can be generated"):
+        check_contradictions(SampleConfig(**settings))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"ban": "abc", "only": "cd"},
+        {"only": "\u2603"},
+        {"acrostic": "\u00df", "ban": "S"},
+        {"ban": "B", "acrostic": "ab"},
+        {"ban": "\ufffd", "line_length": 1},
+        {"max_copy": 5},
+    ],
+)
+def test_rules_that_some_model_can_follow_do_not_contradict(settings: dict[str, Any]) -> None:
+    check_contradictions(SampleConfig(**settings))

@@ -74,7 +74,8 @@ def find_run_before_restart(ranks: Ranks, out_dir: str | Path | None) -> Run | N
         raise ConfigError(
             "torchrun has restarted these processes, and their run cannot be found, because its "
             "folder was not given",
-            "start the training again, and name the folder of the run with --out-dir",
+            "start the training again",
+            "name the folder of the run with --out-dir, so that a restart can continue it",
         )
     try:
         return find_run_to_resume(str(out_dir))
@@ -145,18 +146,18 @@ def _restore(
 def _check_budget_left(trainer: Trainer) -> None:
     progress = trainer.progress
     reason = trainer.plan.finish_reason(progress)
-    limit = f"--epochs {2 * max(1, round(progress.epoch))}"
+    epochs = 2 * max(1, round(progress.epoch))
     if reason == "patience":
         raise ConfigError(
             f"{trainer.run.path} is finished: its held-out loss no longer falls, so more training "
             "rarely helps",
-            f"to train anyway, give a limit, for example {limit}",
+            f"to train anyway, give a limit, for example --epochs {epochs}",
         )
     if reason:
         raise ConfigError(
             f"{trainer.run.path} is finished: it reached its limit of {_LIMITS[reason]} at step "
             f"{progress.step:,}",
-            f"to train it further, give a larger limit, for example {limit}",
+            f"to train it further, give a larger limit, for example --epochs {epochs}",
         )
 
 

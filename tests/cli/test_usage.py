@@ -1,0 +1,35 @@
+import pytest
+
+from tests.conftest import Cli
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["trian"], "no such command 'trian': did you mean 'train'?"),
+        (["train", "--hiden-size", "3"], "no such option: --hiden-size: did you mean "),
+        (["--nonsense"], "no such option: --nonsense: see `charrnn --help`"),
+        (["score", "--context"], "option '--context' requires an argument: see `charrnn score --h"),
+        (["train", "--cell", "tree"], "--cell must be one of lstm, gru, rnn, not 'tree'"),
+        (
+            ["train", "--hidden-size", "x"],
+            "--hidden-size must be a whole number from 1 to 16,384, not 'x'",
+        ),
+        (["train", "--max-time", "soon"], "--max-time: 'soon' is not a duration: write 90s"),
+        (["train", "--out-dir="], "--out-dir: an empty path names no file or folder"),
+        (["sample", "--checkpoint", "new"], "--checkpoint must be best, last or step-N, such as"),
+    ],
+)
+def test_wrong_usage_is_explained_in_one_sentence(
+    arguments: list[str], sentence: str, cli: Cli
+) -> None:
+    outcome = cli(*arguments)
+    assert outcome.code == 2
+    assert outcome.err.startswith(f"error: {sentence}")
+    assert outcome.err.count("\n") == 1
+
+
+def test_without_arguments_the_help_is_shown(cli: Cli) -> None:
+    outcome = cli()
+    assert "Usage: charrnn [OPTIONS] COMMAND" in outcome.out + outcome.err
+    assert "error:" not in outcome.err
