@@ -42,7 +42,7 @@ from charrnn.runs.run_config import Origin, RunConfig
 from charrnn.version import __version__
 
 _STEP_FOLDER = re.compile(r"(?:\.replaced-)?step-(\d{8,})")
-_DEFAULTS_FOR_OLD_RUNS = {"loss_temperature": 1.0}
+_DEFAULTS_FOR_OLD_RUNS = {"loss_temperature": 1.0, "eval_characters": 1_000_000}
 """Values of settings that config.json of an older run does not contain. A setting needs an entry if
 its default has changed since it was added, or if `ResolvedTrainConfig` has no default for it."""
 _NUM_NEWEST_TO_KEEP = 2  # newest checkpoints to keep, in addition to the best one

@@ -50,11 +50,15 @@ def progress_after_rollback(progress: Progress, checkpoint: Checkpoint) -> Progr
     The budget, the horizon, the text and the number of processes are those of `progress`: a resume
     may have changed them since the checkpoint.
     """
+    restored = Progress.from_checkpoint(checkpoint)
+    if progress.corpus is not None and restored.corpus != progress.corpus:
+        restored.switch_corpus(progress.corpus)  # the losses are those of the text before
     return dataclasses.replace(
-        Progress.from_checkpoint(checkpoint),
+        restored,
         rollbacks=progress.rollbacks + 1,
         budget=progress.budget,
+        budget_start=progress.budget_start,
         horizon=progress.horizon,
-        corpus=progress.corpus,
+        eval_every=progress.eval_every,
         processes=progress.processes,
     )

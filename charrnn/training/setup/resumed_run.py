@@ -127,6 +127,7 @@ def _restore(
     check_same_text(text, group.on_rank_zero(lambda: text.record))
     trainer = Trainer(run, text, network, progress, group)
     if is_other_budget or is_other_text:
+        progress.budget_start = progress.step
         trainer.plan_horizon()
     trainer.restore(checkpoint)
     _check_budget_left(trainer)
