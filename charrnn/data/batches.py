@@ -32,8 +32,10 @@ class Batches:
         if self.steps_per_epoch < 1:
             raise CorpusError(
                 f"the training part has {len(codes):,} characters, but one batch of {batch_size} "
-                f"streams x {seq_length} characters needs {batch_size * seq_length + 1:,}: use a "
-                "longer text, or a smaller --batch-size or --seq-length"
+                f"streams x {seq_length} characters needs {batch_size * seq_length + 1:,}",
+                "use a longer text",
+                "give a smaller --batch-size",
+                "give a smaller --seq-length",
             )
         self.num_streams = batch_size
         self.window_length = seq_length + 1

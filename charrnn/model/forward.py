@@ -45,16 +45,17 @@ class StreamChunk(NamedTuple):
     state: State
 
 
-def check_length(codes: Codes, name: str = "a text", advice: str = "") -> None:
+def check_length(codes: Codes, name: str = "a text", *remedies: str) -> None:
     """Raise `CorpusError` for a text too short to predict a character of it.
 
-    The message calls the text `name` and ends with `advice`.
+    The message calls the text `name`.
     """
     if len(codes) < 2:
         characters = "1 character" if len(codes) == 1 else f"{len(codes)} characters"
         raise CorpusError(
-            f"{name} of {characters} is too short: at least 2 are needed, one to read and one to "
-            "predict" + (f"; {advice}" if advice else "")
+            f"{name} of {characters} is too short; at least 2 are needed, one to read and one to "
+            "predict",
+            *remedies,
         )
 
 

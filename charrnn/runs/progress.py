@@ -55,6 +55,10 @@ class Progress(CheckedFields):
     def switch_corpus(self, corpus: CorpusRecord) -> None:
         """Continue with another text; reset the best loss, which belongs to the old text."""
         self.corpus = corpus
+        self.reset_losses()
+
+    def reset_losses(self) -> None:
+        """Forget the held-out losses, which belong to another text."""
         self.val_loss = self.evaluated_step = self.best_val_loss = self.best_step = None
         self.stale_evaluations = 0
 

@@ -4,6 +4,7 @@ Nothing is printed. After a stop request, training saves and ends before the nex
 request during an evaluation ends it at once; a resume then starts with that evaluation.
 """
 
+import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from charrnn.data import catalogue
 from charrnn.data.corpus import Corpus
 from charrnn.data.progress import ProgressCallback
 from charrnn.numerics.devices import choose_device, idle_gpu_advice
+from charrnn.runs.new_folder import reserve_run_folder
 from charrnn.runs.run import Run
 from charrnn.training.distributed.group import Group
 from charrnn.training.events import Event, Started
@@ -67,13 +69,16 @@ def train(
             if opened is None:
                 return
             text = opened
-        new_run = prepare_new_run(
-            text, config, model, out_dir=out_dir, init_from=init_from, group=group
-        )
-        trainer = new_run.trainer
-        with group.rank_zero_context(trainer.run.lock_for_writing):
-            notes = (*text.notes, *idle_gpu_advice(trainer.model.device, group.ranks.size))
+        with contextlib.ExitStack() as stack:
+            if out_dir is None and group.ranks.is_rank_zero:
+                out_dir = stack.enter_context(reserve_run_folder(text.name))
+            new_run = prepare_new_run(
+                text, config, model, out_dir=out_dir, init_from=init_from, group=group
+            )
+            trainer = new_run.trainer
+            stack.enter_context(group.rank_zero_context(trainer.run.lock_for_writing))
             trainer.create()  # from here on, the run can be resumed
+            notes = (*new_run.notes, *idle_gpu_advice(trainer.model.device, group.ranks.size))
             yield _started_event(trainer, added_characters=new_run.added_characters, notes=notes)
             yield from trainer.train(stop)
 
@@ -136,4 +141,6 @@ def _started_event(
         added_characters=added_characters,
         notes=notes,
         engine=trainer.engine,
+        device=model.device.type,
+        eval_every=trainer.plan.known_eval_every(progress),
     )

@@ -51,8 +51,8 @@ def progress_after_rollback(progress: Progress, checkpoint: Checkpoint) -> Progr
     may have changed them since the checkpoint.
     """
     restored = Progress.from_checkpoint(checkpoint)
-    if progress.corpus is not None and restored.corpus != progress.corpus:
-        restored.switch_corpus(progress.corpus)  # the losses are those of the text before
+    if restored.corpus != progress.corpus:
+        restored.reset_losses()  # they are those of the text before
     return dataclasses.replace(
         restored,
         rollbacks=progress.rollbacks + 1,
@@ -60,5 +60,6 @@ def progress_after_rollback(progress: Progress, checkpoint: Checkpoint) -> Progr
         budget_start=progress.budget_start,
         horizon=progress.horizon,
         eval_every=progress.eval_every,
+        corpus=progress.corpus,
         processes=progress.processes,
     )

@@ -55,7 +55,9 @@ class Trainer:
     ) -> None:
         config = run.config.training
         training, held_out = corpus.split(config.val_fraction)
-        check_length(held_out, "the held-out part", "use a longer text, or a larger --val-fraction")
+        check_length(
+            held_out, "the held-out part", "use a longer text", "give a larger --val-fraction"
+        )
         streams = group.ranks.local_streams(config.batch_size)
         is_gpu = model.device.type == "cuda"
         source = StaticInputSource if is_gpu else StepInputSource

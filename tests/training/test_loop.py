@@ -108,7 +108,7 @@ def test_patience_ends_a_run_without_improvement(text: Corpus) -> None:
     }
     finished = last_event(list(tiny("run", text, patience=2, eval_every=10, **settings)))
     assert finished.reason == "patience"
-    with pytest.raises(ConfigError, match=r"run is finished: its held-out loss no longer falls"):
+    with pytest.raises(ConfigError, match="run is finished, because its held-out"):
         list(resume("run"))
     assert finished.step < 200
     endless = last_event(list(tiny("endless", text, patience=0, eval_every=10, **settings)))
@@ -188,7 +188,7 @@ def test_init_from_starts_from_another_run_and_adds_new_characters(text: Corpus)
 
 def test_init_from_with_another_shape_of_the_network_is_an_error(text: Corpus) -> None:
     list(tiny("first", text, max_steps=1))
-    with pytest.raises(ConfigError, match="--init-from first determines the shape"):
+    with pytest.raises(ConfigError, match="the initial model first determines the shape"):
         list(train(text, TINY_TRAINING, ModelConfig(hidden_size=8), init_from="first"))
 
 

@@ -3,6 +3,7 @@
 from charrnn.console.run_facts import format_run_facts
 from charrnn.console.tables import print_facts
 from charrnn.console.text import format_duration
+from charrnn.runs.run import MAX_CHECKPOINTS
 from charrnn.training.dry_run import DryRunReport
 
 _MAX_LISTED = 12  # characters of each kind
@@ -29,7 +30,8 @@ def print_dry_run(result: DryRunReport) -> None:
         ("suspicious", _list_characters(result.suspicious_characters)),
         (
             "lines",
-            f"{result.duplicate_lines:,} of {result.lines:,} long lines repeat an earlier line",
+            f"{result.duplicate_lines:,} of {result.lines:,} {_lines_name(result)} repeat an "
+            "earlier line",
         ),
     ]
     settings = format_run_facts(config, config.training.limits)
@@ -40,7 +42,10 @@ def print_dry_run(result: DryRunReport) -> None:
             "memory",
             f"about {result.memory_bytes / 2**20:,.0f} MiB, in addition to the program itself",
         ),
-        ("disk", f"about {result.disk_bytes / 2**20:,.0f} MiB for 3 checkpoints"),
+        (
+            "disk",
+            f"at most {result.disk_bytes / 2**20:,.0f} MiB for {MAX_CHECKPOINTS} checkpoints",
+        ),
         (
             "one epoch",
             f"{result.steps_per_epoch:,} steps, about "
@@ -49,6 +54,12 @@ def print_dry_run(result: DryRunReport) -> None:
     ]
     facts += [("note", note) for note in result.notes]
     print_facts(facts)
+
+
+def _lines_name(result: DryRunReport) -> str:
+    if result.min_line_length == 1:
+        return "lines"
+    return f"lines with {result.min_line_length} or more characters"
 
 
 def _list_characters(characters: tuple[str, ...]) -> str:

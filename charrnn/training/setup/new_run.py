@@ -23,6 +23,7 @@ from charrnn.runs.run import Run
 from charrnn.runs.run_config import Origin, RunConfig
 from charrnn.training.distributed.group import SINGLE_PROCESS, Group
 from charrnn.training.setup.defaults import resolve_config
+from charrnn.training.setup.text_notes import describe_repeated_text, describe_short_warmup
 from charrnn.training.trainer import Trainer
 
 
@@ -33,6 +34,8 @@ class NewRun:
     trainer: Trainer
     added_characters: tuple[str, ...] | None
     """With an initial model: the characters that it did not contain."""
+    notes: tuple[str, ...]
+    """What is unusual about the text and the settings, one sentence each."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,13 @@ def prepare_new_run(
     resolved = run.config.training
     planned = None if config.eval_every else resolved.eval_every
     progress = Progress(budget=resolved.limits, eval_every=planned)
-    return NewRun(Trainer(run, text, network.to(device), progress, group), added_characters)
+    trainer = Trainer(run, text, network.to(device), progress, group)
+    notes = (
+        *text.notes,
+        *describe_repeated_text(*text.split(config.val_fraction)),
+        *describe_short_warmup(config, trainer.progress.horizon),
+    )
+    return NewRun(trainer, added_characters, notes)
 
 
 def check_same_text(text: Corpus, record: CorpusRecord) -> None:
@@ -89,8 +98,8 @@ def check_same_text(text: Corpus, record: CorpusRecord) -> None:
     if text.sha256 != record.sha256:
         raise CorpusError(
             f"the processes of this run read different texts: {text.name} has the SHA-256 "
-            f"{text.sha256} in this process and {record.sha256} in the process of rank zero; "
-            "use the same text in all processes"
+            f"{text.sha256} in this process and {record.sha256} in the process of rank zero",
+            "use the same text in all processes",
         )
 
 
@@ -105,8 +114,10 @@ def _shape(model: ModelConfig | None, initial: _InitialModel | None) -> ModelCon
         return model or ModelConfig()
     if model not in (None, ModelConfig(), initial.model.config):
         raise ConfigError(
-            f"--init-from {initial.name} determines the shape of the network: omit --cell, "
-            "--num-layers, --hidden-size and --forget-bias, or omit --init-from"
+            f"the initial model {initial.name} determines the shape of the network, and another "
+            "shape was given",
+            "omit --cell, --num-layers, --hidden-size and --forget-bias",
+            "omit --init-from",
         )
     return initial.model.config
 

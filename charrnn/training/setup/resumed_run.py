@@ -54,8 +54,8 @@ def find_run_to_resume(name: str | None) -> Run:
     if checkpoints and checkpoints[-1].weights_only:
         raise CheckpointError(
             f"{run.path} contains the weights of a model but not the state of its training, so it "
-            "cannot be resumed: start a new run from these weights with "
-            f"`charrnn train --init-from {run.path}`"
+            "cannot be resumed",
+            f"start a new run from these weights with `charrnn train --init-from {run.path}`",
         )
     return run
 
@@ -66,8 +66,9 @@ def find_run_before_restart(ranks: Ranks, out_dir: str | Path | None) -> Run | N
         return None
     if out_dir is None:
         raise ConfigError(
-            "torchrun has restarted these processes, and their run cannot be found without "
-            "--out-dir: start the training again, and use --out-dir to name the folder of the run"
+            "torchrun has restarted these processes, and their run cannot be found, because its "
+            "folder was not named",
+            "start the training again and name the folder with --out-dir",
         )
     try:
         return find_run_to_resume(str(out_dir))
@@ -140,17 +141,24 @@ def _restore(
 def _check_budget_left(trainer: Trainer) -> None:
     progress = trainer.progress
     reason = trainer.plan.finish_reason(progress)
-    limit = f"--epochs {2 * max(1, round(progress.epoch))}"
+    epochs = 2 * max(1, round(progress.epoch))
     if reason == "patience":
         raise ConfigError(
-            f"{trainer.run.path} is finished: its held-out loss no longer falls (--patience), so "
-            f"more training rarely helps; to train anyway, give a limit, for example {limit}"
+            f"{trainer.run.path} is finished, because its held-out loss no longer falls; more "
+            "training rarely helps",
+            f"train anyway by giving a limit, for example --epochs {epochs}",
         )
     if reason:
+        budget = progress.budget
+        limits = {
+            "epochs": f"{budget.epochs or 0:,} epochs",
+            "max_steps": f"{budget.max_steps or 0:,} steps",
+            "max_time": f"{budget.max_time or 0:,g} seconds",
+        }
         raise ConfigError(
-            f"{trainer.run.path} is finished: it reached its limit --{reason.replace('_', '-')} at "
-            f"step {progress.step:,}; to train it further, use a larger limit, for example "
-            f"{limit}"
+            f"{trainer.run.path} is finished: it reached its limit of {limits[reason]} at step "
+            f"{progress.step:,}",
+            f"train it further with a larger limit, for example --epochs {epochs}",
         )
 
 

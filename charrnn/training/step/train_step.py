@@ -137,6 +137,7 @@ def _checked_tensor(arrays: Arrays, name: str, shape: tuple[int, ...]) -> Tensor
     if name not in arrays or arrays[name].shape != shape:
         raise CheckpointError(
             f"the checkpoint does not match the settings of its run: the array {name} is missing "
-            f"or does not have the shape {shape}; `charrnn verify` checks the files of the run"
+            f"or does not have the shape {shape}",
+            "check the files of the run with `charrnn verify`",
         )
     return torch.from_numpy(arrays[name])
