@@ -145,7 +145,7 @@ class TrainingView:
             Text(f"step {event.step:,}  epoch {event.epoch:.2f}  {train}")
             + Text(f"held-out {format_loss(event.val_loss)}", style="bold")
             + Text("" if is_narrow else self._baseline_note)
-            + self._judge(event)
+            + self._describe_result(event, is_narrow)
             + Text(f"  {format_duration(event.seconds)}")
         )
         if self._console.is_terminal:
@@ -154,10 +154,11 @@ class TrainingView:
         for line in event.preview.strip("\n").split("\n")[:_PREVIEW_LINES]:
             self._console.print(Text("    " + make_printable(line), style="dim"))
 
-    def _judge(self, event: Evaluated) -> Text:
+    def _describe_result(self, event: Evaluated, is_narrow: bool) -> Text:
+        """Return whether a loss is the best so far, or shows that nothing is learned yet."""
         if event.val_loss >= self._uniform_nats:
-            guess = nats_to_bits(self._uniform_nats)
-            return Text(f"  not better than a random guess ({guess:.4f} bits)", style="red")
+            guess = f"not better than a random guess ({nats_to_bits(self._uniform_nats):.4f} bits)"
+            return Text(f"  {'not learned' if is_narrow else guess}", style="red")
         return Text("  best so far" if event.improved else "", style="green")
 
     def _show_end(self, event: Finished) -> None:

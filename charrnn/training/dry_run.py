@@ -49,8 +49,8 @@ class DryRunReport:
     lf_count: int
     cr_count: int
     """Line ends of each kind. A CRLF is not counted as LF or CR."""
-    min_line_length: int
-    """The length in characters from which lines are counted: 20, or 1 if no line is so long."""
+    has_long_lines: bool
+    """Whether a line has 20 characters or more; if so, only such lines are counted."""
     lines: int
     duplicate_lines: int
     """In the first 5,000,000 characters: the number of counted lines, and how many of these repeat
@@ -84,7 +84,7 @@ def make_report(corpus: Corpus, new_run: NewRun) -> DryRunReport:
     trainer = new_run.trainer
     config = trainer.run.config
     crlf_count, lf_count, cr_count = _count_line_ends(corpus)
-    min_line_length, lines, duplicate_lines = _count_lines(corpus)
+    has_long_lines, lines, duplicate_lines = _count_lines(corpus)
     occurrences = dict(zip(corpus.vocabulary.characters, corpus.counts, strict=False))
     counts = dict(sorted(occurrences.items(), key=lambda item: -item[1]))
     parameters = config.model.count_parameters(len(config.vocabulary))
@@ -102,7 +102,7 @@ def make_report(corpus: Corpus, new_run: NewRun) -> DryRunReport:
         crlf_count=crlf_count,
         lf_count=lf_count,
         cr_count=cr_count,
-        min_line_length=min_line_length,
+        has_long_lines=has_long_lines,
         lines=lines,
         duplicate_lines=duplicate_lines,
         parameters=parameters,
@@ -129,15 +129,17 @@ def _count_line_ends(corpus: Corpus) -> tuple[int, int, int]:
     return crlf_count, lf_count, occurrences.get("\r", 0) - crlf_count
 
 
-def _count_lines(corpus: Corpus) -> tuple[int, int, int]:
-    """Return the length from which lines count, their number, and how many repeat another one."""
+def _count_lines(corpus: Corpus) -> tuple[bool, int, int]:
+    """Return whether there are long lines, the number of lines, and how many repeat another one.
+
+    If there are long lines, the others are not counted.
+    """
     points = code_points("".join(corpus.vocabulary.characters))[corpus.codes[:_LINES_LIMIT]]
     text = points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
-    all_lines = text.splitlines()
-    is_any_long = any(len(line) >= _MIN_LINE_LENGTH for line in all_lines)
-    min_length = _MIN_LINE_LENGTH if is_any_long else 1
-    lines = Counter(line for line in all_lines if len(line) >= min_length)
-    return min_length, lines.total(), lines.total() - len(lines)
+    lines = [line for line in text.splitlines() if line]
+    long_lines = [line for line in lines if len(line) >= _MIN_LINE_LENGTH]
+    counts = Counter(long_lines or lines)
+    return bool(long_lines), counts.total(), counts.total() - len(counts)
 
 
 def _is_suspicious(character: str) -> bool:

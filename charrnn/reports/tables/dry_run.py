@@ -30,8 +30,8 @@ def print_dry_run(result: DryRunReport) -> None:
         ("suspicious", _list_characters(result.suspicious_characters)),
         (
             "lines",
-            f"{result.duplicate_lines:,} of {result.lines:,} {_lines_name(result)} repeat an "
-            "earlier line",
+            f"{result.duplicate_lines:,} of {result.lines:,} "
+            f"{'long ' if result.has_long_lines else ''}lines repeat an earlier line",
         ),
     ]
     settings = format_run_facts(config, config.training.limits)
@@ -54,12 +54,6 @@ def print_dry_run(result: DryRunReport) -> None:
     ]
     facts += [("note", note) for note in result.notes]
     print_facts(facts)
-
-
-def _lines_name(result: DryRunReport) -> str:
-    if result.min_line_length == 1:
-        return "lines"
-    return f"lines with {result.min_line_length} or more characters"
 
 
 def _list_characters(characters: tuple[str, ...]) -> str:

@@ -33,11 +33,9 @@ def test_the_share_is_the_fraction_of_passages_that_occur() -> None:
 
 def test_bytes_that_are_not_characters_are_not_compared() -> None:
     held_out = np.full(100, 0x0101, np.uint16)
-    shifted = np.frombuffer(b"\2" + b"\1" * 399 + b"\2" * 200, np.uint16)
-    assert measure_repeated_share(shifted[:1], held_out) == 0
-    assert (
-        measure_repeated_share(np.frombuffer(b"\2" + b"\1" * 98 + b"\2", np.uint16), held_out) == 0
-    )
+    shifted = np.frombuffer(b"\2" + b"\1" * 100 + b"\2", np.uint16)
+    assert held_out[:50].tobytes() in shifted.tobytes()
+    assert measure_repeated_share(shifted, held_out) == 0
 
 
 @pytest.mark.parametrize("length", [0, 1, 24])
