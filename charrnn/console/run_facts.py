@@ -2,7 +2,7 @@
 
 import math
 
-from charrnn.config.training import Budget, ResolvedTrainConfig
+from charrnn.config.training import Budget
 from charrnn.console.text import format_duration, format_loss, format_network
 from charrnn.runs.run_config import RunConfig
 from charrnn.training.evaluation_plan import MAX_CHARACTERS
@@ -16,7 +16,7 @@ def format_run_facts(
     corpus, model, training = config.corpus, config.model, config.training
     text = f"{corpus.name}: {corpus.characters:,} characters, {len(config.vocabulary)} distinct"
     network = format_network(model.num_layers, model.hidden_size, model.cell)
-    schedule = _format_evaluations(training, budget, started)
+    schedule = _format_evaluations(config, budget, started)
     if started:
         text += (
             f"; {started.training_characters:,} for training, "
@@ -62,10 +62,9 @@ def compare_loss(loss: float, config: RunConfig) -> str:
     return ""
 
 
-def _format_evaluations(
-    training: ResolvedTrainConfig, budget: Budget, started: Started | None
-) -> str:
+def _format_evaluations(config: RunConfig, budget: Budget, started: Started | None) -> str:
     """Return how often a run is evaluated, and on how many characters if not on all."""
+    training, characters = config.training, config.corpus.characters
     interval = started.eval_every if started else training.eval_every
     if interval is None:
         schedule = "evaluated at least ten times"
@@ -75,8 +74,8 @@ def _format_evaluations(
         schedule = "evaluated every step"
     else:
         schedule = f"evaluated every {interval:,} steps"
-    held_out = started.held_out_characters - 1 if started else MAX_CHARACTERS
-    if training.eval_characters < held_out:
+    held_out = started.held_out_characters if started else training.val_fraction * characters
+    if training.eval_characters + 1 < held_out and training.eval_characters < MAX_CHARACTERS:
         schedule += f" on the first {training.eval_characters:,} held-out characters"
     return schedule
 

@@ -181,14 +181,13 @@ class TrainingView:
     def _show_advice(self, best_loss: float, config: RunConfig) -> None:
         """Say what to try if a model has learned nothing, or too little."""
         comparison = compare_loss(best_loss, config)
-        rate, default_rate = config.training.learning_rate, TrainConfig().learning_rate
         if not comparison:
             return
-        if best_loss >= self._uniform_nats:
-            comparison = f"the model has learned nothing: its loss is {comparison}"
-        else:
-            comparison = f"the loss is {comparison}"
         advice = "train longer, or on more text of the same kind"
-        if rate > default_rate:
-            advice = f"train again with a lower --learning-rate, for example {default_rate:g}"
-        self.show_message(f"{comparison}: {advice}")
+        subject = "the loss is"
+        if best_loss >= self._uniform_nats:
+            subject = "the model has learned nothing, because its loss is"
+            rate = TrainConfig().learning_rate
+            if config.training.learning_rate > rate:
+                advice = f"start again with `charrnn train --learning-rate {rate:g}`"
+        self.show_message(f"{subject} {comparison}: {advice}")

@@ -15,7 +15,7 @@ MAX_CHARACTERS = 1_000_000  # of the held-out part that an evaluation reads
 _MIN_CHARACTERS = 1_000  # that an evaluation reads; the loss of fewer characters means little
 _MAX_SHARE = 0.1  # of the work of a run that evaluations take
 _MIN_EVALUATIONS = 10
-_TIMED_EVALUATIONS = 15  # more than ten, because the estimated number of steps may be too high
+_TIMED_EVALUATIONS = 12  # more than ten, because the estimated number of steps may be too high
 _SPEED = 10_000  # characters per second: the default network on a CPU, about
 
 

@@ -157,8 +157,8 @@ def test_a_model_that_has_learned_nothing_is_not_called_the_best(
     assert "best so far" not in output
     assert "not better than a random guess (5.2479 bits)" in output  # log2(38)
     assert (
-        "the model has learned nothing: its loss is not better than a random guess, 3.6376 nats = "
-        "5.2479 bits: train again with a lower --learning-rate, for example 0.004"
+        "the model has learned nothing, because its loss is not better than a random guess, "
+        "3.6376 nats = 5.2479 bits: start again with `charrnn train --learning-rate 0.004`"
     ) in " ".join(output.split())
 
 

@@ -93,7 +93,7 @@ def test_evaluations_read_a_tenth_of_the_work_but_a_thousand_characters(
     assert characters == expected
 
 
-@pytest.mark.parametrize(("device", "expected"), [("cpu", 12_000), ("cuda", 120_000)])
+@pytest.mark.parametrize(("device", "expected"), [("cpu", 15_000), ("cuda", 150_000)])
 def test_the_characters_of_a_time_limit_follow_from_the_usual_speed(
     device: str, expected: int
 ) -> None:
