@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from charrnn.config.training import ResolvedTrainConfig
 from charrnn.runs.progress import Progress
-from charrnn.training.evaluation_plan import BACKWARD_COST, plan_interval
+from charrnn.training.evaluation_plan import BACKWARD_COST, longest_interval, plan_interval
 from charrnn.training.schedule import learning_rate
 
 _SAVE_SECONDS = 600.0  # between saves, unless save_every is given
@@ -24,6 +24,24 @@ class BudgetPlan:
     steps_per_epoch: int
     longest_interval: int
     """The most steps between two evaluations: see `evaluation_plan.longest_interval`."""
+
+    @classmethod
+    def for_text(
+        cls,
+        config: ResolvedTrainConfig,
+        steps_per_epoch: int,
+        training_characters: int,
+        held_out_characters: int,
+    ) -> "BudgetPlan":
+        """Return the plan of a run on a text with these numbers of characters."""
+        interval = longest_interval(
+            training_characters,
+            held_out_characters,
+            characters_per_step=config.characters_per_step,
+            eval_characters=config.eval_characters,
+            device=config.device,
+        )
+        return cls(config, steps_per_epoch, interval)
 
     def horizon(self, progress: Progress, seconds: float, step_seconds: float) -> int | None:
         """Return the step at which the learning rate is planned to end, None if it is not known.

@@ -17,7 +17,6 @@ from charrnn.training.clock import Clock, StepTimer
 from charrnn.training.distributed.group import SINGLE_PROCESS, Group
 from charrnn.training.divergence import check_step
 from charrnn.training.evaluation import Evaluator
-from charrnn.training.evaluation_plan import longest_interval
 from charrnn.training.events import Evaluated, Event, Finished, RolledBack, Saved, Step
 from charrnn.training.metrics_recorder import MetricsRecorder
 from charrnn.training.rollback import (
@@ -76,14 +75,9 @@ class Trainer:
         train_step = (GraphedTrainStep if is_graphed else TrainStep)(model, config, streams)
         self.run, self.model, self.progress = run, model, progress
         self.training_characters, self.held_out_characters = len(training), len(held_out)
-        interval = longest_interval(
-            len(training),
-            len(held_out),
-            characters_per_step=config.characters_per_step,
-            eval_characters=config.eval_characters,
-            device=config.device,
+        self.plan = BudgetPlan.for_text(
+            config, inputs.steps_per_epoch, self.training_characters, self.held_out_characters
         )
-        self.plan = BudgetPlan(config, inputs.steps_per_epoch, interval)
         self._group = group
         self._evaluator = Evaluator(train_step.average, held_out, config)
         if is_gpu and group.ranks.is_rank_zero:
