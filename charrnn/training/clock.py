@@ -22,18 +22,20 @@ class Clock:
 class StepTimer:
     """Estimates the time of a step from the recent ones.
 
-    The first time is ignored: the first step also compiles functions and allocates memory.
+    The estimate ignores the first time: the first step also compiles functions and allocates
+    memory.
     """
 
     def __init__(self) -> None:
-        self._is_warm = False
+        self.last_seconds = math.inf
+        """The time that was added last; infinite if there is none."""
         self._recent = deque[float](maxlen=_NUM_RECENT)
 
     def add(self, seconds: float) -> None:
         """Add the time of a step."""
-        if self._is_warm:
+        if self.last_seconds < math.inf:
             self._recent.append(seconds)
-        self._is_warm = True
+        self.last_seconds = seconds
 
     @property
     def step_seconds(self) -> float:

@@ -148,7 +148,7 @@ class Trainer:
         first = self.progress.step
         count = 1
         if self._step_runner.is_async:
-            count = self.plan.steps_in_one_call(self.progress, self._timer.step_seconds)
+            count = self.plan.steps_in_one_call(self.progress, self._timer.last_seconds)
         learning_rates = [
             self.plan.learning_rate(step, self.progress) for step in range(first, first + count)
         ]

@@ -68,7 +68,7 @@ def find_run_before_restart(ranks: Ranks, out_dir: str | Path | None) -> Run | N
         raise ConfigError(
             "torchrun has restarted these processes, and their run cannot be found, because its "
             "folder was not named",
-            "start the training again and name the folder with --out-dir",
+            "start the training again and use --out-dir to name the folder of the run",
         )
     try:
         return find_run_to_resume(str(out_dir))
