@@ -42,6 +42,7 @@ UNREGULARIZED = ResolvedTrainConfig(
     loss_temperature=1.0,
     weight_decay=0.0,
     eval_every=10,
+    eval_characters=1_000_000,
     device="cpu",
     precision="float32",
     threads=1,

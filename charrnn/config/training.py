@@ -145,6 +145,12 @@ class TrainConfig(Budget):
     eval_every: Annotated[
         int | None, Range(1, 10**12), "Steps between two evaluations.", FROM_TEXT
     ] = None
+    eval_characters: Annotated[
+        int | None,
+        Range(1, 10**12),
+        "Held-out characters that an evaluation reads, at most; always the first ones.",
+        FROM_TEXT,
+    ] = None
     save_every: Annotated[
         int | None, Range(1, 10**12), "Steps between two saves. Default: every 10 minutes."
     ] = None
@@ -176,6 +182,7 @@ class ResolvedTrainConfig(TrainConfig):
     loss_temperature: float = field()
     weight_decay: float = field()
     eval_every: int = field()
+    eval_characters: int = field()
     device: ResolvedDevice = field()
     precision: ResolvedPrecision = field()
     threads: int = field()

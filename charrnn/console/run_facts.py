@@ -1,8 +1,11 @@
 """The settings of a run as names and values for people."""
 
+import math
+
 from charrnn.config.training import Budget
 from charrnn.console.text import format_duration, format_loss, format_network
 from charrnn.runs.run_config import RunConfig
+from charrnn.training.evaluation_plan import MAX_CHARACTERS
 from charrnn.training.events import Started
 
 
@@ -13,7 +16,7 @@ def format_run_facts(
     corpus, model, training = config.corpus, config.model, config.training
     text = f"{corpus.name}: {corpus.characters:,} characters, {len(config.vocabulary)} distinct"
     network = format_network(model.num_layers, model.hidden_size, model.cell)
-    schedule = f"evaluated every {training.eval_every:,} steps"
+    schedule = _format_evaluations(config, budget, started)
     if started:
         text += (
             f"; {started.training_characters:,} for training, "
@@ -40,12 +43,41 @@ def format_run_facts(
         )
     facts.append(("limits", _format_limits(budget, config.training.patience)))
     threads = "1 thread" if training.threads == 1 else f"{training.threads} threads"
-    facts.append(("device", f"{training.device}, {training.precision}, {threads}"))
+    device = started.device if started else training.device
+    facts.append(("device", f"{device}, {training.precision}, {threads}"))
     if started and started.engine:
         facts.append(("engine", started.engine))
     if started:
         facts.append(("run", str(started.run.path)))
     return facts
+
+
+def compare_loss(loss: float, config: RunConfig) -> str:
+    """Return what a held-out loss says about a model that has learned too little; else nothing."""
+    uniform = math.log(len(config.vocabulary))
+    if loss >= uniform:
+        return f"not better than a random guess, {format_loss(uniform)}"
+    if config.baseline is not None and loss >= config.baseline:
+        return f"not better than a 5-gram model, {format_loss(config.baseline)}"
+    return ""
+
+
+def _format_evaluations(config: RunConfig, budget: Budget, started: Started | None) -> str:
+    """Return how often a run is evaluated, and on how many characters if not on all."""
+    training, characters = config.training, config.corpus.characters
+    interval = started.eval_every if started else training.eval_every
+    if interval is None:
+        schedule = "evaluated at least ten times"
+    elif budget.max_time and not started:
+        schedule = f"evaluated at least every {interval:,} steps"
+    elif interval == 1:
+        schedule = "evaluated every step"
+    else:
+        schedule = f"evaluated every {interval:,} steps"
+    held_out = started.held_out_characters if started else training.val_fraction * characters
+    if training.eval_characters + 1 < held_out and training.eval_characters < MAX_CHARACTERS:
+        schedule += f" on the first {training.eval_characters:,} held-out characters"
+    return schedule
 
 
 def _format_limits(budget: Budget, patience: int) -> str:

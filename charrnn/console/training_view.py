@@ -1,5 +1,6 @@
 """The terminal view of a training run."""
 
+import math
 from types import TracebackType
 from typing import Self
 
@@ -8,14 +9,16 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from charrnn.config.training import TrainConfig
 from charrnn.console.live_screen import LiveScreen, format_progress, format_speed
 from charrnn.console.output import stderr_console
-from charrnn.console.run_facts import format_run_facts
+from charrnn.console.run_facts import compare_loss, format_run_facts
 from charrnn.console.tables import print_facts
 from charrnn.console.text import format_duration, format_loss, make_printable
 from charrnn.data.progress import Reading
 from charrnn.numerics.information import nats_to_bits
 from charrnn.runs.progress import MAX_ROLLBACKS
+from charrnn.runs.run_config import RunConfig
 from charrnn.training.events import Evaluated, Event, Finished, RolledBack, Saved, Started, Step
 
 _PROGRESS_LINE_SECONDS = 30.0  # between two lines of progress, if there is no terminal
@@ -43,6 +46,7 @@ class TrainingView:
         self._screen = LiveScreen(self._console)
         self._next_line_at = 0.0  # seconds of training
         self._baseline_note = ""
+        self._uniform_nats = math.inf
         self._reading_task = ""
 
     def __enter__(self) -> Self:
@@ -101,6 +105,7 @@ class TrainingView:
         print_facts(format_run_facts(event.run.config, event.budget, event), self._console)
         if self._console.is_terminal:
             self._screen.load_history(event)
+        self._uniform_nats = math.log(len(event.run.config.vocabulary))
         baseline = event.run.config.baseline
         if baseline is not None:
             self._baseline_note = f" (5-gram {nats_to_bits(baseline):.4f} bits)"
@@ -140,7 +145,7 @@ class TrainingView:
             Text(f"step {event.step:,}  epoch {event.epoch:.2f}  {train}")
             + Text(f"held-out {format_loss(event.val_loss)}", style="bold")
             + Text("" if is_narrow else self._baseline_note)
-            + Text("  best so far" if event.improved else "", style="green")
+            + self._describe_result(event, is_narrow)
             + Text(f"  {format_duration(event.seconds)}")
         )
         if self._console.is_terminal:
@@ -148,6 +153,13 @@ class TrainingView:
             return
         for line in event.preview.strip("\n").split("\n")[:_PREVIEW_LINES]:
             self._console.print(Text("    " + make_printable(line), style="dim"))
+
+    def _describe_result(self, event: Evaluated, is_narrow: bool) -> Text:
+        """Return whether a loss is the best so far, or shows that nothing is learned yet."""
+        if event.val_loss >= self._uniform_nats:
+            guess = f"not better than a random guess ({nats_to_bits(self._uniform_nats):.4f} bits)"
+            return Text(f"  {'not learned' if is_narrow else guess}", style="red")
+        return Text("  best so far" if event.improved else "", style="green")
 
     def _show_end(self, event: Finished) -> None:
         self._live.stop()
@@ -163,3 +175,19 @@ class TrainingView:
         self.show_message(
             f"{outcome} at step {event.step:,} after {format_duration(event.seconds)}{best}"
         )
+        if event.best_val_loss is not None:
+            self._show_advice(event.best_val_loss, event.run.config)
+
+    def _show_advice(self, best_loss: float, config: RunConfig) -> None:
+        """Say what to try if a model has learned nothing, or too little."""
+        comparison = compare_loss(best_loss, config)
+        if not comparison:
+            return
+        advice = "train longer, or on more text of the same kind"
+        subject = "the loss is"
+        if best_loss >= self._uniform_nats:
+            subject = "the model has learned nothing, because its loss is"
+            rate = TrainConfig().learning_rate
+            if config.training.learning_rate > rate:
+                advice = f"start again with `charrnn train --learning-rate {rate:g}`"
+        self.show_message(f"{subject} {comparison}: {advice}")

@@ -14,6 +14,11 @@ from charrnn.numerics.randomness import epoch_offset
 _RELEASE_INTERVAL = 1 << 26  # characters of a mapped text to read before its pages are released
 
 
+def count_steps_per_epoch(characters: int, characters_per_step: int) -> int:
+    """Return the number of batches in one epoch of a training part with so many characters."""
+    return (characters - 1) // characters_per_step
+
+
 class Batches:
     """The training part of a text, split into parallel streams that are read in order.
 
@@ -23,14 +28,14 @@ class Batches:
     """
 
     def __init__(self, codes: Codes, batch_size: int, seq_length: int, seed: int) -> None:
-        self.steps_per_epoch = (len(codes) - 1) // (batch_size * seq_length)
+        self.steps_per_epoch = count_steps_per_epoch(len(codes), batch_size * seq_length)
         if self.steps_per_epoch < 1:
             raise CorpusError(
                 f"the training part has {len(codes):,} characters, but one batch of {batch_size} "
                 f"streams x {seq_length} characters needs {batch_size * seq_length + 1:,}",
                 "use a longer text",
-                "use a smaller --batch-size",
-                "use a smaller --seq-length",
+                "give a smaller --batch-size",
+                "give a smaller --seq-length",
             )
         self.num_streams = batch_size
         self.window_length = seq_length + 1

@@ -166,7 +166,7 @@ def _encode(
 
 
 def _make_vocabulary(
-    counter: CharacterCounts, documents: Documents, config: TextConfig
+    counter: CharacterCounts, documents: Documents, config: ResolvedTextConfig
 ) -> Vocabulary:
     """Return the vocabulary of documents; raise `CorpusError` if no character is left."""
     if not counter.total:

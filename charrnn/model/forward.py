@@ -53,7 +53,7 @@ def check_length(codes: Codes, name: str = "a text", *remedies: str) -> None:
     if len(codes) < 2:
         characters = "1 character" if len(codes) == 1 else f"{len(codes)} characters"
         raise CorpusError(
-            f"{name} of {characters} is too short: at least 2 are needed, one to read and one to "
+            f"{name} of {characters} is too short; at least 2 are needed, one to read and one to "
             "predict",
             *remedies,
         )

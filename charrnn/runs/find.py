@@ -126,7 +126,7 @@ def run_paths(folder: Path = RUNS_FOLDER) -> list[Path]:
 def unused_run_path(name: str, folder: Path = RUNS_FOLDER) -> Path:
     """Return a path that does not exist yet: `name`, else `name-2`, `name-3`, ..."""
     path, number = folder / name, 1
-    while path.exists():
+    while path.exists() or path.is_symlink():
         number += 1
         path = folder / f"{name}-{number}"
     return path

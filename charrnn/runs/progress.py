@@ -25,11 +25,15 @@ class Progress(CheckedFields):
     `horizon` is the planned last step of the learning rate schedule; it is None until the speed has
     been measured, if the budget is a time. `evaluation_seconds` is the duration of the last
     evaluation. `val_loss` is the held-out loss of this step; it is None if this step was not
-    evaluated.
+    evaluated. `eval_every` is the number of steps between two evaluations, as planned from the
+    budget; it is None if it is that of `config.json`. `budget_start` is the step at which the
+    current budget was set.
     """
 
     budget: Budget
     horizon: Annotated[int | None, _COUNT] = None
+    eval_every: Annotated[int | None, Range(1, 10**15)] = None
+    budget_start: Annotated[int, _COUNT] = 0
     step: Annotated[int, _COUNT] = 0
     epoch: Annotated[float, _QUANTITY] = 0.0
     seconds: Annotated[float, _QUANTITY] = 0.0
@@ -54,6 +58,10 @@ class Progress(CheckedFields):
     def switch_corpus(self, corpus: CorpusRecord, text: ResolvedTextConfig) -> None:
         """Continue with another text; reset the best loss, which belongs to the old text."""
         self.corpus, self.text = corpus, text
+        self.reset_losses()
+
+    def reset_losses(self) -> None:
+        """Forget the held-out losses, which belong to another text."""
         self.val_loss = self.evaluated_step = self.best_val_loss = self.best_step = None
         self.stale_evaluations = 0
 

@@ -42,12 +42,14 @@ from charrnn.runs.run_config import Origin, RunConfig
 from charrnn.version import __version__
 
 _STEP_FOLDER = re.compile(r"(?:\.replaced-)?step-(\d{8,})")
-_DEFAULTS_FOR_OLD_RUNS = {"loss_temperature": 1.0}
+_DEFAULTS_FOR_OLD_RUNS = {"loss_temperature": 1.0, "eval_characters": 1_000_000}
 """Values of settings that config.json of an older run does not contain. A setting needs an entry if
 its default has changed since it was added, or if `ResolvedTrainConfig` has no default for it."""
 _NUM_NEWEST_TO_KEEP = 2  # newest checkpoints to keep, in addition to the best one
 _MAX_SCANS = 10  # attempts to read a run while another process removes checkpoints
-_MIN_FREE_CHECKPOINTS = 3  # free space at the start of a run: two to keep and one to write
+MAX_CHECKPOINTS = 5
+"""The most checkpoints that a run has at once: the two newest ones, the best one, the last one that
+training can return to after divergence, and one that is being written."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Run(RunFolder):
         }
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            needed = _MIN_FREE_CHECKPOINTS * (self.checkpoint_bytes + MAX_OVERHEAD_BYTES)
+            needed = MAX_CHECKPOINTS * (self.checkpoint_bytes + MAX_OVERHEAD_BYTES)
             saving.check_free_space(self.path, needed, "the run cannot be stored")
             replace_file(self.path / CONFIG_FILE, to_json_bytes(record), synced=True)
         except OSError as error:

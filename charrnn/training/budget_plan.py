@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from charrnn.config.training import ResolvedTrainConfig
 from charrnn.runs.progress import Progress
+from charrnn.training.evaluation_plan import BACKWARD_COST, longest_interval, plan_interval
 from charrnn.training.schedule import learning_rate
 
 _SAVE_SECONDS = 600.0  # between saves, unless save_every is given
 _MIN_STEP_SECONDS = 1e-6  # keeps the horizon finite if no evaluation was timed
 _CALL_SECONDS = 0.1  # of asynchronous steps in one call, so that a stop request has effect soon
-_BACKWARD_COST = 2.0  # of a backward pass, relative to the forward pass
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,26 @@ class BudgetPlan:
 
     config: ResolvedTrainConfig
     steps_per_epoch: int
+    longest_interval: int
+    """The most steps between two evaluations: see `evaluation_plan.longest_interval`."""
+
+    @classmethod
+    def for_text(
+        cls,
+        config: ResolvedTrainConfig,
+        steps_per_epoch: int,
+        training_characters: int,
+        held_out_characters: int,
+    ) -> "BudgetPlan":
+        """Return the plan of a run on a text with these numbers of characters."""
+        interval = longest_interval(
+            training_characters,
+            held_out_characters,
+            characters_per_step=config.characters_per_step,
+            eval_characters=config.eval_characters,
+            device=config.device,
+        )
+        return cls(config, steps_per_epoch, interval)
 
     def horizon(self, progress: Progress, seconds: float, step_seconds: float) -> int | None:
         """Return the step at which the learning rate is planned to end, None if it is not known.
@@ -38,6 +58,27 @@ class BudgetPlan:
             steps.append(progress.step + max(0, int(seconds_left / step_seconds)))
         return min(steps) if steps else None
 
+    def plan_interval(self, progress: Progress, horizon: int | None) -> int | None:
+        """Return the steps between two evaluations for this horizon; None if the user set them."""
+        if progress.eval_every is None:
+            return None
+        steps = None if horizon is None else horizon - progress.budget_start
+        is_timed = progress.budget.max_time is not None
+        return plan_interval(self.longest_interval, steps, is_timed=is_timed)
+
+    def plan_steps(
+        self, progress: Progress, seconds: float, step_seconds: float, evaluation_seconds: float
+    ) -> tuple[int | None, int | None]:
+        """Return the horizon and the interval of evaluations; see `horizon`, `plan_interval`.
+
+        `step_seconds` is the time of a step without evaluations. How often evaluations take their
+        time is known only after a first estimate of the horizon.
+        """
+        estimate = self.horizon(progress, seconds, step_seconds)
+        interval = self.plan_interval(progress, estimate) or self.config.eval_every
+        horizon = self.horizon(progress, seconds, step_seconds + evaluation_seconds / interval)
+        return horizon, self.plan_interval(progress, horizon)
+
     def step_seconds(
         self, progress: Progress, seconds: float, characters: int, evaluation_seconds: float
     ) -> float:
@@ -48,7 +89,7 @@ class BudgetPlan:
         """
         if progress.step:
             return seconds / progress.step
-        cost = (1 + _BACKWARD_COST) * self.config.characters_per_step / characters
+        cost = (1 + BACKWARD_COST) * self.config.characters_per_step / characters
         return max(_MIN_STEP_SECONDS, cost * evaluation_seconds)
 
     def seconds_left(self, progress: Progress, step_seconds: float) -> float | None:
@@ -68,6 +109,15 @@ class BudgetPlan:
         """Return the highest learning rate after this number of rollbacks."""
         return self.config.learning_rate / float(2**rollbacks)
 
+    def eval_every(self, progress: Progress) -> int:
+        """Return the number of steps between two evaluations."""
+        return progress.eval_every or self.config.eval_every
+
+    def known_eval_every(self, progress: Progress) -> int | None:
+        """Return the same; None if it will be planned when the speed is known."""
+        is_measured = progress.eval_every is not None and progress.budget.max_time is not None
+        return None if is_measured else self.eval_every(progress)
+
     def is_evaluation_due(self, progress: Progress) -> bool:
         """Return whether the model must be evaluated before the next step."""
         step = progress.step
@@ -75,7 +125,9 @@ class BudgetPlan:
             return False
         if step == 0:  # a time limit is first planned from the time of this evaluation
             return progress.budget.max_time is not None
-        return step % self.config.eval_every == 0 or self.limit_reached(progress) is not None
+        if progress.evaluated_step is None and progress.corpus is not None:
+            return True  # the run continues with another text: its losses start here
+        return step % self.eval_every(progress) == 0 or self.limit_reached(progress) is not None
 
     def is_row_due(self, progress: Progress) -> bool:
         """Return whether a row of metrics.jsonl is due at a step without an evaluation."""
@@ -96,7 +148,7 @@ class BudgetPlan:
         They end when an evaluation, a save or the horizon is due, or after about a tenth of a
         second. `step_seconds` is the time of a step, infinite if none was timed yet.
         """
-        intervals = [self.config.eval_every]
+        intervals = [self.eval_every(progress)]
         if self.config.save_every:
             intervals.append(self.config.save_every)
         steps = [interval - progress.step % interval for interval in intervals]

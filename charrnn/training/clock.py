@@ -1,6 +1,11 @@
-"""The training time of a run."""
+"""The training time of a run, and the time of a step."""
 
+import math
+import statistics
 import time
+from collections import deque
+
+_NUM_RECENT = 20  # steps, or calls with several steps
 
 
 class Clock:
@@ -12,3 +17,27 @@ class Clock:
     def seconds(self) -> float:
         """Return the training time so far, in seconds."""
         return time.perf_counter() - self._start
+
+
+class StepTimer:
+    """Estimates the time of a step from the recent ones.
+
+    The estimate ignores the first time: the first step also compiles functions and allocates
+    memory.
+    """
+
+    def __init__(self) -> None:
+        self.last_seconds = math.inf
+        """The time that was added last; infinite if there is none."""
+        self._recent = deque[float](maxlen=_NUM_RECENT)
+
+    def add(self, seconds: float) -> None:
+        """Add the time of a step."""
+        if self.last_seconds < math.inf:
+            self._recent.append(seconds)
+        self.last_seconds = seconds
+
+    @property
+    def step_seconds(self) -> float:
+        """The median of the recent times; infinite if there are none."""
+        return statistics.median(self._recent) if self._recent else math.inf

@@ -14,9 +14,10 @@ from charrnn.config.text import TextConfig
 from charrnn.config.training import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import code_points
+from charrnn.runs.run import MAX_CHECKPOINTS
 from charrnn.runs.run_config import RunConfig
-from charrnn.training.setup.new_run import prepare_new_run
-from charrnn.training.setup.opening import list_text_notes, open_new_text
+from charrnn.training.setup.new_run import NewRun, prepare_new_run
+from charrnn.training.setup.opening import open_new_text
 from charrnn.training.trainer import Trainer
 
 _PROBE_SECONDS = 2.0  # of training, from which the time of an epoch is estimated
@@ -27,7 +28,6 @@ _RARE_LIMIT = 10  # occurrences
 _FLOAT32_BYTES = 4
 _MEMORY_COPIES = 5  # arrays of the size of the weights: weights, gradient, two moments, average
 _CHECKPOINT_COPIES = 4  # weights, two moments, average
-_CHECKPOINTS = 3  # that a run keeps on disk
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,12 @@ class DryRunReport:
     lf_count: int
     cr_count: int
     """Line ends of each kind. A CRLF is not counted as LF or CR."""
+    has_long_lines: bool
+    """Whether a line has 20 characters or more; if so, only such lines are counted."""
     lines: int
     duplicate_lines: int
-    """In the first 5,000,000 characters: the number of lines with 20 characters or more, and how
-    many of these repeat an earlier line."""
+    """In the first 5,000,000 characters: the number of counted lines, and how many of these repeat
+    an earlier line."""
     parameters: int
     steps_per_epoch: int
     memory_bytes: int
@@ -74,14 +76,15 @@ def dry_run(
     """
     corpus = open_new_text(sources, text, init_from)
     new_run = prepare_new_run(corpus, training, model, init_from=init_from)
-    return make_report(corpus, new_run.trainer)
+    return make_report(corpus, new_run)
 
 
-def make_report(corpus: Corpus, trainer: Trainer) -> DryRunReport:
+def make_report(corpus: Corpus, new_run: NewRun) -> DryRunReport:
     """Report on a text, after two seconds of training on it; no file is written."""
+    trainer = new_run.trainer
     config = trainer.run.config
     crlf_count, lf_count, cr_count = _count_line_ends(corpus)
-    lines, duplicate_lines = _count_lines(corpus)
+    has_long_lines, lines, duplicate_lines = _count_lines(corpus)
     occurrences = dict(zip(corpus.vocabulary.characters, corpus.counts, strict=False))
     counts = dict(sorted(occurrences.items(), key=lambda item: -item[1]))
     parameters = config.model.count_parameters(len(config.vocabulary))
@@ -99,14 +102,15 @@ def make_report(corpus: Corpus, trainer: Trainer) -> DryRunReport:
         crlf_count=crlf_count,
         lf_count=lf_count,
         cr_count=cr_count,
+        has_long_lines=has_long_lines,
         lines=lines,
         duplicate_lines=duplicate_lines,
         parameters=parameters,
         steps_per_epoch=trainer.plan.steps_per_epoch,
         memory_bytes=_MEMORY_COPIES * weight_bytes + _activation_bytes(config),
-        disk_bytes=_CHECKPOINTS * _CHECKPOINT_COPIES * weight_bytes,
+        disk_bytes=MAX_CHECKPOINTS * _CHECKPOINT_COPIES * weight_bytes,
         seconds_per_epoch=_seconds_per_step(trainer) * trainer.plan.steps_per_epoch,
-        notes=list_text_notes(trainer.run, corpus),
+        notes=new_run.notes,
     )
 
 
@@ -125,12 +129,17 @@ def _count_line_ends(corpus: Corpus) -> tuple[int, int, int]:
     return crlf_count, lf_count, occurrences.get("\r", 0) - crlf_count
 
 
-def _count_lines(corpus: Corpus) -> tuple[int, int]:
-    """Return the number of lines that are long enough, and how many of them repeat another one."""
+def _count_lines(corpus: Corpus) -> tuple[bool, int, int]:
+    """Return whether there are long lines, the number of lines, and how many repeat another one.
+
+    If there are long lines, the others are not counted.
+    """
     points = code_points("".join(corpus.vocabulary.characters))[corpus.codes[:_LINES_LIMIT]]
     text = points.astype("<u4").tobytes().decode("utf-32-le", "surrogatepass")
-    lines = Counter(line for line in text.splitlines() if len(line) >= _MIN_LINE_LENGTH)
-    return lines.total(), lines.total() - len(lines)
+    lines = [line for line in text.splitlines() if line]
+    long_lines = [line for line in lines if len(line) >= _MIN_LINE_LENGTH]
+    counts = Counter(long_lines or lines)
+    return bool(long_lines), counts.total(), counts.total() - len(counts)
 
 
 def _is_suspicious(character: str) -> bool:

@@ -2,7 +2,7 @@
 
 import threading
 
-from charrnn.analysis.scoring import MAX_EVALUATION_CHARACTERS, held_out_loss
+from charrnn.analysis.scoring import held_out_loss
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.training import ResolvedTrainConfig
 from charrnn.data.vocabulary import Codes
@@ -25,10 +25,14 @@ class Evaluator:
     """
 
     def __init__(self, model: CharRNN, held_out: Codes, config: ResolvedTrainConfig) -> None:
-        self.characters = min(len(held_out), MAX_EVALUATION_CHARACTERS)
-        """The number of characters that an evaluation reads."""
-        self._model, self._held_out, self._config = model, held_out, config
+        self._held_out = held_out[: config.eval_characters + 1]
+        self._model, self._config = model, config
         self._engine: EagerEngine | None = None
+
+    @property
+    def characters(self) -> int:
+        """The number of characters that an evaluation predicts."""
+        return len(self._held_out) - 1
 
     def warm_up(self) -> None:
         """Evaluate once, so that later evaluations have their usual speed.

@@ -33,6 +33,10 @@ class Started:
     """With `init_from`: the characters that the earlier model did not contain."""
     notes: tuple[str, ...] = ()
     """What is unusual about the text or the machine, one sentence each."""
+    device: str = "cpu"
+    """The device that this process trains on."""
+    eval_every: int | None = None
+    """The number of steps between two evaluations, None if it depends on the measured speed."""
     engine: str | None = None
     """On an NVIDIA GPU: the engine that computes the layers, and the reason; None elsewhere."""
 

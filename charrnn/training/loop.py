@@ -4,6 +4,8 @@ Nothing is printed. After a stop request, training saves and ends before the nex
 request during an evaluation ends it at once; a resume then starts with that evaluation.
 """
 
+import contextlib
+import functools
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,12 +17,13 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.progress import ProgressCallback
 from charrnn.files import expand_path
 from charrnn.numerics.devices import choose_device, idle_gpu_advice
+from charrnn.runs.new_folder import reserve_run_folder
 from charrnn.runs.run import Run
 from charrnn.runs.saving import check_new_folder
 from charrnn.training.distributed.group import Group
 from charrnn.training.events import Event, Started
 from charrnn.training.setup.new_run import prepare_new_run
-from charrnn.training.setup.opening import list_text_notes, open_new_text, open_unless_stopped
+from charrnn.training.setup.opening import open_new_text, open_unless_stopped
 from charrnn.training.setup.resumed_run import (
     ResumeRequest,
     find_run_before_restart,
@@ -61,7 +64,7 @@ def train(
                 yield from _resume(restarted, ResumeRequest(), progress, stop, group)
             return
         if folder is not None:
-            group.on_rank_zero(lambda: check_new_folder(folder))
+            group.on_rank_zero(functools.partial(check_new_folder, folder))
         text_config = text_config or TextConfig()
         text = open_unless_stopped(
             lambda report: open_new_text(corpus, text_config, init_from, group, report),
@@ -70,14 +73,16 @@ def train(
         )
         if text is None:
             return
-        new_run = prepare_new_run(
-            text, config, model, out_dir=folder, init_from=init_from, group=group
-        )
-        trainer = new_run.trainer
-        with group.rank_zero_context(trainer.run.lock_for_writing):
-            advice = idle_gpu_advice(trainer.model.device, group.ranks.size)
-            notes = (*list_text_notes(trainer.run, text), *advice)
+        with contextlib.ExitStack() as stack:
+            if folder is None and group.ranks.is_rank_zero:
+                folder = stack.enter_context(reserve_run_folder(text.name))
+            new_run = prepare_new_run(
+                text, config, model, out_dir=folder, init_from=init_from, group=group
+            )
+            trainer = new_run.trainer
+            stack.enter_context(group.rank_zero_context(trainer.run.lock_for_writing))
             trainer.create()  # from here on, the run can be resumed
+            notes = (*new_run.notes, *idle_gpu_advice(trainer.model.device, group.ranks.size))
             yield _started_event(trainer, added_characters=new_run.added_characters, notes=notes)
             yield from trainer.train(stop)
 
@@ -149,4 +154,6 @@ def _started_event(
         added_characters=added_characters,
         notes=notes,
         engine=trainer.engine,
+        device=model.device.type,
+        eval_every=trainer.plan.known_eval_every(progress),
     )

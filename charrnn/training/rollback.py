@@ -50,11 +50,17 @@ def progress_after_rollback(progress: Progress, checkpoint: Checkpoint) -> Progr
     The budget, the horizon, the text and the number of processes are those of `progress`: a resume
     may have changed them since the checkpoint.
     """
+    restored = Progress.from_checkpoint(checkpoint)
+    if (restored.corpus, restored.text) != (progress.corpus, progress.text):
+        restored.reset_losses()  # they are those of the text before
     return dataclasses.replace(
-        Progress.from_checkpoint(checkpoint),
+        restored,
         rollbacks=progress.rollbacks + 1,
         budget=progress.budget,
+        budget_start=progress.budget_start,
         horizon=progress.horizon,
+        eval_every=progress.eval_every,
         corpus=progress.corpus,
+        text=progress.text,
         processes=progress.processes,
     )

@@ -3,6 +3,8 @@
 Shape suffixes: L layers, B streams, H units.
 """
 
+import time
+
 from charrnn.model.state import State
 from charrnn.recurrence.cpu import buffers
 from charrnn.runs.checkpoint import Checkpoint
@@ -26,6 +28,8 @@ class CheckpointSaver:
         """Whether the newest checkpoint contains the current state; the trainer resets it."""
         self.saved_at = progress.seconds
         """The training time of the last save, in seconds."""
+        self.duration = 0.0
+        """How long the last save took, in seconds."""
 
     def create_run(self) -> None:
         """Create the run folder; send the initial weights of rank zero to all processes."""
@@ -37,6 +41,7 @@ class CheckpointSaver:
 
     def save(self, progress: Progress) -> Saved:
         """Write a checkpoint; raise `DivergedError` if a weight is not finite."""
+        start = time.perf_counter()
         buffers.free_unused()  # a checkpoint needs a copy of the weights and moments in memory
         state = State(
             tuple(
@@ -46,6 +51,7 @@ class CheckpointSaver:
         )
         saved = self._group.on_rank_zero(lambda: self._write(progress, state))
         self.is_saved, self.saved_at = True, progress.seconds
+        self.duration = time.perf_counter() - start
         return saved
 
     def _write(self, progress: Progress, state: State) -> Saved:

@@ -13,7 +13,7 @@ from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.training.budget_plan import BudgetPlan
-from charrnn.training.clock import Clock
+from charrnn.training.clock import Clock, StepTimer
 from charrnn.training.distributed.group import SINGLE_PROCESS, Group
 from charrnn.training.divergence import check_step
 from charrnn.training.evaluation import Evaluator
@@ -30,6 +30,10 @@ from charrnn.training.step.inputs import StepInputSource
 from charrnn.training.step.runner import StepResult, StepRunner
 from charrnn.training.step.static_inputs import StaticInputSource
 from charrnn.training.step.train_step import TrainStep
+
+_FIRST_MEASURED_STEPS = (1, 7)
+"""After the steps that follow these, a time limit is planned from the time of a step; before, it is
+planned from an evaluation, which is less exact."""
 
 
 class Trainer:
@@ -51,7 +55,7 @@ class Trainer:
         config = run.config.training
         training, held_out = corpus.split(config.val_fraction)
         check_length(
-            held_out, "the held-out part", "use a longer text", "use a larger --val-fraction"
+            held_out, "the held-out part", "use a longer text", "give a larger --val-fraction"
         )
         streams = group.ranks.local_streams(config.batch_size)
         is_gpu = model.device.type == "cuda"
@@ -71,7 +75,9 @@ class Trainer:
         train_step = (GraphedTrainStep if is_graphed else TrainStep)(model, config, streams)
         self.run, self.model, self.progress = run, model, progress
         self.training_characters, self.held_out_characters = len(training), len(held_out)
-        self.plan = BudgetPlan(config, inputs.steps_per_epoch)
+        self.plan = BudgetPlan.for_text(
+            config, inputs.steps_per_epoch, self.training_characters, self.held_out_characters
+        )
         self._group = group
         self._evaluator = Evaluator(train_step.average, held_out, config)
         if is_gpu and group.ranks.is_rank_zero:
@@ -81,7 +87,7 @@ class Trainer:
         self._recorder = MetricsRecorder(run.metrics_path, is_writer=group.ranks.is_rank_zero)
         self._saver = CheckpointSaver(run, train_step, progress, group)
         self._stop_requested = False
-        self._step_seconds = math.inf  # the time of a step in the last call
+        self._timer = StepTimer()
         progress.processes = group.ranks.size
         if progress.horizon is None:
             self.plan_horizon()
@@ -142,20 +148,20 @@ class Trainer:
         first = self.progress.step
         count = 1
         if self._step_runner.is_async:
-            count = self.plan.steps_in_one_call(self.progress, self._step_seconds)
+            count = self.plan.steps_in_one_call(self.progress, self._timer.last_seconds)
         learning_rates = [
             self.plan.learning_rate(step, self.progress) for step in range(first, first + count)
         ]
         self._saver.is_saved = False
         results, self._stop_requested = self._step_runner.run(first, learning_rates, stop)
-        self._step_seconds = results[-1].duration
+        self._timer.add(results[-1].duration)
         steps: list[Step] = []
         for result, learning_rate in zip(results, learning_rates, strict=True):
             if steps and write_rows and self.plan.is_row_due(self.progress):
                 self._write_row()
             steps.append(self._record_step(result, learning_rate))
-        if self._step_runner.is_async and first == 1 and self.progress.budget.max_time:
-            self.plan_horizon()  # from the time of this call; the first one also captured the step
+        if first in _FIRST_MEASURED_STEPS and self.progress.budget.max_time:
+            self.plan_horizon()
         return steps
 
     def _record_step(self, result: StepResult, learning_rate: float) -> Step:
@@ -207,7 +213,7 @@ class Trainer:
         progress.seconds = self._clock.seconds()
         progress.evaluation_seconds = progress.seconds - start
         if progress.budget.max_time:
-            progress.horizon = self._horizon(loss_seconds)
+            progress.horizon, progress.eval_every = self._plan_steps(loss_seconds)
         evaluated = Evaluated(
             step=progress.step,
             epoch=progress.epoch,
@@ -258,20 +264,26 @@ class Trainer:
         )
 
     def plan_horizon(self) -> None:
-        """Determine again, from the budget, the step at which the learning rate ends."""
-        self.progress.horizon = self._group.on_rank_zero(
-            lambda: self._horizon(self.progress.evaluation_seconds)
+        """Plan again, from the budget, the last step and the interval of evaluations."""
+        self.progress.horizon, self.progress.eval_every = self._group.on_rank_zero(
+            lambda: self._plan_steps(self.progress.evaluation_seconds)
         )
 
-    def _horizon(self, evaluation_seconds: float) -> int | None:
-        seconds = self._clock.seconds()
-        if self._step_runner.is_async and self._step_seconds < math.inf:
-            step_seconds = self._step_seconds + evaluation_seconds / self.plan.config.eval_every
-        else:
+    def _plan_steps(self, loss_seconds: float) -> tuple[int | None, int | None]:
+        """Return the horizon and the interval of evaluations.
+
+        `loss_seconds` is the time of the forward passes of the last evaluation.
+        """
+        progress, seconds = self.progress, self._clock.seconds()
+        evaluation_seconds = progress.evaluation_seconds + self._saver.duration
+        step_seconds = self._timer.step_seconds
+        if step_seconds == math.inf:
             step_seconds = self.plan.step_seconds(
-                self.progress, seconds, self._evaluator.characters, evaluation_seconds
+                progress, seconds, self._evaluator.characters, loss_seconds
             )
-        return self.plan.horizon(self.progress, seconds, step_seconds)
+            if progress.step:
+                evaluation_seconds = 0.0  # the mean time of a step contains it
+        return self.plan.plan_steps(progress, seconds, step_seconds, evaluation_seconds)
 
     def _stop_reason(self, stop: threading.Event) -> str | None:
         """Return `stopped` if a stop was requested, else None; the same in all processes."""

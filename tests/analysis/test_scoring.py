@@ -112,15 +112,6 @@ def test_every_character_of_the_periodic_loss_counts_once(
         assert loss == pytest.approx(codes[1:].mean(), rel=1e-12)
 
 
-def test_the_periodic_loss_reads_no_more_than_its_limit(
-    model: CharRNN, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(scoring, "MAX_EVALUATION_CHARACTERS", 300)
-    codes = random_codes(2000)
-    expected = reference_nats(model, codes[:301]).mean().item()
-    assert held_out_loss(model, codes, threading.Event()) == pytest.approx(expected, rel=1e-5)
-
-
 def test_evaluation_stops_on_request(model: CharRNN) -> None:
     stop = threading.Event()
     stop.set()

@@ -206,3 +206,32 @@ def test_utf_16_without_a_byte_order_mark_is_named(cli: Cli) -> None:
     assert outcome.code == 1
     assert "it looks like utf-16-le: read it with --encoding utf-16-le" in outcome.err
     assert cli("train", "u.txt", "--encoding", "utf-16-le", *TINY).code == 0
+
+
+@pytest.mark.parametrize("arguments", [("a.txt", "a.txt"), ("a.txt", "b.txt"), ("folder",)])
+def test_a_text_that_is_given_twice_has_a_note(cli: Cli, arguments: tuple[str, ...]) -> None:
+    words = " ".join(f"word{number * number % 1009}" for number in range(800))
+    Path("folder").mkdir()
+    for name in ("a.txt", "b.txt", "folder/a.txt", "folder/b.txt"):
+        Path(name).write_text(words)
+    note = "the whole held-out part also occurs word for word in the training part"
+    outcome = cli("train", *arguments, *TINY)
+    assert outcome.code == 0
+    assert note in outcome.err
+    assert note in " ".join(cli("train", *arguments, *TINY, "--dry-run").out.split())
+    assert note not in cli("train", "a.txt", *TINY).err
+
+
+def test_a_dry_run_counts_short_lines_if_there_are_no_long_ones(cli: Cli) -> None:
+    Path("short.txt").write_text("abc def\n" * 2000)
+    output = cli("train", "short.txt", *TINY, "--dry-run").out
+    assert "1,999 of 2,000 lines repeat an earlier line" in output
+    Path("long.txt").write_text("abc\n" * 10 + "twenty characters or more\n" * 100)
+    output = cli("train", "long.txt", *TINY, "--dry-run").out
+    assert "99 of 100 long lines repeat an earlier line" in output
+    assert not Path("checkpoints").exists()
+
+
+def test_a_warm_up_that_is_cut_is_reported_once(cli: Cli, text_file: Path) -> None:
+    outcome = cli("train", text_file, *TINY, "--warmup-steps", "50")
+    assert outcome.err.count("the warm-up has 2 steps instead of 50") == 1

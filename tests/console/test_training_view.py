@@ -11,7 +11,7 @@ from charrnn.config.training import Budget
 from charrnn.console import training_view
 from charrnn.console.training_view import TrainingView
 from charrnn.data.progress import Reading
-from charrnn.training.events import Evaluated, Event, Finished, Step
+from charrnn.training.events import Evaluated, Event, Finished, Started, Step
 from charrnn.training.loop import resume, train
 from tests.conftest import TINY_MODEL, TINY_TRAINING
 
@@ -131,3 +131,56 @@ def test_reading_a_text_shows_a_bar_on_a_terminal_and_else_a_line_per_task(
         for done in (1, 2, 3):
             view.show_reading(Reading(task, done << 20, 4 << 20))
     assert file.getvalue().splitlines() == ["reading novel", "encoding novel"]
+
+
+def show_end(run: list[Event], rate: float, loss: float, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the messages of a run, with another learning rate and other losses."""
+    file = io.StringIO()
+    view = make_view(Console(file=file, width=200), monkeypatch)
+    started, finished = run[0], run[-1]
+    assert isinstance(started, Started)
+    assert isinstance(finished, Finished)
+    training = dataclasses.replace(started.run.config.training, learning_rate=rate)
+    config = dataclasses.replace(started.run.config, training=training)
+    other = dataclasses.replace(started.run, config=config)
+    view.show(dataclasses.replace(started, run=other))
+    evaluated = next(event for event in run if isinstance(event, Evaluated))
+    view.show(dataclasses.replace(evaluated, val_loss=loss))
+    view.show(dataclasses.replace(finished, run=other, best_val_loss=loss))
+    return file.getvalue()
+
+
+def test_a_model_that_has_learned_nothing_is_not_called_the_best(
+    events: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = show_end(events, 10.0, 6.5, monkeypatch)
+    assert "best so far" not in output
+    assert "not better than a random guess (5.2479 bits)" in output  # log2(38)
+    assert (
+        "the model has learned nothing, because its loss is not better than a random guess, "
+        "3.6376 nats = 5.2479 bits: start again with `charrnn train --learning-rate 0.004`"
+    ) in " ".join(output.split())
+
+
+def test_a_model_that_is_worse_than_counting_should_train_longer(
+    events: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = " ".join(show_end(events, 0.004, 3.5, monkeypatch).split())
+    assert "best so far" in output
+    assert "the loss is not better than a 5-gram model, " in output
+    assert output.endswith("train longer, or on more text of the same kind")
+    good = show_end(events, 0.004, 0.01, monkeypatch)
+    assert "not better" not in good
+
+
+def test_the_device_of_a_resume_and_the_interval_are_shown(
+    events: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = events[0]
+    assert isinstance(started, Started)
+    for eval_every, schedule in ((1, "every step"), (7, "every 7 steps"), (None, "at least ten")):
+        file = io.StringIO()
+        view = make_view(Console(file=file, width=200), monkeypatch)
+        view.show(dataclasses.replace(started, device="cuda", eval_every=eval_every))
+        assert f"evaluated {schedule}" in file.getvalue()
+        assert "cuda, float32, 1 thread" in file.getvalue()

@@ -119,7 +119,7 @@ def test_text_too_short_to_predict_is_an_error() -> None:
         (random_codes(0), "a text of 0 characters"),
         (random_codes(1), "a text of 1 character"),
     ):
-        message = f"^{start} is too short: at least 2 are needed, one to read and one to predict$"
+        message = f"^{start} is too short; at least 2 are needed, one to read and one to predict$"
         with pytest.raises(CorpusError, match=message):
             check_length(codes)
     with pytest.raises(CorpusError, match=r"^the draft of 1 character .* predict: add text$"):

@@ -19,6 +19,7 @@ CONFIG = RunConfig(
         batch_size=2,
         seq_length=4,
         eval_every=5,
+        eval_characters=1_000_000,
         dropout=0.0,
         output_dropout=0.0,
         weight_drop=0.0,

@@ -12,8 +12,9 @@ from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError
 from charrnn.runs import run as module
 from charrnn.runs.checkpoint import read_records
+from charrnn.runs.layout import MAX_OVERHEAD_BYTES
 from charrnn.runs.manifest import FileRecord
-from charrnn.runs.run import Run
+from charrnn.runs.run import MAX_CHECKPOINTS, Run
 from charrnn.runs.saving import check_new_folder
 from tests.runs.small_run import CONFIG, save
 from tests.training.tiny_runs import tiny
@@ -164,3 +165,33 @@ def test_a_link_to_nowhere_is_no_folder_for_a_run(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no run can be created in"):
         check_new_folder(link)
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_new_run_needs_room_for_all_checkpoints_that_it_can_have(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = Run(tmp_path / "new", CONFIG)
+    size = new.checkpoint_bytes + MAX_OVERHEAD_BYTES
+    for count, is_enough in ((4, False), (5, True)):
+        usage = shutil._ntuple_diskusage(9, 9, count * size)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _, usage=usage: usage)
+        if is_enough:
+            new.create()
+        else:
+            with pytest.raises(CheckpointError, match="the run cannot be stored"):
+                new.create()
+
+
+def test_a_run_has_at_most_the_counted_checkpoints(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts, prune = [], Run._prune
+
+    def count_and_prune(self: Run) -> None:
+        counts.append(len(self.checkpoints()))
+        prune(self)
+
+    monkeypatch.setattr(Run, "_prune", count_and_prune)
+    for step, loss in ((10, 1.0), (20, 2.0), (30, None), (40, None), (50, None), (60, None)):
+        save(run, step, loss)
+    assert max(counts) == MAX_CHECKPOINTS

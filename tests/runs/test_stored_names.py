@@ -28,7 +28,8 @@ def test_state_json_keeps_its_names(corpus: Corpus) -> None:
     list(tiny("run", corpus, max_steps=1))
     checkpoint = Run.open(Path("run")).select("last")
     assert list(checkpoint.state) == [
-        *("budget", "horizon", "step", "epoch", "seconds", "learning_rate", "evaluation_seconds"),
+        *("budget", "horizon", "eval_every", "budget_start"),
+        *("step", "epoch", "seconds", "learning_rate", "evaluation_seconds"),
         *("loss_sum", "loss_count", "val_loss", "evaluated_step", "best_val_loss", "best_step"),
         *("stale_evaluations", "setbacks", "processes", "corpus"),
     ]

@@ -14,13 +14,14 @@ from charrnn.training.budget_plan import BudgetPlan
 from tests.conftest import UNREGULARIZED
 
 EPOCH = 13
+LONGEST_INTERVAL = 40
 
 
 def plan(**settings: Any) -> BudgetPlan:
     config: ResolvedTrainConfig = dataclasses.replace(
         UNREGULARIZED, **{"batch_size": 4, **settings}
     )
-    return BudgetPlan(config, EPOCH)
+    return BudgetPlan(config, EPOCH, LONGEST_INTERVAL)
 
 
 def progress(step: int = 0, budget: Budget | None = None, **fields: Any) -> Progress:

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 import torch
 
+from charrnn.config.training import Budget
 from charrnn.data.corpus import Corpus
 from charrnn.errors import DivergedError
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
-from charrnn.training.events import Event, RolledBack, Step
+from charrnn.training.events import Evaluated, Event, RolledBack, Step
 from charrnn.training.loop import resume
 from charrnn.training.step import train_step
 from charrnn.training.trainer import Trainer
-from tests.conftest import last_event
+from tests.conftest import VERSE, last_event
 from tests.training.tiny_runs import (
     assert_same_run_apart_from_kept_checkpoints,
     digest,
@@ -122,6 +123,22 @@ def test_a_run_with_rollbacks_resumes_exactly(
     list(resume("parts"))
     assert digest(Path("whole"))["state"]["setbacks"] == 2
     assert_same_run_apart_from_kept_checkpoints(Path("parts"), Path("whole"))
+
+
+def test_after_a_rollback_with_another_text_the_best_loss_is_of_that_text(
+    text: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(tiny("run", text, max_steps=60, eval_every=30, learning_rate=0.02))
+    Path("other.txt").write_text(VERSE[::-1] * 4, encoding="utf-8")
+    make_training_diverge(monkeypatch, corrupt_loss, 65, times=1)
+    events = list(resume("run", Budget(max_steps=70), corpus="other.txt"))
+    assert any(isinstance(event, RolledBack) for event in events)
+    losses = {event.step: event.val_loss for event in events if isinstance(event, Evaluated)}
+    assert list(losses) == [60, 70]
+    finished = last_event(events)
+    assert finished.best_val_loss == min(losses.values())
+    best = Run.open(Path("run")).select("best")
+    assert (best.step, best.val_loss) == (finished.best_step, finished.best_val_loss)
 
 
 def test_the_error_after_three_rollbacks_gives_advice(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from charrnn.analysis.scoring import score_codes
 from charrnn.config.model import Cell
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import DivergedError
@@ -34,6 +35,14 @@ def test_a_held_out_loss_that_is_not_finite_raises_diverged_error(model: CharRNN
     with pytest.raises(DivergedError, match="before step 7: the held-out loss is nan") as error:
         evaluator.loss(7, threading.Event())
     assert error.value.step == 7
+
+
+def test_an_evaluation_reads_no_more_than_its_limit(model: CharRNN) -> None:
+    config = dataclasses.replace(UNREGULARIZED, eval_characters=300)
+    evaluator = Evaluator(model, HELD_OUT, config)
+    expected = score_codes(model, HELD_OUT[:301]).nats_per_char
+    assert evaluator.characters == 300
+    assert evaluator.loss(0, threading.Event()) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_stop_request_ends_an_evaluation(model: CharRNN) -> None:

@@ -108,7 +108,7 @@ def test_patience_ends_a_run_without_improvement(text: Corpus) -> None:
     }
     finished = last_event(list(tiny("run", text, patience=2, eval_every=10, **settings)))
     assert finished.reason == "patience"
-    with pytest.raises(ConfigError, match=r"run is finished: its held-out loss no longer falls"):
+    with pytest.raises(ConfigError, match="run is finished, because its held-out"):
         list(resume("run"))
     assert finished.step < 200
     endless = last_event(list(tiny("endless", text, patience=0, eval_every=10, **settings)))

@@ -120,7 +120,8 @@ def test_a_new_budget_is_kept_in_later_resumes(text: Corpus) -> None:
 
 def test_resume_of_a_finished_run_without_a_larger_budget_is_an_error(text: Corpus) -> None:
     list(tiny("run", text))
-    with pytest.raises(ConfigError, match="finished: it reached its limit of steps at step 30"):
+    message = r"finished: it reached its limit of 30 steps at step 30: train it .* --epochs 2"
+    with pytest.raises(ConfigError, match=message):
         list(resume("run"))
 
 

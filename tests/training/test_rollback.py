@@ -73,11 +73,13 @@ def test_settings_that_a_resume_may_change_are_kept(run: Run) -> None:
     assert (restored.budget, restored.horizon, restored.processes) == (now.budget, 99, 2)
     assert restored.corpus == other
     assert (restored.step, restored.rollbacks) == (10, 2)
-    assert restored.best_val_loss == Progress.from_checkpoint(checkpoint).best_val_loss
+    assert (restored.best_val_loss, restored.evaluated_step) == (None, None)  # of another text
+    same_text = progress_after_rollback(dataclasses.replace(now, corpus=None), checkpoint)
+    assert same_text.best_val_loss == Progress.from_checkpoint(checkpoint).best_val_loss
 
 
 def test_the_error_after_the_last_rollback_gives_advice(run: Run) -> None:
-    plan = BudgetPlan(run.config.training, steps_per_epoch=23)
+    plan = BudgetPlan(run.config.training, steps_per_epoch=23, longest_interval=10)
     error = DivergedError("training diverged at step 15", step=15, loss=9.0)
     progress = Progress(budget=Budget(max_steps=30), rollbacks=MAX_ROLLBACKS - 1)
     check_rollbacks_left(run, plan, progress, error)

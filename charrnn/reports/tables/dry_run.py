@@ -3,6 +3,7 @@
 from charrnn.console.run_facts import format_run_facts
 from charrnn.console.tables import print_facts
 from charrnn.console.text import format_duration
+from charrnn.runs.run import MAX_CHECKPOINTS
 from charrnn.training.dry_run import DryRunReport
 
 _MAX_LISTED = 12  # characters of each kind
@@ -29,7 +30,8 @@ def print_dry_run(result: DryRunReport) -> None:
         ("suspicious", _list_characters(result.suspicious_characters)),
         (
             "lines",
-            f"{result.duplicate_lines:,} of {result.lines:,} long lines repeat an earlier line",
+            f"{result.duplicate_lines:,} of {result.lines:,} "
+            f"{'long ' if result.has_long_lines else ''}lines repeat an earlier line",
         ),
     ]
     settings = format_run_facts(config, config.training.limits)
@@ -40,7 +42,10 @@ def print_dry_run(result: DryRunReport) -> None:
             "memory",
             f"about {result.memory_bytes / 2**20:,.0f} MiB, in addition to the program itself",
         ),
-        ("disk", f"about {result.disk_bytes / 2**20:,.0f} MiB for 3 checkpoints"),
+        (
+            "disk",
+            f"at most {result.disk_bytes / 2**20:,.0f} MiB for {MAX_CHECKPOINTS} checkpoints",
+        ),
         (
             "one epoch",
             f"{result.steps_per_epoch:,} steps, about "

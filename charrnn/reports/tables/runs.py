@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from charrnn.console.output import stderr_console
-from charrnn.console.run_facts import format_run_facts
+from charrnn.console.run_facts import compare_loss, format_run_facts
 from charrnn.console.tables import print_facts, print_table
 from charrnn.console.text import format_duration, format_loss, make_printable
 from charrnn.errors import CheckpointError
@@ -109,6 +109,8 @@ def print_run(run: Run) -> None:
         best = format_loss(facts["val_loss"])
         if facts["best_step"] is not None:
             best += f" at step {facts['best_step']:,}"
+        if comparison := compare_loss(facts["val_loss"], run.config):
+            best += f"; {comparison}"
         lines.append(("best held-out loss", best))
     lines.append(("checkpoints", ", ".join(facts["checkpoints"]) or "none"))
     print_facts(lines)

@@ -20,6 +20,8 @@ from charrnn.training.distributed.ranks import Ranks
 
 Result = TypeVar("Result")
 
+_LOST_CONNECTION = re.compile(r"connect|socket|peer|timed? ?out|gloo|nccl|rendezvous|store", re.I)
+"""What the messages of torch.distributed contain if a connection failed, from all backends."""
 _TIMEOUT = datetime.timedelta(minutes=30)  # for a process that reads a text or evaluates
 
 
@@ -122,6 +124,10 @@ def _translate_errors() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError) as error:
+        if re.search(r"out of memory|allocate memory", str(error)):
+            raise MemoryError(str(error)) from error
+        if not (isinstance(error, dist.DistError) or _LOST_CONNECTION.search(str(error))):
+            raise
         reason = re.sub(r"^\[[^\]]*\] ", "", str(error)).partition(". ")[0].partition("\n")[0]
         raise GroupError(
             f"another process of this run has ended or cannot be reached ({reason}); saved "

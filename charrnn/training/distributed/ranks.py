@@ -46,12 +46,10 @@ class Ranks:
         if streams % self.size:
             fitting = max(1, round(streams / self.size)) * self.size
             raise ConfigError(
-                f"batch_size is the number of streams of all processes together and must be "
-                f"divisible by the number of processes: {streams} streams cannot be divided among "
-                f"{self.size} processes",
-                f"use --batch-size {fitting}",
-                "use another number of processes",
-                setting="batch_size",
+                f"the {streams} streams of the run cannot be divided equally among {self.size} "
+                "processes",
+                f"start another number of processes, one that divides {streams}",
+                f"give --batch-size {fitting}",
             )
         count = streams // self.size
         return slice(self.rank * count, (self.rank + 1) * count)

@@ -4,11 +4,14 @@ import math
 from typing import Any
 
 from charrnn.config.training import ResolvedTrainConfig, TrainConfig
-
-_GPU_FACTOR = 10
-"""Relative to a CPU, the number of characters that a GPU reads in a run and between two
-evaluations. An H100 trains the default network on about a million characters per second, a hundred
-times as many as two CPU cores. Other GPUs are slower."""
+from charrnn.data.batches import count_steps_per_epoch
+from charrnn.training.evaluation_plan import (
+    GPU_FACTOR,
+    MAX_CHARACTERS,
+    longest_interval,
+    plan_characters,
+    plan_interval,
+)
 
 
 def resolve_config(
@@ -32,7 +35,7 @@ def resolve_config(
     seq_length = config.seq_length or _seq_length(characters)
     batch_size = config.batch_size or _batch_size(characters, seq_length)
     characters_per_step = batch_size * seq_length
-    device_factor = _GPU_FACTOR if device == "cuda" else 1
+    device_factor = GPU_FACTOR if device == "cuda" else 1
     epochs = config.epochs
     if not config.has_limit:
         epochs = _epochs(characters, characters_per_step, device_factor)
@@ -45,8 +48,8 @@ def resolve_config(
         "weight_drop": _weight_drop(characters),
         "weight_decay": _weight_decay(characters),
         "loss_temperature": _loss_temperature(characters),
-        "eval_every": _eval_every(
-            characters, held_out_characters, characters_per_step, epochs, device_factor
+        **_evaluations(
+            config, characters, held_out_characters, characters_per_step, epochs, device
         ),
     }
     specified = {name: value for name, value in vars(config).items() if value is not None}
@@ -125,22 +128,34 @@ def _epochs(characters: int, characters_per_step: int, device_factor: int) -> in
     return max(1, min(round(epochs), device_factor * 18_500_000 // characters))
 
 
-def _eval_every(
+def _evaluations(
+    config: TrainConfig,
     characters: int,
     held_out_characters: int,
     characters_per_step: int,
     epochs: int | None,
-    device_factor: int,
-) -> int:
-    """Return the steps between evaluations.
-
-    The steps between two evaluations take at least ten seconds on a CPU and one second on a fast
-    GPU, and an evaluation takes at most a fifteenth of that. If the number of epochs is known, a
-    run has at least four evaluations, or one per step in a run of fewer than four steps.
-    """
-    steps = (
-        max(100_000 * device_factor, 5 * min(held_out_characters, 1_000_000)) // characters_per_step
-    )
+    device: str,
+) -> dict[str, int]:
+    """Return the interval of evaluations, and how many characters an evaluation reads."""
+    steps = [config.max_steps] if config.max_steps else []
     if epochs:
-        steps = min(steps, epochs * characters // characters_per_step // 4)
-    return max(1, steps)
+        steps.append(epochs * count_steps_per_epoch(characters, characters_per_step))
+    interval = config.eval_every or plan_interval(
+        longest_interval(
+            characters,
+            held_out_characters,
+            characters_per_step=characters_per_step,
+            eval_characters=config.eval_characters or MAX_CHARACTERS,
+            device=device,
+        ),
+        min(steps, default=None),
+        is_timed=config.max_time is not None,
+    )
+    eval_characters = plan_characters(
+        held_out_characters,
+        interval=interval,
+        characters_per_step=characters_per_step,
+        max_time=config.max_time,
+        device=device,
+    )
+    return {"eval_every": interval, "eval_characters": eval_characters}

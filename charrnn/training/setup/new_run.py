@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 
-from charrnn.analysis.scoring import MAX_EVALUATION_CHARACTERS
 from charrnn.config.model import ModelConfig
 from charrnn.config.training import TrainConfig
 from charrnn.data.corpus import Corpus
@@ -25,6 +24,7 @@ from charrnn.runs.run import Run
 from charrnn.runs.run_config import Origin, RunConfig
 from charrnn.training.distributed.group import SINGLE_PROCESS, Group
 from charrnn.training.setup.defaults import resolve_config
+from charrnn.training.setup.text_notes import describe_short_warmup, list_text_notes
 from charrnn.training.trainer import Trainer
 
 
@@ -35,6 +35,8 @@ class NewRun:
     trainer: Trainer
     added_characters: tuple[str, ...] | None
     """With an initial model: the characters that it did not contain."""
+    notes: tuple[str, ...]
+    """What is unusual about the text and the settings, one sentence each."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,15 @@ def prepare_new_run(
     network = CharRNN(run.config.model, vocabulary, text.line_start).initialize(config.seed)
     if initial:
         network.copy_weights_from(initial.model)
-    progress = Progress(budget=run.config.training.limits)
-    return NewRun(Trainer(run, text, network.to(device), progress, group), added_characters)
+    resolved = run.config.training
+    planned = None if config.eval_every else resolved.eval_every
+    progress = Progress(budget=resolved.limits, eval_every=planned)
+    trainer = Trainer(run, text, network.to(device), progress, group)
+    notes = (
+        *list_text_notes(text, config.val_fraction),
+        *describe_short_warmup(config, trainer.progress.horizon),
+    )
+    return NewRun(trainer, added_characters, notes)
 
 
 def check_same_text(text: Corpus, record: CorpusRecord) -> None:
@@ -123,26 +132,27 @@ def _run_config(
 ) -> RunConfig:
     precision = choose_precision(config.precision, device, shape.cell)
     training, held_out = text.split(config.val_fraction)
+    resolved = resolve_config(
+        config,
+        len(training),
+        len(held_out),
+        device=device.type,
+        precision=precision,
+        threads=threads,
+    )
     return RunConfig(
         model=shape,
-        training=resolve_config(
-            config,
-            len(training),
-            len(held_out),
-            device=device.type,
-            precision=precision,
-            threads=threads,
-        ),
+        training=resolved,
         vocabulary=text.vocabulary.characters,
         corpus=text.record,
         text=text.config,
         init_from=initial.origin if initial else None,
-        baseline=_baseline(training, held_out, len(text.vocabulary)),
+        baseline=_baseline(training, held_out[: resolved.eval_characters + 1], text),
     )
 
 
-def _baseline(training: Codes, held_out: Codes, vocabulary_size: int) -> float | None:
+def _baseline(training: Codes, held_out: Codes, text: Corpus) -> float | None:
     """Return the loss of a 5-gram model in nats per character, None if a part is too short."""
     if not len(training) or len(held_out) < 2:
         return None
-    return baseline_nats(training, held_out[: MAX_EVALUATION_CHARACTERS + 1], vocabulary_size)
+    return baseline_nats(training, held_out, len(text.vocabulary))

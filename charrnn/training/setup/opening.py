@@ -11,7 +11,6 @@ from charrnn.data.progress import ProgressCallback, Reading
 from charrnn.data.sources import Source
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.runs.find import find_run
-from charrnn.runs.layout import RunFolder
 from charrnn.runs.text_reader import TextReader, config_for_sources
 from charrnn.training.distributed.group import SINGLE_PROCESS, Group
 
@@ -59,11 +58,6 @@ def open_new_text(
     config = config_for_sources(listed, given, given.resolve(inherited))
     known = Vocabulary(characters) if characters else None
     return Corpus.open(sources, config, known=known, progress=progress)
-
-
-def list_text_notes(run: RunFolder, text: Corpus) -> tuple[str, ...]:
-    """Return a sentence for each unusual property of the text of a run."""
-    return (*text.notes, *text.split_notes(run.config.training.val_fraction))
 
 
 def _find_inherited(init_from: str | None) -> tuple[ResolvedTextConfig, tuple[str, ...]]:

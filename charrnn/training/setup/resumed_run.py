@@ -21,10 +21,9 @@ from charrnn.runs.text_reader import TextReader
 from charrnn.training.distributed.group import Group
 from charrnn.training.distributed.ranks import Ranks
 from charrnn.training.setup.new_run import check_same_text
-from charrnn.training.setup.opening import list_text_notes, open_unless_stopped
+from charrnn.training.setup.opening import open_unless_stopped
+from charrnn.training.setup.text_notes import list_text_notes
 from charrnn.training.trainer import Trainer
-
-_LIMITS = {"epochs": "epochs", "max_steps": "steps", "max_time": "time"}
 
 
 @dataclass(frozen=True)
@@ -132,12 +131,13 @@ def _restore(
     check_same_text(text, group.on_rank_zero(lambda: text.record))
     trainer = Trainer(run, text, network, progress, group)
     if is_other_budget or is_other_text:
+        progress.budget_start = progress.step
         trainer.plan_horizon()
     trainer.restore(checkpoint)
     _check_budget_left(trainer)
     notes: tuple[str, ...] = ()
     if is_other_text:
-        notes = (_text_note(reader, text), *list_text_notes(run, text))
+        notes = (_text_note(reader, text), *list_text_notes(text, run.config.training.val_fraction))
     if processes != progress.processes:
         notes += (_processes_note(processes, progress.processes),)
     return ResumedRun(trainer, is_other_budget or is_other_text, is_other_text, notes)
@@ -154,10 +154,16 @@ def _check_budget_left(trainer: Trainer) -> None:
             f"to train anyway, give a limit, for example --epochs {epochs}",
         )
     if reason:
+        budget = progress.budget
+        limits = {
+            "epochs": f"{budget.epochs or 0:,} epochs",
+            "max_steps": f"{budget.max_steps or 0:,} steps",
+            "max_time": f"{budget.max_time or 0:,g} seconds",
+        }
         raise ConfigError(
-            f"{trainer.run.path} is finished: it reached its limit of {_LIMITS[reason]} at step "
+            f"{trainer.run.path} is finished: it reached its limit of {limits[reason]} at step "
             f"{progress.step:,}",
-            f"to train it further, give a larger limit, for example --epochs {epochs}",
+            f"train it further with a larger limit, for example --epochs {epochs}",
         )
 
 

@@ -14,9 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch.distributed as dist
 from numpy.typing import NDArray
 
+from charrnn.errors import GroupError
 from charrnn.runs.run import Run
+from charrnn.training.distributed.group import _translate_errors as translate
 from tests.conftest import Cli
 
 FLAGS = [
@@ -228,7 +231,7 @@ def test_streams_that_cannot_be_divided_among_the_processes_end_all_processes(
 ) -> None:
     outcomes = start(*train(text_file, "run", "--batch-size", "5")).wait()
     assert [code for code, _, _ in outcomes] == [1, 1]
-    assert "5 streams cannot be divided among 2 processes; use --batch-size 4" in outcomes[0][2]
+    assert "the 5 streams of the run cannot be divided equally among 2 processes" in outcomes[0][2]
 
 
 def test_an_error_of_rank_zero_ends_all_processes_and_is_printed_once(
@@ -246,3 +249,16 @@ def test_a_restart_without_out_dir_is_an_error(text_file: Path, start: type[Proc
     first, second = start("train", str(text_file), *FLAGS, restarts=1).wait()
     assert (first[0], second[0]) == (1, 1)
     assert "use --out-dir to name the folder of the run" in first[2]
+
+
+def test_only_a_lost_connection_is_reported_as_another_process_that_ended() -> None:
+    with pytest.raises(GroupError, match=r"has ended .*Connection closed by peer"), translate():
+        raise RuntimeError("[tcp/pair.cc:534] Connection closed by peer [127.0.0.1]:4")
+    with pytest.raises(GroupError), translate():
+        raise dist.DistBackendError("NCCL error: unhandled system error")
+    with pytest.raises(MemoryError, match="out of memory"), translate():
+        raise dist.DistBackendError("Cuda failure 2 'out of memory'")
+    with pytest.raises(MemoryError, match="allocate"), translate():
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8")
+    with pytest.raises(RuntimeError, match="shapes"), translate():
+        raise RuntimeError("the shapes of two tensors differ")

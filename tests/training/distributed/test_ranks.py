@@ -13,7 +13,7 @@ def test_each_stream_belongs_to_exactly_one_process(size: int, streams: int) -> 
 
 
 def test_streams_that_cannot_be_divided_equally_are_an_error() -> None:
-    with pytest.raises(ConfigError, match="use --batch-size 6"):
+    with pytest.raises(ConfigError, match="give --batch-size 6"):
         Ranks(0, 3).local_streams(7)
 
 

@@ -34,6 +34,7 @@ def test_specified_settings_are_kept() -> None:
         dropout=0.0,
         max_steps=7,
         eval_every=2,
+        eval_characters=500,
         seed=9,
         output_dropout=0.1,
         weight_drop=0.2,
@@ -54,11 +55,20 @@ def test_specifying_one_limit_removes_the_default_of_the_others() -> None:
     assert resolved(TrainConfig(max_time=60.0), 50_000).limits == Budget(max_time=60.0)
 
 
-def test_a_run_of_known_epochs_is_evaluated_four_times() -> None:
+def test_a_run_of_known_length_is_evaluated_ten_times() -> None:
+    steps_per_epoch = (90_000 - 1) // (16 * 64)
     short = resolved(TrainConfig(epochs=2, batch_size=16, seq_length=64), 100_000)
-    assert short.eval_every == 2 * 90_000 // (16 * 64) // 4
-    unknown = resolved(TrainConfig(max_steps=9, batch_size=16, seq_length=64), 100_000)
+    assert short.eval_every == 2 * steps_per_epoch // 10
+    first = resolved(TrainConfig(epochs=2, max_steps=40, batch_size=16, seq_length=64), 100_000)
+    assert first.eval_every == 4
+    unknown = resolved(TrainConfig(max_time=9.0, batch_size=16, seq_length=64), 100_000)
     assert unknown.eval_every == 100_000 // (16 * 64)
+
+
+def test_evaluations_of_a_short_run_read_fewer_characters() -> None:
+    short = resolved(TrainConfig(max_steps=40, batch_size=16, seq_length=64), 100_000)
+    assert short.eval_characters == int(0.3 * 4 * 16 * 64)
+    assert resolved(TrainConfig(), 100_000).eval_characters == 1_000_000
 
 
 def test_larger_texts_get_more_streams_and_a_bounded_run() -> None:
@@ -78,7 +88,13 @@ def test_a_gpu_gets_the_settings_of_a_cpu_apart_from_epochs_and_evaluations(
     assert gpu.epochs is not None
     assert gpu.epochs >= cpu.epochs
     assert gpu.eval_every >= cpu.eval_every
-    expected = dataclasses.replace(cpu, device="cuda", epochs=gpu.epochs, eval_every=gpu.eval_every)
+    expected = dataclasses.replace(
+        cpu,
+        device="cuda",
+        epochs=gpu.epochs,
+        eval_every=gpu.eval_every,
+        eval_characters=gpu.eval_characters,
+    )
     assert gpu == expected
 
 
@@ -101,9 +117,9 @@ def test_a_gpu_is_evaluated_every_million_characters() -> None:
     assert large.eval_every == 5 * 1_000_000 // large.characters_per_step
 
 
-def test_a_short_run_on_a_gpu_is_evaluated_four_times() -> None:
+def test_a_short_run_on_a_gpu_is_evaluated_ten_times() -> None:
     short = resolved(TrainConfig(epochs=2, batch_size=16, seq_length=64), 100_000, "cuda")
-    assert short.eval_every == 2 * 90_000 // (16 * 64) // 4
+    assert short.eval_every == 2 * ((90_000 - 1) // (16 * 64)) // 10
 
 
 def test_defaults_for_a_megabyte_are_the_settings_of_the_bundled_model() -> None:
