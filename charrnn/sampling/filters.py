@@ -33,9 +33,10 @@ class Filters:
 
     @classmethod
     def from_config(cls, config: SampleConfig) -> "Filters":
-        """Return the filters of a config that has one temperature."""
+        """Return the filters of a config that has one temperature; a `min_p` of 0 is no filter."""
         settings = {field.name: getattr(config, field.name) for field in fields(cls)}
         (settings["temperature"],) = config.temperatures
+        settings["min_p"] = config.min_p or None
         return cls(**settings)
 
 

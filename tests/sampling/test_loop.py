@@ -235,7 +235,8 @@ def test_samples_follow_the_distribution_of_the_network(name: str) -> None:
     if name == "int8":
         engine = Int8Engine(model.arrays(), model.config, model.vocabulary, "c")
     draws, prompt = 100_000, "abcabc"
-    texts = generate(engine, prompt, length=1, num_samples=draws, seed=9, temperature=1.0)
+    config = SampleConfig(length=1, num_samples=draws, seed=9, temperature=1, min_p=0)
+    texts = generate(engine, prompt, config)
     codes = torch.from_numpy(model.vocabulary.encode(prompt).astype(np.int64))[:, None]
     logits_T1V, _ = model(codes, model.initial_state(1))
     expected_V = draws * torch.softmax(logits_T1V[-1, 0].double(), 0).detach().numpy()
