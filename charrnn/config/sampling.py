@@ -8,7 +8,7 @@ from charrnn.config.checks import MAX_SEED, CheckedFields, Range
 from charrnn.config.parsing import parse_temperatures
 from charrnn.errors import ConfigError
 
-MAX_LOOKBACK = 1000  # longest copied passage that is detected, in characters
+MAX_LOOKBACK = 1000  # longest copied or repeated passage that is detected, in characters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +53,12 @@ class SampleConfig(CheckedFields):
         int | None,
         Range(1, MAX_LOOKBACK),
         "Copy at most this many characters in a row from the training text (or from --novelty).",
+    ] = None
+    no_repeat: Annotated[
+        int | None,
+        Range(1, MAX_LOOKBACK),
+        "Never generate this many characters in a row that the text or its prompt has already, "
+        "such as 20; the text ends if no character is left.",
     ] = None
     stop: Annotated[str | None, "Stop when this text would be generated; it is not shown."] = None
     seed: Annotated[

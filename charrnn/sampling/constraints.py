@@ -31,6 +31,8 @@ class TextPosition(NamedTuple):
     """The number of characters before it on its line, including the prompt."""
     preceding: str = ""
     """The last characters before it, including the prompt."""
+    repeating: str = ""
+    """The characters that would complete a run that the text, including the prompt, contains."""
 
     def advance(self, character: str) -> "TextPosition":
         """Return the position after this character."""
@@ -94,13 +96,25 @@ def limit_copying(vocabulary: Vocabulary, corpus: Corpus, max_copied: int) -> Ru
     return rule
 
 
+def forbid_repetition(vocabulary: Vocabulary) -> Rule:
+    """Return a rule that allows no character that would complete a run of the text again."""
+    all_V = np.ones(len(vocabulary), np.bool_)
+
+    def rule(position: TextPosition) -> AllowedMask:
+        if not position.repeating:
+            return all_V
+        return ~_member_mask(vocabulary, position.repeating)
+
+    return rule
+
+
 def make_rules(
     config: SampleConfig, vocabulary: Vocabulary, corpus: Corpus | None = None
 ) -> tuple[Rule, ...]:
     """Return the rules of a config; `max_copy` limits copying from `corpus`.
 
     Raises `ConfigError` if no character of the vocabulary is allowed at some position. This check
-    does not include `max_copy`, which depends on the text.
+    does not include `max_copy` and `no_repeat`, which depend on the text.
     """
     rules: list[Rule] = []
     if config.ban is not None:
@@ -119,6 +133,8 @@ def make_rules(
         if corpus is None:
             raise ConfigError("max_copy needs a text to compare with: give a corpus")
         rules.append(limit_copying(vocabulary, corpus, config.max_copy))
+    if config.no_repeat is not None:
+        rules.append(forbid_repetition(vocabulary))
     return tuple(rules)
 
 
@@ -136,16 +152,20 @@ def allowed_characters(
 
 
 def allowed_or_raise(rules: Sequence[Rule], positions: Sequence[TextPosition]) -> NDArray[np.bool_]:
-    """Return `allowed_characters`; raise `ConfigError` if a sample has no allowed character."""
+    """Return `allowed_characters`. A sample has none if each of them would repeat a run.
+
+    Raises `ConfigError` if a sample has none for another reason.
+    """
     allowed_BV = allowed_characters(rules, positions)
-    is_blocked_B = ~allowed_BV.any(axis=1)
-    if is_blocked_B.any():
-        preceding = positions[int(is_blocked_B.argmax())].preceding[-20:]
-        raise ConfigError(
-            f"no character can be generated after {preceding!r}: every character that the other "
-            "rules allow would make the copied passage longer than --max-copy allows; raise "
-            "--max-copy or relax the other rules"
-        )
+    for sample in np.flatnonzero(~allowed_BV.any(axis=1)).tolist():
+        position = positions[sample]
+        if not allowed_characters(rules, [position._replace(repeating="")]).any():
+            raise ConfigError(
+                f"no character can be generated after {position.preceding[-20:]!r}, because every "
+                "character that the other rules allow would make the copied passage too long",
+                "relax the other rules",
+                "give a larger --max-copy",
+            )
     return allowed_BV
 
 

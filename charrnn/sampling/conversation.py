@@ -11,7 +11,8 @@ from charrnn.config.checks import MAX_SEED
 from charrnn.config.sampling import SampleConfig
 from charrnn.data.corpus import Corpus
 from charrnn.sampling.engines.interface import SamplingEngine
-from charrnn.sampling.loop import PromptState, stream_samples
+from charrnn.sampling.loop import stream_samples
+from charrnn.sampling.start import PromptState, find_start_context
 
 
 class _Snapshot(NamedTuple):
@@ -88,8 +89,9 @@ class Conversation:
                 answer += piece.text  # before the yield, so that displayed text is never lost
                 yield piece.text
         finally:
-            if start is _EMPTY and "\n" in self._engine.vocabulary:
-                start = self._read(start, "\n")._replace(text="")  # as after a line break
+            if start is _EMPTY:
+                start = self._read(start, find_start_context(self._engine.vocabulary))
+                start = start._replace(text="")
             self._current = self._read(start, answer)
 
     def _read(self, start: _Snapshot, text: str) -> _Snapshot:

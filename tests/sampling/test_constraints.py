@@ -140,7 +140,7 @@ def test_max_copy_changed_at_least_one_text() -> None:
 
 def test_error_if_every_allowed_character_would_copy() -> None:
     corpus = Corpus.from_text("aaabaa")
-    with pytest.raises(ConfigError, match=r"generated after 'a+': .* raise --max-copy"):
+    with pytest.raises(ConfigError, match=r"generated after 'a+', .* give a larger --max-copy"):
         generate(RandomEngine(1), "a", corpus=corpus, max_copy=1, only="ab", length=50)
     with pytest.raises(ConfigError, match="max_copy needs a text"):
         generate(RandomEngine(1), max_copy=3)
