@@ -17,6 +17,7 @@ from charrnn.cli.flags import (
 )
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.training import DeviceName
+from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
     from charrnn.runs.checkpoint import Checkpoint
@@ -35,6 +36,15 @@ AdaptFileOption = Annotated[
         help="First train a copy of the model on this draft; without a prompt, continue the draft.",
         metavar="FILE",
         show_default=False,
+    ),
+]
+EscapeOption = Annotated[
+    bool,
+    typer.Option(
+        "--escape",
+        "-e",
+        help=r"Read each \n, \t, \\, \x1c or \u2026 in --prompt, --stop, --ban and --only as the "
+        "character that it stands for.",
     ),
 ]
 NoPromptOption = Annotated[
@@ -68,6 +78,7 @@ def sample(
     run: RunArgument = None,
     prompt: PromptOption = None,
     prompt_file: PromptFileOption = None,
+    escape: EscapeOption = False,
     adapt: AdaptFileOption = None,
     no_prompt: NoPromptOption = False,
     novelty: NoveltyOption = None,
@@ -91,6 +102,8 @@ def sample(
         raise typer.BadParameter(
             "--interactive cannot be combined with --json, --num-samples or several temperatures"
         )
+    if escape:
+        prompt, config = _parse_escapes(prompt, config)
     text = _read_prompt(prompt, prompt_file)
     opened = open_run(run)
     selected = opened.select(checkpoint)
@@ -133,6 +146,21 @@ def _make_engine(
     from charrnn.analysis.dynamic_evaluation import load_adapted
 
     return engine_for(load_adapted(checkpoint, draft, device, config.unknown), precision)
+
+
+def _parse_escapes(prompt: str | None, config: SampleConfig) -> tuple[str | None, SampleConfig]:
+    """Replace the escapes of the prompt and of the texts in the config."""
+    from charrnn.config.parsing import parse_escapes
+
+    def parse(text: str | None) -> str | None:
+        return text and parse_escapes(text)
+
+    try:
+        return parse(prompt), dataclasses.replace(
+            config, stop=parse(config.stop), ban=parse(config.ban), only=parse(config.only)
+        )
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _read_prompt(prompt: str | None, prompt_file: Path | None) -> str:

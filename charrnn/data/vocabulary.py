@@ -210,8 +210,10 @@ def _unknown_characters_error(characters: str) -> VocabularyError:
     distinct = tuple(dict.fromkeys(characters))
     examples = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in distinct[:8])
     more = f" and {len(distinct) - 8} more" if len(distinct) > 8 else ""
+    escapes = [r"give --escape to read \n as a line break"] if "\\" in distinct else []
     return VocabularyError(
         f"these characters are not in the model's vocabulary: {examples}{more}",
+        *escapes,
         "remove them from the text",
         "leave them out with --unknown skip",
         characters=distinct,

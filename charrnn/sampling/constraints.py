@@ -108,6 +108,19 @@ def forbid_repetition(vocabulary: Vocabulary) -> Rule:
     return rule
 
 
+def find_never_generated(config: SampleConfig, vocabulary: Vocabulary, text: str) -> str:
+    """Return the characters of a text that are never generated, because of a rule or at all."""
+    bans_unknown = UNKNOWN not in (config.only or "")
+    return "".join(
+        character
+        for character in dict.fromkeys(text)
+        if character not in vocabulary
+        or character in (config.ban or "")
+        or (config.only is not None and character not in config.only)
+        or (character == UNKNOWN and bans_unknown)
+    )
+
+
 def make_rules(
     config: SampleConfig, vocabulary: Vocabulary, corpus: Corpus | None = None
 ) -> tuple[Rule, ...]:

@@ -39,6 +39,8 @@ class Conversation:
         self._engine, self._corpus = engine, corpus
         self._current = self._before_answer = _EMPTY
         self._num_answers = 0
+        self.ended_by_no_repeat = False
+        """Whether the last answer ended because each possible character would repeat a run."""
         if config.seed is None:
             self.set(seed=secrets.randbits(32))
 
@@ -81,12 +83,14 @@ class Conversation:
         seed = ((self.config.seed or 0) + self._num_answers) % (MAX_SEED + 1)
         config = dataclasses.replace(self.config, seed=seed)
         self._num_answers += 1
+        self.ended_by_no_repeat = False
         start, answer = self._current, ""
         try:
             for piece in stream_samples(
                 self._engine, start.text, config, self._corpus, prompt_state=start.prompt_state
             ):
                 answer += piece.text  # before the yield, so that displayed text is never lost
+                self.ended_by_no_repeat = piece.ended_by_no_repeat
                 yield piece.text
         finally:
             if start is _EMPTY:

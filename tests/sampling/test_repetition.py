@@ -1,6 +1,7 @@
 """`no_repeat` is exact: no text contains a run of N characters twice. Loops are found."""
 
 import string
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,14 +28,13 @@ from charrnn.sampling.repetition import RunHistory, find_loop
 def make_engine(name: str, vocabulary: str = "abc\n") -> SamplingEngine:
     shape = ModelConfig(num_layers=1, hidden_size=8)
     model = CharRNN(shape, Vocabulary.from_text(vocabulary), "a").initialize(1)
-    engines = {
+    engines: dict[str, Callable[[CharRNN], SamplingEngine]] = {
         "eager": EagerEngine,
         "packed": PackedEngine,
         "block": lambda model: CudaGraphEngine(model, lambda work: work),
         "int8": lambda model: Int8Engine(model.arrays(), shape, model.vocabulary, "a"),
     }
-    engine: SamplingEngine = engines[name](model)
-    return engine
+    return engines[name](model)
 
 
 def repeats(whole: str, end: int, length: int) -> bool:
