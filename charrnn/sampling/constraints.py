@@ -34,12 +34,12 @@ class TextPosition(NamedTuple):
     repeating: str = ""
     """The characters that would complete a run that the text, including the prompt, contains."""
 
-    def advance(self, character: str) -> "TextPosition":
-        """Return the position after this character."""
+    def advance(self, character: str, repeating: str = "") -> "TextPosition":
+        """Return the position after this character, with the characters that would then repeat."""
         preceding = (self.preceding + character)[-MAX_LOOKBACK:]
         if character == "\n":
-            return TextPosition(self.line + 1, 0, preceding)
-        return TextPosition(self.line, self.column + 1, preceding)
+            return TextPosition(self.line + 1, 0, preceding, repeating)
+        return TextPosition(self.line, self.column + 1, preceding, repeating)
 
 
 Rule = Callable[[TextPosition], AllowedMask]

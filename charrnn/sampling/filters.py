@@ -113,7 +113,7 @@ def _sort_descending(p_BV: Array) -> Array:
 
 
 def _keep(p_BV: Array, is_kept_BV: Array) -> Array:
-    return _normalize(_array_module(p_BV).where(is_kept_BV, p_BV, 0.0))
+    return _normalize(p_BV * is_kept_BV)
 
 
 def _normalize(weights_BV: Array) -> Array:

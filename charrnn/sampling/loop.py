@@ -116,8 +116,8 @@ def _sample(
     prompt_state: PromptState | None,
 ) -> Iterator[SampledText]:
     """Yield one character of each sample at a time."""
-    draws_first = len(rules) > (config.no_repeat is not None)
-    codes, line_start = find_first_input(engine, codes, draws_first)
+    has_fixed_rules = len(rules) > (config.no_repeat is not None)
+    codes, line_start = find_first_input(engine, codes, draws_first=has_fixed_rules)
     if line_start and config.length:
         yield SampledText(np.arange(config.num_samples), line_start * config.num_samples)
     if config.length <= len(line_start):
@@ -133,8 +133,8 @@ def _sample(
             samples_B, logits_BV = samples_B[active_B], logits_BV[active_B]
             state = engine.select_samples(state, active_B)
         allowed_logits_BV = logits_BV
-        if rules:
-            positions = [texts[sample].position for sample in samples_B.tolist()]
+        positions = [texts[sample].position for sample in samples_B.tolist()]
+        if has_fixed_rules or any(position.repeating for position in positions):
             allowed_BV = allowed_or_raise(rules, positions)
             can_go_on_B = allowed_BV.any(axis=1)
             if not can_go_on_B.all():

@@ -19,7 +19,8 @@ class RunHistory:
         self._num_preceding = length - 1
         self._before: Mapping[str, str] = {}
         self._own: dict[str, str] = {}
-        self._last = ""
+        self._last = self.repeating = ""
+        """The characters that would complete a run that the text already contains."""
         for character in text:
             self.add(character)
 
@@ -31,24 +32,24 @@ class RunHistory:
         """
         copied = RunHistory(self._num_preceding + 1, "")
         copied._before, copied._last = self._own, self._last
+        copied.repeating = self.repeating
         return copied
 
-    def add(self, character: str) -> None:
-        """Add the next character of the text."""
+    def add(self, character: str) -> str:
+        """Add the next character of the text; return `repeating` after it."""
         last = self._last
         if len(last) == self._num_preceding:
             known = self._own.get(last, "")
             if character not in known:
                 self._own[last] = known + character
             last = last[1:]
-        self._last = last + character if self._num_preceding else ""
-
-    @property
-    def repeating(self) -> str:
-        """The characters that would complete a run that the text already contains."""
-        if len(self._last) < self._num_preceding:
-            return ""
-        return self._before.get(self._last, "") + self._own.get(self._last, "")
+        self._last = last = last + character if self._num_preceding else ""
+        self.repeating = (
+            self._before.get(last, "") + self._own.get(last, "")
+            if len(last) == self._num_preceding
+            else ""
+        )
+        return self.repeating
 
 
 def find_loop(text: str) -> int | None:

@@ -30,10 +30,8 @@ class SampleText:
     def add(self, new_text: str) -> str:
         """Add new text (with rules, one character); return the text that can now be displayed."""
         if self._has_rules:
-            self.position = self.position.advance(new_text)
-            if self._history:
-                self._history.add(new_text)
-                self.position = self.position._replace(repeating=self._history.repeating)
+            repeating = self._history.add(new_text) if self._history else ""
+            self.position = self.position.advance(new_text, repeating)
             self.has_ended = self.position.line == self._num_lines
         if self._stop is None:
             return new_text

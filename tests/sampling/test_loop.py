@@ -82,6 +82,18 @@ def test_text_without_prompt_starts_with_the_most_common_line_start() -> None:
     assert generate(make_small_model(), length=20, temperature=0) == ["c" + rest]
 
 
+def test_text_without_prompt_starts_like_a_document_if_the_corpus_has_documents() -> None:
+    vocabulary = Vocabulary("\n\x1c abcd")
+    model = CharRNN(ModelConfig(num_layers=2, hidden_size=16), vocabulary, "c").initialize(3)
+    for engine in (EagerEngine(model), PackedEngine(model)):
+        (text,) = generate(engine, length=20, seed=1)
+        assert text[0] == "c"
+        (rest,) = generate(engine, "\x1cc", length=19, temperature=0)
+        assert generate(engine, length=20, temperature=0) == ["c" + rest]
+        ruled = generate(engine, length=20, temperature=0, line_length=50)
+        assert ruled == generate(engine, "\x1c", length=20, temperature=0)
+
+
 def test_unknown_prompt_characters_are_an_error_or_skipped() -> None:
     model = make_small_model()
     with pytest.raises(VocabularyError, match=r"'X' \(U\+0058\), 'é' \(U\+00E9\)"):

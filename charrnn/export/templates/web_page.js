@@ -182,7 +182,8 @@ function encodePrompt() {
     ? `these characters are skipped, because they are not in the model's vocabulary: ${unknown.join(" ")}` : "";
   const codes = prompt.filter((character) => codeOf.has(character)).map((character) => codeOf.get(character));
   if (codes.length) return [codes, 0];
-  const start = [codeOf.get("\n"), codeOf.get(network.line_start)].filter((code) => code !== undefined);
+  const context = codeOf.get("\x1c") ?? codeOf.get("\n"); // a new document, or a new line
+  const start = [context, codeOf.get(network.line_start)].filter((code) => code !== undefined);
   return [start, start.length - 1];
 }
 
