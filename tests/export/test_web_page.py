@@ -86,9 +86,11 @@ def test_the_state_equals_that_of_the_8_bit_engine_to_the_last_bit(
     np.testing.assert_allclose(logits, logits_1V[0], atol=1e-5)
 
 
+@pytest.mark.parametrize("separator", ["\n", "\x1c"])
 def test_a_page_without_a_prompt_starts_like_a_sample(
-    text_file: Path, open_page: Callable[[Path], OpenedPage]
+    separator: str, text_file: Path, open_page: Callable[[Path], OpenedPage]
 ) -> None:
+    text_file.write_text(text_file.read_text("utf-8") + separator + "The end", "utf-8")
     checkpoint = train_checkpoint(text_file)
     Path("page.html").write_text(web_page.render_web_page(checkpoint, []))
     expected = generate(engine_for_checkpoint(checkpoint), temperature=0, length=60)[0]
