@@ -144,7 +144,7 @@ def make_rules(
         _check_satisfiable(rules, config)
     if config.max_copy is not None:
         if corpus is None:
-            raise ConfigError("max_copy needs a text to compare with: give a corpus")
+            raise ConfigError("max_copy needs a text to compare with", "give a corpus")
         rules.append(limit_copying(vocabulary, corpus, config.max_copy))
     if config.no_repeat is not None:
         rules.append(forbid_repetition(vocabulary))
@@ -190,12 +190,12 @@ def _check_satisfiable(rules: Sequence[Rule], config: SampleConfig) -> None:
             if (line, column) != (-1, 0) and not allowed_characters(
                 rules, [TextPosition(line, column)]
             ).any():
-                raise ConfigError(_conflict_message(line, column, config))
+                raise ConfigError(_conflict_message(line, column, config), "allow more characters")
 
 
 def _conflict_message(line: int, column: int, config: SampleConfig) -> str:
     names = [
-        f"--{name.replace('_', '-')} {value!r}"
+        f"{name.replace('_', ' ')} {value!r}"
         for name in ("ban", "only", "line_length", "acrostic")
         if (value := getattr(config, name)) is not None
     ]
@@ -205,8 +205,8 @@ def _conflict_message(line: int, column: int, config: SampleConfig) -> str:
     elif config.acrostic and column == 0 and 0 <= line < len(config.acrostic):
         place = f"at the start of a line that must begin with {config.acrostic[line]!r}"
     return (
-        f"no character of the model's vocabulary can be generated {place}: {' with '.join(names)} "
-        "allows none; allow more characters"
+        f"no character of the model's vocabulary can be generated {place}, because "
+        f"{' with '.join(names)} allows none"
     )
 
 

@@ -182,11 +182,14 @@ def test_a_character_is_allowed_if_all_rules_allow_it() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"ban": "\n " + string.ascii_letters}, "generated anywhere: --ban"),
-        ({"only": "xyz"}, "generated anywhere: --only 'xyz' allows none"),
-        ({"only": "abc", "line_length": 5}, "where a line break must follow: --only 'abc' with"),
-        ({"acrostic": "ax"}, "a line that must begin with 'x': --acrostic 'ax'"),
-        ({"ban": "Bb", "acrostic": "ab"}, "begin with 'b': --ban 'Bb' with --acrostic 'ab'"),
+        ({"ban": "\n " + string.ascii_letters}, "generated anywhere, because ban"),
+        ({"only": "xyz"}, "generated anywhere, because only 'xyz' allows none"),
+        (
+            {"only": "abc", "line_length": 5},
+            "where a line break must follow, because only 'abc' with",
+        ),
+        ({"acrostic": "ax"}, "a line that must begin with 'x', because acrostic 'ax'"),
+        ({"ban": "Bb", "acrostic": "ab"}, "begin with 'b', because ban 'Bb' with acrostic 'ab'"),
         ({"only": "a", "acrostic": "aa"}, None),
     ],
 )
