@@ -102,16 +102,13 @@ def sample(
         raise typer.BadParameter(
             "--interactive cannot be combined with --json, --num-samples or several temperatures"
         )
-    if escape:
-        prompt, config = _parse_escapes(prompt, config)
+    prompt, config = _parse_escapes(prompt, config) if escape else (prompt, config)
     text = _read_prompt(prompt, prompt_file)
     opened = open_run(run)
-    selected = opened.select(checkpoint)
-    corpus = novelty_corpus = Corpus.open(novelty) if novelty else None
-    if config.max_copy and not corpus:
-        corpus = open_first_corpus(opened)
+    novelty_corpus = Corpus.open(novelty) if novelty else None
+    corpus = novelty_corpus or (open_first_corpus(opened) if config.max_copy else None)
     draft = None if adapt is None else read_text(adapt)
-    engine = _make_engine(selected, draft, config, device, precision)
+    engine = _make_engine(opened.select(checkpoint), draft, config, device, precision)
     if draft and not text:
         text, no_prompt = draft, True
     if interactive:
@@ -121,8 +118,8 @@ def sample(
         config = dataclasses.replace(config, seed=secrets.randbits(32))
         stderr_console().print(f"seed {config.seed}")
     if as_json:
-        record = generate_as_json(engine, text, config, corpus, novelty_corpus)
-        print_json({"run": str(opened.path), **record})
+        texts = generate_as_json(engine, text, config, corpus, novelty_corpus)
+        print_json({"run": str(opened.path), **texts})
         return
     samples = generate_and_print(engine, text, config, corpus, with_prompt=not no_prompt)
     if novelty_corpus:
