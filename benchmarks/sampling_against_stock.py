@@ -4,7 +4,8 @@
 
 Measures one text, many texts, a long prompt, and the time to the first character, in turns for all
 contenders. The usual loop feeds an `nn.LSTM` of the same size one character at a time and samples
-with softmax and `multinomial`. charrnn samples with the best checkpoint of the run. The limits are
+with softmax and `multinomial` at temperature 0.8. charrnn samples with the best checkpoint of the
+run and its default settings, so it also applies min-p, which that loop does not. The limits are
 the time of all matrix products of the forward pass as one large product, and as products with one
 row per text. Prints the median, lowest and highest speed of all rounds, and the median over rounds
 of the ratio to the first contender of each part.

@@ -49,7 +49,7 @@ def find_inline_code(page: Path) -> list[str]:
 
 def find_commands(line: str) -> Iterator[str]:
     """Yield the arguments of each `charrnn` command in a shell line."""
-    for part in re.split(r"&&|\||;| > ", line.replace("$cell", "gru")):
+    for part in re.split(r"&&| \| |;| > ", line.replace("$cell", "gru")):
         if match := re.match(r"\s*(?:\$ |torchrun .*-m )?charrnn (.+)", part):
             yield match[1]
 

@@ -43,6 +43,15 @@ AdaptFileOption = Annotated[
         "First train a copy of the model on this draft; without a prompt, continue the draft.",
     ),
 ]
+EscapeOption = Annotated[
+    bool,
+    typer.Option(
+        "--escape",
+        "-e",
+        help=r"Read each \n, \t, \\, \x1c or \u2026 in --prompt, --stop, --ban and --only as the "
+        "character that it stands for.",
+    ),
+]
 NoPromptOption = Annotated[
     bool, typer.Option("--no-prompt", help="Print only the new text, without the prompt.")
 ]
@@ -74,6 +83,7 @@ def sample(
     run: RunArgument = None,
     prompt: PromptOption = None,
     prompt_file: PromptFileOption = None,
+    escape: EscapeOption = False,
     adapt: AdaptFileOption = None,
     no_prompt: NoPromptOption = False,
     novelty: NoveltyOption = None,
@@ -99,6 +109,7 @@ def sample(
         )
     if prompt is not None and prompt_file is not None:
         raise UsageError("give --prompt or --prompt-file, not both")
+    prompt, config = _parse_escapes(prompt, config) if escape else (prompt, config)
     as_usage_error(check_contradictions)(config)
     opened = open_run(run)
     selected = opened.select(checkpoint)
@@ -106,9 +117,8 @@ def sample(
     text = reader.read(prompt_file) if prompt_file else reader.convert(prompt or "")
     if config.stop:
         config = dataclasses.replace(config, stop=reader.convert(config.stop))
-    corpus = novelty_corpus = reader.open_corpus(novelty) if novelty else None
-    if config.max_copy and not corpus:
-        corpus = reader.reopen()
+    novelty_corpus = reader.open_corpus(novelty) if novelty else None
+    corpus = novelty_corpus or (reader.reopen() if config.max_copy else None)
     draft = None if adapt is None else reader.read(adapt)
     draft_codes = None if draft is None else reader.vocabulary.encode(draft, config.unknown)
     engine = _make_engine(selected, draft_codes, config, device, precision)
@@ -121,8 +131,8 @@ def sample(
         config = dataclasses.replace(config, seed=secrets.randbits(32))
         stderr_console().print(f"seed {config.seed}")
     if as_json:
-        record = generate_as_json(engine, text, config, corpus, novelty_corpus)
-        print_json({"run": str(opened.path), **record})
+        texts = generate_as_json(engine, text, config, corpus, novelty_corpus)
+        print_json({"run": str(opened.path), **texts})
         return
     samples = generate_and_print(engine, text, config, corpus, with_prompt=not no_prompt)
     if novelty_corpus:
@@ -146,3 +156,16 @@ def _make_engine(
     from charrnn.analysis.dynamic_evaluation import load_adapted
 
     return engine_for(load_adapted(checkpoint, draft_codes, device), precision)
+
+
+@as_usage_error
+def _parse_escapes(prompt: str | None, config: SampleConfig) -> tuple[str | None, SampleConfig]:
+    """Replace the escapes of the prompt and of the texts in the config."""
+    from charrnn.config.parsing import parse_escapes
+
+    def parse(text: str | None) -> str | None:
+        return text and parse_escapes(text)
+
+    return parse(prompt), dataclasses.replace(
+        config, stop=parse(config.stop), ban=parse(config.ban), only=parse(config.only)
+    )

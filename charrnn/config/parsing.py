@@ -1,5 +1,6 @@
 """Parsing of values that users type."""
 
+import itertools
 import re
 
 from charrnn.errors import ConfigError
@@ -19,10 +20,43 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
+_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "\\": "\\", "'": "'", '"': '"'}
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.?)", re.DOTALL)
+
+
+def parse_escapes(text: str) -> str:
+    r"""Replace `\n`, `\t`, `\r`, `\f`, `\\`, `\'`, `\"`, `\x1c`, `\u2026` and `\U0001f600`.
+
+    The number of a hexadecimal escape is a code point. Raises `ConfigError` for all other escapes.
+    """
+    return _ESCAPE.sub(_parse_escape, text)
+
+
+def _parse_escape(match: re.Match[str]) -> str:
+    escape = match[1]
+    if escape in _ESCAPED:
+        return _ESCAPED[escape]
+    code = int(escape[1:], 16) if len(escape) > 1 else -1
+    if not 0 <= code < 0x110000 or 0xD800 <= code < 0xE000:
+        raise ConfigError(
+            f"{match[0]} is not an escape that charrnn knows: write one of \\n, \\t, \\r, \\f, "
+            "\\x1c, \\u2026 and \\U0001f600 (with 2, 4 and 8 hexadecimal digits), or \\\\ for a "
+            "backslash"
+        )
+    return chr(code)
+
+
 def parse_temperatures(text: str) -> float | tuple[float, ...]:
     """Turn `0.8` into a number and `0.5,0.8` into a tuple; raise `ConfigError` otherwise."""
+    parts = [part.strip() for part in text.split(",")]
+    for whole, decimals in itertools.pairwise(parts):
+        if whole == "0" and re.fullmatch(r"[3-9]|[0-9]{2,}", decimals):
+            raise ConfigError(
+                f"{text!r} is not a list of temperatures: write 0.{decimals} with a point, or "
+                f"0,{decimals}.0 for the two temperatures 0 and {decimals}"
+            )
     try:
-        numbers = tuple(float(part) for part in text.split(","))
+        numbers = tuple(float(part) for part in parts)
     except ValueError:
         raise ConfigError(
             f"{text!r} is not a temperature", "write a number such as 0.8, or several: 0.5,0.8,1.1"

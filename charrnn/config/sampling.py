@@ -8,21 +8,23 @@ from charrnn.config.checks import MAX_SEED, CheckedFields, Range
 from charrnn.config.parsing import parse_temperatures
 from charrnn.errors import ConfigError
 
-MAX_LOOKBACK = 1000  # longest copied passage that is detected, in characters
+MAX_LOOKBACK = 1000  # longest copied or repeated passage that is detected, in characters
 
 
 @dataclass(frozen=True, kw_only=True)
 class SampleConfig(CheckedFields):
     """How a model generates text.
 
-    The order is: temperature, top-k, top-p, min-p, then a random draw.
+    The order is: temperature, top-k, top-p, min-p, then a random draw. `temperature=1, min_p=0`
+    draws from the network's own distribution.
     """
 
     temperature: Annotated[
         float | tuple[float, ...],
         Range(0, 100),
         "Below 1: safer text; above 1: more surprising text; 0: always the most likely character. "
-        "Several values, such as 0.5,0.8,1.1: one text for each.",
+        "Several values, such as 0.5,0.8,1.1: one text for each. -t 1 --min-p 0: the network's own "
+        "distribution.",
         parse_temperatures,
     ] = 0.8
     length: Annotated[int, Range(0, 10**12), "Number of characters to generate."] = 2000
@@ -37,8 +39,8 @@ class SampleConfig(CheckedFields):
     min_p: Annotated[
         float | None,
         Range(0, 1),
-        "Leave out characters less likely than this fraction of the most likely one.",
-    ] = None
+        "Leave out characters less likely than this fraction of the most likely one; 0: none.",
+    ] = 0.05
     ban: Annotated[str | None, "Never generate these characters."] = None
     only: Annotated[str | None, "Generate only these characters."] = None
     line_length: Annotated[
@@ -51,6 +53,12 @@ class SampleConfig(CheckedFields):
         int | None,
         Range(1, MAX_LOOKBACK),
         "Copy at most this many characters in a row from the training text (or from --novelty).",
+    ] = None
+    no_repeat: Annotated[
+        int | None,
+        Range(1, MAX_LOOKBACK),
+        "Never generate this many characters in a row that the text or its prompt has already, "
+        "such as 20; the text ends if no character is left.",
     ] = None
     stop: Annotated[str | None, "Stop when this text would be generated; it is not shown."] = None
     seed: Annotated[

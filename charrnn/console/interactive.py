@@ -13,8 +13,9 @@ from charrnn.console.output import print_error, stderr_console
 from charrnn.console.samples import TextOutput
 from charrnn.errors import CharrnnError, ConfigError
 from charrnn.sampling.conversation import Conversation
+from charrnn.sampling.repetition import find_loop
 
-_SETTINGS = ("temperature", "length", "seed", "top_k", "top_p", "min_p")
+_SETTINGS = ("temperature", "length", "seed", "top_k", "top_p", "min_p", "no_repeat")
 _HELP = """\
 Type a line to add it to the text. The model then continues the text.
 An empty line, or /more      continue the text
@@ -25,6 +26,7 @@ An empty line, or /more      continue the text
 /length 300                  number of characters in an answer
 /top-k 5                     use only the 5 most likely characters ("off": all)
 /top-p 0.9, /min-p 0.1       other ways to leave out unlikely characters
+/no-repeat 20                never repeat 20 characters in a row ("off": no limit)
 /seed 7                      the same seed gives the same answers
 /help                        show this list
 Ctrl-C stops an answer. Ctrl-D or /quit ends the program.
@@ -42,12 +44,16 @@ def run_conversation(conversation: Conversation, prompt: str) -> None:
         show_message(f"seed {conversation.config.seed}; /help lists the commands, Ctrl-D ends")
     if prompt:
         _show_answer(conversation, lambda: conversation.add_line(prompt), show_whole_text=True)
+    reported = False
     while True:
         try:
             line = input(input_prompt)
             if line == "/quit":
                 return
             _run_line(conversation, line, show_message)
+            if not reported and _is_looping(conversation):
+                reported = True
+                show_message("the text repeats itself: type /no-repeat 20 or a higher /temperature")
         except EOFError:
             if input_prompt:
                 show_message("")
@@ -109,6 +115,16 @@ def _show_answer(
         if not sys.stdout.isatty():
             output.show_text("\n")
         output.close()
+    if conversation.ended_by_no_repeat:
+        stderr_console().print(
+            "the answer ends here, because each possible next character would repeat a passage of "
+            f"length {conversation.config.no_repeat:,}: type a line, or a larger /no-repeat"
+        )
+
+
+def _is_looping(conversation: Conversation) -> bool:
+    """Whether the text ends in a loop at temperature 0."""
+    return conversation.config.temperature == 0 and find_loop(conversation.text) is not None
 
 
 @contextlib.contextmanager

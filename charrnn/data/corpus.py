@@ -45,7 +45,7 @@ class Corpus:
     codes: Codes
     vocabulary: Vocabulary
     line_start: str
-    """The most common first character of a line, without white space."""
+    """The most common first character of a line, or of a document; see `EncodedText`."""
     more_paths: tuple[str, ...] = ()
     config: ResolvedTextConfig = DEFAULT_TEXT_CONFIG
     counts: tuple[int, ...] = ()

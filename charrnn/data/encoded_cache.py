@@ -47,7 +47,10 @@ class EncodedText:
     counts: tuple[int, ...]
     """How often each character of the vocabulary occurs."""
     line_start: str
-    """The most common first character of a line, without white space."""
+    """The most common first character of a line, without white space.
+
+    If the text has the separator of documents, of a document; that can be white space.
+    """
     num_distinct: int
     """Number of different characters in the text, including those that are read as `UNKNOWN`."""
 
@@ -103,7 +106,7 @@ def find_copy(sha256: str, config: ResolvedTextConfig) -> EncodedText | None:
 
 
 def find_line_start(codes: Codes, vocabulary: Vocabulary) -> str:
-    """Return the most common first character of a line, without white space."""
+    """Return the most common first character of a line, or of a document; see `EncodedText`."""
     starts = _LineStarts(vocabulary)
     starts.add(codes)
     return starts.most_common()
@@ -207,33 +210,41 @@ def _decode_documents(
 
 
 class _LineStarts:
-    """Counts how often each character is the first of a line, over chunks of codes."""
+    """Counts how often each character is the first of a line, over chunks of codes.
+
+    In a corpus of documents, it counts the first characters of documents instead.
+    """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._characters = vocabulary.characters
         self._worker = BackgroundWorker()
-        self._newline = self._characters.index("\n") if "\n" in vocabulary else None
+        self._has_documents = SEPARATOR in vocabulary
+        boundary = SEPARATOR if self._has_documents else "\n"
+        self._boundary = self._characters.index(boundary) if boundary in vocabulary else None
         self._counts = np.zeros(len(vocabulary), dtype=np.int64)
-        self._is_line_start = True
+        self._is_start = True
 
     def add(self, codes: Codes) -> None:
-        """Count the line starts of the next chunk."""
+        """Count the starts in the next chunk."""
         self._worker.submit(self._add, codes)
 
     def most_common(self) -> str:
-        """Return the most common first character of a line, without white space."""
+        """Return the most common first character; that of a line is never white space."""
         self._worker.close()
-        is_excluded = [char.isspace() or char == UNKNOWN for char in self._characters]
+        is_excluded = [
+            character in (UNKNOWN, SEPARATOR) or (character.isspace() and not self._has_documents)
+            for character in self._characters
+        ]
         counts = np.where(is_excluded, 0, self._counts)
         return self._characters[int(counts.argmax())] if counts.any() else self._characters[0]
 
     def _add(self, codes: Codes) -> None:
-        if self._is_line_start:
+        if self._is_start:
             self._count(codes[:1])
-            self._is_line_start = False
-        if self._newline is not None and len(codes):
-            self._count(codes[np.flatnonzero(codes[:-1] == self._newline) + 1])
-            self._is_line_start = bool(codes[-1] == self._newline)
+            self._is_start = False
+        if self._boundary is not None and len(codes):
+            self._count(codes[np.flatnonzero(codes[:-1] == self._boundary) + 1])
+            self._is_start = bool(codes[-1] == self._boundary)
 
     def _count(self, codes: Codes) -> None:
         self._counts += np.bincount(codes, minlength=len(self._counts))

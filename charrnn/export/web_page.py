@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from charrnn.analysis.features import MEANINGS
 from charrnn.analysis.units import FeatureUnits
+from charrnn.config.sampling import SampleConfig
 from charrnn.errors import ConfigError
 from charrnn.reports import pages
 from charrnn.runs.checkpoint import Checkpoint
@@ -57,6 +58,7 @@ def render_web_page(checkpoint: Checkpoint, feature_units: list[FeatureUnits]) -
         step=checkpoint.step,
         feature_units=[result for result in feature_units if result.is_significant],
         meanings=MEANINGS,
+        settings=SampleConfig(),
         model={
             "vocabulary": config.vocabulary,
             "layers": layers,

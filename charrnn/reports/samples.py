@@ -1,16 +1,20 @@
 """Generated texts: printed, as JSON, and compared with a corpus."""
 
 import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from charrnn.config.sampling import SampleConfig
-from charrnn.console.output import stderr_console
+from charrnn.console.output import print_warning, stderr_console
 from charrnn.console.samples import print_samples
 from charrnn.console.text import make_printable
 from charrnn.data.corpus import Corpus
+from charrnn.data.vocabulary import Vocabulary
+from charrnn.sampling.constraints import find_never_generated
 from charrnn.sampling.engines.interface import SamplingEngine
-from charrnn.sampling.loop import generate_scored, stream_samples
+from charrnn.sampling.loop import Piece, generate_scored, stream_samples
 from charrnn.sampling.novelty import MIN_COPIED_RUN, measure_novelty
+from charrnn.sampling.repetition import find_loop
 
 
 def generate_and_print(
@@ -23,20 +27,94 @@ def generate_and_print(
 ) -> list[tuple[str, str]]:
     """Generate texts at each temperature and print them; return the label and text of each.
 
-    `corpus` is the text from which at most `max_copy` characters in a row may be copied.
+    `corpus` is the text from which at most `max_copy` characters in a row may be copied. Warnings
+    say if a text cannot end at the stop text, has ended early or repeats itself.
     """
     has_several = len(config.temperatures) > 1
-    return print_samples(
-        [
-            (
-                f"temperature {variant.temperature}" if has_several else "",
-                stream_samples(engine, prompt, variant, corpus),
+    ended: list[Piece] = []
+    groups = [
+        (
+            f"temperature {variant.temperature}" if has_several else "",
+            _collect_ended(stream_samples(engine, prompt, variant, corpus), ended),
+        )
+        for variant in config.split_temperatures()
+    ]
+    _print_warnings(describe_unused(config, engine.vocabulary))
+    texts = print_samples(groups, prompt if with_prompt else "", config.num_samples)
+    new_texts = [text for _, text in texts]
+    _print_warnings(describe_repetition(config, new_texts, len(ended)))
+    return texts
+
+
+def _collect_ended(pieces: Iterable[Piece], ended: list[Piece]) -> Iterator[Piece]:
+    for piece in pieces:
+        if piece.ended_by_no_repeat:
+            ended.append(piece)
+        yield piece
+
+
+def describe_unused(config: SampleConfig, vocabulary: Vocabulary) -> list[str]:
+    """Return a sentence for each text of a config that has no effect with this vocabulary."""
+    sentences = []
+    for name in ("only", "ban"):
+        characters = "".join(dict.fromkeys(getattr(config, name) or ""))
+        if unknown := "".join(char for char in characters if char not in vocabulary):
+            sentences.append(
+                f"--{name} contains {_quote_characters(unknown)}, which the model's vocabulary "
+                "lacks"
             )
-            for variant in config.split_temperatures()
-        ],
-        prompt if with_prompt else "",
-        config.num_samples,
-    )
+    if config.stop is None:
+        return sentences
+    never = find_never_generated(config, vocabulary, config.stop)
+    if never:
+        sentences.append(
+            f"no text ends at the stop text, because the model never generates "
+            f"{_quote_characters(never)}"
+        )
+    elif len(config.stop) > config.length:
+        sentences.append(
+            f"no text ends at the stop text, because that is longer than --length {config.length}"
+        )
+    if "\\" in never:
+        sentences[-1] += r": give --escape to read \n as a line break"
+    return sentences
+
+
+def describe_repetition(config: SampleConfig, texts: list[str], num_ended: int) -> list[str]:
+    """Return a sentence if texts ended because of `no_repeat`, or if a text ends in a loop.
+
+    Only texts at temperature 0 are searched for a loop.
+    """
+    sentences = []
+    if num_ended:
+        subject = (
+            f"the text ends early, after character {len(texts[0]):,}"
+            if len(texts) == 1
+            else f"{num_ended:,} of {len(texts):,} texts end early"
+        )
+        sentences.append(
+            f"{subject}, because each possible next character would repeat a passage of "
+            f"length {config.no_repeat:,}: give a larger --no-repeat"
+        )
+    for temperature, text in zip(config.temperatures, texts[:: config.num_samples], strict=True):
+        start = find_loop(text) if temperature == 0 else None
+        if start is not None:
+            smaller = "a smaller --no-repeat" if config.no_repeat else "--no-repeat 20"
+            sentences.append(
+                f"the text at temperature 0 repeats itself from character {start + 1:,} on: give "
+                f"{smaller} or a higher --temperature"
+            )
+            break
+    return sentences
+
+
+def _quote_characters(characters: str) -> str:
+    return ", ".join(f"{character!r} (U+{ord(character):04X})" for character in characters)
+
+
+def _print_warnings(sentences: list[str]) -> None:
+    for sentence in sentences:
+        print_warning(sentence)
 
 
 def print_novelty(texts: list[tuple[str, str]], corpus: Corpus) -> None:
@@ -69,6 +147,10 @@ def generate_as_json(
         for sample in generate_scored(engine, prompt, variant, corpus)
     ]
     seconds = time.perf_counter() - start
+    num_ended = sum(sample["ended_by_no_repeat"] for sample in samples)
+    _print_warnings(describe_unused(config, engine.vocabulary))
+    texts = [sample["text"] for sample in samples]
+    _print_warnings(describe_repetition(config, texts, num_ended))
     characters = sum(len(sample["text"]) for sample in samples)
     if novelty_corpus:
         samples = [

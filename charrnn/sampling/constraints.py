@@ -34,13 +34,15 @@ class TextPosition(NamedTuple):
     """The number of characters before it on its line, including the prompt."""
     preceding: str = ""
     """The last characters before it, including the prompt."""
+    repeating: str = ""
+    """The characters that would complete a run that the text, including the prompt, contains."""
 
-    def advance(self, character: str) -> "TextPosition":
-        """Return the position after this character."""
+    def advance(self, character: str, repeating: str = "") -> "TextPosition":
+        """Return the position after this character, with the characters that would then repeat."""
         preceding = (self.preceding + character)[-MAX_LOOKBACK:]
         if character == "\n":
-            return TextPosition(self.line + 1, 0, preceding)
-        return TextPosition(self.line, self.column + 1, preceding)
+            return TextPosition(self.line + 1, 0, preceding, repeating)
+        return TextPosition(self.line, self.column + 1, preceding, repeating)
 
 
 Rule = Callable[[TextPosition], AllowedMask]
@@ -97,13 +99,38 @@ def limit_copying(vocabulary: Vocabulary, corpus: Corpus, max_copied: int) -> Ru
     return rule
 
 
+def forbid_repetition(vocabulary: Vocabulary) -> Rule:
+    """Return a rule that allows no character that would complete a run of the text again."""
+    all_V = np.ones(len(vocabulary), np.bool_)
+
+    def rule(position: TextPosition) -> AllowedMask:
+        if not position.repeating:
+            return all_V
+        return ~_member_mask(vocabulary, position.repeating)
+
+    return rule
+
+
+def find_never_generated(config: SampleConfig, vocabulary: Vocabulary, text: str) -> str:
+    """Return the characters of a text that are never generated, because of a rule or at all."""
+    bans_unknown = UNKNOWN not in (config.only or "")
+    return "".join(
+        character
+        for character in dict.fromkeys(text)
+        if character not in vocabulary
+        or character in (config.ban or "")
+        or (config.only is not None and character not in config.only)
+        or (character == UNKNOWN and bans_unknown)
+    )
+
+
 def make_rules(
     config: SampleConfig, vocabulary: Vocabulary, corpus: Corpus | None = None
 ) -> tuple[Rule, ...]:
     """Return the rules of a config; `max_copy` limits copying from `corpus`.
 
     Raises `ConfigError` if no character of the vocabulary is allowed at some position. This check
-    does not include `max_copy`, which depends on the text.
+    does not include `max_copy` and `no_repeat`, which depend on the text.
     """
     rules: list[Rule] = []
     if config.ban is not None:
@@ -124,6 +151,8 @@ def make_rules(
                 "max_copy needs a text to compare with", "give a corpus", setting="max_copy"
             )
         rules.append(limit_copying(vocabulary, corpus, config.max_copy))
+    if config.no_repeat is not None:
+        rules.append(forbid_repetition(vocabulary))
     return tuple(rules)
 
 
@@ -149,17 +178,20 @@ def allowed_characters(
 
 
 def allowed_or_raise(rules: Sequence[Rule], positions: Sequence[TextPosition]) -> NDArray[np.bool_]:
-    """Return `allowed_characters`; raise `ConfigError` if a sample has no allowed character."""
+    """Return `allowed_characters`. A sample has none if each of them would repeat a run.
+
+    Raises `ConfigError` if a sample has none for another reason.
+    """
     allowed_BV = allowed_characters(rules, positions)
-    is_blocked_B = ~allowed_BV.any(axis=1)
-    if is_blocked_B.any():
-        preceding = positions[int(is_blocked_B.argmax())].preceding[-20:]
-        raise ConfigError(
-            f"no character can be generated after {preceding!r}: every character that the other "
-            "rules allow would copy a longer passage than is allowed",
-            "raise --max-copy",
-            "relax the other rules",
-        )
+    for sample in np.flatnonzero(~allowed_BV.any(axis=1)).tolist():
+        position = positions[sample]
+        if not allowed_characters(rules, [position._replace(repeating="")]).any():
+            raise ConfigError(
+                f"no character can be generated after {position.preceding[-20:]!r}, because every "
+                "character that the other rules allow would make the copied passage too long",
+                "relax the other rules",
+                "give a larger --max-copy",
+            )
     return allowed_BV
 
 
@@ -176,7 +208,7 @@ def _check_satisfiable(rules: Sequence[Rule], config: SampleConfig) -> None:
 
 def _conflict_error(line: int, column: int, config: SampleConfig) -> ConfigError:
     names = [
-        f"--{name.replace('_', '-')} {value!r}"
+        f"{name.replace('_', ' ')} {value!r}"
         for name in ("ban", "only", "line_length", "acrostic")
         if (value := getattr(config, name)) is not None
     ]
@@ -186,8 +218,9 @@ def _conflict_error(line: int, column: int, config: SampleConfig) -> ConfigError
     elif config.acrostic and column == 0 and 0 <= line < len(config.acrostic):
         place = f"at the start of a line that must begin with {config.acrostic[line]!r}"
     return ConfigError(
-        f"no character of the model's vocabulary can be generated {place}",
-        f"{' with '.join(names)} allows none, so allow more characters",
+        f"no character of the model's vocabulary can be generated {place}, because "
+        f"{' with '.join(names)} allows none",
+        "allow more characters",
     )
 
 

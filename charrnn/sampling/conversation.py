@@ -11,7 +11,8 @@ from charrnn.config.checks import MAX_SEED
 from charrnn.config.sampling import SampleConfig
 from charrnn.data.corpus import Corpus
 from charrnn.sampling.engines.interface import SamplingEngine
-from charrnn.sampling.loop import PromptState, stream_samples
+from charrnn.sampling.loop import stream_samples
+from charrnn.sampling.start import PromptState, find_start_context
 
 
 class _Snapshot(NamedTuple):
@@ -38,6 +39,8 @@ class Conversation:
         self._engine, self._corpus = engine, corpus
         self._current = self._before_answer = _EMPTY
         self._num_answers = 0
+        self.ended_by_no_repeat = False
+        """Whether the last answer ended because each possible character would repeat a run."""
         if config.seed is None:
             self.set(seed=secrets.randbits(32))
 
@@ -80,16 +83,19 @@ class Conversation:
         seed = ((self.config.seed or 0) + self._num_answers) % (MAX_SEED + 1)
         config = dataclasses.replace(self.config, seed=seed)
         self._num_answers += 1
+        self.ended_by_no_repeat = False
         start, answer = self._current, ""
         try:
             for piece in stream_samples(
                 self._engine, start.text, config, self._corpus, prompt_state=start.prompt_state
             ):
                 answer += piece.text  # before the yield, so that displayed text is never lost
+                self.ended_by_no_repeat = piece.ended_by_no_repeat
                 yield piece.text
         finally:
-            if start is _EMPTY and "\n" in self._engine.vocabulary:
-                start = self._read(start, "\n")._replace(text="")  # as after a line break
+            if start is _EMPTY:
+                start = self._read(start, find_start_context(self._engine.vocabulary))
+                start = start._replace(text="")
             self._current = self._read(start, answer)
 
     def _read(self, start: _Snapshot, text: str) -> _Snapshot:

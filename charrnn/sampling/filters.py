@@ -33,9 +33,10 @@ class Filters:
 
     @classmethod
     def from_config(cls, config: SampleConfig) -> "Filters":
-        """Return the filters of a config that has one temperature."""
+        """Return the filters of a config that has one temperature; a `min_p` of 0 is no filter."""
         settings = {field.name: getattr(config, field.name) for field in fields(cls)}
         (settings["temperature"],) = config.temperatures
+        settings["min_p"] = config.min_p or None
         return cls(**settings)
 
 
@@ -112,7 +113,7 @@ def _sort_descending(p_BV: Array) -> Array:
 
 
 def _keep(p_BV: Array, is_kept_BV: Array) -> Array:
-    return _normalize(_array_module(p_BV).where(is_kept_BV, p_BV, 0.0))
+    return _normalize(p_BV * is_kept_BV)
 
 
 def _normalize(weights_BV: Array) -> Array:

@@ -2,25 +2,36 @@
 
 from charrnn.config.sampling import SampleConfig
 from charrnn.sampling.constraints import position_after_prompt
+from charrnn.sampling.repetition import RunHistory
 
 
 class SampleText:
     """A text while it is generated: its position, its pending characters, whether it has ended."""
 
-    def __init__(self, prompt: str, config: SampleConfig, has_rules: bool) -> None:
+    def __init__(
+        self,
+        prompt: str,
+        config: SampleConfig,
+        has_rules: bool,
+        history: RunHistory | None = None,
+    ) -> None:
+        """`history` is that of the prompt, with `no_repeat`."""
         self.has_ended = False
         self.pending = ""
         """Characters at the end that may be the start of the stop text."""
         self.position = position_after_prompt(prompt)
+        if history:
+            self.position = self.position._replace(repeating=history.repeating)
         """The position of the next character; updated only if there are rules."""
-        self._has_rules = has_rules
+        self._has_rules, self._history = has_rules, history
         self._stop = config.stop
         self._num_lines = len(config.acrostic) if config.acrostic else None
 
     def add(self, new_text: str) -> str:
         """Add new text (with rules, one character); return the text that can now be displayed."""
         if self._has_rules:
-            self.position = self.position.advance(new_text)
+            repeating = self._history.add(new_text) if self._history else ""
+            self.position = self.position.advance(new_text, repeating)
             self.has_ended = self.position.line == self._num_lines
         if self._stop is None:
             return new_text

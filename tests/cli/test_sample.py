@@ -98,7 +98,33 @@ def test_sample_follows_the_rules_of_its_flags(cli: Cli, finished: Finished) -> 
     assert max(map(len, text.splitlines())) <= 20
     refused = cli("sample", "verse", "--only", "~")
     assert (refused.code, refused.out) == (1, "")
-    assert "--only '~' allows none" in refused.err
+    assert "because only '~' allows none" in refused.err
+
+
+def test_escapes_are_read_in_the_texts_of_flags(cli: Cli, finished: Finished) -> None:
+    sample = ("sample", "verse", "-s", 1, "-n", 200)
+    plain = cli(*sample, "-p", "The\n", "--stop", "\n", "--ban", "e\n", "--only", "abc\n")
+    escaped = cli(
+        *sample, "-e", "-p", r"The\n", "--stop", r"\n", "--ban", r"\x65\n", "--only", r"\u0061bc\n"
+    )
+    assert plain == escaped
+    ended = cli(*sample, "--escape", "-p", r"The\x20", "--stop", r"\n")
+    assert ended.out.startswith("The ")
+    assert 4 < len(ended.out) < 204
+    assert "\n" not in ended.out
+    for flag in ("-p", "--stop", "--ban", "--only"):
+        refused = cli(*sample, "-e", flag, r"a\q")
+        assert (refused.code, refused.out) == (2, "")
+        assert r"\q is not an escape" in refused.err
+    unescaped = cli(*sample, "-p", r"The\n")
+    assert unescaped.code == 1
+    assert r"give --escape to read \n as a line break" in unescaped.err
+
+
+def test_a_decimal_comma_in_the_temperature_is_wrong_usage(cli: Cli) -> None:
+    refused = cli("sample", "bard", "-t", "0,8")
+    assert (refused.code, refused.out) == (2, "")
+    assert "write 0.8" in refused.err
 
 
 def test_sample_reports_copied_text_and_limits_it(

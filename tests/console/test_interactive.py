@@ -100,6 +100,17 @@ def test_commands_and_answers_of_a_conversation(session: Session) -> None:
     assert session.send_line("The") == first
 
 
+def test_repetition_in_a_conversation_is_reported_and_prevented(session: Session) -> None:
+    session.send_line("/temperature 0")
+    assert "length 600" in session.send_line("/length 600")
+    assert "the text repeats itself: type /no-repeat 20 or" in session.send_line("The")
+    assert "repeats itself" not in session.send_line("")  # reported once
+    assert "no-repeat 1" in session.send_line("/no-repeat 1")
+    ended = " ".join(session.send_line("").split())
+    assert "the answer ends here, because each possible next character would repeat" in ended
+    assert "no-repeat None" in session.send_line("/no-repeat off")
+
+
 def test_errors_are_shown_and_the_conversation_continues(session: Session) -> None:
     assert "error: there is no command /dance: type /help" in session.send_line("/dance")
     assert "error: temperature must be a number from 0" in session.send_line("/temperature -1")

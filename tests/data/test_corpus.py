@@ -20,9 +20,37 @@ def test_the_held_out_part_is_the_last_tenth() -> None:
     assert corpus.vocabulary.decode(held_out) == "9xyz"
 
 
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("\x1c".join(["Title\nserve\nserve"] * 5), "T"),
+        ("Ab\nb\x1cAb\nb\x1cBb\nb\x1c", "A"),
+        ("a\x1cb\x1c b\x1c c", " "),  # white space at the start of a document counts
+        ("a\x1c\nb\x1c\nb", "\n"),
+        ("\x1c\x1c\x1ca", "a"),  # an empty document has no start
+        ("a\n\x1cb\x1cb", "b"),
+        ("\x1c", "\x1c"),
+    ],
+)
+def test_the_start_of_documents_is_the_most_common_character_after_a_separator(
+    text: str, start: str, tmp_path: Path
+) -> None:
+    assert Corpus.from_text(text).line_start == start
+    (tmp_path / "documents.txt").write_text(text, "utf-8", newline="")
+    assert Corpus.open(tmp_path / "documents.txt").line_start == start
+
+
+def test_several_files_are_documents(tmp_path: Path) -> None:
+    for number, text in enumerate(["Xa\nb\nb\n", "Xb\nb\n", "Yb\n"]):
+        (tmp_path / f"{number}.txt").write_text(text, "utf-8")
+    assert Corpus.open(tmp_path).line_start == "X"
+    assert Corpus.open(tmp_path / "0.txt").line_start == "b"
+
+
 def test_the_line_start_is_the_most_common_one_without_white_space() -> None:
     assert Corpus.from_text("b\n a\n a\nb\nc\n").line_start == "b"
     assert Corpus.from_text("once").line_start == "o"
+    assert Corpus.from_text("a\nb\fc\nb").line_start == "b"  # a form feed separates no documents
     assert Corpus.from_text("\n\n \n").line_start == "\n"
 
 

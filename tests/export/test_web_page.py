@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from charrnn.config.sampling import SampleConfig
 from charrnn.export import web_page
 from charrnn.runs.find import find_run
 from charrnn.sampling.engines.selection import engine_for_checkpoint
+from charrnn.sampling.filters import Filters, distribution
 from charrnn.sampling.loop import generate
 from tests.conftest import Cli, OpenedPage
 from tests.export.small_models import train_checkpoint
@@ -84,15 +86,53 @@ def test_the_state_equals_that_of_the_8_bit_engine_to_the_last_bit(
     np.testing.assert_allclose(logits, logits_1V[0], atol=1e-5)
 
 
+@pytest.mark.parametrize("separator", ["\n", "\x1c"])
 def test_a_page_without_a_prompt_starts_like_a_sample(
-    text_file: Path, open_page: Callable[[Path], OpenedPage]
+    separator: str, text_file: Path, open_page: Callable[[Path], OpenedPage]
 ) -> None:
+    text_file.write_text(text_file.read_text("utf-8") + separator + "The end", "utf-8")
     checkpoint = train_checkpoint(text_file)
     Path("page.html").write_text(web_page.render_web_page(checkpoint, []))
     expected = generate(engine_for_checkpoint(checkpoint), temperature=0, length=60)[0]
     browser_page = open_page(Path("page.html"))
     generate_on_page(browser_page, "x", 0, 60)
     assert generate_on_page(browser_page, "", 0, 60) == expected
+
+
+@pytest.mark.parametrize(("temperature", "min_p"), [(0.8, 0.05), (1.3, 0.4), (1, 0), (0.5, 1)])
+def test_the_page_draws_from_the_distribution_of_a_sample(
+    temperature: float, min_p: float, text_file: Path, open_page: Callable[[Path], OpenedPage]
+) -> None:
+    Path("page.html").write_text(web_page.render_web_page(train_checkpoint(text_file), []))
+    page = open_page(Path("page.html")).page
+    logits = [2.0, -1.0, 0.5, 1.0, 2.0 - 3.2]
+    weights = page.evaluate(
+        "([logits, ...settings]) => network.weigh(logits, ...settings)",
+        [logits, temperature, min_p],
+    )
+    config = SampleConfig(temperature=temperature, min_p=min_p)
+    expected = distribution(np.array([logits]), Filters.from_config(config))[0]
+    np.testing.assert_allclose(np.array(weights) / sum(weights), expected)
+
+
+def test_the_page_has_the_default_settings_of_a_sample(
+    text_file: Path, open_page: Callable[[Path], OpenedPage]
+) -> None:
+    Path("page.html").write_text(web_page.render_web_page(train_checkpoint(text_file), []))
+    page, default = open_page(Path("page.html")).page, SampleConfig()
+    assert float(page.input_value("#temperature")) == default.temperature == 0.8
+    assert float(page.input_value("#min-p")) == default.min_p == 0.05
+    assert page.inner_text("#min-p-shown") == "0.05"
+    page.wait_for_selector("#text[data-done]")
+    page.locator("#min-p").fill("1")
+    page.locator("#temperature").fill("0.8")
+    page.wait_for_selector("#text[data-done]")
+    drawn = page.evaluate(
+        "() => { network.computeLogits = () => [1, 3, 2.9]; "
+        "return [0.05, 1].map((minP) => Math.min(...Array.from({length: 1000}, "
+        "() => network.draw(0.8, minP)))); }"
+    )
+    assert drawn == [0, 1]
 
 
 def test_temperature_unit_colors_and_unknown_characters(

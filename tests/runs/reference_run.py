@@ -97,7 +97,11 @@ def compute_results(folder: Path) -> dict[str, Any]:
             "score, context 20": score(model, text, context=20).nats_per_char,
             "score, adapted": score(model, text[:400], adapt=AdaptConfig()).nats_per_char,
             "samples": {
-                name: [sample._asdict() for sample in texts] for name, texts in samples.items()
+                name: [
+                    {"text": sample.text, "log_probability": sample.log_probability}
+                    for sample in texts
+                ]
+                for name, texts in samples.items()
             },
         }
         for _ in resume(str(copy), corpus=folder / "corpus.txt"):

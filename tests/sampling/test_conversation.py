@@ -28,6 +28,16 @@ def test_answer_equals_generate_with_the_same_seed(engine: SamplingEngine) -> No
     assert ["".join(without_prompt.continue_text())] == generate(engine, "", CONFIG)
 
 
+def test_a_conversation_without_a_line_starts_like_a_document() -> None:
+    shape = ModelConfig(num_layers=2, hidden_size=12)
+    engine = engine_for(CharRNN(shape, Vocabulary("\n\x1c abcd"), "c").initialize(1))
+    conversation = Conversation(engine, CONFIG)
+    first = "".join(conversation.continue_text())
+    assert [first] == generate(engine, "", CONFIG)
+    expected = generate(engine, "\x1c" + first, CONFIG, seed=6)
+    assert ["".join(conversation.continue_text())] == expected
+
+
 def test_answers_continue_the_whole_text(engine: SamplingEngine) -> None:
     conversation = Conversation(engine, CONFIG)
     list(conversation.add_line("ab"))

@@ -111,6 +111,9 @@ def test_filters_agree_on_tensors_and_arrays(
 
 
 def test_filter_fields_are_fields_of_sample_config() -> None:
+    for min_p in (0, 0.0, None):  # no filter, and no work
+        assert Filters.from_config(SampleConfig(min_p=min_p)) == Filters(temperature=0.8)
+    assert Filters.from_config(SampleConfig()) == Filters(temperature=0.8, min_p=0.05)
     config = SampleConfig(temperature=(0.7,), top_k=3, top_p=0.8, min_p=0.1)
     assert Filters.from_config(config) == Filters(temperature=0.7, top_k=3, top_p=0.8, min_p=0.1)
     names = {field.name for field in dataclasses.fields(Filters)}

@@ -82,6 +82,18 @@ def test_text_without_prompt_starts_with_the_most_common_line_start() -> None:
     assert generate(make_small_model(), length=20, temperature=0) == ["c" + rest]
 
 
+def test_text_without_prompt_starts_like_a_document_if_the_corpus_has_documents() -> None:
+    vocabulary = Vocabulary("\n\x1c abcd")
+    model = CharRNN(ModelConfig(num_layers=2, hidden_size=16), vocabulary, "c").initialize(3)
+    for engine in (EagerEngine(model), PackedEngine(model)):
+        (text,) = generate(engine, length=20, seed=1)
+        assert text[0] == "c"
+        (rest,) = generate(engine, "\x1cc", length=19, temperature=0)
+        assert generate(engine, length=20, temperature=0) == ["c" + rest]
+        ruled = generate(engine, length=20, temperature=0, line_length=50)
+        assert ruled == generate(engine, "\x1c", length=20, temperature=0)
+
+
 def test_unknown_prompt_characters_are_an_error_or_skipped() -> None:
     model = make_small_model()
     with pytest.raises(VocabularyError, match=r"'X' \(U\+0058\), 'é' \(U\+00E9\)"):
@@ -235,7 +247,8 @@ def test_samples_follow_the_distribution_of_the_network(name: str) -> None:
     if name == "int8":
         engine = Int8Engine(model.arrays(), model.config, model.vocabulary, "c")
     draws, prompt = 100_000, "abcabc"
-    texts = generate(engine, prompt, length=1, num_samples=draws, seed=9, temperature=1.0)
+    config = SampleConfig(length=1, num_samples=draws, seed=9, temperature=1, min_p=0)
+    texts = generate(engine, prompt, config)
     codes = torch.from_numpy(model.vocabulary.encode(prompt).astype(np.int64))[:, None]
     logits_T1V, _ = model(codes, model.initial_state(1))
     expected_V = draws * torch.softmax(logits_T1V[-1, 0].double(), 0).detach().numpy()

@@ -4,6 +4,7 @@
 // Suffixes: V characters of the vocabulary, L layers, G gate rows (4H: i, f, g, o), H units.
 
 const element = (id) => document.getElementById(id);
+const readNumber = (id) => Number(element(id).value);
 const decodeBytes = (id) => Uint8Array.from(atob(element(id).textContent), (character) => character.charCodeAt(0));
 const round = Math.fround;
 
@@ -124,14 +125,21 @@ class Network {
     });
   }
 
-  draw(temperature) {
-    const logits = this.computeLogits();
+  // Return the weights (V) of the next character: temperature, then min-p. The highest weight is 1.
+  weigh(logits, temperature, minP) {
     const highest = Math.max(...logits);
-    if (temperature === 0) return logits.indexOf(highest);
     const weights = logits.map((logit) => Math.exp((logit - highest) / temperature));
+    return weights.map((weight) => (weight >= minP ? weight : 0));
+  }
+
+  draw(temperature, minP) {
+    const logits = this.computeLogits();
+    const mostLikely = logits.indexOf(Math.max(...logits));
+    if (temperature === 0) return mostLikely;
+    const weights = this.weigh(logits, temperature, minP);
     let rest = Math.random() * weights.reduce((sum, weight) => sum + weight, 0);
     const code = weights.findIndex((weight) => (rest -= weight) < 0);
-    return code < 0 ? logits.indexOf(highest) : code;
+    return code < 0 ? mostLikely : code;
   }
 }
 
@@ -174,7 +182,8 @@ function encodePrompt() {
     ? `these characters are skipped, because they are not in the model's vocabulary: ${unknown.join(" ")}` : "";
   const codes = prompt.filter((character) => codeOf.has(character)).map((character) => codeOf.get(character));
   if (codes.length) return [codes, 0];
-  const start = [codeOf.get("\n"), codeOf.get(network.line_start)].filter((code) => code !== undefined);
+  const context = codeOf.get("\x1c") ?? codeOf.get("\n"); // a new document, or a new line
+  const start = [context, codeOf.get(network.line_start)].filter((code) => code !== undefined);
   return [start, start.length - 1];
 }
 
@@ -195,7 +204,7 @@ function generate() {
     const start = performance.now();
     while (performance.now() - start < MILLISECONDS_PER_FRAME && (numRead < codes.length || numDrawn < length)) {
       const isPrompt = numRead < codes.length;
-      const code = isPrompt ? codes[numRead++] : network.draw(Number(element("temperature").value));
+      const code = isPrompt ? codes[numRead++] : network.draw(readNumber("temperature"), readNumber("min-p"));
       network.read(code);
       steps++;
       if (!isPrompt) numDrawn++;
@@ -227,12 +236,14 @@ element("prompt").addEventListener("input", () => {
   clearTimeout(typingTimer);
   typingTimer = setTimeout(generate, 200);
 });
-element("temperature").addEventListener("input", () => {
-  element("temperature-shown").value = Number(element("temperature").value).toFixed(2);
-});
-element("temperature").addEventListener("change", () => {
-  if ("done" in element("text").dataset) generate();
-});
+for (const id of ["temperature", "min-p"]) {
+  element(id).addEventListener("input", () => {
+    element(`${id}-shown`).value = readNumber(id).toFixed(2);
+  });
+  element(id).addEventListener("change", () => {
+    if ("done" in element("text").dataset) generate();
+  });
+}
 element("generate").addEventListener("click", generate);
 element("stop").addEventListener("click", () => { currentJob++; });
 element("feature-unit").addEventListener("change", () => { element("unit").value = ""; recolor(); });

@@ -20,7 +20,7 @@ from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import DeviceWarning
 from charrnn.model.network import CharRNN
 from charrnn.numerics.cuda_graph import CaptureError, Work
-from charrnn.sampling import loop
+from charrnn.sampling import blocks
 from charrnn.sampling.engines import cuda_graph
 from charrnn.sampling.engines.cuda_graph import CudaGraphEngine, Draw
 from charrnn.sampling.engines.eager import EagerEngine
@@ -133,7 +133,7 @@ def test_the_next_block_is_started_before_a_block_is_decoded(
 
     monkeypatch.setattr(engine, "sample_block", sample_block)
     monkeypatch.setattr(Vocabulary, "decode_rows", decode_rows)
-    generate(engine, "a", length=3 * loop._BLOCK_LENGTH, seed=1)
+    generate(engine, "a", length=3 * blocks.BLOCK_LENGTH, seed=1)
     assert events == ["start", "start", "decode", "start", "decode", "decode"]
 
 
@@ -256,7 +256,7 @@ def test_blocks_on_a_gpu_give_the_same_text() -> None:
     graphed = CudaGraphEngine(model, precision="float32")
     config = SampleConfig(length=300, seed=3, num_samples=2, top_p=0.9)
     assert generate(graphed, "a", config) == generate(EagerEngine(model), "a", config)
-    assert loop._BLOCK_LENGTH < 300
+    assert blocks.BLOCK_LENGTH < 300
 
 
 @pytest.mark.gpu
