@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from charrnn.console.live_screen import LiveScreen, format_progress, format_speed
-from charrnn.console.output import stderr_console
+from charrnn.console.output import make_displayable, stderr_console
 from charrnn.console.run_facts import format_run_facts
 from charrnn.console.tables import print_facts
 from charrnn.console.text import format_duration, format_loss, make_printable
@@ -38,7 +38,7 @@ class TrainingView:
 
     def __init__(self, is_visible: bool = True) -> None:
         self._console = stderr_console()
-        self._console.quiet = not is_visible
+        self._console.quiet |= not is_visible
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
         self._screen = LiveScreen(self._console)
         self._next_line_at = 0.0  # seconds of training
@@ -46,7 +46,7 @@ class TrainingView:
         self._reading_task = ""
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        if self._console.is_terminal and not self._console.quiet:
             self._live.start()
         return self
 
@@ -80,7 +80,7 @@ class TrainingView:
 
     def show_message(self, message: str) -> None:
         """Show a message above the progress."""
-        self._console.print(Text(make_printable(message)))
+        self._console.print(Text(make_displayable(message, self._console)))
 
     def show_reading(self, reading: Reading) -> None:
         """Show the progress of reading a large text."""

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from charrnn.analysis.units import FeatureUnits
-from charrnn.console.output import stderr_console
-from charrnn.console.text import make_printable
+from charrnn.console.output import print_message
 from charrnn.errors import CorpusError
 from charrnn.export.formats import ExportFormat
 from charrnn.export.model_card import render_model_card
@@ -47,5 +46,5 @@ def _find_feature_units(checkpoint: Checkpoint, corpus: str | None) -> list[Feat
     try:
         return units.find_feature_units(units.open_study(checkpoint, None, corpus, "cpu"))
     except CorpusError as error:
-        stderr_console().print(make_printable(f"the page offers no units to color by: {error}"))
+        print_message(f"the page offers no units to color by: {error}")
         return []

@@ -8,7 +8,7 @@ from charrnn.analysis.features import MEANINGS
 from charrnn.analysis.memory import measure_memory
 from charrnn.analysis.surprise import find_surprising_lines, predict_text
 from charrnn.config.sampling import SampleConfig
-from charrnn.console.output import stderr_console
+from charrnn.console.output import print_message
 from charrnn.console.run_facts import format_run_facts
 from charrnn.console.text import format_loss, make_printable
 from charrnn.data.corpus import Corpus
@@ -44,7 +44,7 @@ def render_run_page(
     device: str,
 ) -> str:
     """Return the page of a run; parts that need its text are left out if it cannot be found."""
-    stderr_console().print("making the page (this takes a minute or two)")
+    print_message("making the page (this takes a minute or two)")
     run, model = checkpoint.run, load_checkpoint(checkpoint, device)
     progress = Progress.from_checkpoint(checkpoint)
     loss_curves = read_curves([run], axis, unit)

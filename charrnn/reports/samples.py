@@ -4,9 +4,8 @@ import time
 from typing import Any
 
 from charrnn.config.sampling import SampleConfig
-from charrnn.console.output import stderr_console
+from charrnn.console.output import print_message
 from charrnn.console.samples import print_samples
-from charrnn.console.text import make_printable
 from charrnn.data.corpus import Corpus
 from charrnn.sampling.engines.interface import SamplingEngine
 from charrnn.sampling.loop import generate_scored, stream_samples
@@ -43,10 +42,11 @@ def print_novelty(texts: list[tuple[str, str]], corpus: Corpus) -> None:
     """Print how much of each text is copied from a corpus; `texts` are (label, text) pairs."""
     for label, text in texts:
         result = measure_novelty(text, corpus)
-        stderr_console().print(
+        print_message(
             f"{label + ': ' if label else ''}the longest passage copied from {corpus.name} has "
-            f"{result.longest} characters: {make_printable(result.passage)!r}; {result.share:.1%} "
-            f"of the text is in copied passages of {MIN_COPIED_RUN} or more characters"
+            f"{result.longest} characters: {result.passage!r}; {result.share:.1%} "
+            f"of the text is in copied passages of {MIN_COPIED_RUN} or more characters",
+            is_requested=True,
         )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from charrnn.analysis.features import MEANINGS, compute_features
 from charrnn.analysis.units import FeatureUnits, Unit, find_units, unit_activities
 from charrnn.console.heat_map import print_activity
-from charrnn.console.output import stderr_console, stdout_console
+from charrnn.console.output import make_displayable, print_message, stdout_console
 from charrnn.console.tables import print_table
 from charrnn.console.text import format_network, make_printable
 from charrnn.data.vocabulary import Codes
@@ -150,7 +150,7 @@ def print_unit_report(study: UnitStudy, report: UnitReport) -> None:
     console = stdout_console()
     for window in report.select_best_windows(_WINDOWS_ON_TERMINAL):
         console.print()
-        console.print(make_printable(window.title), style="bold", markup=False)
+        console.print(make_displayable(window.title, console), style="bold")
         print_activity(window.text, window.activity_N.tolist())
 
 
@@ -248,7 +248,7 @@ def to_json(study: UnitStudy, report: UnitReport) -> dict[str, Any]:
 
 def find_feature_units(study: UnitStudy) -> list[FeatureUnits]:
     """Return the units that follow each feature; print a message, because this takes a while."""
-    stderr_console().print(
+    print_message(
         "searching for units that follow a feature of the text (this takes up to a minute)"
     )
     return find_units(study.model, study.selection_codes, study.evaluation_codes)

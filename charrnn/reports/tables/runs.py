@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from charrnn.console.output import stderr_console
+from charrnn.console.output import print_message
 from charrnn.console.run_facts import format_run_facts
 from charrnn.console.tables import print_facts, print_table
-from charrnn.console.text import format_duration, format_loss, make_printable
+from charrnn.console.text import format_duration, format_loss
 from charrnn.errors import CheckpointError
 from charrnn.numerics.information import nats_to_bits
 from charrnn.runs.find import run_paths
@@ -24,7 +24,7 @@ def describe_all_runs() -> Iterator[Row]:
         try:
             yield describe_run(Run.open(path))
         except CheckpointError as error:
-            stderr_console().print(make_printable(f"run not listed: {error}"))
+            print_message(f"run not listed: {error}")
 
 
 def print_verification(run: Run, results: list[VerifiedFile]) -> None:
@@ -36,12 +36,12 @@ def print_verification(run: Run, results: list[VerifiedFile]) -> None:
     )
     num_damaged = sum(result.damage is not None for result in results)
     if num_damaged:
-        stderr_console().print(
+        print_message(
             f"{num_damaged} of {len(results)} are damaged: charrnn uses the intact checkpoints "
             "instead; restore the damaged files from a backup, or remove them"
         )
     else:
-        stderr_console().print("all files are intact")
+        print_message("all files are intact")
 
 
 def describe_run(run: Run) -> Row:
