@@ -52,7 +52,7 @@ def stdout_console() -> Console:
 def make_displayable(text: str, console: Console) -> str:
     """Return a text that a console can show: control characters become symbols.
 
-    Characters that the encoding of the console lacks become escapes such as `\\u05d0`.
+    Characters that the encoding of the console lacks become escapes, as in Python.
     """
     return escape_unencodable(make_printable(text), console.encoding)
 

@@ -36,11 +36,8 @@ class _SafeStream:
 
     def write(self, data: Any) -> int:
         """Write text, in which characters may be replaced, or bytes."""
-        if isinstance(data, str):
-            written = make_encodable(data, self._stream.encoding)
-        else:
-            written = data
-        self._attempt(lambda: self._stream.write(written))
+        safe = make_encodable(data, self._stream.encoding) if isinstance(data, str) else data
+        self._attempt(lambda: self._stream.write(safe))
         return len(data)
 
     def flush(self) -> None:
@@ -73,9 +70,9 @@ def safe_streams() -> Iterator[None]:
     for descriptor in range(3):
         _open_if_closed(descriptor)
     old_streams = sys.stdin, sys.stdout, sys.stderr
-    sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)
-    sys.stdout = _make_safe(sys.stdout or _open_for_writing(1), _raise_output_error)
-    sys.stderr = _make_safe(sys.stderr or _open_for_writing(2), lambda _: None)
+    sys.stdin = sys.stdin or os.fdopen(0, "r", encoding="utf-8", closefd=False)
+    sys.stdout = _make_safe(sys.stdout, 1, _raise_output_error)
+    sys.stderr = _make_safe(sys.stderr, 2, lambda _: None)
     try:
         yield
         sys.stderr.flush()
@@ -95,12 +92,11 @@ def _open_if_closed(descriptor: int) -> None:
         os.set_inheritable(opened, True)
 
 
-def _open_for_writing(descriptor: int) -> TextIO:
-    return open(descriptor, "w", encoding="utf-8", closefd=False)
-
-
-def _make_safe(stream: TextIO, on_error: Callable[[OSError | ValueError], None]) -> TextIO:
-    return cast(TextIO, _SafeStream(stream, on_error))
+def _make_safe(
+    stream: TextIO | None, descriptor: int, on_error: Callable[[OSError | ValueError], None]
+) -> TextIO:
+    opened = stream or os.fdopen(descriptor, "w", encoding="utf-8", closefd=False)
+    return cast(TextIO, _SafeStream(opened, on_error))
 
 
 def _raise_output_error(error: OSError | ValueError) -> None:

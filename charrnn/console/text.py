@@ -45,7 +45,7 @@ def make_encodable(text: str, encoding: str | None) -> str:
 
 
 def escape_unencodable(text: str, encoding: str | None) -> str:
-    """Return the text with characters that an encoding lacks as escapes such as `\\u05d0`."""
+    """Return the text with characters that an encoding lacks as escapes, as in Python."""
     if can_encode(text, encoding):
         return text
     return "".join(
