@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from charrnn.cli.flags import JsonOption
+from charrnn.config.counts import format_count
 
 
 def corpora(
@@ -39,7 +40,7 @@ def corpora(
     elif action == "clean":
         removed_bytes = clear_cache()
         print_message(
-            f"deleted {removed_bytes:,} bytes from {cache_folder()}; "
+            f"deleted {format_count(removed_bytes, 'byte')} from {cache_folder()}; "
             "if a run was trained on standard input, give its text with --corpus FILE from now on"
         )
     elif as_json:

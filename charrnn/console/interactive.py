@@ -9,6 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from charrnn.config.counts import format_count
 from charrnn.console.output import print_error, print_message
 from charrnn.console.samples import TextOutput
 from charrnn.errors import CharrnnError, ConfigError
@@ -78,7 +79,7 @@ def _run_line(conversation: Conversation, line: str) -> None:
     elif name == "save" and rest:
         with Path(rest).expanduser().open("x", encoding="utf-8", newline="") as file:
             file.write(conversation.text)
-        _reply(f"saved {len(conversation.text):,} characters to {rest}")
+        _reply(f"saved {format_count(len(conversation.text), 'character')} to {rest}")
     elif name in _SETTINGS and rest:
         conversation.set(**{name: _parse_value(rest)})
         _reply(f"{name.replace('_', '-')} {getattr(conversation.config, name)}")

@@ -5,6 +5,7 @@ import unicodedata
 
 from rich.cells import cell_len
 
+from charrnn.config.counts import format_count
 from charrnn.numerics.information import nats_to_bits
 
 _BIDIRECTIONAL = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
@@ -76,7 +77,7 @@ def encode_exactly(text: str) -> bytes:
 
 def format_loss(loss: float) -> str:
     """Return a loss, given in nats, in nats and in bits."""
-    return f"{loss:.4f} nats = {nats_to_bits(loss):.4f} bits"
+    return f"{loss:z.4f} nats = {nats_to_bits(loss):z.4f} bits"
 
 
 def format_duration(seconds: float) -> str:
@@ -91,8 +92,7 @@ def format_duration(seconds: float) -> str:
 
 def format_network(num_layers: int, hidden_size: int, cell: str) -> str:
     """Return the shape of a network as `3 layers of 512 lstm units`."""
-    layers = "1 layer" if num_layers == 1 else f"{num_layers} layers"
-    return f"{layers} of {hidden_size} {cell} units"
+    return f"{format_count(num_layers, 'layer')} of {format_count(hidden_size, f'{cell} unit')}"
 
 
 def _replace_control_character(character: str) -> str:

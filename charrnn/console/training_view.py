@@ -8,6 +8,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from charrnn.config.counts import format_count
 from charrnn.console.live_screen import LiveScreen, format_progress, format_speed
 from charrnn.console.output import make_displayable, stderr_console
 from charrnn.console.run_facts import format_run_facts
@@ -103,13 +104,15 @@ class TrainingView:
             self._screen.load_history(event)
         baseline = event.run.config.baseline
         if baseline is not None:
-            self._baseline_note = f" (5-gram {nats_to_bits(baseline):.4f} bits)"
+            self._baseline_note = f" (5-gram {nats_to_bits(baseline):z.4f} bits)"
         for note in event.notes:
             self.show_message(f"note: {note}")
         if event.added_characters:
+            added = format_count(len(event.added_characters), "character")
+            verb = "was" if len(event.added_characters) == 1 else "were"
             self.show_message(
-                f"{len(event.added_characters)} characters of this text were not in the vocabulary "
-                f"of the earlier model and were added: {''.join(event.added_characters)!r}"
+                f"{added} of this text {verb} not in the vocabulary of the earlier model and "
+                f"{verb} added: {''.join(event.added_characters)!r}"
             )
         elif event.added_characters is not None:
             self.show_message(
@@ -135,9 +138,9 @@ class TrainingView:
         is_narrow = self._console.is_terminal and self._console.width < _FULL_LINE_COLUMNS
         train = ""
         if event.train_loss is not None and not is_narrow:
-            train = f"train {event.train_loss:.4f} nats  "
+            train = f"train {event.train_loss:z.4f} nats  "
         self._console.print(
-            Text(f"step {event.step:,}  epoch {event.epoch:.2f}  {train}")
+            Text(f"step {event.step:,}  epoch {event.epoch:z.2f}  {train}")
             + Text(f"held-out {format_loss(event.val_loss)}", style="bold")
             + Text("" if is_narrow else self._baseline_note)
             + Text("  best so far" if event.improved else "", style="green")

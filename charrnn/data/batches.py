@@ -6,6 +6,7 @@ Shape suffixes: T steps, B streams.
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.config.counts import format_count
 from charrnn.data import encoded_cache
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import CorpusError
@@ -26,8 +27,9 @@ class Batches:
         self.steps_per_epoch = (len(codes) - 1) // (batch_size * seq_length)
         if self.steps_per_epoch < 1:
             raise CorpusError(
-                f"the training part has {len(codes):,} characters, but one batch of {batch_size} "
-                f"streams x {seq_length} characters needs {batch_size * seq_length + 1:,}: use a "
+                f"the training part has {format_count(len(codes), 'character')}, but one batch of "
+                f"{format_count(batch_size, 'stream')} x {format_count(seq_length, 'character')} "
+                f"needs {batch_size * seq_length + 1:,}: use a "
                 "longer text, or a smaller --batch-size or --seq-length"
             )
         self.num_streams = batch_size

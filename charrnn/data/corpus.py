@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from charrnn.config.counts import format_count
 from charrnn.config.text import DEFAULT_TEXT_CONFIG, TextConfig
 from charrnn.data import catalogue, encoded_cache
 from charrnn.data.cache import cached_text_path
@@ -117,9 +118,10 @@ class Corpus:
             return self._translate_codes(vocabulary)
         except VocabularyError as error:
             examples = ", ".join(repr(character) for character in error.characters[:8])
+            verb = "is" if len(error.characters) == 1 else "are"
             raise VocabularyError(
-                f"{self.name} contains {len(error.characters):,} characters that are not in "
-                f"the vocabulary of this run ({examples})",
+                f"{self.name} contains {format_count(len(error.characters), 'character')} that "
+                f"{verb} not in the vocabulary of this run ({examples})",
                 "start a new run from the model with `charrnn train TEXT --init-from RUN`",
                 characters=error.characters,
             ) from None

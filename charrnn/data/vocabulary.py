@@ -6,6 +6,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.config.counts import format_count
 from charrnn.errors import VocabularyError
 
 Codes = NDArray[np.unsignedinteger[Any]]
@@ -181,8 +182,8 @@ def describe_unusual_characters(
         )
     elif occurrences.get(UNKNOWN):
         sentences.append(
-            f"{occurrences[UNKNOWN]:,} characters of the text are U+FFFD, the sign for characters "
-            "that a program could not decode: check how the text was made"
+            f"the text contains U+FFFD, the sign for characters that a program could not decode, "
+            f"{format_count(occurrences[UNKNOWN], 'time')}: check how the text was made"
         )
     if len(vocabulary) > _LARGE_VOCABULARY:
         rare = sum(count < _RARE_COUNT for count in counts)
@@ -193,7 +194,8 @@ def describe_unusual_characters(
         )
     if num_nul := occurrences.get("\0"):
         hint = ": it may be UTF-16 (--encoding utf-16)" if 3 * num_nul > sum(counts) else ""
-        sentences.append(f"the text contains {num_nul:,} NUL characters, as binary files do{hint}")
+        nuls = format_count(num_nul, "NUL character")
+        sentences.append(f"the text contains {nuls}, as binary files do{hint}")
     return tuple(sentences)
 
 

@@ -58,7 +58,7 @@ def render_run_page(
         loss = f"{format_loss(progress.val_loss)} per held-out character (lower is better)"
     facts = [
         *format_run_facts(run.config, progress.budget),
-        ("checkpoint", f"step {checkpoint.step:,}, epoch {progress.epoch:.2f}"),
+        ("checkpoint", f"step {checkpoint.step:,}, epoch {progress.epoch:z.2f}"),
         ("held-out loss", loss),
         ("parameters", f"{run.config.model.count_parameters(len(run.config.vocabulary)):,}"),
         ("SHA-256 of the text", (progress.corpus or run.config.corpus).sha256),
@@ -86,7 +86,7 @@ def _select_previews(checkpoint: Checkpoint) -> list[dict[str, Any]]:
     return [
         {
             "step": f"{row['step']:,}",
-            "loss": f"{nats_to_bits(row['val_loss']):.3f}",
+            "loss": f"{nats_to_bits(row['val_loss']):z.3f}",
             "text": make_printable(row["preview"].strip("\n")),
         }
         for row in rows
@@ -103,7 +103,7 @@ def _sample_temperatures(model: CharRNN, text: Corpus | None) -> list[dict[str, 
         samples.append(
             {
                 "temperature": temperature,
-                "bits": f"{bits:.2f}",
+                "bits": f"{bits:z.2f}",
                 "copied": "" if copied is None else f"{copied}",
                 "text": make_printable(sample.text.strip("\n")),
             }

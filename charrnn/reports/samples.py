@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from charrnn.config.counts import format_count
 from charrnn.config.sampling import SampleConfig
 from charrnn.console.output import print_message
 from charrnn.console.samples import print_samples
@@ -44,7 +45,7 @@ def print_novelty(texts: list[tuple[str, str]], corpus: Corpus) -> None:
         result = measure_novelty(text, corpus)
         print_message(
             f"{label + ': ' if label else ''}the longest passage copied from {corpus.name} has "
-            f"{result.longest} characters: {result.passage!r}; {result.share:.1%} "
+            f"{format_count(result.longest, 'character')}: {result.passage!r}; {result.share:.1%} "
             f"of the text is in copied passages of {MIN_COPIED_RUN} or more characters",
             is_requested=True,
         )

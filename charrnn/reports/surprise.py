@@ -10,6 +10,7 @@ from charrnn.analysis.surprise import (
     find_surprising_lines,
     predict_text,
 )
+from charrnn.config.counts import format_count
 from charrnn.console.heat_map import BITS_PER_SHADE, print_surprise
 from charrnn.console.output import stdout_console
 from charrnn.console.tables import print_facts, print_table
@@ -80,7 +81,7 @@ def print_surprise_report(report: SurpriseReport, length: int) -> None:
         "the most surprising lines (bits per character; count: how often the line occurs)",
         ("line", "bits", "count", "text"),
         [
-            (f"{line.number:,}", f"{line.bits_per_char:.2f}", f"{line.times:,}", line.text)
+            (f"{line.number:,}", f"{line.bits_per_char:z.2f}", f"{line.times:,}", line.text)
             for line in report.lines
         ],
     )
@@ -89,8 +90,8 @@ def print_surprise_report(report: SurpriseReport, length: int) -> None:
     bits = nats_to_bits(report.nats_per_char)
     print_facts(
         [
-            ("text", f"{report.name}, {shown}{len(report.text):,} characters"),
-            ("loss", f"{bits:.4f} bits per character, over the whole text (lower is better)"),
+            ("text", f"{report.name}, {shown}{format_count(len(report.text), 'character')}"),
+            ("loss", f"{bits:z.4f} bits per character, over the whole text (lower is better)"),
             (
                 "shades",
                 f"one per {BITS_PER_SHADE} bits: the darker, the less the model expected "

@@ -59,7 +59,7 @@ class ActivityWindow:
         feature = self.feature_unit.feature
         return (
             f"unit {self.unit} follows “{feature}”, {MEANINGS[feature]}: "
-            f"r = {self.feature_unit.correlation:+.2f}"
+            f"r = {self.feature_unit.correlation:+z.2f}"
         )
 
 
@@ -164,8 +164,8 @@ def _print_feature_units(study: UnitStudy, feature_units: list[FeatureUnits]) ->
                 result.feature,
                 MEANINGS[result.feature],
                 str(result.unit) if result.is_significant else "none",
-                f"{result.correlation:+.2f}",
-                f"{result.chance:.2f}",
+                f"{result.correlation:+z.2f}",
+                f"{result.chance:z.2f}",
                 ", ".join(str(other.unit) for other in result.candidates[1:3])
                 if result.is_significant
                 else "",

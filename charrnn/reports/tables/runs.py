@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+from charrnn.config.counts import format_count
 from charrnn.console.output import print_message
 from charrnn.console.run_facts import format_run_facts
 from charrnn.console.tables import print_facts, print_table
@@ -36,9 +37,11 @@ def print_verification(run: Run, results: list[VerifiedFile]) -> None:
     )
     num_damaged = sum(result.damage is not None for result in results)
     if num_damaged:
+        verb = "is" if num_damaged == 1 else "are"
         print_message(
-            f"{num_damaged} of {len(results)} are damaged: charrnn uses the intact checkpoints "
-            "instead; restore the damaged files from a backup, or remove them"
+            f"{num_damaged} of {format_count(len(results), 'file')} {verb} damaged: charrnn uses "
+            "the intact checkpoints instead; restore the damaged files from a backup, or remove "
+            "them"
         )
     else:
         print_message("all files are intact")
@@ -78,9 +81,9 @@ def print_runs(rows: list[Row]) -> None:
                 row["corpus"],
                 f"{row['num_layers']} x {row['hidden_size']} {row['cell']}",
                 "-" if row["step"] is None else f"{row['step']:,}",
-                "-" if row["epoch"] is None else f"{row['epoch']:.2f}",
-                "-" if row["val_loss"] is None else f"{row['val_loss']:.4f}",
-                "-" if row["val_loss"] is None else f"{nats_to_bits(row['val_loss']):.4f}",
+                "-" if row["epoch"] is None else f"{row['epoch']:z.2f}",
+                "-" if row["val_loss"] is None else f"{row['val_loss']:z.4f}",
+                "-" if row["val_loss"] is None else f"{nats_to_bits(row['val_loss']):z.4f}",
             )
             for row in rows
         ],
@@ -103,7 +106,7 @@ def print_run(run: Run) -> None:
     progress = "no checkpoint yet"
     if facts["step"] is not None:
         trained = format_duration(facts["seconds"])
-        progress = f"step {facts['step']:,}, epoch {facts['epoch']:.2f}, after {trained}"
+        progress = f"step {facts['step']:,}, epoch {facts['epoch']:z.2f}, after {trained}"
     lines.append(("progress", progress))
     if facts["val_loss"] is not None:
         best = format_loss(facts["val_loss"])

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 
+from charrnn.config.counts import format_count
 from charrnn.errors import ConfigError
 
 
@@ -47,8 +48,8 @@ class Ranks:
             fitting = max(1, round(streams / self.size)) * self.size
             raise ConfigError(
                 f"batch_size is the number of streams of all processes together and must be "
-                f"divisible by the number of processes: {streams} streams cannot be divided among "
-                f"{self.size} processes; use --batch-size {fitting}"
+                f"divisible by the number of processes: {format_count(streams, 'stream')} cannot "
+                f"be divided among {self.size} processes; use --batch-size {fitting}"
             )
         count = streams // self.size
         return slice(self.rank * count, (self.rank + 1) * count)
