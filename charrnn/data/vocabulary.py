@@ -181,9 +181,10 @@ def describe_unusual_characters(
             "if --only contains it"
         )
     elif occurrences.get(UNKNOWN):
+        verb = "is" if occurrences[UNKNOWN] == 1 else "are"
         sentences.append(
-            f"the text contains U+FFFD, the sign for characters that a program could not decode, "
-            f"{format_count(occurrences[UNKNOWN], 'time')}: check how the text was made"
+            f"{format_count(occurrences[UNKNOWN], 'character')} of the text {verb} U+FFFD, the "
+            "sign for characters that a program could not decode: check how the text was made"
         )
     if len(vocabulary) > _LARGE_VOCABULARY:
         rare = sum(count < _RARE_COUNT for count in counts)

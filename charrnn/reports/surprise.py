@@ -37,7 +37,7 @@ class SurpriseReport:
     @property
     def nats_per_char(self) -> float:
         """The mean loss in nats per character."""
-        return float(self.predictions.nats_N.mean(dtype="float64"))
+        return float(self.predictions.nats_N.mean(dtype="float64")) + 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as a value for JSON."""

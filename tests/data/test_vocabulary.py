@@ -66,7 +66,7 @@ def test_unusual_facts_about_the_characters_of_a_text_are_described() -> None:
     assert "2 different rare characters (2 of 5 characters of the text)" in describe("aaabc", 2)
     assert "2 characters of the text are U+FFFD" in describe("a\ufffd\ufffd")
     assert "has 1,500 different characters" in describe("".join(map(chr, range(19968, 21468))))
-    assert "1 NUL characters" in describe("abc\0")
+    assert "contains 1 NUL character," in describe("abc\0")
     assert "--encoding utf-16" in describe("a\0b\0")
     assert "--encoding utf-16" not in describe("abc\0")
 
