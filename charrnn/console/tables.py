@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from charrnn.console.output import make_displayable, stdout_console
+from charrnn.console.text import make_printable
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -18,8 +19,8 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
         is_numeric = all(row[index][:1].isdigit() or row[index] == "-" for row in rows)
         table.add_column(column, justify="right" if is_numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(make_displayable(cell, console)) for cell in row))
-    console.print(Text(make_displayable(title, console), style="table.title"), soft_wrap=True)
+        table.add_row(*(Text(make_printable(cell)) for cell in row))
+    console.print(Text(make_printable(title), style="table.title"), soft_wrap=True)
     console.print(table)
 
 

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn.console.text import (
@@ -50,6 +50,7 @@ ENCODINGS = ["ascii", "cp1252", "cp437", "latin-1", "utf-8", "utf-16", "shift_ji
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
+@settings(deadline=None)
 @given(text=st.text(st.characters(exclude_categories=[]), max_size=20))
 def test_any_text_can_be_made_encodable(encoding: str, text: str) -> None:
     for change in (make_encodable, escape_unencodable):

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from charrnn.config.counts import format_count
 from charrnn.console.output import print_message
 from charrnn.console.run_facts import format_run_facts
 from charrnn.console.tables import print_facts, print_table
@@ -39,9 +38,8 @@ def print_verification(run: Run, results: list[VerifiedFile]) -> None:
     if num_damaged:
         verb = "is" if num_damaged == 1 else "are"
         print_message(
-            f"{num_damaged} of {format_count(len(results), 'file')} {verb} damaged: charrnn uses "
-            "the intact checkpoints instead; restore the damaged files from a backup, or remove "
-            "them"
+            f"{num_damaged} of {len(results)} {verb} damaged: charrnn uses the intact checkpoints "
+            "instead; restore the damaged files from a backup, or remove them"
         )
     else:
         print_message("all files are intact")
