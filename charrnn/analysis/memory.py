@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from charrnn.config.counts import format_count
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import CorpusError
 from charrnn.model.network import CharRNN
@@ -55,8 +56,8 @@ def measure_memory(model: CharRNN, codes: Codes, max_distance: int = MAX_DISTANC
     min_length = max_distance + _WARM_UP + 2
     if len(codes) < min_length:
         raise CorpusError(
-            f"a text of {len(codes):,} characters is too short to measure memory over "
-            f"{max_distance} characters: at least {min_length:,} are needed",
+            f"a text of {format_count(len(codes), 'character')} is too short to measure memory "
+            f"over {format_count(max_distance, 'character')}: at least {min_length:,} are needed",
             "give a longer text",
             "give a smaller distance with --farthest",
         )

@@ -72,7 +72,7 @@ def score_codes(
 ) -> Score:
     """Return the mean loss of a model on an encoded text; see `score`."""
     nats_N = character_nats(model, codes, context, adapt)
-    mean = float(nats_N.mean(dtype=np.float64))
+    mean = float(nats_N.mean(dtype=np.float64)) + 0.0  # without the sign of a negative zero
     return Score(mean, len(nats_N), standard_error(nats_N))
 
 

@@ -1,6 +1,7 @@
 """The `charrnn` application: its commands, in the order of `--help`."""
 
 import inspect
+import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from charrnn.cli.bench import bench
 from charrnn.cli.corpora import corpora
 from charrnn.cli.export import export
 from charrnn.cli.failures import CommandGroup
+from charrnn.cli.flags import quiet_flag
 from charrnn.cli.info import info
 from charrnn.cli.list import list_runs
 from charrnn.cli.neurons import neurons
@@ -51,12 +53,14 @@ def _join_lines(docstring: str) -> str:
 
 
 for name, command in COMMANDS.items():
-    app.command(name, help=_join_lines(inspect.getdoc(command) or ""))(command)
+    app.command(name, help=_join_lines(inspect.getdoc(command) or ""))(quiet_flag(command))
 
 
 def _print_version(requested: bool) -> None:
     if requested:
-        typer.echo(f"charrnn {__version__}")
+        from charrnn.console.output import print_result
+
+        print_result(f"charrnn {__version__}")
         raise typer.Exit
 
 
@@ -65,7 +69,11 @@ def options(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+            "--version",
+            "-V",
+            callback=_print_version,
+            is_eager=True,
+            help="Show the version and exit.",
         ),
     ] = False,
 ) -> None:
@@ -73,5 +81,20 @@ def options(
 
 
 def main() -> None:
-    """Run the `charrnn` command."""
-    app(prog_name="charrnn")
+    """Run the `charrnn` command.
+
+    If standard output was closed, the command ends without an error.
+    """
+    from charrnn.console.output import print_error
+    from charrnn.console.streams import OutputError, safe_streams
+
+    with safe_streams():
+        try:
+            try:
+                app(prog_name="charrnn")
+            finally:
+                sys.stdout.flush()
+        except OutputError as error:
+            if error.reason:
+                print_error(f"the result could not be written to standard output: {error.reason}")
+            sys.exit(1 if error.reason else 0)

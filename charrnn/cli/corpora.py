@@ -6,6 +6,7 @@ import typer
 
 from charrnn.cli.flags import JsonOption
 from charrnn.cli.usage import UsageError
+from charrnn.config.counts import format_count
 
 
 def corpora(
@@ -23,8 +24,7 @@ def corpora(
     as_json: JsonOption = False,
 ) -> None:
     """List the texts that charrnn can train on by name; download them, or empty the cache."""
-    from charrnn.console.output import print_json, stderr_console
-    from charrnn.console.text import make_printable
+    from charrnn.console.output import print_json, print_message
     from charrnn.data.cache import clear_cache
     from charrnn.data.catalogue import entries
     from charrnn.files import cache_folder
@@ -40,8 +40,8 @@ def corpora(
         raise UsageError("names are only allowed after fetch")
     elif action == "clean":
         removed_bytes = clear_cache()
-        stderr_console().print(
-            f"deleted {removed_bytes:,} bytes from {make_printable(str(cache_folder()))}; "
+        print_message(
+            f"deleted {format_count(removed_bytes, 'byte')} from {cache_folder()}; "
             "if a run was trained on standard input, give its text from now on, as in "
             "`charrnn resume --corpus FILE`"
         )

@@ -1,6 +1,5 @@
 """Errors and warnings of commands: one sentence on standard error, and the exit code."""
 
-import os
 import sys
 import warnings
 from typing import Any, NoReturn
@@ -59,9 +58,6 @@ class CommandGroup(TyperGroup):
                     warnings.simplefilter("always", category)
                 warnings.showwarning = _show_warning
                 return super().invoke(ctx)
-        except BrokenPipeError:  # stdout was closed
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit from None
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
         except ParserError as error:
@@ -116,9 +112,9 @@ def _show_warning(
     file: Any = None,
     line: str | None = None,
 ) -> None:
-    if not issubclass(category, _SHOWN_WARNINGS):
-        _DEFAULT_SHOWWARNING(message, category, filename, lineno, file, line)
-        return
-    from charrnn.console.output import print_warning
+    from charrnn.console.output import is_quiet, print_warning
 
-    print_warning(str(message))
+    if issubclass(category, _SHOWN_WARNINGS):
+        print_warning(str(message))
+    elif not is_quiet():
+        _DEFAULT_SHOWWARNING(message, category, filename, lineno, file, line)

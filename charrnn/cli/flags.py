@@ -109,6 +109,9 @@ ImageOption = Annotated[
         parser=make_file_parser(".png", ".svg", ".html"),
     ),
 ]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print only errors and the result.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -133,6 +136,26 @@ def config_flags(command: Callable[..., None]) -> Callable[..., None]:
 
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def quiet_flag(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the flag --quiet to a command."""
+
+    @functools.wraps(command)
+    def run(*, quiet: bool = False, **values: Any) -> None:
+        from charrnn.console.output import set_quiet
+
+        set_quiet(quiet)
+        command(**values)
+
+    kind = inspect.Parameter.KEYWORD_ONLY
+    parameters = [
+        parameter.replace(kind=kind) for parameter in inspect.signature(command).parameters.values()
+    ]
+    flag = inspect.Parameter("quiet", kind, default=False, annotation=QuietOption)
+    run.__signature__ = inspect.Signature([*parameters, flag])  # type: ignore[attr-defined]
+    run.__annotations__ = {**command.__annotations__, "quiet": QuietOption}
     return run
 
 
@@ -222,16 +245,15 @@ def _make_parser(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
 
 def open_run(name: str | None) -> "Run":
     """Open the run named `name`; without a name, open the newest run and print its path."""
-    from charrnn.console.output import stderr_console
-    from charrnn.console.text import make_printable
+    from charrnn.console.output import print_message
     from charrnn.runs.find import BUNDLED, bundled_path, find_run
 
     run = find_run(name)
     if name is None and run.path == bundled_path():
-        stderr_console().print(
+        print_message(
             f"there is no run in this folder yet, so charrnn uses {BUNDLED}, the model that "
             "comes with it"
         )
     elif name is None:
-        stderr_console().print(make_printable(f"newest run: {run.path}"))
+        print_message(f"newest run: {run.path}")
     return run

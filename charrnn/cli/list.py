@@ -5,7 +5,7 @@ from charrnn.cli.flags import JsonOption
 
 def list_runs(as_json: JsonOption = False) -> None:
     """List the runs in checkpoints/, with their best held-out loss."""
-    from charrnn.console.output import print_json, stderr_console
+    from charrnn.console.output import print_json, print_message
     from charrnn.reports.tables.runs import describe_all_runs, print_runs
     from charrnn.runs.find import RUNS_FOLDER
 
@@ -15,6 +15,4 @@ def list_runs(as_json: JsonOption = False) -> None:
     elif runs:
         print_runs(runs)
     else:
-        stderr_console().print(
-            f"there are no runs in {RUNS_FOLDER} yet: start one with `charrnn train`"
-        )
+        print_message(f"there are no runs in {RUNS_FOLDER} yet: start one with `charrnn train`")

@@ -97,7 +97,7 @@ def sample(
 ) -> None:
     """Generate text with a trained model."""
     from charrnn.console.interactive import run_conversation
-    from charrnn.console.output import print_json, stderr_console
+    from charrnn.console.output import print_json, print_message
     from charrnn.reports.samples import generate_and_print, generate_as_json, print_novelty
     from charrnn.runs.text_reader import TextReader
     from charrnn.sampling.constraints import check_contradictions
@@ -129,7 +129,7 @@ def sample(
         return
     if config.seed is None:
         config = dataclasses.replace(config, seed=secrets.randbits(32))
-        stderr_console().print(f"seed {config.seed}")
+        print_message(f"seed {config.seed}")
     if as_json:
         texts = generate_as_json(engine, text, config, corpus, novelty_corpus)
         print_json({"run": str(opened.path), **texts})

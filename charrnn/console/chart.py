@@ -177,10 +177,10 @@ def _to_logarithms(line: Series) -> Series:
 def _format_tick(value: float, logarithmic: bool) -> str:
     if logarithmic:
         value = 10**value
-        return f"{value:,.0f}" if value >= 1 else f"{value:.2g}"
+        return f"{value:z,.0f}" if value >= 1 else f"{value:.2g}"
     if abs(value) >= 1_000_000:
         return f"{value / 1e6:g}M"
-    return f"{value:,.0f}" if value == int(value) and abs(value) >= 10 else f"{value:g}"
+    return f"{value:z,.0f}" if value == int(value) and abs(value) >= 10 else f"{value:zg}"
 
 
 def choose_ticks(low: float, high: float, max_ticks: int) -> list[float]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Protocol
 
-from charrnn.console.output import print_result
+from charrnn.console.output import is_quiet, print_result
 from charrnn.console.training_view import TrainingView
 from charrnn.data.progress import ProgressCallback
 from charrnn.sampling.engines.selection import engine_for_checkpoint
@@ -50,7 +50,7 @@ def follow(start: StartTraining) -> int:
             return 128 + received[0]
         if finished.reason == "stopped":
             view.show_message(f"saved; to continue, run: charrnn resume {finished.run.path}")
-        elif ranks.is_rank_zero:
+        elif ranks.is_rank_zero and not is_quiet():
             _show_sample(finished, view.show_message)
     if ranks.is_rank_zero:
         print_result(str(finished.run.path))

@@ -12,9 +12,9 @@ from rich.style import Style
 from rich.text import Text
 
 from charrnn.console.output import stdout_console
-from charrnn.console.text import make_printable
+from charrnn.console.text import can_encode, make_printable
 
-_BAR_SYMBOLS = "▁▂▃▄▅▆▇█"
+_BAR_SYMBOLS, _ASCII_BAR_SYMBOLS = "▁▂▃▄▅▆▇█", "12345678"
 _TEXT_COLOR, _NEUTRAL = "#1c1b19", "#f5f2ec"
 _RED_SHADES = ("#fbe3d6", "#f7c4a8", "#f2a27c", "#ea7d54", "#dd5a36")
 _BLUE_SHADES = ("#dbe6f8", "#b7cdf0", "#91b2e6", "#6b97dc", "#4a7ccf")
@@ -50,6 +50,8 @@ def _shade_surprise(bits: float) -> tuple[str, float]:
 def _print_heat_map(text: str, values_N: Sequence[float], shading: Shading) -> None:
     console = stdout_console()
     has_colors = _has_enough_colors(console)
+    can_draw_bars = can_encode(_BAR_SYMBOLS, console.encoding)
+    bar_symbols = _BAR_SYMBOLS if can_draw_bars else _ASCII_BAR_SYMBOLS
     for start, end in _split_rows(text, console.width - 1):
         characters = [_replace_invisible(character) for character in text[start:end]]
         shades = [shading(value) for value in values_N[start:end]]
@@ -61,7 +63,7 @@ def _print_heat_map(text: str, values_N: Sequence[float], shading: Shading) -> N
         else:
             console.print(Text("".join(characters)), soft_wrap=True)
             bars = [
-                _draw_bar(height) * cell_len(character)
+                _draw_bar(height, bar_symbols) * cell_len(character)
                 for character, (_, height) in zip(characters, shades, strict=True)
             ]
             console.print(Text("".join(bars)), soft_wrap=True)
@@ -86,8 +88,8 @@ def _replace_invisible(character: str) -> str:
     return {"\n": "↵", "\t": "→"}.get(character) or make_printable(character)
 
 
-def _draw_bar(height: float) -> str:
-    return _BAR_SYMBOLS[min(len(_BAR_SYMBOLS) - 1, int(max(0.0, height) * len(_BAR_SYMBOLS)))]
+def _draw_bar(height: float, symbols: str) -> str:
+    return symbols[min(len(symbols) - 1, int(max(0.0, height) * len(symbols)))]
 
 
 def _has_enough_colors(console: Console) -> bool:

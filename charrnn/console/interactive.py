@@ -9,7 +9,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from charrnn.console.output import print_error, stderr_console
+from charrnn.config.counts import format_count
+from charrnn.console.output import print_error, print_message
 from charrnn.console.samples import TextOutput
 from charrnn.errors import CharrnnError, ConfigError
 from charrnn.sampling.conversation import Conversation
@@ -35,13 +36,12 @@ To add a line that starts with /, type // instead of /."""
 
 def run_conversation(conversation: Conversation, prompt: str) -> None:
     """Read lines from standard input until it ends, and run or answer each of them."""
-    show_message = stderr_console().print
     input_prompt = "> " if sys.stdin.isatty() and sys.stdout.isatty() else ""
     if input_prompt:
         with contextlib.suppress(ImportError):
             import readline  # noqa: F401  adds editing and history to `input`
     if sys.stdin.isatty():
-        show_message(f"seed {conversation.config.seed}; /help lists the commands, Ctrl-D ends")
+        print_message(f"seed {conversation.config.seed}; /help lists the commands, Ctrl-D ends")
     if prompt:
         _show_answer(conversation, lambda: conversation.add_line(prompt), show_whole_text=True)
     reported = False
@@ -50,25 +50,23 @@ def run_conversation(conversation: Conversation, prompt: str) -> None:
             line = input(input_prompt)
             if line == "/quit":
                 return
-            _run_line(conversation, line, show_message)
+            _run_line(conversation, line)
             if not reported and _is_looping(conversation):
                 reported = True
-                show_message("the text repeats itself: type /no-repeat 20 or a higher /temperature")
+                _reply("the text repeats itself: type /no-repeat 20 or a higher /temperature")
         except EOFError:
             if input_prompt:
-                show_message("")
+                _reply("")
             return
         except KeyboardInterrupt:
-            show_message("\n(press Ctrl-D to end)")
-        except BrokenPipeError:
-            raise
+            _reply("\n(press Ctrl-D to end)")
         except OSError as error:
             print_error(f"{error.filename}: {error.strerror}")
         except CharrnnError as error:
             print_error(str(error))
 
 
-def _run_line(conversation: Conversation, line: str, show_message: Callable[[str], None]) -> None:
+def _run_line(conversation: Conversation, line: str) -> None:
     """Run a command, or add a line to the text; raise `ConfigError` for an unknown command."""
     word, _, rest = line.partition(" ")
     name, rest = word.removeprefix("/").replace("-", "_"), rest.strip()
@@ -81,18 +79,22 @@ def _run_line(conversation: Conversation, line: str, show_message: Callable[[str
         _show_answer(conversation, conversation.retry)
     elif line == "/new":
         conversation.clear()
-        show_message("started a new text")
+        _reply("started a new text")
     elif line == "/help":
-        show_message(_HELP)
+        _reply(_HELP)
     elif name == "save" and rest:
         with Path(rest).expanduser().open("x", encoding="utf-8", newline="") as file:
             file.write(conversation.text)
-        show_message(f"saved {len(conversation.text):,} characters to {rest}")
+        _reply(f"saved {format_count(len(conversation.text), 'character')} to {rest}")
     elif name in _SETTINGS and rest:
         conversation.set(**{name: _parse_value(rest)})
-        show_message(f"{name.replace('_', '-')} {getattr(conversation.config, name)}")
+        _reply(f"{name.replace('_', '-')} {getattr(conversation.config, name)}")
     else:
         raise ConfigError(f"there is no command {line}", "type /help for a list of commands")
+
+
+def _reply(message: str) -> None:
+    print_message(message, is_requested=True)
 
 
 def _show_answer(
@@ -116,7 +118,7 @@ def _show_answer(
             output.show_text("\n")
         output.close()
     if conversation.ended_by_no_repeat:
-        stderr_console().print(
+        _reply(
             "the answer ends here, because each possible next character would repeat a passage of "
             f"length {conversation.config.no_repeat:,}: type a line, or a larger /no-repeat"
         )

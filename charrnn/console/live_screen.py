@@ -102,7 +102,7 @@ def format_progress(event: Step) -> str:
     """Return the epoch, step, loss and learning rate of a run in one line."""
     total = f"/{event.horizon:,}" if event.horizon else ""
     return (
-        f"epoch {event.epoch:.2f}  step {event.step:,}{total}  "
+        f"epoch {event.epoch:z.2f}  step {event.step:,}{total}  "
         f"loss {format_loss(event.train_loss)}  lr {event.learning_rate:.1e}"
     )
 

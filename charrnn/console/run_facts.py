@@ -2,6 +2,7 @@
 
 import math
 
+from charrnn.config.counts import format_count
 from charrnn.config.training import Budget
 from charrnn.console.text import format_duration, format_loss, format_network
 from charrnn.runs.run_config import RunConfig
@@ -14,7 +15,8 @@ def format_run_facts(
 ) -> list[tuple[str, str]]:
     """Return the settings of a run as (name, value) pairs; `budget` is the current budget."""
     corpus, model, training = config.corpus, config.model, config.training
-    text = f"{corpus.name}: {corpus.characters:,} characters, {len(config.vocabulary)} distinct"
+    characters = format_count(corpus.characters, "character")
+    text = f"{corpus.name}: {characters}, {len(config.vocabulary)} distinct"
     network = format_network(model.num_layers, model.hidden_size, model.cell)
     schedule = _format_evaluations(config, budget, started)
     if started:
@@ -23,8 +25,9 @@ def format_run_facts(
             f"{started.held_out_characters:,} held out for evaluation"
         )
         network += f", {started.parameters:,} parameters"
-        schedule = f"{started.steps_per_epoch:,} steps per epoch, {schedule}"
-    batch = f"{training.batch_size} streams x {training.seq_length} characters per step, {schedule}"
+        schedule = f"{format_count(started.steps_per_epoch, 'step')} per epoch, {schedule}"
+    streams = format_count(training.batch_size, "stream")
+    batch = f"{streams} x {format_count(training.seq_length, 'character')} per step, {schedule}"
     weight_drop = f"{training.weight_drop:g}" if training.weight_drop else "none"
     settings = (
         f"dropout {training.dropout:g} between layers, {training.output_dropout:g} before the "
@@ -42,7 +45,7 @@ def format_run_facts(
             )
         )
     facts.append(("limits", _format_limits(budget, config.training.patience)))
-    threads = "1 thread" if training.threads == 1 else f"{training.threads} threads"
+    threads = format_count(training.threads, "thread")
     device = started.device if started else training.device
     facts.append(("device", f"{device}, {training.precision}, {threads}"))
     if started and started.engine:
@@ -83,11 +86,11 @@ def _format_evaluations(config: RunConfig, budget: Budget, started: Started | No
 def _format_limits(budget: Budget, patience: int) -> str:
     parts = []
     if budget.epochs:
-        parts.append(f"{budget.epochs:,} epochs")
+        parts.append(format_count(budget.epochs, "epoch"))
     if budget.max_steps:
-        parts.append(f"{budget.max_steps:,} steps")
+        parts.append(format_count(budget.max_steps, "step"))
     if budget.max_time:
         parts.append(format_duration(budget.max_time))
     if patience:
-        parts.append(f"{patience} evaluations without a lower held-out loss")
+        parts.append(f"{format_count(patience, 'evaluation')} without a lower held-out loss")
     return " or ".join(parts)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable
 
-from charrnn.console.text import make_printable
+from charrnn.console.output import write_result
 from charrnn.sampling.loop import Piece
 
 
@@ -20,13 +20,12 @@ class TextOutput:
     def show_text(self, text: str) -> None:
         """Write a piece of text and flush it."""
         if not self._is_terminal:
-            sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+            write_result(text)
         elif body := text.rstrip("\n"):
-            sys.stdout.write("\n" * self._pending_breaks + make_printable(body))
+            write_result("\n" * self._pending_breaks + body)
             self._pending_breaks = len(text) - len(body)
         else:
             self._pending_breaks += len(text)
-        sys.stdout.flush()
 
     def show_separator(self, label: str = "", is_first: bool = False) -> None:
         """Show a line of dashes, with an optional label, above the next text or the first one."""
@@ -38,8 +37,7 @@ class TextOutput:
     def close(self) -> None:
         """End the text."""
         if self._is_terminal:
-            sys.stdout.write("\n")
-        sys.stdout.flush()
+            write_result("\n")
 
 
 def print_samples(

@@ -1,10 +1,25 @@
 """Formatting for people: text that is safe on a terminal, losses, durations, networks."""
 
+import re
 import unicodedata
 
+from rich.cells import cell_len
+
+from charrnn.config.counts import format_count
 from charrnn.numerics.information import nats_to_bits
 
 _BIDIRECTIONAL = {0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+
+# Stand-ins for the symbols of charts, bars, tables and messages, in any encoding.
+_ASCII_STAND_INS = {
+    **dict.fromkeys("─━–—", "-"),
+    **dict.fromkeys("│┃", "|"),
+    **dict.fromkeys("└┘┌┐├┤┬┴┼╭╮╰╯", "+"),
+    **dict.fromkeys("“”", '"'),
+    **dict.fromkeys("‘’", "'"),
+    **dict(zip("↵→×…", "$>x.", strict=True)),
+    **{chr(0x2800 + dots): ".:*"[min(dots.bit_count(), 3) - 1] for dots in range(1, 256)},
+}
 
 
 def make_printable(text: str) -> str:
@@ -15,9 +30,54 @@ def make_printable(text: str) -> str:
     return "".join(_replace_control_character(character) for character in text)
 
 
+def make_encodable(text: str, encoding: str | None) -> str:
+    """Return the text with characters that an encoding lacks replaced, each in the same width.
+
+    Symbols of charts are replaced by ASCII characters that look alike, all others by `?`.
+    """
+    if can_encode(text, encoding):
+        return text
+    return "".join(
+        character
+        if can_encode(character, encoding)
+        else _ASCII_STAND_INS.get(character) or "?" * max(1, cell_len(character))
+        for character in text
+    )
+
+
+def escape_unencodable(text: str, encoding: str | None) -> str:
+    """Return the text with characters that an encoding lacks as escapes, as in Python."""
+    if can_encode(text, encoding):
+        return text
+    return "".join(
+        character
+        if can_encode(character, encoding) or character in _ASCII_STAND_INS
+        else character.encode("ascii", "backslashreplace").decode("ascii")
+        for character in text
+    )
+
+
+def can_encode(text: str, encoding: str | None) -> bool:
+    """Return whether an encoding has all characters of a text."""
+    try:
+        text.encode(encoding or "utf-8")
+    except UnicodeError:
+        return False
+    return True
+
+
+def encode_exactly(text: str) -> bytes:
+    """Return the text as UTF-8, also if it contains names of files that are not UTF-8.
+
+    Surrogates that stand for no byte of such a name become U+FFFD.
+    """
+    text = re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", text)
+    return text.encode("utf-8", "surrogateescape")
+
+
 def format_loss(loss: float) -> str:
     """Return a loss, given in nats, in nats and in bits."""
-    return f"{loss:.4f} nats = {nats_to_bits(loss):.4f} bits"
+    return f"{loss:z.4f} nats = {nats_to_bits(loss):z.4f} bits"
 
 
 def format_duration(seconds: float) -> str:
@@ -32,8 +92,7 @@ def format_duration(seconds: float) -> str:
 
 def format_network(num_layers: int, hidden_size: int, cell: str) -> str:
     """Return the shape of a network as `3 layers of 512 lstm units`."""
-    layers = "1 layer" if num_layers == 1 else f"{num_layers} layers"
-    return f"{layers} of {hidden_size} {cell} units"
+    return f"{format_count(num_layers, 'layer')} of {format_count(hidden_size, f'{cell} unit')}"
 
 
 def _replace_control_character(character: str) -> str:

@@ -9,9 +9,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from charrnn.config.counts import format_count
 from charrnn.config.training import TrainConfig
 from charrnn.console.live_screen import LiveScreen, format_progress, format_speed
-from charrnn.console.output import stderr_console
+from charrnn.console.output import make_displayable, stderr_console
 from charrnn.console.run_facts import compare_loss, format_run_facts
 from charrnn.console.tables import print_facts
 from charrnn.console.text import format_duration, format_loss, make_printable
@@ -41,7 +42,7 @@ class TrainingView:
 
     def __init__(self, is_visible: bool = True) -> None:
         self._console = stderr_console()
-        self._console.quiet = not is_visible
+        self._console.quiet |= not is_visible
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
         self._screen = LiveScreen(self._console)
         self._next_line_at = 0.0  # seconds of training
@@ -50,7 +51,7 @@ class TrainingView:
         self._reading_task = ""
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        if self._console.is_terminal and not self._console.quiet:
             self._live.start()
         return self
 
@@ -84,7 +85,7 @@ class TrainingView:
 
     def show_message(self, message: str) -> None:
         """Show a message above the progress."""
-        self._console.print(Text(make_printable(message)))
+        self._console.print(Text(make_displayable(message, self._console)))
 
     def show_reading(self, reading: Reading) -> None:
         """Show the progress of reading a large text."""
@@ -108,13 +109,15 @@ class TrainingView:
         self._uniform_nats = math.log(len(event.run.config.vocabulary))
         baseline = event.run.config.baseline
         if baseline is not None:
-            self._baseline_note = f" (5-gram {nats_to_bits(baseline):.4f} bits)"
+            self._baseline_note = f" (5-gram {nats_to_bits(baseline):z.4f} bits)"
         for note in event.notes:
             self.show_message(f"note: {note}")
         if event.added_characters:
+            added = format_count(len(event.added_characters), "character")
+            verb = "was" if len(event.added_characters) == 1 else "were"
             self.show_message(
-                f"{len(event.added_characters)} characters of this text were not in the vocabulary "
-                f"of the earlier model and were added: {''.join(event.added_characters)!r}"
+                f"{added} of this text {verb} not in the vocabulary of the earlier model and "
+                f"{verb} added: {''.join(event.added_characters)!r}"
             )
         elif event.added_characters is not None:
             self.show_message(
@@ -140,9 +143,9 @@ class TrainingView:
         is_narrow = self._console.is_terminal and self._console.width < _FULL_LINE_COLUMNS
         train = ""
         if event.train_loss is not None and not is_narrow:
-            train = f"train {event.train_loss:.4f} nats  "
+            train = f"train {event.train_loss:z.4f} nats  "
         self._console.print(
-            Text(f"step {event.step:,}  epoch {event.epoch:.2f}  {train}")
+            Text(f"step {event.step:,}  epoch {event.epoch:z.2f}  {train}")
             + Text(f"held-out {format_loss(event.val_loss)}", style="bold")
             + Text("" if is_narrow else self._baseline_note)
             + self._describe_result(event, is_narrow)

@@ -6,6 +6,7 @@ Shape suffixes: T steps, B streams.
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.config.counts import format_count
 from charrnn.data import encoded_cache
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import CorpusError
@@ -31,8 +32,9 @@ class Batches:
         self.steps_per_epoch = count_steps_per_epoch(len(codes), batch_size * seq_length)
         if self.steps_per_epoch < 1:
             raise CorpusError(
-                f"the training part has {len(codes):,} characters, but one batch of {batch_size} "
-                f"streams x {seq_length} characters needs {batch_size * seq_length + 1:,}",
+                f"the training part has {format_count(len(codes), 'character')}, but one batch of "
+                f"{format_count(batch_size, 'stream')} x {format_count(seq_length, 'character')} "
+                f"needs {batch_size * seq_length + 1:,}",
                 "use a longer text",
                 "give a smaller --batch-size",
                 "give a smaller --seq-length",

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from charrnn.config.counts import format_count
 from charrnn.config.text import DEFAULT_TEXT_CONFIG, ReadingConfig, ResolvedTextConfig
 from charrnn.data import catalogue, encoded_cache
 from charrnn.data.character_names import list_characters
@@ -158,9 +159,9 @@ class Corpus:
         except VocabularyError as error:
             number = len(error.characters)
             raise VocabularyError(
-                f"{self.name} contains {number:,} "
-                f"{'character that is' if number == 1 else 'characters that are'} not in the "
-                f"vocabulary of this run: {list_characters(error.characters)}",
+                f"{self.name} contains {format_count(number, 'character')} that "
+                f"{'is' if number == 1 else 'are'} not in the vocabulary of this run: "
+                f"{list_characters(error.characters)}",
                 "start a new run from the model with `charrnn train TEXT --init-from RUN`",
                 characters=error.characters,
             ) from None

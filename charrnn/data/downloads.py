@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import filelock
 
+from charrnn.config.counts import format_count
 from charrnn.data.cache import downloads_folder
 from charrnn.data.catalogue import CatalogueEntry
 from charrnn.data.progress import ProgressCallback, ProgressReporter, Reading
@@ -156,8 +157,8 @@ def _verify_and_move(entry: CatalogueEntry, url: str, part: Path, path: Path) ->
             )
         if entry.bytes and size != entry.bytes:
             raise DownloadError(
-                f"{entry.name} from {url} has {size:,} bytes, but {entry.bytes:,} were expected "
-                f"(SHA-256 {sha256}); the download was removed",
+                f"{entry.name} from {url} has {format_count(size, 'byte')}, but {entry.bytes:,} "
+                f"were expected (SHA-256 {sha256}); the download was removed",
                 "try again later",
                 "download the text yourself and give its path",
             )

@@ -1,5 +1,6 @@
 """A model card in Markdown: the properties of a model, its loss, and how to load its file."""
 
+from charrnn.config.counts import format_count
 from charrnn.console.text import format_network
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import Progress
@@ -54,16 +55,18 @@ def _list_properties(checkpoint: Checkpoint) -> dict[str, str]:
     text = progress.corpus or config.corpus
     loss = "not evaluated"
     if progress.val_loss is not None:
-        loss = f"{progress.val_loss:.4f} nats per character"
+        loss = f"{progress.val_loss:z.4f} nats per character"
     if config.baseline is not None:
-        loss += f" (a 5-gram model: {config.baseline:.4f})"
+        loss += f" (a 5-gram model: {config.baseline:z.4f})"
     return {
         "Network": f"{format_network(model.num_layers, model.hidden_size, model.cell)} over "
-        f"{characters} characters, {model.count_parameters(characters):,} parameters",
-        "Text": f"{_escape_markdown(text.name)}, {text.characters:,} characters, SHA-256 "
-        f"{text.sha256}; the last {training.val_fraction:g} of it held out",
-        "Training": f"step {checkpoint.step:,}, {progress.epoch:.2f} epochs of "
-        f"{training.batch_size} streams x {training.seq_length} characters, learning rate "
+        f"{format_count(characters, 'character')}, {model.count_parameters(characters):,} "
+        "parameters",
+        "Text": f"{_escape_markdown(text.name)}, {format_count(text.characters, 'character')}, "
+        f"SHA-256 {text.sha256}; the last {training.val_fraction:g} of it held out",
+        "Training": f"step {checkpoint.step:,}, {progress.epoch:z.2f} epochs of "
+        f"{format_count(training.batch_size, 'stream')} x "
+        f"{format_count(training.seq_length, 'character')}, learning rate "
         f"{training.learning_rate:g}, dropout {training.dropout:g} between layers and "
         f"{training.output_dropout:g} before the output, DropConnect {training.weight_drop:g}, "
         f"weight decay {training.weight_decay:g}, loss temperature "

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from charrnn.analysis.units import FeatureUnits
-from charrnn.console.output import stderr_console
-from charrnn.console.text import make_printable
+from charrnn.console.output import print_message
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.export.formats import ExportFormat
 from charrnn.export.model_card import CARD_INTRODUCTION, render_model_card
@@ -60,6 +59,6 @@ def _find_feature_units(checkpoint: Checkpoint, corpus: str | None) -> list[Feat
         study = units.open_study(checkpoint, TextReader(checkpoint), None, corpus, "cpu")
         return units.find_feature_units(study)
     except CorpusError as error:
-        reason = make_printable(error.explain({"--corpus"}))
-        stderr_console().print(f"the page offers no units to color by: {reason}")
+        reason = error.explain({"--corpus"})
+        print_message(f"the page offers no units to color by: {reason}")
         return []

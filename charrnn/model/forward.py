@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from charrnn.config.counts import format_count
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import CorpusError
 from charrnn.model.network import CharRNN
@@ -51,7 +52,7 @@ def check_length(codes: Codes, name: str = "a text", *remedies: str) -> None:
     The message calls the text `name`.
     """
     if len(codes) < 2:
-        characters = "1 character" if len(codes) == 1 else f"{len(codes)} characters"
+        characters = format_count(len(codes), "character")
         raise CorpusError(
             f"{name} of {characters} is too short; at least 2 are needed, one to read and one to "
             "predict",

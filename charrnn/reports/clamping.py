@@ -93,7 +93,7 @@ def compare_clamped(
 def print_clamping(report: ClampingReport) -> None:
     """Print the differences, and one text of each model."""
     clamped_units = ", ".join(
-        f"{unit} at {value:+.2f}" for unit, value in report.activities.items()
+        f"{unit} at {value:+z.2f}" for unit, value in report.activities.items()
     )
     changes = "; ".join(
         f"{character!r} {before:.1%} to {after:.1%}"
@@ -104,7 +104,7 @@ def print_clamping(report: ClampingReport) -> None:
             ("clamped units", clamped_units),
             (
                 "effect",
-                f"the predictions change by {report.effect.divergence:.4f} nats per "
+                f"the predictions change by {report.effect.divergence:z.4f} nats per "
                 "character on average",
             ),
             ("largest changes", changes),
@@ -114,7 +114,7 @@ def print_clamping(report: ClampingReport) -> None:
         f"mean of each feature in {_NUM_TEXTS} texts generated freely and with clamped units",
         ("feature", "meaning", "free", "clamped"),
         [
-            (name, MEANINGS[name], f"{free:.3f}", f"{clamped:.3f}")
+            (name, MEANINGS[name], f"{free:z.3f}", f"{clamped:z.3f}")
             for name, (free, clamped) in report.feature_means.items()
         ],
     )
@@ -182,7 +182,7 @@ def _weak_feature_warning(feature_units: FeatureUnits, chosen: Sequence[Candidat
     units = ", ".join(str(follower.unit) for follower in chosen)
     return (
         f"no unit follows {feature_units.feature} well enough "
-        f"(r = {feature_units.correlation:+.2f}): clamping the best "
+        f"(r = {feature_units.correlation:+z.2f}): clamping the best "
         f"{'one' if len(chosen) == 1 else 'ones'}, {units}"
     )
 

@@ -15,6 +15,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from charrnn.config.counts import format_count
+
 _TEMPLATES = Path(__file__).parent / "templates"
 _JSON_ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 _ACTIVITY_SHADES = 6  # below zero, and as many above
@@ -56,6 +58,7 @@ def render_page(
         lstrip_blocks=True,
     )
     environment.filters["json"] = _to_json
+    environment.filters["count"] = format_count
     rendered = environment.get_template(template).render(
         title=title, style=style, script=code, policy="; ".join(policy), **values
     )

@@ -8,7 +8,7 @@ from charrnn.analysis.features import MEANINGS
 from charrnn.analysis.memory import measure_memory
 from charrnn.analysis.surprise import find_surprising_lines, predict_text
 from charrnn.config.sampling import SampleConfig
-from charrnn.console.output import stderr_console
+from charrnn.console.output import print_message
 from charrnn.console.run_facts import format_run_facts
 from charrnn.console.text import format_loss, make_printable
 from charrnn.data.corpus import Corpus
@@ -45,7 +45,7 @@ def render_run_page(
     device: str,
 ) -> str:
     """Return the page of a run; parts that need its text are left out if it cannot be found."""
-    stderr_console().print("making the page (this takes a minute or two)")
+    print_message("making the page (this takes a minute or two)")
     run, model = checkpoint.run, load_checkpoint(checkpoint, device)
     progress = Progress.from_checkpoint(checkpoint)
     loss_curves = read_curves([run], axis, unit)
@@ -59,7 +59,7 @@ def render_run_page(
         loss = f"{format_loss(progress.val_loss)} per held-out character (lower is better)"
     facts = [
         *format_run_facts(run.config, progress.budget),
-        ("checkpoint", f"step {checkpoint.step:,}, epoch {progress.epoch:.2f}"),
+        ("checkpoint", f"step {checkpoint.step:,}, epoch {progress.epoch:z.2f}"),
         ("held-out loss", loss),
         ("parameters", f"{run.config.model.count_parameters(len(run.config.vocabulary)):,}"),
         ("SHA-256 of the text", (progress.corpus or run.config.corpus).sha256),
@@ -87,7 +87,7 @@ def _select_previews(checkpoint: Checkpoint) -> list[dict[str, Any]]:
     return [
         {
             "step": f"{row['step']:,}",
-            "loss": f"{nats_to_bits(row['val_loss']):.3f}",
+            "loss": f"{nats_to_bits(row['val_loss']):z.3f}",
             "text": make_printable(row["preview"].strip("\n")),
         }
         for row in rows
@@ -104,7 +104,7 @@ def _sample_temperatures(model: CharRNN, text: Corpus | None) -> list[dict[str, 
         samples.append(
             {
                 "temperature": temperature,
-                "bits": f"{bits:.2f}",
+                "bits": f"{bits:z.2f}",
                 "copied": "" if copied is None else f"{copied}",
                 "text": make_printable(sample.text.strip("\n")),
             }

@@ -4,10 +4,10 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from charrnn.config.counts import format_count
 from charrnn.config.sampling import SampleConfig
-from charrnn.console.output import print_warning, stderr_console
+from charrnn.console.output import print_message, print_warning
 from charrnn.console.samples import print_samples
-from charrnn.console.text import make_printable
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.sampling.constraints import find_never_generated
@@ -121,10 +121,11 @@ def print_novelty(texts: list[tuple[str, str]], corpus: Corpus) -> None:
     """Print how much of each text is copied from a corpus; `texts` are (label, text) pairs."""
     for label, text in texts:
         result = measure_novelty(text, corpus)
-        stderr_console().print(
+        print_message(
             f"{label + ': ' if label else ''}the longest passage copied from {corpus.name} has "
-            f"{result.longest} characters: {make_printable(result.passage)!r}; {result.share:.1%} "
-            f"of the text is in copied passages of {MIN_COPIED_RUN} or more characters"
+            f"{format_count(result.longest, 'character')}: {result.passage!r}; {result.share:.1%} "
+            f"of the text is in copied passages of {MIN_COPIED_RUN} or more characters",
+            is_requested=True,
         )
 
 

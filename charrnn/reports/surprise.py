@@ -10,6 +10,7 @@ from charrnn.analysis.surprise import (
     find_surprising_lines,
     predict_text,
 )
+from charrnn.config.counts import format_count
 from charrnn.config.text import ReadingConfig
 from charrnn.console.heat_map import BITS_PER_SHADE, print_surprise
 from charrnn.console.output import stdout_console
@@ -38,7 +39,7 @@ class SurpriseReport:
     @property
     def nats_per_char(self) -> float:
         """The mean loss in nats per character."""
-        return float(self.predictions.nats_N.mean(dtype="float64"))
+        return float(self.predictions.nats_N.mean(dtype="float64")) + 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as a value for JSON."""
@@ -84,7 +85,7 @@ def print_surprise_report(report: SurpriseReport, length: int) -> None:
         "the most surprising lines (bits per character; count: how often the line occurs)",
         ("line", "bits", "count", "text"),
         [
-            (f"{line.number:,}", f"{line.bits_per_char:.2f}", f"{line.times:,}", line.text)
+            (f"{line.number:,}", f"{line.bits_per_char:z.2f}", f"{line.times:,}", line.text)
             for line in report.lines
         ],
     )
@@ -93,8 +94,8 @@ def print_surprise_report(report: SurpriseReport, length: int) -> None:
     bits = nats_to_bits(report.nats_per_char)
     print_facts(
         [
-            ("text", f"{report.name}, {shown}{len(report.text):,} characters"),
-            ("loss", f"{bits:.4f} bits per character, over the whole text (lower is better)"),
+            ("text", f"{report.name}, {shown}{format_count(len(report.text), 'character')}"),
+            ("loss", f"{bits:z.4f} bits per character, over the whole text (lower is better)"),
             (
                 "shades",
                 f"one per {BITS_PER_SHADE} bits: the darker, the less the model expected "

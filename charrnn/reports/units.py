@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from charrnn.analysis.features import MEANINGS, compute_features
 from charrnn.analysis.units import FeatureUnits, Unit, find_units, unit_activities
 from charrnn.console.heat_map import print_activity
-from charrnn.console.output import stderr_console, stdout_console
+from charrnn.console.output import make_displayable, print_message, stdout_console
 from charrnn.console.tables import print_table
 from charrnn.console.text import format_network, make_printable
 from charrnn.data.vocabulary import Codes
@@ -59,7 +59,7 @@ class ActivityWindow:
         feature = self.feature_unit.feature
         return (
             f"unit {self.unit} follows “{feature}”, {MEANINGS[feature]}: "
-            f"r = {self.feature_unit.correlation:+.2f}"
+            f"r = {self.feature_unit.correlation:+z.2f}"
         )
 
 
@@ -154,7 +154,7 @@ def print_unit_report(study: UnitStudy, report: UnitReport) -> None:
     console = stdout_console()
     for window in report.select_best_windows(_WINDOWS_ON_TERMINAL):
         console.print()
-        console.print(make_printable(window.title), style="bold", markup=False)
+        console.print(make_displayable(window.title, console), style="bold")
         print_activity(window.text, window.activity_N.tolist())
 
 
@@ -168,8 +168,8 @@ def _print_feature_units(study: UnitStudy, feature_units: list[FeatureUnits]) ->
                 result.feature,
                 MEANINGS[result.feature],
                 str(result.unit) if result.is_significant else "none",
-                f"{result.correlation:+.2f}",
-                f"{result.chance:.2f}",
+                f"{result.correlation:+z.2f}",
+                f"{result.chance:z.2f}",
                 ", ".join(str(other.unit) for other in result.candidates[1:3])
                 if result.is_significant
                 else "",
@@ -252,7 +252,7 @@ def to_json(study: UnitStudy, report: UnitReport) -> dict[str, Any]:
 
 def find_feature_units(study: UnitStudy) -> list[FeatureUnits]:
     """Return the units that follow each feature; print a message, because this takes a while."""
-    stderr_console().print(
+    print_message(
         "searching for units that follow a feature of the text (this takes up to a minute)"
     )
     return find_units(study.model, study.selection_codes, study.evaluation_codes)

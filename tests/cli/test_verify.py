@@ -21,7 +21,7 @@ def test_verify_reports_damage_with_exit_code_1(finished: Finished, cli: Cli, na
     path.write_bytes(data)
     outcome = cli("verify", "verse")
     assert outcome.code == 1
-    assert "1 of 3 are damaged" in outcome.err
+    assert "1 of 3 is damaged" in outcome.err
     assert outcome.out.count("intact") == 2
 
 

@@ -1,5 +1,6 @@
 """The result of `bench` as a table."""
 
+from charrnn.config.counts import format_count
 from charrnn.console.tables import print_facts, print_table
 from charrnn.console.text import format_network
 from charrnn.training.benchmark import BenchmarkResult
@@ -17,7 +18,7 @@ def print_benchmark(result: BenchmarkResult) -> None:
                 f"{row.median:,.0f}",
                 f"{row.minimum:,.0f}",
                 f"{row.maximum:,.0f}",
-                f"{row.times_stock:.2f}",
+                f"{row.times_stock:z.2f}",
             )
             for row in result.measured
         ],
@@ -33,17 +34,22 @@ def print_benchmark(result: BenchmarkResult) -> None:
         ("network", format_network(config.num_layers, config.hidden_size, "lstm")),
         (
             "batch",
-            f"{config.batch_size} streams x {config.seq_length} characters, "
-            f"{config.vocabulary_size} distinct characters",
+            f"{format_count(config.batch_size, 'stream')} x "
+            f"{format_count(config.seq_length, 'character')}, "
+            f"{format_count(config.vocabulary_size, 'distinct character')}",
         ),
-        ("measured", f"{result.rounds} rounds, {result.threads} threads, torch {result.torch}"),
+        (
+            "measured",
+            f"{format_count(result.rounds, 'round')}, {format_count(result.threads, 'thread')}, "
+            f"torch {result.torch}",
+        ),
         ("device", f"{result.device}: {result.processor}"),
         *((f"engine in {name}", engine) for name, engine in result.engines.items()),
         (
             "8-bit weights",
-            f"{quantization.quantized_bits:.4f} bits per character, compared with "
-            f"{quantization.float32_bits:.4f} in float32: a change of {quantization.change:+.4f} "
-            f"({quantization.run} on {quantization.characters:,} characters of "
+            f"{quantization.quantized_bits:z.4f} bits per character, compared with "
+            f"{quantization.float32_bits:z.4f} in float32: a change of {quantization.change:+z.4f} "
+            f"({quantization.run} on {format_count(quantization.characters, 'character')} of "
             f"{quantization.text}, on which it was not trained)",
         ),
     ]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from charrnn.console.output import print_result
+from charrnn.console.output import make_displayable, stdout_console
 from charrnn.console.tables import print_table
 from charrnn.data.catalogue import entries
 
@@ -41,9 +41,9 @@ def print_catalogue(rows: list[dict[str, Any]]) -> None:
             for row in rows
         ],
     )
+    console = stdout_console()
     for row in rows:
-        print_result(f"\n{row['name']}: {row['title']}")
-        for url in row["urls"]:
-            print_result(f"    {url}")
+        lines = [f"\n{row['name']}: {row['title']}", *(f"    {url}" for url in row["urls"])]
         if row["urls"]:
-            print_result(f"    SHA-256 {row['sha256'] or 'recorded at the first download'}")
+            lines.append(f"    SHA-256 {row['sha256'] or 'recorded at the first download'}")
+        console.print(make_displayable("\n".join(lines), console), soft_wrap=True)

@@ -1,5 +1,6 @@
 """The result of `train --dry-run` as a list of facts."""
 
+from charrnn.config.counts import format_count
 from charrnn.console.run_facts import format_run_facts
 from charrnn.console.tables import print_facts
 from charrnn.console.text import format_duration
@@ -15,7 +16,11 @@ def print_dry_run(result: DryRunReport) -> None:
     counts = result.counts
     common = [f"{character!r} {count:,}" for character, count in list(counts.items())[:_MAX_LISTED]]
     facts = [
-        ("text", f"{config.corpus.name}: {result.characters:,} characters, {text.encoding}"),
+        (
+            "text",
+            f"{config.corpus.name}: {format_count(result.characters, 'character')}, "
+            f"{text.encoding}",
+        ),
         (
             "split",
             f"{result.training_characters:,} for training, {result.held_out_characters:,} held out "
@@ -48,7 +53,7 @@ def print_dry_run(result: DryRunReport) -> None:
         ),
         (
             "one epoch",
-            f"{result.steps_per_epoch:,} steps, about "
+            f"{format_count(result.steps_per_epoch, 'step')}, about "
             f"{format_duration(result.seconds_per_epoch)} (estimated from two seconds of training)",
         ),
     ]

@@ -4,10 +4,10 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from charrnn.console.output import stderr_console
+from charrnn.console.output import print_message
 from charrnn.console.run_facts import compare_loss, format_run_facts
 from charrnn.console.tables import print_facts, print_table
-from charrnn.console.text import format_duration, format_loss, make_printable
+from charrnn.console.text import format_duration, format_loss
 from charrnn.errors import CheckpointError
 from charrnn.numerics.information import nats_to_bits
 from charrnn.runs.find import run_paths
@@ -24,7 +24,7 @@ def describe_all_runs() -> Iterator[Row]:
         try:
             yield describe_run(Run.open(path))
         except CheckpointError as error:
-            stderr_console().print(make_printable(f"run not listed: {error}"))
+            print_message(f"run not listed: {error}")
 
 
 def print_verification(run: Run, results: list[VerifiedFile]) -> None:
@@ -36,12 +36,13 @@ def print_verification(run: Run, results: list[VerifiedFile]) -> None:
     )
     num_damaged = sum(result.damage is not None for result in results)
     if num_damaged:
-        stderr_console().print(
-            f"{num_damaged} of {len(results)} are damaged: charrnn uses the intact checkpoints "
+        verb = "is" if num_damaged == 1 else "are"
+        print_message(
+            f"{num_damaged} of {len(results)} {verb} damaged: charrnn uses the intact checkpoints "
             "instead; restore the damaged files from a backup, or remove them"
         )
     else:
-        stderr_console().print("all files are intact")
+        print_message("all files are intact")
 
 
 def describe_run(run: Run) -> Row:
@@ -78,9 +79,9 @@ def print_runs(rows: list[Row]) -> None:
                 row["corpus"],
                 f"{row['num_layers']} x {row['hidden_size']} {row['cell']}",
                 "-" if row["step"] is None else f"{row['step']:,}",
-                "-" if row["epoch"] is None else f"{row['epoch']:.2f}",
-                "-" if row["val_loss"] is None else f"{row['val_loss']:.4f}",
-                "-" if row["val_loss"] is None else f"{nats_to_bits(row['val_loss']):.4f}",
+                "-" if row["epoch"] is None else f"{row['epoch']:z.2f}",
+                "-" if row["val_loss"] is None else f"{row['val_loss']:z.4f}",
+                "-" if row["val_loss"] is None else f"{nats_to_bits(row['val_loss']):z.4f}",
             )
             for row in rows
         ],
@@ -103,7 +104,7 @@ def print_run(run: Run) -> None:
     progress = "no checkpoint yet"
     if facts["step"] is not None:
         trained = format_duration(facts["seconds"])
-        progress = f"step {facts['step']:,}, epoch {facts['epoch']:.2f}, after {trained}"
+        progress = f"step {facts['step']:,}, epoch {facts['epoch']:z.2f}, after {trained}"
     lines.append(("progress", progress))
     if facts["val_loss"] is not None:
         best = format_loss(facts["val_loss"])

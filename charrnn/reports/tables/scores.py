@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 
 from charrnn.analysis.scoring import score_codes
+from charrnn.config.counts import format_count
 from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.config.text import ReadingConfig
 from charrnn.console.tables import print_table
@@ -55,7 +56,9 @@ def rank_rows(rows: list[Row]) -> list[Row]:
 
 def print_scores(rows: list[Row], context: int | None, adapt: bool) -> None:
     """Print scores as a table."""
-    method = f"windows of {context:,} characters" if context else "the text is read once"
+    method = (
+        f"windows of {format_count(context, 'character')}" if context else "the text is read once"
+    )
     print_table(
         f"loss per character, lower is better ({'adapted while reading' if adapt else method})",
         ("run", "text", "characters", "nats", "bits", "standard error"),
@@ -64,8 +67,8 @@ def print_scores(rows: list[Row], context: int | None, adapt: bool) -> None:
                 row["run"],
                 row["text"],
                 f"{row['characters']:,}",
-                f"{row['nats_per_char']:.4f}",
-                f"{row['bits_per_char']:.4f}",
+                f"{row['nats_per_char']:z.4f}",
+                f"{row['bits_per_char']:z.4f}",
                 _format_error(row["standard_error"]),
             )
             for row in rows
@@ -74,4 +77,4 @@ def print_scores(rows: list[Row], context: int | None, adapt: bool) -> None:
 
 
 def _format_error(nats: float | None) -> str:
-    return "- (text too short)" if nats is None else f"{nats_to_bits(nats):.4f} bits"
+    return "- (text too short)" if nats is None else f"{nats_to_bits(nats):z.4f} bits"

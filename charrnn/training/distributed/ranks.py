@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 
+from charrnn.config.counts import format_count
 from charrnn.errors import ConfigError
 
 
@@ -46,8 +47,8 @@ class Ranks:
         if streams % self.size:
             fitting = max(1, round(streams / self.size)) * self.size
             raise ConfigError(
-                f"the {streams} streams of the run cannot be divided equally among {self.size} "
-                "processes",
+                f"the {format_count(streams, 'stream')} of the run cannot be divided equally among "
+                f"{self.size} processes",
                 f"start another number of processes, one that divides {streams}",
                 f"give --batch-size {fitting}",
             )

@@ -4,6 +4,7 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from charrnn.config.counts import format_count
 from charrnn.config.text import ReadingConfig
 from charrnn.config.training import Budget
 from charrnn.data.corpus import Corpus
@@ -181,7 +182,7 @@ def _text_note(reader: TextReader, text: Corpus) -> str:
 
 
 def _processes_note(before: int, now: int) -> str:
-    count = "1 process" if now == 1 else f"{now} processes"
+    count = format_count(now, "process")
     return (
         f"{count} instead of {before}: the data and the dropout masks are the same; gradients are "
         "added in another order, so their last digits differ"
