@@ -21,6 +21,8 @@ from charrnn.cli.sample import sample
 from charrnn.cli.score import score
 from charrnn.cli.train import train
 from charrnn.cli.verify import verify
+from charrnn.console.output import print_error, print_result
+from charrnn.console.streams import OutputError, safe_streams
 from charrnn.version import __version__
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -58,8 +60,6 @@ for name, command in COMMANDS.items():
 
 def _print_version(requested: bool) -> None:
     if requested:
-        from charrnn.console.output import print_result
-
         print_result(f"charrnn {__version__}")
         raise typer.Exit
 
@@ -85,9 +85,6 @@ def main() -> None:
 
     If standard output was closed, the command ends without an error.
     """
-    from charrnn.console.output import print_error
-    from charrnn.console.streams import OutputError, safe_streams
-
     with safe_streams():
         try:
             try:

@@ -5,6 +5,7 @@ written are discarded; a result that cannot be written raises `OutputError`.
 """
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -71,6 +72,8 @@ def safe_streams() -> Iterator[None]:
         _open_if_closed(descriptor)
     old_streams = sys.stdin, sys.stdout, sys.stderr
     sys.stdin = sys.stdin or os.fdopen(0, "r", encoding="utf-8", closefd=False)
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # of typed lines; texts are read as bytes
     sys.stdout = _make_safe(sys.stdout, 1, _raise_output_error)
     sys.stderr = _make_safe(sys.stderr, 2, lambda _: None)
     try:

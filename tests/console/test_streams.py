@@ -66,3 +66,10 @@ def test_closed_streams_are_empty(monkeypatch: pytest.MonkeyPatch) -> None:
         assert sys.stdin.fileno() == 0
         print("text", file=sys.stderr)
     assert sys.stdout is None
+
+
+def test_typed_bytes_that_cannot_be_decoded_are_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    typed = io.TextIOWrapper(io.BytesIO(b"caf\xe9\n"), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdin", typed)
+    with safe_streams():
+        assert input() == "caf\ufffd"
