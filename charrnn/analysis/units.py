@@ -131,9 +131,9 @@ def find_units(model: CharRNN, selection_codes: Codes, test_codes: Codes) -> lis
     for codes in (selection_codes, test_codes):
         if len(codes) < _MIN_CHARACTERS:
             raise CorpusError(
-                f"a text of {format_count(len(codes), 'character')} is too short to find units that "
-                f"follow a feature: at least {_MIN_CHARACTERS} are needed to select units, and as "
-                "many to test them",
+                f"a text of {format_count(len(codes), 'character')} is too short to find units "
+                f"that follow a feature: at least {_MIN_CHARACTERS} are needed to select units, "
+                "and as many to test them",
                 "use a longer text",
             )
     selection_features, test_features = (

@@ -4,8 +4,7 @@
     CACHE/encoded/<key>/text.json  the vocabulary and the counts
 
 The key is a SHA-256 of the text's SHA-256 and of the settings for reading it. A copy is written to
-a temporary folder that is then renamed, so that it is complete or absent. All runs on the same text
-share it.
+a temporary folder that is then renamed, so that it is complete or absent.
 """
 
 import contextlib

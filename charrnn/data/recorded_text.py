@@ -9,11 +9,7 @@ from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.sources import Documents, Source, find_documents
 from charrnn.errors import CorpusError
 
-_FIND_TEXT = (
-    "restore the unchanged text",
-    "give its path with --corpus FILE",
-    "give the text with --novelty FILE",
-)
+_GIVE_PATH = ("give its path with --corpus FILE", "give the text with --novelty FILE")
 """The remedies if the text of a run is not found; no command has both options."""
 
 
@@ -35,17 +31,22 @@ def make_not_found_error(
         return CorpusError(
             f"{' and '.join(documents.paths)} is not the text that this run was trained on: "
             f"expected SHA-256 {record.sha256}, found {sha256}",
-            *_FIND_TEXT,
+            "restore the unchanged text",
+            *_GIVE_PATH,
         )
     entry = catalogue.entries().get(record.name)
     if entry and not entry.path and entry.expected_sha256 in (None, record.sha256):
         return CorpusError(
             f"the text {record.name!r} of this run is not on this machine",
             f"download it with `charrnn corpora fetch {record.name}`",
-            *_FIND_TEXT,
+            *_GIVE_PATH,
         )
     searched = " and ".join(str(source) for sources in candidates for source in sources)
-    return CorpusError(f"the text {record.name!r} of this run is not at {searched}", *_FIND_TEXT)
+    return CorpusError(
+        f"the text {record.name!r} of this run is not at {searched}",
+        "restore it there",
+        *_GIVE_PATH,
+    )
 
 
 def find_or_none(sources: Sequence[Source], config: ResolvedTextConfig) -> Documents | None:

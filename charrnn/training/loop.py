@@ -7,7 +7,7 @@ request during an evaluation ends it at once; a resume then starts with that eva
 import contextlib
 import functools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from charrnn.config.model import ModelConfig
@@ -22,7 +22,7 @@ from charrnn.runs.run import Run
 from charrnn.runs.saving import check_new_folder
 from charrnn.training.distributed.group import Group
 from charrnn.training.events import Event, Started
-from charrnn.training.setup.new_run import prepare_new_run
+from charrnn.training.setup.new_run import NewRun, prepare_new_run
 from charrnn.training.setup.opening import open_new_text, open_unless_stopped
 from charrnn.training.setup.resumed_run import (
     ResumeRequest,
@@ -71,20 +71,31 @@ def train(
             progress,
             stop,
         )
-        if text is None:
-            return
-        with contextlib.ExitStack() as stack:
-            if folder is None and group.ranks.is_rank_zero:
-                folder = stack.enter_context(reserve_run_folder(text.name))
-            new_run = prepare_new_run(
-                text, config, model, out_dir=folder, init_from=init_from, group=group
+        if text is not None:
+            prepare = functools.partial(
+                prepare_new_run, text, config, model, init_from=init_from, group=group
             )
-            trainer = new_run.trainer
-            stack.enter_context(group.rank_zero_context(trainer.run.lock_for_writing))
-            trainer.create()  # from here on, the run can be resumed
-            notes = (*new_run.notes, *idle_gpu_advice(trainer.model.device, group.ranks.size))
-            yield _started_event(trainer, added_characters=new_run.added_characters, notes=notes)
-            yield from trainer.train(stop)
+            yield from _train_new(prepare, text.name, folder, stop, group)
+
+
+def _train_new(
+    prepare: Callable[..., NewRun],
+    name: str,
+    folder: Path | None,
+    stop: threading.Event,
+    group: Group,
+) -> Iterator[Event]:
+    """Train a new run in `folder`, by default in a folder for `name` that is reserved for it."""
+    with contextlib.ExitStack() as stack:
+        if folder is None and group.ranks.is_rank_zero:
+            folder = stack.enter_context(reserve_run_folder(name))
+        new_run = prepare(out_dir=folder)
+        trainer = new_run.trainer
+        stack.enter_context(group.rank_zero_context(trainer.run.lock_for_writing))
+        trainer.create()  # from here on, the run can be resumed
+        notes = (*new_run.notes, *idle_gpu_advice(trainer.model.device, group.ranks.size))
+        yield _started_event(trainer, added_characters=new_run.added_characters, notes=notes)
+        yield from trainer.train(stop)
 
 
 def resume(

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,8 +40,13 @@ class Message:
         return self.place.partition(":")[0]
 
 
-def find_templates(node: ast.AST) -> list[str]:
-    """Return the texts in an expression, also those in a condition, list or joined text."""
+def find_templates(node: ast.AST, values: Mapping[str, list[str]] = {}) -> list[str]:
+    """Return the texts in an expression, also those in a condition, list or joined text.
+
+    `values` contains the texts of variables and the texts that functions return, by name.
+    """
+    if isinstance(node, ast.Name):
+        return values.get(node.id, [])
     if isinstance(node, ast.Constant):
         return [node.value] if isinstance(node.value, str) else []
     if isinstance(node, ast.JoinedStr):
@@ -50,18 +55,20 @@ def find_templates(node: ast.AST) -> list[str]:
         ]
         return ["".join(parts)]
     if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".join"):
-        return [text for argument in node.args for text in find_templates(argument)]
+        return [text for argument in node.args for text in find_templates(argument, values)]
     children = {
         ast.IfExp: ("body", "orelse"),
         ast.BinOp: ("left", "right"),
         ast.Starred: ("value",),
+        ast.Subscript: ("value",),
+        ast.Call: ("func",),
         ast.GeneratorExp: ("elt",),
         ast.ListComp: ("elt",),
     }.get(type(node), ())
     nodes = [getattr(node, name) for name in children]
     if isinstance(node, ast.List | ast.Tuple):
         nodes = node.elts
-    return [text for child in nodes for text in find_templates(child)]
+    return [text for child in nodes for text in find_templates(child, values)]
 
 
 def collect_messages() -> list[Message]:
@@ -72,17 +79,7 @@ def collect_messages() -> list[Message]:
 def _collect_from(file: str, tree: ast.Module) -> Iterator[Message]:
     values = _assigned_texts(tree)
 
-    def resolve(node: ast.AST) -> list[str]:
-        return values.get(node.id, []) if isinstance(node, ast.Name) else find_templates(node)
-
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):  # remedies as defaults of parameters
-            parameters = node.args.args[len(node.args.args) - len(node.args.defaults) :]
-            for parameter, default in zip(parameters, node.args.defaults, strict=True):
-                if parameter.arg == "advice":
-                    yield Message(
-                        f"{file}:{node.lineno}", "default", (), tuple(find_templates(default))
-                    )
         if not isinstance(node, ast.Call):
             continue
         name = ast.unparse(node.func).rpartition(".")[2]
@@ -100,19 +97,28 @@ def _collect_from(file: str, tree: ast.Module) -> Iterator[Message]:
         message = Message(
             f"{file}:{node.lineno}",
             name,
-            tuple(text for argument in texts for text in resolve(argument)),
-            tuple(text for argument in remedies for text in resolve(argument)),
+            tuple(text for argument in texts for text in find_templates(argument, values)),
+            tuple(text for argument in remedies for text in find_templates(argument, values)),
         )
         if message.texts or message.remedies:
             yield message
 
 
 def _assigned_texts(tree: ast.Module) -> dict[str, list[str]]:
-    """Return the texts that are assigned to each name of a file."""
+    """Return the texts that are assigned to each name of a file, or returned by a function."""
     values: dict[str, list[str]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            values.setdefault(node.targets[0].id, []).extend(find_templates(node.value))
+    for _ in range(3):  # a text may pass through several names
+        found: dict[str, list[str]] = {}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                found.setdefault(node.targets[0].id, []).extend(find_templates(node.value, values))
+            if isinstance(node, ast.FunctionDef):
+                returns = [part for part in ast.walk(node) if isinstance(part, ast.Return)]
+                for part in returns:
+                    if part.value and not isinstance(part.value, ast.Constant):
+                        texts = find_templates(part.value, values)
+                        found.setdefault(node.name, []).extend(texts)
+        values = found
     return values
 
 

@@ -68,7 +68,7 @@ def test_an_error_prints_one_sentence_and_exits_with_code_1(
     finished: Finished,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    Path("latin1.txt").write_bytes(b"caf\xe9")
+    Path("latin1.txt").write_bytes(b"caf\xe9 noir\n")
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     monkeypatch.setattr(downloads, "_PAUSES", (0.0,))
     unreachable = dataclasses.replace(catalogue.entries()["alice"], urls=("http://127.0.0.1:1/",))

@@ -28,6 +28,7 @@ from tests.conftest import Cli
             [ReadingConfig, SampleConfig],
             {
                 "run",
+                "escape",
                 "prompt",
                 "prompt_file",
                 "adapt",

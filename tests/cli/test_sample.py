@@ -118,7 +118,7 @@ def test_escapes_are_read_in_the_texts_of_flags(cli: Cli, finished: Finished) ->
         assert r"\q is not an escape" in refused.err
     unescaped = cli(*sample, "-p", r"The\n")
     assert unescaped.code == 1
-    assert r"give --escape to read \n as a line break" in unescaped.err
+    assert r"read \n as a line break with --escape" in unescaped.err
 
 
 def test_a_decimal_comma_in_the_temperature_is_wrong_usage(cli: Cli) -> None:

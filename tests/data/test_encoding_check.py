@@ -109,7 +109,7 @@ def test_an_encoding_is_suggested_for_a_folder_only_if_it_fits_all_files() -> No
     Path("folder/a.txt").write_text(ENGLISH, "utf-8")
     Path("folder/b.txt").write_bytes(FRENCH.encode("cp1252"))
     with pytest.raises(CorpusError, match=r"b\.txt .* it looks like cp1252: read it with --enc"):
-        Corpus.open("folder")
+        Corpus.open("folder", TextConfig(strict=True))
     Path("folder/a.txt").write_text(FRENCH, "utf-8")
     with pytest.raises(CorpusError, match="it looks like cp1252: convert it with `iconv -f cp1252"):
-        Corpus.open("folder")
+        Corpus.open("folder", TextConfig(strict=True))

@@ -55,7 +55,7 @@ def test_its_text_is_searched_by_name_in_the_catalogue() -> None:
     assert record.name in catalogue.list_names()
     with pytest.raises(
         CorpusError,
-        match="not on this machine: download it with `charrnn corpora fetch shakespeare`, or give",
+        match="not on this machine: download it with `charrnn corpora fetch shakespeare`, give",
     ):
         Corpus.reopen(record, Vocabulary(find_run("bard").config.vocabulary))
 

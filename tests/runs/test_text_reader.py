@@ -93,7 +93,12 @@ def test_a_resume_with_another_text_records_how_it_is_read(reader: TextReader) -
     list(resume("run", budget, corpus="utf8.txt", reading=ReadingConfig(encoding="utf-8")))
     checkpoint = find_run("run").select("last")
     state = json.loads((checkpoint.path / "state.json").read_text("utf-8"))
-    assert state["text"] == {"encoding": "utf-8", "newline": "lf", "min_count": 1}
+    assert state["text"] == {
+        "encoding": "utf-8",
+        "newline": "lf",
+        "min_count": 1,
+        "strict": False,
+    }
     again = open_reader("run")
     assert (again.config.encoding, again.record.name) == ("utf-8", "utf8")
     training, held_out = again.split()

@@ -75,7 +75,7 @@ def find_run_before_restart(ranks: Ranks, out_dir: str | Path | None) -> Run | N
             "torchrun has restarted these processes, and their run cannot be found, because its "
             "folder was not given",
             "start the training again",
-            "name the folder of the run with --out-dir, so that a restart can continue it",
+            "use --out-dir to name the folder of the run",
         )
     try:
         return find_run_to_resume(str(out_dir))
@@ -150,9 +150,9 @@ def _check_budget_left(trainer: Trainer) -> None:
     epochs = 2 * max(1, round(progress.epoch))
     if reason == "patience":
         raise ConfigError(
-            f"{trainer.run.path} is finished: its held-out loss no longer falls, so more training "
-            "rarely helps",
-            f"to train anyway, give a limit, for example --epochs {epochs}",
+            f"{trainer.run.path} is finished, because its held-out loss no longer falls; more "
+            "training rarely helps",
+            f"train anyway by giving a limit, for example --epochs {epochs}",
         )
     if reason:
         budget = progress.budget
