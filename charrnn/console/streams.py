@@ -12,18 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TextIO, cast
 
 from charrnn.console.text import make_encodable
-
-
-class OutputError(Exception):
-    """Standard output accepts no more text.
-
-    `reason` is what the operating system says, or empty if standard output was closed. This is no
-    `OSError`, so that only the command line handles it.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+from charrnn.errors import OutputError
 
 
 class _SafeStream:
