@@ -125,7 +125,7 @@ def _show_answer(
 
 
 def _is_looping(conversation: Conversation) -> bool:
-    """Whether the text ends in a loop at temperature 0."""
+    """Return whether the temperature is 0 and the text ends in a loop."""
     return conversation.config.temperature == 0 and find_loop(conversation.text) is not None
 
 
