@@ -10,11 +10,13 @@ CharrnnError
 ├── GroupError           another process that trains the same run has ended
 └── DivergedError        the loss or the gradient is not finite
 
+OutputError               standard output accepts no more text
+
 DamagedCheckpointWarning  a checkpoint is damaged; charrnn uses another one
 DeviceWarning             the device cannot compute something; charrnn uses a slower way
 
-Each message is one sentence for the user at the terminal: what failed, where, what was expected,
-and what to do.
+The message of a `CharrnnError` is one sentence for the user at the terminal: what failed, where,
+what was expected, and what to do.
 """
 
 import math
@@ -26,8 +28,8 @@ class CharrnnError(Exception):
     """Base class of all errors that charrnn raises.
 
     `message` says what is wrong, where, and what was expected. Each of `remedies` is a clause that
-    says what to do, such as "give another name with --out-dir". Flags belong into a remedy, because
-    a command shows only the remedies whose flags it has.
+    says what to do, such as "give another name with --out-dir". Flags belong in a remedy, because a
+    command shows only the remedies whose flags it has.
     """
 
     reported_by_rank_zero = False
@@ -134,3 +136,16 @@ class DivergedError(CharrnnError):
         super().__init__(message, *remedies)
         self.step = step
         self.loss = loss
+
+
+class OutputError(Exception):
+    """Standard output accepts no more text.
+
+    `reason` is what the operating system says, or empty if standard output was closed. This is
+    neither a `CharrnnError` nor an `OSError`: code that handles those must not handle it. Only the
+    command line does.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

@@ -22,7 +22,8 @@ from charrnn.cli.score import score
 from charrnn.cli.train import train
 from charrnn.cli.verify import verify
 from charrnn.console.output import print_error, print_result
-from charrnn.console.streams import OutputError, safe_streams
+from charrnn.console.streams import safe_streams
+from charrnn.errors import OutputError
 from charrnn.version import __version__
 
 COMMANDS: dict[str, Callable[..., None]] = {

@@ -49,7 +49,7 @@ def export(
     suffix = out.suffix.lower().removeprefix(".") if out else ""
     target = to or suffix
     if target not in get_args(ExportFormat):
-        raise UsageError("give --to, or a FILE that ends in .html, .onnx or .safetensors to --out")
+        raise UsageError("give --to, or --out with a name that ends in .html, .onnx, .safetensors")
     if out and suffix != target:
         raise UsageError(f"the name of the file must end in .{target}, but it is {out.name!r}")
     from charrnn.console.output import print_result

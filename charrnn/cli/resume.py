@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from charrnn.cli.flags import CorpusOption, complete_run_name, config_flags, number_option
-from charrnn.cli.paths import parse_run_name
+from charrnn.cli.flags import complete_run_name, config_flags, number_option
+from charrnn.cli.paths import parse_run_name, text_option
 from charrnn.config.checks import Range
 from charrnn.config.text import ReadingConfig
 from charrnn.config.training import Budget, DeviceName
@@ -24,7 +24,13 @@ def resume(
             parser=parse_run_name,
         ),
     ] = None,
-    corpus: CorpusOption = None,
+    corpus: Annotated[
+        str | None,
+        text_option(
+            "--corpus",
+            "Path of the text of the run, if it has moved, or of another text to continue with.",
+        ),
+    ] = None,
     device: Annotated[
         DeviceName | None,
         typer.Option(help="Device to train on; default: as before.", show_default=False),

@@ -61,9 +61,9 @@ def explain_usage_error(error: Any, program: str, flags: Collection[str] = ()) -
 
 
 def _name_parameter(param: Any) -> str:
-    """Return the long flag of an option, or the name of an argument in the help."""
+    """Return the long flag of an option, or the name of an argument in the help, such as RUN."""
     if param.param_type_name == "argument":
-        return str(param.metavar or param.name)
+        return str(param.metavar or param.name).removesuffix("...")
     return str(max(param.opts, key=len))
 
 

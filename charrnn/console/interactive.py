@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from charrnn.config.counts import format_count
 from charrnn.console.output import print_error, print_message
@@ -16,7 +15,8 @@ from charrnn.errors import CharrnnError, ConfigError
 from charrnn.sampling.conversation import Conversation
 from charrnn.sampling.repetition import find_loop
 
-_SETTINGS = ("temperature", "length", "seed", "top_k", "top_p", "min_p", "no_repeat")
+_OPTIONAL_SETTINGS = ("top_k", "top_p", "min_p", "no_repeat")
+_SETTINGS = ("temperature", "length", "seed", *_OPTIONAL_SETTINGS)
 _HELP = """\
 Type a line to add it to the text. The model then continues the text.
 An empty line, or /more      continue the text
@@ -63,7 +63,7 @@ def run_conversation(conversation: Conversation, prompt: str) -> None:
         except OSError as error:
             print_error(f"{error.filename}: {error.strerror}")
         except CharrnnError as error:
-            print_error(str(error))
+            print_error(_explain(error))
 
 
 def _run_line(conversation: Conversation, line: str) -> None:
@@ -87,10 +87,21 @@ def _run_line(conversation: Conversation, line: str) -> None:
             file.write(conversation.text)
         _reply(f"saved {format_count(len(conversation.text), 'character')} to {rest}")
     elif name in _SETTINGS and rest:
-        conversation.set(**{name: _parse_value(rest)})
-        _reply(f"{name.replace('_', '-')} {getattr(conversation.config, name)}")
+        is_off = rest == "off" and name in _OPTIONAL_SETTINGS
+        conversation.set(**{name: None if is_off else _parse_number(rest)})
+        value = "off" if is_off else getattr(conversation.config, name)
+        _reply(f"{name.replace('_', '-')} {value}")
     else:
         raise ConfigError(f"there is no command {line}", "type /help for a list of commands")
+
+
+def _explain(error: CharrnnError) -> str:
+    """Return a message without the flags of `charrnn sample`; settings are named as commands."""
+    message = error.explain(flags=())
+    if isinstance(error, ConfigError) and error.setting in _SETTINGS:
+        spoken, command = error.setting.replace("_", " "), error.setting.replace("_", "-")
+        return f"/{command}{message.removeprefix(spoken)}"
+    return message
 
 
 def _reply(message: str) -> None:
@@ -125,7 +136,7 @@ def _show_answer(
 
 
 def _is_looping(conversation: Conversation) -> bool:
-    """Whether the text ends in a loop at temperature 0."""
+    """Return whether the temperature is 0 and the text ends in a loop."""
     return conversation.config.temperature == 0 and find_loop(conversation.text) is not None
 
 
@@ -149,9 +160,7 @@ def _stop_request() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, old_handler)
 
 
-def _parse_value(text: str) -> Any:
-    if text == "off":
-        return None
+def _parse_number(text: str) -> int | float:
     for kind in (int, float):
         with contextlib.suppress(ValueError):
             return kind(text)

@@ -38,8 +38,8 @@ class LiveScreen:
         for series in read_curves([event.run]).series:
             points = self._train_points if series.kind == "train" else self._held_out_points
             points += [point for point in series.points if point[0] <= event.step]
-        if event.run.config.baseline is not None:
-            self._baseline_bits = nats_to_bits(event.run.config.baseline)
+        if event.config.baseline is not None:
+            self._baseline_bits = nats_to_bits(event.config.baseline)
 
     def add_step(self, event: Step) -> RenderableType:
         """Add the loss of a step; return the updated screen."""

@@ -12,18 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TextIO, cast
 
 from charrnn.console.text import make_encodable
-
-
-class OutputError(Exception):
-    """Standard output accepts no more text.
-
-    `reason` is what the operating system says, or empty if standard output was closed. This is no
-    `OSError`, so that only the command line handles it.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+from charrnn.errors import OutputError
 
 
 class _SafeStream:
@@ -72,7 +61,7 @@ def safe_streams() -> Iterator[None]:
         _open_if_closed(descriptor)
     old_streams = sys.stdin, sys.stdout, sys.stderr
     sys.stdin = sys.stdin or os.fdopen(0, "r", encoding="utf-8", closefd=False)
-    if isinstance(sys.stdin, io.TextIOWrapper):
+    if isinstance(sys.stdin, io.TextIOWrapper) and not sys.stdin.closed:
         sys.stdin.reconfigure(errors="replace")  # of typed lines; texts are read as bytes
     sys.stdout = _make_safe(sys.stdout, 1, _raise_output_error)
     sys.stderr = _make_safe(sys.stderr, 2, lambda _: None)

@@ -46,6 +46,7 @@ class TrainingView:
         self._live = Live(console=self._console, refresh_per_second=8, transient=True)
         self._screen = LiveScreen(self._console)
         self._next_line_at = 0.0  # seconds of training
+        self._config: RunConfig | None = None
         self._baseline_note = ""
         self._uniform_nats = math.inf
         self._reading_task = ""
@@ -103,11 +104,12 @@ class TrainingView:
         self._reading_task = reading.task
 
     def _show_start(self, event: Started) -> None:
-        print_facts(format_run_facts(event.run.config, event.budget, event), self._console)
+        print_facts(format_run_facts(event.config, event.budget, event), self._console)
         if self._console.is_terminal:
             self._screen.load_history(event)
-        self._uniform_nats = math.log(len(event.run.config.vocabulary))
-        baseline = event.run.config.baseline
+        self._config = event.config
+        self._uniform_nats = math.log(len(event.config.vocabulary))
+        baseline = event.config.baseline
         if baseline is not None:
             self._baseline_note = f" (5-gram {nats_to_bits(baseline):z.4f} bits)"
         for note in event.notes:
@@ -179,7 +181,7 @@ class TrainingView:
             f"{outcome} at step {event.step:,} after {format_duration(event.seconds)}{best}"
         )
         if event.best_val_loss is not None:
-            self._show_advice(event.best_val_loss, event.run.config)
+            self._show_advice(event.best_val_loss, self._config or event.run.config)
 
     def _show_advice(self, best_loss: float, config: RunConfig) -> None:
         """Say what to try if a model has learned nothing, or too little."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from charrnn.config.counts import format_count
 from charrnn.data.character_names import list_characters
 from charrnn.data.vocabulary import UNKNOWN
 
@@ -37,8 +38,8 @@ def describe_unusual_characters(facts: CharacterFacts) -> tuple[str, ...]:
         )
     elif num_unknown:
         sentences.append(
-            f"{_count(num_unknown, 'U+FFFD')}, the sign for characters that a program could not "
-            "decode: check how the text was made"
+            f"the text contains {format_count(num_unknown, 'character')} U+FFFD, the sign for "
+            "characters that a program could not decode: check how the text was made"
         )
     if len(counts) > _LARGE_VOCABULARY:
         rare = sum(count < _RARE_COUNT for count in counts.values())
@@ -49,14 +50,17 @@ def describe_unusual_characters(facts: CharacterFacts) -> tuple[str, ...]:
             "another encoding"
         )
     if num_nul := counts.get("\0"):
-        sentences.append(f"{_count(num_nul, 'NUL')}, as in binary files")
+        number = format_count(num_nul, "NUL character")
+        sentences.append(f"the text contains {number}, as in binary files")
     controls = {character: count for character, count in counts.items() if _is_unused(character)}
     if controls:
-        number = _count(sum(controls.values()), "a control character from U+0080 to U+009F")
-        is_cp1252 = not controls.keys() & set(_NOT_IN_CP1252)
-        reading = "read it with --encoding cp1252" if facts.codec == "iso8859-1" else "convert it"
-        hint = f": the text was probably written in cp1252, so {reading}" if is_cp1252 else ""
-        sentences.append(number + (hint or ", as in binary files"))
+        number = format_count(sum(controls.values()), "control character")
+        hint = ", as in binary files"
+        if not controls.keys() & set(_NOT_IN_CP1252):
+            is_latin_1 = facts.codec == "iso8859-1"
+            reading = "read it with --encoding cp1252" if is_latin_1 else "convert it"
+            hint = f": the text was probably written in cp1252, so {reading}"
+        sentences.append(f"the text contains {number} from U+0080 to U+009F{hint}")
     return tuple(sentences)
 
 
@@ -73,12 +77,6 @@ def describe_held_out_only(counts: Mapping[str, int], num_held_out: int) -> tupl
         f"characters), so the model cannot learn {'it' if len(counts) == 1 else 'them'}: "
         f"{list_characters(counts)}; if that is not intended, change the order of the text, so "
         "that its last part is like the rest",
-    )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {'character' if number == 1 else 'characters'} of the text " + (
-        f"is {what}" if number == 1 else f"are {what.removeprefix('a ').replace('ter f', 'ters f')}"
     )
 
 

@@ -40,8 +40,6 @@ class Document(NamedTuple):
 def read_error(label: str, error: OSError | ValueError) -> CorpusError:
     """Return the error for a text that the operating system cannot read."""
     if isinstance(error, FileNotFoundError):
-        return CorpusError(
-            f"{label} cannot be read: there is no such file", "give the path of a text file"
-        )
+        return CorpusError(f"there is no file {label}", "give the path of a text file")
     reason = error.strerror if isinstance(error, OSError) else error
     return CorpusError(f"{label} cannot be read ({reason})", "give a text file that you may read")

@@ -50,7 +50,7 @@ def make_not_found_error(
 
 
 def find_or_none(sources: Sequence[Source], config: ResolvedTextConfig) -> Documents | None:
-    """Find documents; return None if a source does not exist."""
+    """Find documents; return None if a source does not exist or cannot be read."""
     try:
         return find_documents(sources, config)
     except CorpusError:

@@ -150,9 +150,10 @@ def _missing_error(path: Path) -> CorpusError:
         )
     names = catalogue.list_names()
     similar = difflib.get_close_matches(str(path), names, n=1)
+    hint = f"; did you mean {similar[0]}?" if similar else ""
     return CorpusError(
-        f"there is no file {path}, and no text of that name in the catalog ({', '.join(names)})",
-        *(f"did you mean {name}" for name in similar),
+        f"there is no file {path}, and no text of that name in the catalog "
+        f"({', '.join(names)}{hint})",
         "give the path of a text file",
     )
 

@@ -49,10 +49,10 @@ print(text)
 
 
 def _list_properties(checkpoint: Checkpoint) -> dict[str, str]:
-    config = checkpoint.run.config
-    model, training, characters = config.model, config.training, len(config.vocabulary)
     progress = Progress.from_checkpoint(checkpoint)
-    text = progress.corpus or config.corpus
+    config = progress.current_config(checkpoint.run.config)
+    model, training, characters = config.model, config.training, len(config.vocabulary)
+    text = config.corpus
     loss = "not evaluated"
     if progress.val_loss is not None:
         loss = f"{progress.val_loss:z.4f} nats per character"

@@ -8,6 +8,7 @@ from charrnn.config.counts import format_count
 from charrnn.config.sampling import SampleConfig
 from charrnn.console.output import print_message, print_warning
 from charrnn.console.samples import print_samples
+from charrnn.data.character_names import list_characters
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.sampling.constraints import find_never_generated
@@ -60,8 +61,7 @@ def describe_unused(config: SampleConfig, vocabulary: Vocabulary) -> list[str]:
         characters = "".join(dict.fromkeys(getattr(config, name) or ""))
         if unknown := "".join(char for char in characters if char not in vocabulary):
             sentences.append(
-                f"--{name} contains {_quote_characters(unknown)}, which the model's vocabulary "
-                "lacks"
+                f"--{name} contains {list_characters(unknown)}, which the model's vocabulary lacks"
             )
     if config.stop is None:
         return sentences
@@ -69,7 +69,7 @@ def describe_unused(config: SampleConfig, vocabulary: Vocabulary) -> list[str]:
     if never:
         sentences.append(
             f"no text ends at the stop text, because the model never generates "
-            f"{_quote_characters(never)}"
+            f"{list_characters(never)}"
         )
     elif len(config.stop) > config.length:
         sentences.append(
@@ -106,10 +106,6 @@ def describe_repetition(config: SampleConfig, texts: list[str], num_ended: int) 
             )
             break
     return sentences
-
-
-def _quote_characters(characters: str) -> str:
-    return ", ".join(f"{character!r} (U+{ord(character):04X})" for character in characters)
 
 
 def _print_warnings(sentences: list[str]) -> None:

@@ -78,8 +78,7 @@ def _unknown_run_error(name: str, problem: str) -> CheckpointError:
     known = [*(path.name for path in run_paths()), BUNDLED]
     similar = difflib.get_close_matches(Path(name).name, known)
     return CheckpointError(
-        problem,
-        *([f"did you mean {' or '.join(similar)}"] if similar else []),
+        f"{problem} (did you mean {' or '.join(similar)}?)" if similar else problem,
         "choose one of the runs that `charrnn list` shows",
         "start one with `charrnn train`",
     )

@@ -11,6 +11,7 @@ from charrnn.data.corpus_record import CorpusRecord
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.layout import STATE_FILE
+from charrnn.runs.run_config import RunConfig
 from charrnn.runs.stored_names import to_field_names, to_stored_names
 
 MAX_ROLLBACKS = 3
@@ -64,6 +65,16 @@ class Progress(CheckedFields):
         """Forget the held-out losses, which belong to another text."""
         self.val_loss = self.evaluated_step = self.best_val_loss = self.best_step = None
         self.stale_evaluations = 0
+
+    def current_config(self, config: RunConfig) -> RunConfig:
+        """Return the config of the run with its current text.
+
+        The baseline is that of the text in config.json, so it is left out for another text.
+        """
+        if self.corpus is None:
+            return config
+        text = self.text or config.text
+        return dataclasses.replace(config, corpus=self.corpus, text=text, baseline=None)
 
     @property
     def mean_loss(self) -> float | None:

@@ -28,12 +28,12 @@ class TextReader:
     """
 
     def __init__(self, checkpoint: Checkpoint, given: ReadingConfig = ReadingConfig()) -> None:  # noqa: B008
-        config, progress = checkpoint.run.config, Progress.from_checkpoint(checkpoint)
+        config = Progress.from_checkpoint(checkpoint).current_config(checkpoint.run.config)
         self.path = checkpoint.run.path
         self.vocabulary = Vocabulary(config.vocabulary)
-        self.record = progress.corpus or config.corpus
+        self.record = config.corpus
         """The record of the current text of the run."""
-        self.recorded = (progress.corpus and progress.text) or config.text
+        self.recorded = config.text
         """How the current text of the run was read."""
         self.config = given.resolve(self.recorded)
         """How texts are read."""

@@ -5,11 +5,6 @@ time, the interval is planned again, from the measured speed, at each evaluation
 characters of a forward pass: a training step reads each of its characters at three times that cost.
 """
 
-GPU_FACTOR = 10
-"""Relative to a CPU, the number of characters that a GPU reads in a run and between two
-evaluations. An H100 trains the default network on about a million characters per second, a hundred
-times as many as two CPU cores. Other GPUs are slower."""
-
 BACKWARD_COST = 2.0  # of a backward pass, relative to the forward pass
 MAX_CHARACTERS = 1_000_000  # of the held-out part that an evaluation reads
 _MIN_CHARACTERS = 1_000  # that an evaluation reads; the loss of fewer characters means little
@@ -35,7 +30,7 @@ def longest_interval(
     """
     read = min(held_out_characters, eval_characters)
     characters = min(
-        max(100_000 * _device_factor(device), 5 * read), max(10_000, 4 * training_characters)
+        max(100_000 * device_factor(device), 5 * read), max(10_000, 4 * training_characters)
     )
     return max(1, characters // characters_per_step)
 
@@ -67,7 +62,7 @@ def plan_characters(
     """
     characters = float(interval * characters_per_step)
     if max_time:
-        speed = _SPEED * _device_factor(device)
+        speed = _SPEED * device_factor(device)
         characters = min(characters, max_time * speed / _TIMED_EVALUATIONS)
     affordable = int(_MAX_SHARE * (1 + BACKWARD_COST) * characters)
     if min(held_out_characters, MAX_CHARACTERS) <= affordable:
@@ -75,5 +70,10 @@ def plan_characters(
     return max(_MIN_CHARACTERS, affordable)
 
 
-def _device_factor(device: str) -> int:
-    return GPU_FACTOR if device == "cuda" else 1
+def device_factor(device: str) -> int:
+    """Return how many times as many characters as a CPU a device reads in a run.
+
+    The same factor holds between two evaluations. An H100 trains the default network on about a
+    million characters per second, a hundred times as many as two CPU cores. Other GPUs are slower.
+    """
+    return 10 if device == "cuda" else 1

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from charrnn.config.training import Budget
 from charrnn.runs.run import Run
+from charrnn.runs.run_config import RunConfig
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,8 @@ class Started:
     """Training starts: the run, its text, its network and its budget."""
 
     run: Run
+    config: RunConfig
+    """The settings of the run, with its current text; `run.config` has its first text."""
     step: int
     """The number of steps taken so far: 0 for a new run."""
     training_characters: int

@@ -153,6 +153,7 @@ def _started_event(
     model, progress = trainer.model, trainer.progress
     return Started(
         run=trainer.run,
+        config=progress.current_config(trainer.run.config),
         step=progress.step,
         training_characters=trainer.training_characters,
         held_out_characters=trainer.held_out_characters,

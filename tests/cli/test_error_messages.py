@@ -27,7 +27,7 @@ from tests.conftest import Cli
 MESSAGES = collect_messages()
 ERRORS = [message for message in MESSAGES if message.kind in ERROR_CLASSES | {USAGE_ERROR}]
 VERB = re.compile(
-    r"\b(is|are|has|have|had|was|were|do|does|can|cannot|could|must|should|gives?|needs?|holds?|"
+    r"\b(is|are|has|have|had|was|were|do|does|did|can|cannot|could|must|should|gives?|needs?|holds?|"
     r"ends?|occurs?|differs?|changed|counts|shows?|read|diverged|reached|finds?|contains?|"
     r"generates|determines|belongs?|names|allows?|reported|would|skipped)\b"
 )

@@ -40,3 +40,20 @@ def test_resume_refuses_a_changed_text_unless_it_is_named(
 def test_a_note_is_not_a_new_text(cli: Cli, finished: Finished) -> None:
     outcome = cli("resume", "verse", "--max-steps", 32)
     assert "new limit: the learning-rate schedule is recomputed" in outcome.err
+
+
+def test_a_run_that_continues_with_another_text_shows_that_text(
+    cli: Cli, finished: Finished
+) -> None:
+    text = "to be, or not to be: that is\n" * 40
+    Path("other.txt").write_text(text, "utf-8")
+    assert "5-gram" in cli("info", "verse").out
+    resumed = cli("resume", "verse", "--max-steps", 32, "--corpus", "other.txt")
+    again = cli("resume", "verse", "--max-steps", 34)
+    info = cli("info", "verse").out
+    for shown in (resumed.err, again.err, info):
+        assert f"other: {len(text):,} characters" in shown
+        assert "5-gram" not in shown  # it was measured on the first text
+    facts = json.loads(cli("info", "verse", "--json").out)
+    assert (facts["corpus"], facts["characters"]) == ("other", len(text))
+    assert facts["baseline"] is None

@@ -17,6 +17,7 @@ from tests.conftest import Cli
         ),
         (["train", "--max-time", "soon"], "--max-time: 'soon' is not a duration: write 90s"),
         (["train", "--out-dir="], "--out-dir: an empty path names no file or folder"),
+        (["train", ""], "CORPUS: an empty path names no file or folder"),
         (["sample", "--checkpoint", "new"], "--checkpoint must be best, last or step-N, such as"),
     ],
 )

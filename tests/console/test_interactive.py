@@ -108,14 +108,20 @@ def test_repetition_in_a_conversation_is_reported_and_prevented(session: Session
     assert "no-repeat 1" in session.send_line("/no-repeat 1")
     ended = " ".join(session.send_line("").split())
     assert "the answer ends here, because each possible next character would repeat" in ended
-    assert "no-repeat None" in session.send_line("/no-repeat off")
+    assert "no-repeat off" in session.send_line("/no-repeat off")
 
 
 def test_errors_are_shown_and_the_conversation_continues(session: Session) -> None:
     assert "error: there is no command /dance: type /help" in session.send_line("/dance")
-    assert "error: temperature must be a number from 0" in session.send_line("/temperature -1")
+    assert "error: /temperature must be a number from 0" in session.send_line("/temperature -1")
     assert "error: 'warm' is not a number" in session.send_line("/temperature warm")
-    assert "not in the model's vocabulary: '~'" in session.send_line("~")
+    assert "error: /top-k must be a whole number from 1" in session.send_line("/top-k 0")
+    assert "error: 'off' is not a number" in session.send_line("/length off")
+    assert "min-p off" in session.send_line("/min-p off")
+    unknown = session.send_line("~")
+    assert "not in the model's vocabulary: " in unknown
+    assert "'~' (U+007E): remove them from the text" in unknown
+    assert "--unknown" not in unknown
     assert "No such file or directory" in session.send_line("/save no/such/folder")
     assert session.send_line("The").startswith("The")
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.console.streams import OutputError, safe_streams
+from charrnn.console.streams import safe_streams
+from charrnn.errors import OutputError
 
 FULL_DISK = Path("/dev/full")
 

@@ -143,7 +143,7 @@ def show_end(run: list[Event], rate: float, loss: float, monkeypatch: pytest.Mon
     training = dataclasses.replace(started.run.config.training, learning_rate=rate)
     config = dataclasses.replace(started.run.config, training=training)
     other = dataclasses.replace(started.run, config=config)
-    view.show(dataclasses.replace(started, run=other))
+    view.show(dataclasses.replace(started, run=other, config=config))
     evaluated = next(event for event in run if isinstance(event, Evaluated))
     view.show(dataclasses.replace(evaluated, val_loss=loss))
     view.show(dataclasses.replace(finished, run=other, best_val_loss=loss))

@@ -33,7 +33,7 @@ def test_control_characters_of_cp1252_are_noted() -> None:
     corpus = Corpus.open("t.txt", TextConfig(encoding="latin-1"))
     (note,) = corpus.notes
     assert note == (
-        "20 characters of the text are control characters from U+0080 to U+009F: the text was "
+        "the text contains 20 control characters from U+0080 to U+009F: the text was "
         "probably written in cp1252, so read it with --encoding cp1252"
     )
     assert Corpus.open("t.txt", TextConfig(encoding="cp1252")).notes == ()

@@ -21,7 +21,7 @@ VOCABULARY = Vocabulary(["\n", *string.ascii_lowercase, UNKNOWN])
         ({"stop": "ab\n"}, None),
         ({"only": "ab", "ban": "c"}, None),
         ({"stop": "aXbX"}, "because the model never generates 'X' (U+0058)"),
-        ({"stop": "\\n"}, r"'\\' (U+005C): give --escape to read \n as a line break"),
+        ({"stop": "\\n"}, r"backslash (U+005C): give --escape to read \n as a line break"),
         ({"stop": "ab", "ban": "b"}, "because the model never generates 'b' (U+0062)"),
         ({"stop": "ab", "only": "bcd"}, "because the model never generates 'a' (U+0061)"),
         ({"stop": UNKNOWN}, "never generates '\ufffd' (U+FFFD)"),

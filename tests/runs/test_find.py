@@ -87,7 +87,7 @@ def test_a_checkpoint_given_as_a_run_is_explained(run: Run, inside: str) -> None
 
 
 def test_similar_names_are_suggested(run: Run) -> None:
-    with pytest.raises(CheckpointError, match=r"there is no run brad .*: did you mean bard"):
+    with pytest.raises(CheckpointError, match=r"there is no run brad .* \(did you mean bard\?\): "):
         find_run("brad")
 
 

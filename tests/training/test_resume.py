@@ -232,3 +232,13 @@ def test_a_new_time_limit_before_the_first_step_is_planned_from_the_evaluation(
     assert isinstance(started, Started)
     assert started.horizon is not None
     assert started.horizon < 1_000_000  # a step takes longer than 30 microseconds
+
+
+def test_a_finished_run_does_not_change_its_text_without_a_larger_limit(text: Corpus) -> None:
+    list(tiny("run", text))
+    before = digest(Path("run"))
+    Path("other.txt").write_text("to be, or not to be: that is\n" * 40)
+    with pytest.raises(ConfigError, match="run is finished: it reached its limit of 30 steps"):
+        list(resume("run", corpus="other.txt"))
+    assert digest(Path("run")) == before
+    assert last_event(list(resume("run", Budget(max_steps=31), corpus="other.txt"))).step == 31

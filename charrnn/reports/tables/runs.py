@@ -48,7 +48,10 @@ def print_verification(run: Run, results: list[VerifiedFile]) -> None:
 def describe_run(run: Run) -> Row:
     """Return the properties of a run under the JSON keys of `info` and `list`."""
     config, checkpoints = run.config, run.checkpoints()
-    newest = dataclasses.asdict(Progress.from_checkpoint(checkpoints[-1])) if checkpoints else {}
+    newest: dict[str, Any] = {}
+    if checkpoints:
+        progress = Progress.from_checkpoint(checkpoints[-1])
+        config, newest = progress.current_config(config), dataclasses.asdict(progress)
     return {
         "run": str(run.path),
         "corpus": config.corpus.name,
@@ -92,12 +95,11 @@ def print_run(run: Run) -> None:
     """Print the settings, the progress and the checkpoints of a run."""
     facts = describe_run(run)
     checkpoints = run.checkpoints()
-    budget = (
-        Progress.from_checkpoint(checkpoints[-1]).budget
-        if checkpoints
-        else run.config.training.limits
-    )
-    lines = [("run", facts["run"]), *format_run_facts(run.config, budget)]
+    config, budget = run.config, run.config.training.limits
+    if checkpoints:
+        newest = Progress.from_checkpoint(checkpoints[-1])
+        config, budget = newest.current_config(config), newest.budget
+    lines = [("run", facts["run"]), *format_run_facts(config, budget)]
     lines.append(("parameters", f"{facts['parameters']:,}"))
     if engine := _describe_engine(run):
         lines.append(("engine", f"{engine}, on this machine"))
@@ -110,7 +112,7 @@ def print_run(run: Run) -> None:
         best = format_loss(facts["val_loss"])
         if facts["best_step"] is not None:
             best += f" at step {facts['best_step']:,}"
-        if comparison := compare_loss(facts["val_loss"], run.config):
+        if comparison := compare_loss(facts["val_loss"], config):
             best += f"; {comparison}"
         lines.append(("best held-out loss", best))
     lines.append(("checkpoints", ", ".join(facts["checkpoints"]) or "none"))

@@ -6,8 +6,8 @@ from typing import Any
 from charrnn.config.training import ResolvedTrainConfig, TrainConfig
 from charrnn.data.batches import count_steps_per_epoch
 from charrnn.training.evaluation_plan import (
-    GPU_FACTOR,
     MAX_CHARACTERS,
+    device_factor,
     longest_interval,
     plan_characters,
     plan_interval,
@@ -35,10 +35,9 @@ def resolve_config(
     seq_length = config.seq_length or _seq_length(characters)
     batch_size = config.batch_size or _batch_size(characters, seq_length)
     characters_per_step = batch_size * seq_length
-    device_factor = GPU_FACTOR if device == "cuda" else 1
     epochs = config.epochs
     if not config.has_limit:
-        epochs = _epochs(characters, characters_per_step, device_factor)
+        epochs = _epochs(characters, characters_per_step, device)
     defaults: dict[str, Any] = {
         "seq_length": seq_length,
         "batch_size": batch_size,
@@ -110,7 +109,7 @@ def _loss_temperature(characters: int) -> float:
     return 0.9 if _needs_strong_regularization(characters) else 1.0
 
 
-def _epochs(characters: int, characters_per_step: int, device_factor: int) -> int:
+def _epochs(characters: int, characters_per_step: int, device: str) -> int:
     """Return the number of epochs after which the held-out loss is about lowest.
 
     Measured with the default network on parts of the bundled play: on 79,000 characters the
@@ -125,7 +124,7 @@ def _epochs(characters: int, characters_per_step: int, device_factor: int) -> in
         8.0 * math.sqrt(characters / 134_000),
         400 * characters_per_step / characters,
     )
-    return max(1, min(round(epochs), device_factor * 18_500_000 // characters))
+    return max(1, min(round(epochs), device_factor(device) * 18_500_000 // characters))
 
 
 def _evaluations(

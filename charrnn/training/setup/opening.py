@@ -53,9 +53,9 @@ def open_new_text(
     if isinstance(source, Corpus):
         return source
     inherited, characters = group.on_rank_zero(lambda: _find_inherited(init_from))
-    sources = [catalogue.bundled_name()] if source is None else source
-    listed = [sources] if isinstance(sources, (str, Path)) else sources
-    config = config_for_sources(listed, given, given.resolve(inherited))
+    sources = catalogue.bundled_name() if source is None else source
+    sources = [sources] if isinstance(sources, (str, Path)) else sources
+    config = config_for_sources(sources, given, given.resolve(inherited))
     known = Vocabulary(characters) if characters else None
     return Corpus.open(sources, config, known=known, progress=progress)
 

@@ -134,8 +134,8 @@ def _restore(
     if is_other_budget or is_other_text:
         progress.budget_start = progress.step
         trainer.plan_horizon()
+    _check_budget_left(trainer, is_other_text)
     trainer.restore(checkpoint)
-    _check_budget_left(trainer)
     notes: tuple[str, ...] = ()
     if is_other_text:
         notes = (_text_note(reader, text), *list_text_notes(text, run.config.training.val_fraction))
@@ -144,9 +144,10 @@ def _restore(
     return ResumedRun(trainer, is_other_budget or is_other_text, is_other_text, notes)
 
 
-def _check_budget_left(trainer: Trainer) -> None:
-    progress = trainer.progress
-    reason = trainer.plan.finish_reason(progress)
+def _check_budget_left(trainer: Trainer, is_other_text: bool) -> None:
+    """Raise `ConfigError` if a limit is reached, and no evaluation of the same text is missing."""
+    plan, progress = trainer.plan, trainer.progress
+    reason = plan.limit_reached(progress) if is_other_text else plan.finish_reason(progress)
     epochs = 2 * max(1, round(progress.epoch))
     if reason == "patience":
         raise ConfigError(
