@@ -8,7 +8,7 @@ import pytest
 
 from charrnn.data.corpus import Corpus
 from charrnn.data.document import Document
-from charrnn.data.encoded_cache import SEPARATOR
+from charrnn.data.vocabulary import SEPARATOR
 from charrnn.errors import CorpusError
 from tests.data.text_files import TEXT, write
 
