@@ -177,6 +177,8 @@ def test_rare_characters_are_counted_over_all_documents(cache_all_texts: None) -
     assert corpus.line_start == "a"
     extended = Corpus.open(["a", "b"], TextConfig(min_count=2), known=Vocabulary("x"))
     assert extended.vocabulary.decode(extended.codes) == "aaa\ufffd\x1caaa\ufffd"
+    rare = Corpus.open(write("e", "Xa\nab\nX"), TextConfig(min_count=3), known=Vocabulary("ab\n"))
+    assert rare.line_start == "a"
     rare_starts = Corpus.open([write("c", "1aa"), write("d", "2bb")], TextConfig(min_count=2))
     assert rare_starts.line_start == "a"
     with pytest.raises(
