@@ -181,9 +181,8 @@ class Corpus:
         for first in range(0, len(translated), CHUNK):
             translated[first : first + CHUNK] = codes[self.codes[first : first + CHUNK]]
             encoded_cache.release_pages(self.codes)
-        start = self.line_start
-        if start not in vocabulary:
-            start = find_line_start(translated, vocabulary)
+        is_known = self.line_start in vocabulary
+        start = self.line_start if is_known else find_line_start(translated, vocabulary)
         return dataclasses.replace(
             self, codes=translated, vocabulary=vocabulary, counts=counts, line_start=start
         )
