@@ -98,7 +98,12 @@ def sample(
     """Generate text with a trained model."""
     from charrnn.console.interactive import run_conversation
     from charrnn.console.output import print_json, print_message
-    from charrnn.reports.samples import generate_and_print, generate_as_json, print_novelty
+    from charrnn.reports.samples import (
+        generate_and_print,
+        generate_as_json,
+        print_novelty,
+        print_unused,
+    )
     from charrnn.runs.text_reader import TextReader
     from charrnn.sampling.constraints import check_contradictions
     from charrnn.sampling.conversation import Conversation
@@ -125,6 +130,7 @@ def sample(
     if draft and not text:
         text, no_prompt = draft, True
     if interactive:
+        print_unused(config, engine.vocabulary, text)
         run_conversation(Conversation(engine, config, corpus), text)
         return
     if config.seed is None:

@@ -21,7 +21,8 @@ def parse_duration(text: str) -> float:
 
 
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "\\": "\\", "'": "'", '"': '"'}
-_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.?)", re.DOTALL)
+_ESCAPE_LENGTHS = {"x": 3, "u": 5, "U": 9}  # with the letter
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{,2}|u[0-9a-fA-F]{,4}|U[0-9a-fA-F]{,8}|.?)", re.DOTALL)
 
 
 def parse_escapes(text: str) -> str:
@@ -36,12 +37,14 @@ def _parse_escape(match: re.Match[str]) -> str:
     escape = match[1]
     if escape in _ESCAPED:
         return _ESCAPED[escape]
-    code = int(escape[1:], 16) if len(escape) > 1 else -1
+    is_complete = len(escape) > 1 and len(escape) == _ESCAPE_LENGTHS[escape[0]]
+    code = int(escape[1:], 16) if is_complete else -1
     if not 0 <= code < 0x110000 or 0xD800 <= code < 0xE000:
+        shown = match[0] if escape.strip("\r\n") else "\\ at the end of a line"
         raise ConfigError(
-            f"{match[0]} is not an escape that charrnn knows: write one of \\n, \\t, \\r, \\f, "
-            "\\x1c, \\u2026 and \\U0001f600 (with 2, 4 and 8 hexadecimal digits), or \\\\ for a "
-            "backslash"
+            f"{shown} is not an escape that charrnn knows: write one of \\n, \\t, \\r, "
+            "\\f, \\x1c, \\u2026 and \\U0001f600 (with 2, 4 and 8 hexadecimal digits), or \\\\ for "
+            "a backslash"
         )
     return chr(code)
 

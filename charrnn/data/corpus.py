@@ -22,6 +22,7 @@ from charrnn.data.character_notes import (
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.downloads import fetch
 from charrnn.data.encoded_cache import EncodedText
+from charrnn.data.line_starts import find_line_start
 from charrnn.data.progress import CHUNK, ProgressCallback
 from charrnn.data.recorded_text import (
     find_or_none,
@@ -29,7 +30,7 @@ from charrnn.data.recorded_text import (
     make_not_found_error,
 )
 from charrnn.data.sources import Documents, Source, find_documents
-from charrnn.data.vocabulary import UNKNOWN, CharacterCounts, Codes, Vocabulary
+from charrnn.data.vocabulary import SEPARATOR, UNKNOWN, CharacterCounts, Codes, Vocabulary
 from charrnn.errors import CorpusError, VocabularyError
 
 
@@ -103,7 +104,7 @@ class Corpus:
             codes=codes,
             vocabulary=vocabulary,
             counts=counter.counts_of(vocabulary),
-            line_start=encoded_cache.find_line_start(codes, vocabulary),
+            line_start=find_line_start(codes, vocabulary),
             num_distinct=len(vocabulary),
         )
         digest = sha256 or hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -145,7 +146,8 @@ class Corpus:
         counts = dict(zip(self.vocabulary.characters, self.counts, strict=False))
         minimum = self.config.min_count
         new = [char for char in self.vocabulary.characters if char not in vocabulary]
-        frequent = [char for char in new if char == UNKNOWN or counts.get(char, minimum) >= minimum]
+        kept = (SEPARATOR, UNKNOWN)
+        frequent = [char for char in new if char in kept or counts.get(char, minimum) >= minimum]
         added = frequent if len(frequent) == len(new) else [*frequent, UNKNOWN]
         return self._translate_codes(vocabulary.extended("".join(added)))
 
@@ -179,11 +181,10 @@ class Corpus:
         for first in range(0, len(translated), CHUNK):
             translated[first : first + CHUNK] = codes[self.codes[first : first + CHUNK]]
             encoded_cache.release_pages(self.codes)
+        is_known = self.line_start in vocabulary
+        start = self.line_start if is_known else find_line_start(translated, vocabulary)
         return dataclasses.replace(
-            self,
-            codes=translated,
-            vocabulary=vocabulary,
-            counts=counts,
+            self, codes=translated, vocabulary=vocabulary, counts=counts, line_start=start
         )
 
     @classmethod

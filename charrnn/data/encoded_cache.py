@@ -24,17 +24,17 @@ from charrnn.config.text import ResolvedTextConfig
 from charrnn.data.background import BackgroundWorker
 from charrnn.data.cache import encoded_folder
 from charrnn.data.decoding import decode_chunks
+from charrnn.data.line_starts import LineStarts
 from charrnn.data.progress import ProgressCallback, ProgressReporter, Reading, throttled
 from charrnn.data.sources import Documents, Fingerprint
-from charrnn.data.vocabulary import UNKNOWN, CharacterCounts, Codes, Vocabulary
+from charrnn.data.vocabulary import SEPARATOR, UNKNOWN, CharacterCounts, Codes, Vocabulary
 from charrnn.errors import CorpusError
 from charrnn.files import new_folder, sync_file, write_synced
 
-SEPARATOR = "\x1c"
-"""Separates documents: FILE SEPARATOR, a character that does not occur in texts."""
-
 MIN_CACHED_BYTES = 8 << 20  # a smaller text is encoded so fast that a copy is not useful
-_FORMAT = 1
+_FORMAT = 2
+_READABLE_FORMATS = (_FORMAT, 1)
+"""In format 1, the line start of documents is that of their lines, and separators can be rare."""
 
 
 @dataclass(frozen=True)
@@ -68,15 +68,15 @@ def encode(
     report = ProgressReporter(progress)
     if fingerprint.size < MIN_CACHED_BYTES:
         return _encode(documents, fingerprint, config, None, report)
-    if copy := find_copy(fingerprint.sha256, config):
-        return copy
     path = _copy_path(fingerprint.sha256, config)
+    if copy := _read_copy(path):
+        return copy
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(path, ignore_errors=True)  # a damaged copy
         with new_folder(path) as folder:  # an existing copy of another process is kept
             encoded = _encode(documents, fingerprint, config, folder, report)
-        return find_copy(fingerprint.sha256, config) or encoded
+        return _read_copy(path) or encoded
     except OSError:  # the copy cannot be stored: encode the text in memory
         if report.failed:
             raise
@@ -84,8 +84,15 @@ def encode(
 
 
 def find_copy(sha256: str, config: ResolvedTextConfig) -> EncodedText | None:
-    """Return the copy of a text that was read with these settings; None if there is none."""
-    path = _copy_path(sha256, config)
+    """Return the copy of a text that was read with these settings; None if there is none.
+
+    Use only the codes and the vocabulary of a copy of an earlier format.
+    """
+    copies = (_read_copy(_copy_path(sha256, config, number)) for number in _READABLE_FORMATS)
+    return next((copy for copy in copies if copy), None)
+
+
+def _read_copy(path: Path) -> EncodedText | None:
     try:
         metadata = json.loads((path / "text.json").read_bytes())
         dtype = np.dtype(metadata["dtype"])
@@ -104,13 +111,6 @@ def find_copy(sha256: str, config: ResolvedTextConfig) -> EncodedText | None:
         return None
 
 
-def find_line_start(codes: Codes, vocabulary: Vocabulary) -> str:
-    """Return the most common first character of a line, or of a document; see `EncodedText`."""
-    starts = _LineStarts(vocabulary)
-    starts.add(codes)
-    return starts.most_common()
-
-
 def release_pages(codes: Codes) -> None:
     """Release the memory pages of a mapped text; the system reads them again when needed."""
     base: Any = codes
@@ -122,8 +122,8 @@ def release_pages(codes: Codes) -> None:
         base.madvise(mmap.MADV_DONTNEED)
 
 
-def _copy_path(sha256: str, config: ResolvedTextConfig) -> Path:
-    key_fields = [_FORMAT, sha256, config.codec, config.newline, config.min_count]
+def _copy_path(sha256: str, config: ResolvedTextConfig, format_number: int = _FORMAT) -> Path:
+    key_fields = [format_number, sha256, config.codec, config.newline, config.min_count]
     key = hashlib.sha256(json.dumps(key_fields).encode()).hexdigest()
     return encoded_folder() / key
 
@@ -143,7 +143,7 @@ def _encode(
         num_read = min(num_read + len(piece), expected.size)  # an estimate: characters, not bytes
         report(Reading(task, num_read, total))
     characters, vocabulary = counter.total, _make_vocabulary(counter, documents, config)
-    line_starts, fingerprint = _LineStarts(vocabulary), Fingerprint()
+    line_starts, fingerprint = LineStarts(vocabulary), Fingerprint()
     with _CodeWriter(characters, vocabulary.dtype, folder) as writer:
         for piece in _decode_documents(documents, config, fingerprint):
             codes = vocabulary.encode(piece, "skip")  # a text that changed is detected below
@@ -179,7 +179,7 @@ def _make_vocabulary(
             "give a text to learn from",
         )
     vocabulary = counter.make_vocabulary(config.min_count)
-    if vocabulary.characters == (UNKNOWN,) and counter.num_distinct > 1:
+    if counter.num_distinct > 1 and {UNKNOWN, SEPARATOR}.issuperset(vocabulary.characters):
         raise CorpusError(
             f"every character of {documents.name} occurs less than {config.min_count} times",
             "give a longer text",
@@ -206,47 +206,6 @@ def _decode_documents(
                 yield SEPARATOR
             is_first_document = is_start = False
             yield piece
-
-
-class _LineStarts:
-    """Counts how often each character is the first of a line, over chunks of codes.
-
-    In a corpus of documents, it counts the first characters of documents instead.
-    """
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self._characters = vocabulary.characters
-        self._worker = BackgroundWorker()
-        self._has_documents = SEPARATOR in vocabulary
-        boundary = SEPARATOR if self._has_documents else "\n"
-        self._boundary = self._characters.index(boundary) if boundary in vocabulary else None
-        self._counts = np.zeros(len(vocabulary), dtype=np.int64)
-        self._is_start = True
-
-    def add(self, codes: Codes) -> None:
-        """Count the starts in the next chunk."""
-        self._worker.submit(self._add, codes)
-
-    def most_common(self) -> str:
-        """Return the most common first character; that of a line is never white space."""
-        self._worker.close()
-        is_excluded = [
-            character in (UNKNOWN, SEPARATOR) or (character.isspace() and not self._has_documents)
-            for character in self._characters
-        ]
-        counts = np.where(is_excluded, 0, self._counts)
-        return self._characters[int(counts.argmax())] if counts.any() else self._characters[0]
-
-    def _add(self, codes: Codes) -> None:
-        if self._is_start:
-            self._count(codes[:1])
-            self._is_start = False
-        if self._boundary is not None and len(codes):
-            self._count(codes[np.flatnonzero(codes[:-1] == self._boundary) + 1])
-            self._is_start = bool(codes[-1] == self._boundary)
-
-    def _count(self, codes: Codes) -> None:
-        self._counts += np.bincount(codes, minlength=len(self._counts))
 
 
 class _CodeWriter:

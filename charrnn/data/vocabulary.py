@@ -19,6 +19,9 @@ If a vocabulary contains it, it replaces every character that the vocabulary doe
 model generates it only if a setting requests it.
 """
 
+SEPARATOR = "\x1c"
+"""Separates documents: FILE SEPARATOR, a character that does not occur in texts."""
+
 _CODE_POINTS = 0x110000
 _PIECE = 1 << 17  # characters counted at once, so that the arrays fit in the cache of the CPU
 _UNKNOWN_BYTE = 255
@@ -150,10 +153,11 @@ class CharacterCounts:
     def make_vocabulary(self, min_count: int = 1) -> Vocabulary:
         """Return the characters that occur `min_count` times or more, in code point order.
 
-        `UNKNOWN` is added if there are rarer characters.
+        `SEPARATOR` is never rare. `UNKNOWN` is added if there are rarer characters.
         """
         points = np.flatnonzero(self._counts)
-        frequent = set(_to_characters(points[self._counts[points] >= min_count]))
+        is_kept = (self._counts[points] >= min_count) | (points == ord(SEPARATOR))
+        frequent = set(_to_characters(points[is_kept]))
         has_rare = len(frequent) < len(points)
         return Vocabulary(sorted(frequent | {UNKNOWN} if has_rare else frequent))
 

@@ -1,6 +1,7 @@
 """A model card in Markdown: the properties of a model, its loss, and how to load its file."""
 
 from charrnn.config.counts import format_count
+from charrnn.config.sampling import SampleConfig
 from charrnn.console.text import format_network
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import Progress
@@ -12,6 +13,7 @@ def render_model_card(checkpoint: Checkpoint, file: str) -> str:
     """Return a model card in Markdown for the model in the safetensors file named `file`."""
     run = checkpoint.run
     model = run.config.model
+    settings = SampleConfig()
     cell, layers, units = model.cell, model.num_layers, model.hidden_size
     properties = "\n".join(
         f"- **{name}**: {value}." for name, value in _list_properties(checkpoint).items()
@@ -42,7 +44,8 @@ for _ in range(200):
     text += vocabulary[code]
     one_hot = torch.nn.functional.one_hot(torch.tensor([[code]]), len(vocabulary))
     hidden, state = network(one_hot.float(), state)
-    code = int(torch.multinomial((output(hidden[0, 0]) / 0.8).softmax(-1), 1))
+    p = (output(hidden[0, 0]) / {settings.temperature}).softmax(-1)
+    code = int(torch.multinomial(p * (p >= {settings.min_p} * p.max()), 1))
 print(text)
 ```
 """

@@ -15,7 +15,7 @@ from charrnn.sampling.constraints import find_never_generated
 from charrnn.sampling.engines.interface import SamplingEngine
 from charrnn.sampling.loop import Piece, generate_scored, stream_samples
 from charrnn.sampling.novelty import MIN_COPIED_RUN, measure_novelty
-from charrnn.sampling.repetition import find_loop
+from charrnn.sampling.repetition import find_loop, repeats_run
 
 
 def generate_and_print(
@@ -40,7 +40,7 @@ def generate_and_print(
         )
         for variant in config.split_temperatures()
     ]
-    _print_warnings(describe_unused(config, engine.vocabulary))
+    print_unused(config, engine.vocabulary, prompt)
     texts = print_samples(groups, prompt if with_prompt else "", config.num_samples)
     new_texts = [text for _, text in texts]
     _print_warnings(describe_repetition(config, new_texts, len(ended)))
@@ -54,8 +54,16 @@ def _collect_ended(pieces: Iterable[Piece], ended: list[Piece]) -> Iterator[Piec
         yield piece
 
 
-def describe_unused(config: SampleConfig, vocabulary: Vocabulary) -> list[str]:
-    """Return a sentence for each text of a config that has no effect with this vocabulary."""
+def print_unused(config: SampleConfig, vocabulary: Vocabulary, prompt: str) -> None:
+    """Print a warning for each text of a config that has no effect; see `describe_unused`."""
+    _print_warnings(describe_unused(config, vocabulary, prompt))
+
+
+def describe_unused(config: SampleConfig, vocabulary: Vocabulary, prompt: str) -> list[str]:
+    """Return a sentence for each text of a config that has no effect with this vocabulary.
+
+    The reason may be that `no_repeat` forbids the stop text after this prompt.
+    """
     sentences = []
     for name in ("only", "ban"):
         characters = "".join(dict.fromkeys(getattr(config, name) or ""))
@@ -63,21 +71,25 @@ def describe_unused(config: SampleConfig, vocabulary: Vocabulary) -> list[str]:
             sentences.append(
                 f"--{name} contains {list_characters(unknown)}, which the model's vocabulary lacks"
             )
-    if config.stop is None:
-        return sentences
-    never = find_never_generated(config, vocabulary, config.stop)
-    if never:
-        sentences.append(
-            f"no text ends at the stop text, because the model never generates "
-            f"{list_characters(never)}"
-        )
-    elif len(config.stop) > config.length:
-        sentences.append(
-            f"no text ends at the stop text, because that is longer than --length {config.length}"
-        )
-    if "\\" in never:
-        sentences[-1] += r": give --escape to read \n as a line break"
+    if config.stop and (reason := _explain_impossible(config.stop, config, vocabulary, prompt)):
+        sentences.append(f"no text ends at the stop text, because {reason}")
     return sentences
+
+
+def _explain_impossible(
+    stop: str, config: SampleConfig, vocabulary: Vocabulary, prompt: str
+) -> str | None:
+    """Return why a stop text is never generated; None if it can be."""
+    if never := find_never_generated(config, vocabulary, stop):
+        escapes = r": give --escape to read \n as a line break" if "\\" in never else ""
+        return f"the model never generates {list_characters(never)}{escapes}"
+    if len(stop) > config.length:
+        return f"that is longer than --length {config.length}"
+    if max(map(len, stop.split("\n"))) > (config.line_length or len(stop)):
+        return f"that has a line longer than --line-length {config.line_length}"
+    if config.no_repeat and repeats_run(prompt, stop, config.no_repeat):
+        return f"that repeats a passage of length {config.no_repeat:,}: give a larger --no-repeat"
+    return None
 
 
 def describe_repetition(config: SampleConfig, texts: list[str], num_ended: int) -> list[str]:
@@ -88,7 +100,7 @@ def describe_repetition(config: SampleConfig, texts: list[str], num_ended: int) 
     sentences = []
     if num_ended:
         subject = (
-            f"the text ends early, after character {len(texts[0]):,}"
+            f"the text ends early, after {format_count(len(texts[0]), 'new character')}"
             if len(texts) == 1
             else f"{num_ended:,} of {len(texts):,} texts end early"
         )
@@ -101,8 +113,8 @@ def describe_repetition(config: SampleConfig, texts: list[str], num_ended: int) 
         if start is not None:
             smaller = "a smaller --no-repeat" if config.no_repeat else "--no-repeat 20"
             sentences.append(
-                f"the text at temperature 0 repeats itself from character {start + 1:,} on: give "
-                f"{smaller} or a higher --temperature"
+                f"the text at temperature 0 repeats itself from new character {start + 1:,} on: "
+                f"give {smaller} or a higher --temperature"
             )
             break
     return sentences
@@ -145,7 +157,7 @@ def generate_as_json(
     ]
     seconds = time.perf_counter() - start
     num_ended = sum(sample["ended_by_no_repeat"] for sample in samples)
-    _print_warnings(describe_unused(config, engine.vocabulary))
+    print_unused(config, engine.vocabulary, prompt)
     texts = [sample["text"] for sample in samples]
     _print_warnings(describe_repetition(config, texts, num_ended))
     characters = sum(len(sample["text"]) for sample in samples)

@@ -93,7 +93,7 @@ class Conversation:
                 self.ended_by_no_repeat = piece.ended_by_no_repeat
                 yield piece.text
         finally:
-            if start is _EMPTY:
+            if start is _EMPTY and answer:
                 start = self._read(start, find_start_context(self._engine.vocabulary))
                 start = start._replace(text="")
             self._current = self._read(start, answer)

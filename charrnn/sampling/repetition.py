@@ -52,6 +52,12 @@ class RunHistory:
         return self.repeating
 
 
+def repeats_run(prompt: str, text: str, length: int) -> bool:
+    """Return whether a text has a run of `length` characters that it or the prompt has before."""
+    runs = ((text[end - length : end], end) for end in range(length, len(text) + 1))
+    return any(run in prompt or run in text[: end - 1] for run, end in runs)
+
+
 def find_loop(text: str) -> int | None:
     """Return where the loop at the end of a text starts, None if it does not end in a loop.
 

@@ -19,9 +19,8 @@ class SampleText:
         self.has_ended = False
         self.pending = ""
         """Characters at the end that may be the start of the stop text."""
-        self.position = position_after_prompt(prompt)
-        if history:
-            self.position = self.position._replace(repeating=history.repeating)
+        repeating = history.repeating if history else ""
+        self.position = position_after_prompt(prompt)._replace(repeating=repeating)
         """The position of the next character; updated only if there are rules."""
         self._has_rules, self._history = has_rules, history
         self._stop = config.stop

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config.sampling import SampleConfig
-from charrnn.data.encoded_cache import SEPARATOR
-from charrnn.data.vocabulary import Codes, Vocabulary
+from charrnn.data.vocabulary import SEPARATOR, Codes, Vocabulary
 from charrnn.numerics.randomness import SampleUniforms
 from charrnn.sampling.engines.interface import SamplingEngine
 

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from charrnn.data import encoded_cache, sources
 from charrnn.data.batches import Batches
 from charrnn.data.corpus import Corpus
 from charrnn.data.formats import find_format
+from charrnn.data.line_starts import LineStarts
 from charrnn.data.progress import Reading
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
@@ -133,6 +135,26 @@ def test_a_moved_text_is_found_by_its_content(cache_all_texts: None) -> None:
     assert np.array_equal(reopened.codes, corpus.codes)
 
 
+def read_metadata(copy: Path) -> str:
+    return (copy / "text.json").read_text(encoding="utf-8")
+
+
+def test_a_copy_of_an_earlier_format_is_only_used_to_find_a_moved_text(
+    cache_all_texts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "the end\nsix\nsix\x1cthe end\nsix\nsix"
+    with monkeypatch.context() as earlier:
+        earlier.setattr(encoded_cache._copy_path, "__defaults__", (1,))
+        earlier.setattr(LineStarts, "most_common", lambda self: self._worker.close() or "s")
+        corpus = Corpus.open(write("t.txt", text))
+    assert corpus.line_start == "s"
+    assert Corpus.open("t.txt").line_start == "t"
+    Path("t.txt").unlink()
+    (newer,) = [path for path in list_copies() if '"line_start": "t"' in read_metadata(path)]
+    shutil.rmtree(newer)
+    assert np.array_equal(Corpus.reopen(corpus.record, corpus.vocabulary).codes, corpus.codes)
+
+
 def test_codes_are_translated_to_another_vocabulary_in_chunks(cache_all_texts: None) -> None:
     corpus = Corpus.open(write("t.txt", TEXT))
     translated = corpus.encode_with_extended(Vocabulary("zé"))
@@ -151,7 +173,14 @@ def test_released_pages_are_read_again(cache_all_texts: None) -> None:
 
 def test_rare_characters_are_counted_over_all_documents(cache_all_texts: None) -> None:
     corpus = Corpus.open([write("a", "aaab"), write("b", "aaac")], TextConfig(min_count=2))
-    assert corpus.vocabulary.decode(corpus.codes) == "aaa\ufffd\ufffdaaa\ufffd"
+    assert corpus.vocabulary.decode(corpus.codes) == "aaa\ufffd\x1caaa\ufffd"
+    assert corpus.line_start == "a"
+    extended = Corpus.open(["a", "b"], TextConfig(min_count=2), known=Vocabulary("x"))
+    assert extended.vocabulary.decode(extended.codes) == "aaa\ufffd\x1caaa\ufffd"
+    rare = Corpus.open(write("e", "Xa\nab\nX"), TextConfig(min_count=3), known=Vocabulary("ab\n"))
+    assert rare.line_start == "a"
+    rare_starts = Corpus.open([write("c", "1aa"), write("d", "2bb")], TextConfig(min_count=2))
+    assert rare_starts.line_start == "a"
     with pytest.raises(
         CorpusError, match=r"occurs less than 99 times: .* give a smaller --min-count"
     ):

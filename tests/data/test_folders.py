@@ -6,7 +6,7 @@ import pytest
 
 from charrnn.config.text import TextConfig
 from charrnn.data.corpus import Corpus
-from charrnn.data.encoded_cache import SEPARATOR
+from charrnn.data.vocabulary import SEPARATOR
 from charrnn.errors import CorpusError
 from tests.data.text_files import write
 

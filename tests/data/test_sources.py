@@ -8,7 +8,7 @@ import pytest
 
 from charrnn.data.corpus import Corpus
 from charrnn.data.document import Document
-from charrnn.data.encoded_cache import SEPARATOR
+from charrnn.data.vocabulary import SEPARATOR
 from charrnn.errors import CorpusError
 from tests.data.text_files import TEXT, write
 
@@ -86,5 +86,5 @@ def test_a_source_without_text_gives_a_clear_error(monkeypatch: pytest.MonkeyPat
         with pytest.raises(CorpusError, match=message):
             Corpus.open(source)
     monkeypatch.setattr(Document, "path", property(lambda _: Path("gone")), raising=True)
-    with pytest.raises(CorpusError, match="there is no file t.txt"):
+    with pytest.raises(CorpusError, match=r"there is no file t\.txt"):
         Corpus.open(write("t.txt", TEXT))

@@ -50,6 +50,8 @@ def test_rare_characters_become_one_unknown_symbol() -> None:
     assert vocabulary.decode(vocabulary.encode(text)) == "aaabbb" + 3 * UNKNOWN
     assert vocabulary.decode(vocabulary.encode("zürich a")) == 7 * UNKNOWN + "a"
     assert counter.make_vocabulary(min_count=1).characters == tuple("abcd🙂")
+    documents = count_characters("aa\x1cbb")
+    assert documents.make_vocabulary(min_count=2).characters == ("\x1c", "a", "b")
 
 
 def test_unusual_facts_about_the_characters_of_a_text_are_described() -> None:

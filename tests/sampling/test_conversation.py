@@ -38,6 +38,21 @@ def test_a_conversation_without_a_line_starts_like_a_document() -> None:
     assert ["".join(conversation.continue_text())] == expected
 
 
+def test_an_empty_first_answer_changes_nothing() -> None:
+    shape = ModelConfig(num_layers=2, hidden_size=12)
+    model = CharRNN(shape, Vocabulary("\n abcd"), "c").initialize(1)
+    for parameter in model.parameters():
+        parameter.data *= 9  # so that the next character depends on the state
+    engine = engine_for(model)
+    conversation = Conversation(engine, CONFIG)
+    conversation.set(length=0)
+    assert list(conversation.continue_text()) == []
+    conversation.set(length=20)
+    answer = "".join(conversation.continue_text())
+    assert [answer] == generate(engine, "", CONFIG, seed=6)
+    assert conversation.text == answer
+
+
 def test_answers_continue_the_whole_text(engine: SamplingEngine) -> None:
     conversation = Conversation(engine, CONFIG)
     list(conversation.add_line("ab"))

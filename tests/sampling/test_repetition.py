@@ -22,7 +22,7 @@ from charrnn.sampling.engines.int8.engine import Int8Engine
 from charrnn.sampling.engines.interface import SamplingEngine
 from charrnn.sampling.engines.packed import PackedEngine
 from charrnn.sampling.loop import generate, generate_scored, stream, stream_samples
-from charrnn.sampling.repetition import RunHistory, find_loop
+from charrnn.sampling.repetition import RunHistory, find_loop, repeats_run
 
 
 def make_engine(name: str, vocabulary: str = "abc\n") -> SamplingEngine:
@@ -169,6 +169,16 @@ def test_history_knows_every_run_that_would_repeat(prompt: str, text: str, lengt
         if character:
             history.add(character)
             whole += character
+
+
+@given(st.text("ab", max_size=8), st.text("ab", max_size=8), st.integers(1, 4))
+def test_runs_that_a_text_repeats_are_found(prompt: str, text: str, length: int) -> None:
+    ends = range(len(prompt) + length, len(prompt + text) + 1)
+    repeated = any(repeats(prompt + text, end, length) for end in ends)
+    assert repeats_run(prompt, text, length) <= repeated
+    assert repeats_run("", text, length) == any(
+        repeats(text, end, length) for end in range(length, len(text) + 1)
+    )
 
 
 @pytest.mark.parametrize("no_repeat", [0, -1, 1001, 2.5])
