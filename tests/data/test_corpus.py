@@ -123,7 +123,7 @@ def test_the_error_for_an_invalid_text_names_the_file_and_the_byte(tmp_path: Pat
     for path, sentence in cases.items():
         with pytest.raises(CorpusError, match=sentence):
             Corpus.open(path)
-    with pytest.raises(CorpusError, match="there is no file .*nowhere.txt"):
+    with pytest.raises(CorpusError, match=r"there is no file .*nowhere\.txt"):
         decode_text(open_text(tmp_path / "nowhere.txt"))
 
 

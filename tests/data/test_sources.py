@@ -86,5 +86,5 @@ def test_a_source_without_text_gives_a_clear_error(monkeypatch: pytest.MonkeyPat
         with pytest.raises(CorpusError, match=message):
             Corpus.open(source)
     monkeypatch.setattr(Document, "path", property(lambda _: Path("gone")), raising=True)
-    with pytest.raises(CorpusError, match="there is no file t.txt"):
+    with pytest.raises(CorpusError, match=r"there is no file t\.txt"):
         Corpus.open(write("t.txt", TEXT))
