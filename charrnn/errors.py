@@ -11,6 +11,7 @@ CharrnnError
 └── DivergedError        the loss or the gradient is not finite
 
 DamagedCheckpointWarning  a checkpoint is damaged; charrnn uses another one
+UnknownCharactersWarning  a text has many characters that a model reads as its unknown symbol
 DeviceWarning             the device cannot compute something; charrnn uses a slower way
 
 Each message is one sentence for the user at the terminal: what failed, where, what was expected,
@@ -110,6 +111,10 @@ class CheckpointError(CharrnnError):
 
 class DamagedCheckpointWarning(UserWarning):
     """A checkpoint is damaged; charrnn uses another one."""
+
+
+class UnknownCharactersWarning(UserWarning):
+    """A text has many characters that the model reads as its unknown symbol."""
 
 
 class DeviceWarning(UserWarning):

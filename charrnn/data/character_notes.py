@@ -48,6 +48,11 @@ def describe_unusual_characters(facts: CharacterFacts) -> tuple[str, ...]:
             "as one unknown symbol; if the language has an alphabet, the text is probably in "
             "another encoding"
         )
+    if num_marks := counts.get("\ufeff"):
+        sentences.append(
+            f"{_count(num_marks, 'U+FEFF')}, a byte order mark that is not at the start: it was "
+            "probably left where files were joined, so remove it"
+        )
     if num_nul := counts.get("\0"):
         sentences.append(f"{_count(num_nul, 'NUL')}, as in binary files")
     controls = {character: count for character, count in counts.items() if _is_unused(character)}

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.data.character_names import list_characters
+from charrnn.data.character_names import list_characters, list_newline_remedies
 from charrnn.errors import VocabularyError
 
 Codes = NDArray[np.unsignedinteger[Any]]
@@ -84,7 +84,7 @@ class Vocabulary:
             is_known = codes != unknown_code
             if unknown == "error":
                 points = code_points(text)[~is_known]
-                raise _unknown_characters_error(text, _to_characters(points))
+                raise _unknown_characters_error(text, _to_characters(points), self)
             codes = codes[is_known]
         return codes.astype(self.dtype, copy=False)
 
@@ -175,7 +175,9 @@ def _to_characters(points: NDArray[Any]) -> list[str]:
     return [chr(point) for point in points]
 
 
-def _unknown_characters_error(text: str, characters: Iterable[str]) -> VocabularyError:
+def _unknown_characters_error(
+    text: str, characters: Iterable[str], vocabulary: Vocabulary
+) -> VocabularyError:
     """Return the error for the unknown `characters` of a text."""
     distinct = tuple(dict.fromkeys(characters))
     has_escape = "\\" in distinct and re.search(r"\\(?:[ntr0]|x[0-9a-fA-F]|u[0-9a-fA-F])", text)
@@ -183,6 +185,7 @@ def _unknown_characters_error(text: str, characters: Iterable[str]) -> Vocabular
     return VocabularyError(
         f"these characters are not in the model's vocabulary: {list_characters(distinct)}",
         *([escapes] if has_escape else []),
+        *list_newline_remedies(distinct, vocabulary),
         "remove them from the text",
         "leave them out with --unknown skip",
         characters=distinct,
