@@ -11,7 +11,7 @@ CharrnnError
 └── DivergedError        the loss or the gradient is not finite
 
 DamagedCheckpointWarning  a checkpoint is damaged; charrnn uses another one
-UnknownCharactersWarning  a text has many characters that a model reads as its unknown symbol
+UnknownCharactersWarning  a text has characters that are not in the vocabulary
 DeviceWarning             the device cannot compute something; charrnn uses a slower way
 
 Each message is one sentence for the user at the terminal: what failed, where, what was expected,
@@ -114,7 +114,7 @@ class DamagedCheckpointWarning(UserWarning):
 
 
 class UnknownCharactersWarning(UserWarning):
-    """A text has many characters that the model reads as its unknown symbol."""
+    """A text has characters that are not in the vocabulary, which can make results misleading."""
 
 
 class DeviceWarning(UserWarning):

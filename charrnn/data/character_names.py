@@ -1,7 +1,7 @@
 """Names of characters in messages, which a user recognizes."""
 
 import unicodedata
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Iterable
 
 _NAMES = {"\n": "line break", "\r": "carriage return", "\t": "tab", "\0": "NUL", "\\": "backslash"}
 _MAX_LISTED = 8  # characters in a message
@@ -24,9 +24,3 @@ def list_characters(characters: Iterable[str]) -> str:
     names = [name_character(character) for character in characters]
     more = f" and {len(names) - _MAX_LISTED:,} more" if len(names) > _MAX_LISTED else ""
     return ", ".join(names[:_MAX_LISTED]) + more
-
-
-def list_newline_remedies(unknown: Collection[str], known: Container[str]) -> list[str]:
-    """Return what to do if carriage returns are the only unknown characters of a text."""
-    has_other_newlines = set(unknown) == {"\r"} and "\n" in known
-    return ["convert its line ends with --newline lf"] if has_other_newlines else []

@@ -13,7 +13,7 @@ import numpy as np
 from charrnn.config.counts import format_count
 from charrnn.config.text import DEFAULT_TEXT_CONFIG, ReadingConfig, ResolvedTextConfig
 from charrnn.data import catalogue, encoded_cache
-from charrnn.data.character_names import list_characters, list_newline_remedies
+from charrnn.data.character_names import list_characters
 from charrnn.data.character_notes import (
     CharacterFacts,
     describe_held_out_only,
@@ -162,7 +162,7 @@ class Corpus:
                 f"{self.name} contains {format_count(number, 'character')} that "
                 f"{'is' if number == 1 else 'are'} not in the vocabulary of this run: "
                 f"{list_characters(error.characters)}",
-                *list_newline_remedies(error.characters, vocabulary),
+                *vocabulary.list_newline_remedies(error.characters),
                 "start a new run from the model with `charrnn train TEXT --init-from RUN`",
                 characters=error.characters,
             ) from None

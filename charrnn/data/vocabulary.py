@@ -1,13 +1,13 @@
 """The vocabulary: characters and their codes; character counts of a text."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.data.character_names import list_characters, list_newline_remedies
+from charrnn.data.character_names import list_characters
 from charrnn.errors import VocabularyError
 
 Codes = NDArray[np.unsignedinteger[Any]]
@@ -98,6 +98,11 @@ class Vocabulary:
         text = self._points[codes_BK].tobytes().decode("utf-32-le", "surrogatepass")
         return [text[row * length : (row + 1) * length] for row in range(samples)]
 
+    def list_newline_remedies(self, unknown: Collection[str]) -> list[str]:
+        """Return what to do if carriage returns are the only unknown characters of a text."""
+        has_other_newlines = set(unknown) == {"\r"} and "\n" in self
+        return ["convert its line ends with --newline lf"] if has_other_newlines else []
+
     def _look_up(self, text: str) -> Codes:
         """Return the code of each character, `_unknown_code` for unknown ones."""
         if self._ascii_codes is not None and text.isascii():
@@ -185,7 +190,7 @@ def _unknown_characters_error(
     return VocabularyError(
         f"these characters are not in the model's vocabulary: {list_characters(distinct)}",
         *([escapes] if has_escape else []),
-        *list_newline_remedies(distinct, vocabulary),
+        *vocabulary.list_newline_remedies(distinct),
         "remove them from the text",
         "leave them out with --unknown skip",
         characters=distinct,

@@ -11,7 +11,7 @@ from charrnn.config.counts import format_count
 from charrnn.config.text import ReadingConfig, ResolvedTextConfig
 from charrnn.data import catalogue
 from charrnn.data.byte_source import ByteSource
-from charrnn.data.character_names import list_characters, list_newline_remedies
+from charrnn.data.character_names import list_characters
 from charrnn.data.corpus import Corpus
 from charrnn.data.decoding import convert_newlines, decode_text, open_text
 from charrnn.data.encoding_check import guess_known_encoding
@@ -113,7 +113,7 @@ class TextReader:
             return
         looks, reading = self._explain_unknown(source, text)
         returns = [character for character in unknown if character == "\r"]
-        reading = reading or list_newline_remedies(returns, self.vocabulary)
+        reading = reading or self.vocabulary.list_newline_remedies(returns)
         advice = f": {' or '.join(reading)}" if reading else ""
         warnings.warn(
             f"{number:,} of {format_count(len(text), 'character')} of {source.label} "
@@ -137,9 +137,21 @@ class TextReader:
             yield name, self.read_codes(text, unknown, siblings)
 
     def open_corpus(self, source: str) -> Corpus:
-        """Open files, a folder or a text of the catalog as a corpus with all its characters."""
+        """Open files, a folder or a text of the catalog as a corpus with all its characters.
+
+        Emits `UnknownCharactersWarning` if the model knows LF, but not the line ends of the text.
+        """
         config = dataclasses.replace(self._config_for([source]), min_count=1)
-        return Corpus.open(source, config)
+        corpus = Corpus.open(source, config)
+        if "\r" in corpus.vocabulary and "\r" not in self.vocabulary:
+            for remedy in self.vocabulary.list_newline_remedies("\r"):
+                warnings.warn(
+                    f"{corpus.name} has carriage returns, which the model cannot generate, so no "
+                    f"copied passage includes such a line end: {remedy}",
+                    UnknownCharactersWarning,
+                    stacklevel=2,
+                )
+        return corpus
 
     def reopen(
         self,

@@ -137,4 +137,4 @@ def test_utf_16_text_without_line_breaks_is_found() -> None:
     for encoding in ("utf-16-le", "utf-16-be"):
         message = find_error(text.encode(encoding))
         assert f"it looks like {encoding}" in message
-        assert text_of(follow(message)) == text
+        assert decode_text(open_text("t.txt"), ResolvedTextConfig(encoding=encoding)) == text

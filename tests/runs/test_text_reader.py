@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from charrnn.analysis.scoring import score
+from charrnn.config.sampling import SampleConfig
 from charrnn.config.text import ReadingConfig, TextConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.decoding import open_text
@@ -13,6 +15,7 @@ from charrnn.errors import CorpusError, UnknownCharactersWarning, VocabularyErro
 from charrnn.runs.find import find_run
 from charrnn.runs.progress import Progress
 from charrnn.runs.text_reader import TextReader
+from charrnn.sampling.loop import generate, stream
 from charrnn.sampling.novelty import measure_novelty
 from charrnn.training.loop import resume, train
 from tests.conftest import TINY_MODEL, TINY_TRAINING
@@ -163,7 +166,11 @@ def test_line_ends_that_a_run_cannot_read_have_a_remedy() -> None:
         open_reader("run").read_known("crlf.txt")
     with pytest.raises(VocabularyError, match="convert its line ends with --newline lf"):
         open_reader("run").reopen("crlf.txt", allow_other=True)
-    assert open_reader("run", newline="lf").read_known("crlf.txt") == "one two\n" * 100
+    with pytest.warns(UnknownCharactersWarning, match="crlf has carriage returns.* --newline lf"):
+        open_reader("run").open_corpus("crlf.txt")
+    converted = open_reader("run", newline="lf")
+    assert converted.read_known("crlf.txt") == "one two\n" * 100
+    assert measure_novelty("one two\n" * 5, converted.open_corpus("crlf.txt")).longest == 40
 
 
 def test_many_characters_that_are_read_as_the_unknown_symbol_give_a_warning() -> None:
@@ -194,3 +201,12 @@ def test_the_remedy_for_one_of_several_texts_fits_all(reader: TextReader) -> Non
     expected = "it looks like utf-8: convert the other texts to UTF-8 too, and use --encoding utf-8"
     with pytest.raises(CorpusError, match=expected):
         list(reader.encode_texts(texts, None, "error"))
+
+
+@pytest.mark.usefixtures("reader")
+def test_functions_convert_the_line_ends_of_a_text_as_the_run_does() -> None:
+    assert score("run", FRENCH) == score("run", LINES)
+    settings = SampleConfig(length=20, seed=1)
+    assert generate("run", FRENCH, settings) == generate("run", LINES, settings)
+    streamed = "".join(stream("run", FRENCH, settings))
+    assert [streamed] == generate("run", LINES, settings)
