@@ -13,6 +13,7 @@ CharrnnError
 OutputError               standard output accepts no more text
 
 DamagedCheckpointWarning  a checkpoint is damaged; charrnn uses another one
+UnknownCharactersWarning  a text has characters that are not in the vocabulary
 DeviceWarning             the device cannot compute something; charrnn uses a slower way
 
 The message of a `CharrnnError` is one sentence for the user at the terminal: what failed, where,
@@ -112,6 +113,10 @@ class CheckpointError(CharrnnError):
 
 class DamagedCheckpointWarning(UserWarning):
     """A checkpoint is damaged; charrnn uses another one."""
+
+
+class UnknownCharactersWarning(UserWarning):
+    """A text has characters that are not in the vocabulary, which can make results misleading."""
 
 
 class DeviceWarning(UserWarning):

@@ -20,9 +20,11 @@ from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError
 from charrnn.model.forward import check_length, count_streams, forward_chunks, forward_streams
-from charrnn.model.loading import load
+from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
 from charrnn.numerics.information import nats_to_bits
+from charrnn.runs.find import find_run
+from charrnn.runs.text_reader import TextReader
 from charrnn.sampling.engines.interface import SamplingEngine
 
 _CHUNK = 8_192  # characters of all streams that are read between two checks of the stop request
@@ -60,10 +62,15 @@ def score(
 
     By default, the model reads the text once and carries its state. With `context`, it reads
     independent windows of that many characters, each from the initial state. With `adapt`, a copy
-    of the model learns from the text while it reads (dynamic evaluation). The first character of
+    of the model learns from the text while it reads (dynamic evaluation). The line ends of the text
+    are converted if those of the run were; a model does not say so. The first character of
     the text has no loss. Raises `VocabularyError` if the vocabulary lacks a character.
     """
-    model = source if isinstance(source, CharRNN) else load(source)
+    if isinstance(source, CharRNN):
+        model = source
+    else:
+        checkpoint = find_run(source).select("best")
+        model, text = load_checkpoint(checkpoint), TextReader(checkpoint).convert(text)
     return score_codes(model, model.vocabulary.encode(text), context, adapt)
 
 

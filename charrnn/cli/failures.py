@@ -8,7 +8,12 @@ import typer
 from typer.core import TyperGroup
 
 from charrnn.cli.usage import ParserError, explain_usage_error
-from charrnn.errors import CharrnnError, DamagedCheckpointWarning, DeviceWarning
+from charrnn.errors import (
+    CharrnnError,
+    DamagedCheckpointWarning,
+    DeviceWarning,
+    UnknownCharactersWarning,
+)
 
 _OUT_OF_MEMORY = CharrnnError(
     "there is not enough memory",
@@ -31,7 +36,7 @@ _ILLEGAL_ACCESS = CharrnnError(
     "set CHARRNN_CUDA_KERNEL=off if the error occurs again",
     "give --device cpu to compute without the GPU",
 )
-_SHOWN_WARNINGS = (DamagedCheckpointWarning, DeviceWarning)
+_SHOWN_WARNINGS = (DamagedCheckpointWarning, DeviceWarning, UnknownCharactersWarning)
 _DEFAULT_SHOWWARNING = warnings.showwarning
 
 

@@ -119,12 +119,15 @@ def sample(
     opened = open_run(run)
     selected = opened.select(checkpoint)
     reader = TextReader(selected, reading)
-    text = reader.read(prompt_file) if prompt_file else reader.convert(prompt or "")
+    if prompt_file:
+        text = reader.read_known(prompt_file, config.unknown)
+    else:
+        text = reader.convert(prompt or "")
     if config.stop:
         config = dataclasses.replace(config, stop=reader.convert(config.stop))
     novelty_corpus = reader.open_corpus(novelty) if novelty else None
     corpus = novelty_corpus or (reader.reopen() if config.max_copy else None)
-    draft = None if adapt is None else reader.read(adapt)
+    draft = None if adapt is None else reader.read_known(adapt, config.unknown)
     draft_codes = None if draft is None else reader.vocabulary.encode(draft, config.unknown)
     engine = _make_engine(selected, draft_codes, config, device, precision)
     if draft and not text:

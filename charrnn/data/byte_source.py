@@ -7,6 +7,7 @@ from typing import Protocol
 
 _MAX_VERIFIED = 1 << 28  # bytes that are decoded to verify a guess; bounds the time
 _MAX_INVALID = 1000  # places; a text with more of them is not called UTF-8
+_SURROGATE = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")  # half a character of UTF-16, as UTF-8
 _UNUSED_CONTROLS = re.compile(r"[\x80-\x84\x86-\x9f]")
 
 
@@ -70,7 +71,9 @@ def is_almost_utf_8(source: ByteSource) -> bool:
                 text, used = codecs.utf_8_decode(data[first:], "strict", False)
             except UnicodeDecodeError as error:
                 text, used = data[first : first + error.start].decode(), error.end
-                lengths.append(error.end - error.start)
+                if surrogate := _SURROGATE.match(data, first + error.start):
+                    used = surrogate.end() - first
+                lengths.append(used - error.start)
                 if len(lengths) > _MAX_INVALID:
                     return False
                 num_other += len(text) - len(text.encode("ascii", "ignore"))

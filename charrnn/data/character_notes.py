@@ -49,6 +49,11 @@ def describe_unusual_characters(facts: CharacterFacts) -> tuple[str, ...]:
             "as one unknown symbol; if the language has an alphabet, the text is probably in "
             "another encoding"
         )
+    if num_marks := counts.get("\ufeff"):
+        sentences.append(
+            f"the text contains {format_count(num_marks, 'character')} U+FEFF, a byte order mark "
+            "that is not at the start: it was probably left where files were joined, so remove it"
+        )
     if num_nul := counts.get("\0"):
         number = format_count(num_nul, "NUL character")
         sentences.append(f"the text contains {number}, as in binary files")

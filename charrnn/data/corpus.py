@@ -164,6 +164,7 @@ class Corpus:
                 f"{self.name} contains {format_count(number, 'character')} that "
                 f"{'is' if number == 1 else 'are'} not in the vocabulary of this run: "
                 f"{list_characters(error.characters)}",
+                *vocabulary.list_newline_remedies(error.characters),
                 "start a new run from the model with `charrnn train TEXT --init-from RUN`",
                 characters=error.characters,
             ) from None

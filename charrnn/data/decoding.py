@@ -52,9 +52,13 @@ def open_text(source: Source) -> ByteSource:
     return document
 
 
-def decode_text(source: ByteSource, config: ResolvedTextConfig = DEFAULT_TEXT_CONFIG) -> str:
+def decode_text(
+    source: ByteSource,
+    config: ResolvedTextConfig = DEFAULT_TEXT_CONFIG,
+    siblings: Sequence[ByteSource] = (),
+) -> str:
     """Return a text; see `decode_chunks`."""
-    return "".join(decode_chunks(source.chunks(), source, config))
+    return "".join(decode_chunks(source.chunks(), source, config, siblings))
 
 
 def decode_chunks(

@@ -30,7 +30,8 @@ _GUESS_BYTES = 1 << 14  # bytes on each side of an invalid byte from which an en
 _MANY_UNKNOWN, _FEW_UNKNOWN = 0.5, 0.05  # fractions of the characters that are not ASCII
 _NAMES_IN_ICONV = {
     **{f"utf-{bits}-{order}": f"utf-{bits}{order}" for bits in (16, 32) for order in ("le", "be")},
-    **{"mac-roman": "macintosh", "latin-1": "latin1"},
+    **{"mac-roman": "macintosh", "latin-1": "latin1", "iso2022-jp-ext": "iso-2022-jp-3"},
+    **{f"iso2022-{end}": f"iso-2022-{end}" for end in ("jp", "kr", "jp-2")},
 }
 
 
@@ -203,8 +204,10 @@ def _make_remedies(source: ByteSource, guess: str, siblings: Sequence[ByteSource
     )
     reading = [f"read it with --encoding {guess}"] if is_same_for_all else []
     if guess == "utf-8":
-        return reading
+        return reading or ["convert the other texts to UTF-8 too, and use --encoding utf-8"]
     encoding = _NAMES_IN_ICONV.get(guess, guess)
+    if encoding == "hz":  # unknown to iconv
+        return reading
     return [*reading, f"convert it with `iconv -f {encoding} -t utf-8{_redirect(source)}`"]
 
 

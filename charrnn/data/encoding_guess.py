@@ -26,6 +26,7 @@ _SINGLE_BYTE = re.compile(r"cp125|cp[48]|iso8859|koi8|mac|ascii")
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\v\f\r\x1b\x1c"))
 _MIN_CONTROLS = 0.03  # fraction of the bytes of UTF-16 text: the high bytes of an alphabet, and NUL
 _MAX_IMPLAUSIBLE = 0.01  # fraction of the characters of a text
+_MIN_RARE_CONTROLS = 60  # bytes of UTF-16 text that has few control characters
 _MIN_WIDE_BYTES = 8  # fewer bytes can be read as almost any encoding
 _MIN_CHARACTERS = 3  # in an encoding with escapes, or of several bytes that are also UTF-8
 
@@ -46,7 +47,14 @@ def guess_wide(data: bytes) -> str | None:
     valid UTF-8 may be a text with NUL characters, so the difference must be clear.
     """
     num_controls = len(data) - len(data.translate(None, _CONTROLS))
-    if len(data) < _MIN_WIDE_BYTES or num_controls < _MIN_CONTROLS * len(data):
+    if num_controls < _MIN_CONTROLS * len(data):
+        return None
+    return _compare_wide(data)
+
+
+def _compare_wide(data: bytes) -> str | None:
+    """Return the UTF-16 or UTF-32 encoding whose high bytes take few values; None if none fits."""
+    if len(data) < _MIN_WIDE_BYTES:
         return None
     spreads = {
         name: len(set(_high_bytes(data, name)))
@@ -94,7 +102,10 @@ def list_guesses(data: bytes) -> Iterator[str]:
         return
     if wide := guess_wide(data):
         yield wide
+    other = None if wide or len(data) < _MIN_RARE_CONTROLS else _compare_wide(data)
     if b"\0" in data:
+        if other:
+            yield other
         return
     if len(_GB_TEXT.findall(data)) >= _MIN_CHARACTERS and _decode_start(data, "gb18030"):
         yield "gb18030"
@@ -108,6 +119,8 @@ def list_guesses(data: bytes) -> Iterator[str]:
     ]
     for guess in sorted(guesses):
         yield _COMMON_ENCODINGS[guess[2]].replace("_", "-")
+    if other:  # a text without line breaks and spaces
+        yield other
 
 
 def list_all(data: bytes) -> list[str]:

@@ -1,7 +1,7 @@
 """The vocabulary: characters and their codes; character counts of a text."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -87,7 +87,7 @@ class Vocabulary:
             is_known = codes != unknown_code
             if unknown == "error":
                 points = code_points(text)[~is_known]
-                raise _unknown_characters_error(text, _to_characters(points))
+                raise _unknown_characters_error(text, _to_characters(points), self)
             codes = codes[is_known]
         return codes.astype(self.dtype, copy=False)
 
@@ -100,6 +100,11 @@ class Vocabulary:
         samples, length = codes_BK.shape
         text = self._points[codes_BK].tobytes().decode("utf-32-le", "surrogatepass")
         return [text[row * length : (row + 1) * length] for row in range(samples)]
+
+    def list_newline_remedies(self, unknown: Collection[str]) -> list[str]:
+        """Return what to do if carriage returns are the only unknown characters of a text."""
+        has_other_newlines = set(unknown) == {"\r"} and "\n" in self
+        return ["convert its line ends with --newline lf"] if has_other_newlines else []
 
     def _look_up(self, text: str) -> Codes:
         """Return the code of each character, `_unknown_code` for unknown ones."""
@@ -179,7 +184,9 @@ def _to_characters(points: NDArray[Any]) -> list[str]:
     return [chr(point) for point in points]
 
 
-def _unknown_characters_error(text: str, characters: Iterable[str]) -> VocabularyError:
+def _unknown_characters_error(
+    text: str, characters: Iterable[str], vocabulary: Vocabulary
+) -> VocabularyError:
     """Return the error for the unknown `characters` of a text."""
     distinct = tuple(dict.fromkeys(characters))
     has_escape = "\\" in distinct and re.search(r"\\(?:[ntr0]|x[0-9a-fA-F]|u[0-9a-fA-F])", text)
@@ -187,6 +194,7 @@ def _unknown_characters_error(text: str, characters: Iterable[str]) -> Vocabular
     return VocabularyError(
         f"these characters are not in the model's vocabulary: {list_characters(distinct)}",
         *([escapes] if has_escape else []),
+        *vocabulary.list_newline_remedies(distinct),
         "remove them from the text",
         "leave them out with --unknown skip",
         characters=distinct,

@@ -53,7 +53,8 @@ def render_run_page(
     try:
         text = reader.reopen(corpus)
     except CorpusError as error:
-        text, missing_reason = None, error.explain({"--corpus"})
+        text, missing_reason = None, error.explain({"--corpus", "--encoding", "--newline"})
+        print_message(f"the page has no parts that need the text of the run: {missing_reason}")
     loss = "not evaluated"
     if progress.val_loss is not None:
         loss = f"{format_loss(progress.val_loss)} per held-out character (lower is better)"

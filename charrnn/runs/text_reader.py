@@ -1,24 +1,29 @@
 """Reads every text that is given to a run, in the same way as the text of the run."""
 
+import collections
 import dataclasses
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from charrnn.config.counts import format_count
 from charrnn.config.text import ReadingConfig, ResolvedTextConfig
 from charrnn.data import catalogue
 from charrnn.data.byte_source import ByteSource
+from charrnn.data.character_names import list_characters
 from charrnn.data.corpus import Corpus
 from charrnn.data.decoding import convert_newlines, decode_text, open_text
 from charrnn.data.encoding_check import guess_known_encoding
 from charrnn.data.progress import ProgressCallback
 from charrnn.data.sources import Source
-from charrnn.data.vocabulary import Codes, Vocabulary
-from charrnn.errors import VocabularyError
+from charrnn.data.vocabulary import UNKNOWN, Codes, Vocabulary
+from charrnn.errors import CorpusError, UnknownCharactersWarning, VocabularyError
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import Progress
 
 Unknown = Literal["error", "skip"]
+_FEW_UNKNOWN = 0.01  # fraction of the characters of a text; rare characters are fewer
 
 
 class TextReader:
@@ -48,23 +53,75 @@ class TextReader:
         """Convert the line ends of a text that was typed, as those of a file are converted."""
         return convert_newlines(text, self.config.newline)
 
-    def read_codes(self, source: Source | ByteSource, unknown: Unknown = "error") -> Codes:
-        """Read a text and encode it; raise `VocabularyError` if it has unknown characters."""
+    def read_known(
+        self,
+        source: Source | ByteSource,
+        unknown: Unknown = "error",
+        siblings: Sequence[ByteSource] = (),
+    ) -> str:
+        """Read a text; raise `VocabularyError` if it has unknown characters.
+
+        With `unknown` "skip", they stay in the text, and `Vocabulary.encode` leaves them out. Emits
+        `UnknownCharactersWarning` if the unknown symbol replaces more than a few characters.
+        `siblings` are the other texts that the same command reads.
+        """
         opened = _open(source)
-        text = self.read(opened)
+        text = decode_text(opened, self.config, siblings)
         try:
-            return self.vocabulary.encode(text, unknown)
+            self.vocabulary.encode(text, unknown)
         except VocabularyError as error:
-            characters = frozenset(self.vocabulary.characters)
-            guess = guess_known_encoding(opened, text, characters, self.config)
-            looks = f"; it looks like {guess}" if guess else ""
-            reading = [f"read it with --encoding {guess}"] if guess else []
+            looks, reading = self._explain_unknown(opened, text)
             raise VocabularyError(
                 f"the model of {self.path} cannot read {opened.label}: {error.message}{looks}",
                 *reading,
                 *error.remedies,
                 characters=error.characters,
             ) from None
+        if UNKNOWN in self.vocabulary:
+            self._warn_of_unknown(opened, text)
+        return text
+
+    def read_codes(
+        self,
+        source: Source | ByteSource,
+        unknown: Unknown = "error",
+        siblings: Sequence[ByteSource] = (),
+    ) -> Codes:
+        """Read a text as in `read_known`, and encode it; raise `CorpusError` if it is empty."""
+        opened = _open(source)
+        text = self.read_known(opened, unknown, siblings)
+        if not text:
+            raise CorpusError(f"{opened.label} is empty", "give a longer text")
+        return self.vocabulary.encode(text, unknown)
+
+    def _explain_unknown(self, source: ByteSource, text: str) -> tuple[str, list[str]]:
+        """Return the likely encoding of a text with unknown characters, and the remedy."""
+        characters = frozenset(self.vocabulary.characters)
+        guess = guess_known_encoding(source, text, characters, self.config)
+        return (
+            (f"; it looks like {guess}", [f"read it with --encoding {guess}"])
+            if guess
+            else ("", [])
+        )
+
+    def _warn_of_unknown(self, source: ByteSource, text: str) -> None:
+        """Warn if more than a few characters of a text are read as the unknown symbol."""
+        counts = collections.Counter(text)
+        unknown = [character for character in counts if character not in self.vocabulary]
+        number = sum(counts[character] for character in unknown)
+        if number <= _FEW_UNKNOWN * len(text):
+            return
+        looks, reading = self._explain_unknown(source, text)
+        returns = [character for character in unknown if character == "\r"]
+        reading = reading or self.vocabulary.list_newline_remedies(returns)
+        advice = f": {' or '.join(reading)}" if reading else ""
+        warnings.warn(
+            f"{number:,} of {format_count(len(text), 'character')} of {source.label} "
+            f"{'is' if number == 1 else 'are'} not in the vocabulary of the model, which reads "
+            f"them as its unknown symbol ({list_characters(unknown)}){looks}{advice}",
+            UnknownCharactersWarning,
+            stacklevel=3,
+        )
 
     def encode_texts(
         self, texts: Sequence[tuple[str, ByteSource]], corpus: Source | None, unknown: Unknown
@@ -75,13 +132,26 @@ class TextReader:
         """
         if not texts:
             yield "held out", self.split(corpus)[1]
+        siblings = [text for _, text in texts]
         for name, text in texts:
-            yield name, self.read_codes(text, unknown)
+            yield name, self.read_codes(text, unknown, siblings)
 
     def open_corpus(self, source: str) -> Corpus:
-        """Open files, a folder or a text of the catalog as a corpus with all its characters."""
+        """Open files, a folder or a text of the catalog as a corpus with all its characters.
+
+        Emits `UnknownCharactersWarning` if the model knows LF, but not the line ends of the text.
+        """
         config = dataclasses.replace(self._config_for([source]), min_count=1)
-        return Corpus.open(source, config)
+        corpus = Corpus.open(source, config)
+        if "\r" in corpus.vocabulary and "\r" not in self.vocabulary:
+            for remedy in self.vocabulary.list_newline_remedies("\r"):
+                warnings.warn(
+                    f"{corpus.name} has carriage returns, which the model cannot generate, so no "
+                    f"copied passage includes such a line end: {remedy}",
+                    UnknownCharactersWarning,
+                    stacklevel=2,
+                )
+        return corpus
 
     def reopen(
         self,

@@ -14,6 +14,8 @@ from charrnn.config.sampling import SampleConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError
+from charrnn.runs.find import find_run
+from charrnn.runs.text_reader import TextReader
 from charrnn.sampling.blocks import sample_blocks
 from charrnn.sampling.constraints import Rule, allowed_or_raise, make_rules
 from charrnn.sampling.engines.interface import BlockSamplingEngine, SamplingEngine
@@ -177,6 +179,7 @@ def stream(
             f"stream generates one text at one temperature, not {text_config.temperature}",
             "use generate for several temperatures",
         )
+    prompt = _convert_prompt(source, prompt)
     for piece in stream_samples(engine_for(source), prompt, text_config, corpus):
         if piece.text:
             yield piece.text
@@ -195,12 +198,19 @@ def generate(
     samples. `source`, settings and `corpus` are as in `stream`.
     """
     full_config = dataclasses.replace(config or SampleConfig(), **settings)
-    engine = engine_for(source)
+    engine, prompt = engine_for(source), _convert_prompt(source, prompt)
     texts: list[str] = []
     for text_config in full_config.split_temperatures():
         pieces = stream_samples(engine, prompt, text_config, corpus)
         texts += _join_pieces(pieces, text_config.num_samples)
     return texts
+
+
+def _convert_prompt(source: "SamplingEngine | CharRNN | str | None", prompt: str) -> str:
+    """Convert the line ends of a prompt as those of the text of a run, if `source` is a run."""
+    if "\r" not in prompt or not (source is None or isinstance(source, str)):
+        return prompt
+    return TextReader(find_run(source).select("best")).convert(prompt)
 
 
 class ScoredText(NamedTuple):

@@ -56,6 +56,8 @@ def find_templates(node: ast.AST, values: Mapping[str, list[str]] = {}) -> list[
         return ["".join(parts)]
     if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".join"):
         return [text for argument in node.args for text in find_templates(argument, values)]
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):  # a method
+        return values.get(node.func.attr, [])
     children = {
         ast.IfExp: ("body", "orelse"),
         ast.BinOp: ("left", "right"),

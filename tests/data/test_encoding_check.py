@@ -113,3 +113,28 @@ def test_an_encoding_is_suggested_for_a_folder_only_if_it_fits_all_files() -> No
     Path("folder/a.txt").write_text(FRENCH, "utf-8")
     with pytest.raises(CorpusError, match="it looks like cp1252: convert it with `iconv -f cp1252"):
         Corpus.open("folder", TextConfig(strict=True))
+
+
+def test_surrogates_encoded_as_utf_8_are_a_few_invalid_bytes() -> None:
+    message = find_error((ENGLISH + "\ud83d\ude00" + ENGLISH).encode("utf-8", "surrogatepass"))
+    assert message.startswith("t.txt is UTF-8 text except for a few bytes (byte 0xed")
+    assert text_of(follow(message)) == ENGLISH + ENGLISH
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"), [("日本語の文。\n", "iso2022-jp"), ("국어\n", "iso2022-kr")]
+)
+def test_the_command_for_an_encoding_with_escapes_runs(text: str, encoding: str) -> None:
+    message = find_error((text * 50).encode(encoding))
+    command = re.search(r"`([^`]* > NEW)`", message)
+    assert command
+    subprocess.run(command[1], shell=True, check=True)
+    assert Path("NEW").read_text("utf-8") == text * 50
+
+
+def test_utf_16_text_without_line_breaks_is_found() -> None:
+    text = CHINESE.replace("\n", "").replace("。", "").replace("，", "")
+    for encoding in ("utf-16-le", "utf-16-be"):
+        message = find_error(text.encode(encoding))
+        assert f"it looks like {encoding}" in message
+        assert decode_text(open_text("t.txt"), ResolvedTextConfig(encoding=encoding)) == text

@@ -73,6 +73,7 @@ def test_unusual_facts_about_the_characters_of_a_text_are_described() -> None:
     assert "the text contains 2 characters U+FFFD" in describe("a\ufffd\ufffd")
     assert "has 1,500 different characters" in describe("".join(map(chr, range(19968, 21468))))
     assert "the text contains 1 NUL character," in describe("abc\0")
+    assert "the text contains 1 character U+FEFF, a byte order mark" in describe("abc\ufeffabc")
     assert "1 rare character (1 of 4 characters of the text) is read as one" in describe("aaab", 2)
 
 

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from charrnn.analysis.scoring import score
+from charrnn.config.sampling import SampleConfig
 from charrnn.config.text import ReadingConfig, TextConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.decoding import open_text
-from charrnn.errors import CorpusError, VocabularyError
+from charrnn.errors import CorpusError, UnknownCharactersWarning, VocabularyError
 from charrnn.runs.find import find_run
 from charrnn.runs.progress import Progress
 from charrnn.runs.text_reader import TextReader
+from charrnn.sampling.loop import generate, stream
 from charrnn.sampling.novelty import measure_novelty
 from charrnn.training.loop import resume, train
 from tests.conftest import TINY_MODEL, TINY_TRAINING
@@ -74,7 +77,9 @@ def test_the_vocabulary_of_the_run_decides_which_characters_are_rare() -> None:
     list(train("t.txt", TINY_TRAINING, TINY_MODEL, TextConfig(min_count=2), out_dir="run"))
     Path("other.txt").write_text("axbz\n" * 60, "utf-8")
     reader = open_reader("run")
-    assert reader.vocabulary.decode(reader.read_codes("other.txt")) == "a\ufffdb\ufffd\n" * 60
+    with pytest.warns(UnknownCharactersWarning, match="120 of 300 characters"):
+        codes = reader.read_codes("other.txt")
+    assert reader.vocabulary.decode(codes) == "a\ufffdb\ufffd\n" * 60
     corpus = reader.open_corpus("other.txt")  # compares real characters
     assert corpus.vocabulary.decode(corpus.codes) == "axbz\n" * 60
     Path("rare.txt").write_text("a" + "bcd\n" * 90, "utf-8")  # here, `a` is rare
@@ -151,3 +156,57 @@ def test_a_text_of_unusual_characters_can_be_trained_on(text: str) -> None:
     run = find_run("run")
     assert run.config.corpus.line_start in run.config.vocabulary
     assert Progress.from_checkpoint(run.select("best")).step > 0
+
+
+def test_line_ends_that_a_run_cannot_read_have_a_remedy() -> None:
+    Path("lf.txt").write_text("one two\n" * 100, newline="")
+    Path("crlf.txt").write_text("one two\r\n" * 100, newline="")
+    list(train("lf.txt", TINY_TRAINING, TINY_MODEL, out_dir="run"))
+    with pytest.raises(VocabularyError, match="convert its line ends with --newline lf"):
+        open_reader("run").read_known("crlf.txt")
+    with pytest.raises(VocabularyError, match="convert its line ends with --newline lf"):
+        open_reader("run").reopen("crlf.txt", allow_other=True)
+    with pytest.warns(UnknownCharactersWarning, match="crlf has carriage returns.* --newline lf"):
+        open_reader("run").open_corpus("crlf.txt")
+    converted = open_reader("run", newline="lf")
+    assert converted.read_known("crlf.txt") == "one two\n" * 100
+    assert measure_novelty("one two\n" * 5, converted.open_corpus("crlf.txt")).longest == 40
+
+
+def test_many_characters_that_are_read_as_the_unknown_symbol_give_a_warning() -> None:
+    Path("lf.txt").write_text("one two\n" * 100 + "x", newline="")
+    Path("crlf.txt").write_text("one two\r\n" * 100, newline="")
+    list(train("lf.txt", TINY_TRAINING, TINY_MODEL, TextConfig(min_count=2), out_dir="run"))
+    reader = open_reader("run")
+    assert len(reader.read_codes("lf.txt")) == 801  # one rare character: no warning
+    expected = (
+        r"100 of 900 characters of crlf.txt .* \(carriage return \(U\+000D\)\): convert its line "
+        "ends with --newline lf"
+    )
+    with pytest.warns(UnknownCharactersWarning, match=expected):
+        reader.read_codes("crlf.txt")
+
+
+def test_an_empty_text_is_named(reader: TextReader) -> None:
+    Path("empty.txt").write_bytes(b"")
+    with pytest.raises(CorpusError, match=r"empty\.txt is empty"):
+        reader.read_codes("empty.txt")
+    assert reader.read_known("empty.txt") == ""
+
+
+def test_the_remedy_for_one_of_several_texts_fits_all(reader: TextReader) -> None:
+    Path("latin.txt").write_bytes(FRENCH.encode("cp1252"))
+    Path("utf8.txt").write_bytes(FRENCH.encode())
+    texts = [(name, open_text(name)) for name in ("latin.txt", "utf8.txt")]
+    expected = "it looks like utf-8: convert the other texts to UTF-8 too, and use --encoding utf-8"
+    with pytest.raises(CorpusError, match=expected):
+        list(reader.encode_texts(texts, None, "error"))
+
+
+@pytest.mark.usefixtures("reader")
+def test_functions_convert_the_line_ends_of_a_text_as_the_run_does() -> None:
+    assert score("run", FRENCH) == score("run", LINES)
+    settings = SampleConfig(length=20, seed=1)
+    assert generate("run", FRENCH, settings) == generate("run", LINES, settings)
+    streamed = "".join(stream("run", FRENCH, settings))
+    assert [streamed] == generate("run", LINES, settings)
