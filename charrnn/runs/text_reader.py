@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
+from charrnn.config.counts import format_count
 from charrnn.config.text import ReadingConfig, ResolvedTextConfig
 from charrnn.data import catalogue
 from charrnn.data.byte_source import ByteSource
@@ -14,7 +15,7 @@ from charrnn.data.encoding_check import guess_known_encoding
 from charrnn.data.progress import ProgressCallback
 from charrnn.data.sources import Source
 from charrnn.data.vocabulary import Codes, Vocabulary
-from charrnn.errors import VocabularyError
+from charrnn.errors import CorpusError, VocabularyError
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import Progress
 
@@ -52,6 +53,12 @@ class TextReader:
         """Read a text and encode it; raise `VocabularyError` if it has unknown characters."""
         opened = _open(source)
         text = self.read(opened)
+        if len(text) < 2:
+            raise CorpusError(
+                f"{opened.label} has {format_count(len(text), 'character')}, but at least 2 are "
+                "needed, one to read and one to predict",
+                "give a longer text",
+            )
         try:
             return self.vocabulary.encode(text, unknown)
         except VocabularyError as error:
