@@ -15,7 +15,7 @@ from pathlib import Path
 import filelock
 
 from charrnn.errors import CheckpointError
-from charrnn.files import list_disk_remedies, quote_path, sync_folder, write_synced
+from charrnn.files import quote_path, sync_folder, write_synced
 from charrnn.runs.layout import CONFIG_FILE
 
 _SAVING, _REPLACED, _REMOVED = ".saving", ".replaced-", ".removed-"
@@ -81,7 +81,7 @@ def lock_for_writing(run: Path) -> Iterator[None]:
         lock.release()
         raise CheckpointError(
             f"the run folder {run} cannot be written ({error.strerror})",
-            *list_disk_remedies(error),
+            "check that the disk has free space and that you may write there",
             "give another folder with --out-dir",
         ) from None
     try:
