@@ -73,7 +73,8 @@ def safe_streams() -> Iterator[None]:
     old_streams = sys.stdin, sys.stdout, sys.stderr
     sys.stdin = sys.stdin or os.fdopen(0, "r", encoding="utf-8", closefd=False)
     if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")  # of typed lines; texts are read as bytes
+        with contextlib.suppress(ValueError):  # it is closed, or something was read from it
+            sys.stdin.reconfigure(errors="replace")  # of typed lines; texts are read as bytes
     sys.stdout = _make_safe(sys.stdout, 1, _raise_output_error)
     sys.stderr = _make_safe(sys.stderr, 2, lambda _: None)
     try:
