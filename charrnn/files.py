@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -46,6 +47,21 @@ def installed_folder(name: str) -> Path:
 def cache_folder() -> Path:
     """Return the path of charrnn's folder in the user's cache."""
     return Path(platformdirs.user_cache_dir("charrnn"))
+
+
+def quote_path(path: str | Path) -> str:
+    """Return a path as an argument of a command that is shown to the user."""
+    text = str(path)
+    return shlex.quote(f"./{text}" if text.startswith("-") else text)
+
+
+def list_disk_remedies(error: OSError) -> tuple[str, ...]:
+    """Return what to do if the disk is full, or if the user may not write a file or folder."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ("free some space on that disk",)
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return ("check that you may write there",)
+    return ()
 
 
 def sync_file(file: IO[bytes]) -> None:

@@ -7,7 +7,9 @@ import pytest
 from charrnn.errors import ConfigError
 from charrnn.files import (
     expand_path,
+    list_disk_remedies,
     new_folder,
+    quote_path,
     replace_file,
     sync_file,
     sync_folder,
@@ -155,3 +157,25 @@ def test_an_unknown_user_is_an_error() -> None:
         ConfigError, match=r"home folder in ~no-such-user/a .* or \./~no-such-user/a"
     ):
         expand_path("~no-such-user/a")
+
+
+@pytest.mark.parametrize(
+    ("path", "argument"),
+    [("runs/a", "runs/a"), ("my novel", "'my novel'"), ("-a", "./-a"), ("a'b", "'a'\"'\"'b'")],
+)
+def test_a_path_in_a_command_is_quoted_for_the_shell(path: str, argument: str) -> None:
+    assert quote_path(Path(path)) == argument
+
+
+@pytest.mark.parametrize(
+    ("number", "remedies"),
+    [
+        (errno.ENOSPC, ("free some space on that disk",)),
+        (errno.EROFS, ("check that you may write there",)),
+        (errno.EIO, ()),
+    ],
+)
+def test_what_to_do_depends_on_the_error_of_the_disk(
+    number: int, remedies: tuple[str, ...]
+) -> None:
+    assert list_disk_remedies(OSError(number, "reason", "path")) == remedies

@@ -33,8 +33,13 @@ def corpora(
     if action == "fetch":
         from charrnn.console.downloads import fetch_texts
 
-        if not names or any(name not in entries() for name in names):
+        if not names:
             raise UsageError(f"give the names of texts to fetch: {', '.join(entries())}")
+        if unknown := [name for name in names if name not in entries()]:
+            raise UsageError(
+                f"there is no text {unknown[0]!r} in the catalog: give names of "
+                f"{', '.join(entries())}"
+            )
         fetch_texts(names)
     elif names:
         raise UsageError("names are only allowed after fetch")

@@ -14,6 +14,7 @@ from charrnn.errors import (
     DeviceWarning,
     UnknownCharactersWarning,
 )
+from charrnn.files import list_disk_remedies
 
 _OUT_OF_MEMORY = CharrnnError(
     "there is not enough memory",
@@ -81,8 +82,7 @@ class CommandGroup(TyperGroup):
             else:
                 raise
         except OSError as error:
-            location = f"{error.filename}: " if error.filename else ""
-            message = f"{location}{error.strerror or error}"
+            message = _explain_os_error(error)
         return _fail(message, exit_code=1)
 
     def _flags(self, ctx: Any) -> set[str]:
@@ -98,6 +98,14 @@ def _fail(message: str, *, exit_code: int) -> NoReturn:
 
     print_error(message)
     raise typer.Exit(exit_code)
+
+
+def _explain_os_error(error: OSError) -> str:
+    """Return one sentence about an error of the operating system."""
+    reason = error.strerror or str(error)
+    if error.filename:
+        reason = f"{error.filename} cannot be used ({reason})"
+    return str(CharrnnError(reason, *list_disk_remedies(error)))
 
 
 def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:

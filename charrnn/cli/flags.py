@@ -210,10 +210,8 @@ def _format_default(
 def _choose_help_panel(config: Any, field_name: str) -> str:
     """Return the title of the group of flags in `--help` to which a field belongs."""
     if issubclass(config, Budget) and field_name in Budget.__dataclass_fields__:
-        effect = (
-            "removes the default of --epochs" if config is TrainConfig else "replaces all of them"
-        )
-        return f"Limits (the first one reached ends the run; giving one {effect})"
+        old = "default" if config is TrainConfig else "old ones"
+        return f"Limits (the first one reached ends the run; they replace the {old})"
     return {
         ReadingConfig: "Text",
         TextConfig: "Text",

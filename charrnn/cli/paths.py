@@ -32,6 +32,7 @@ def parse_source(text: str) -> str:
 @as_usage_error
 def parse_run_name(text: str) -> str:
     """Return the name or the folder of a run."""
+    refuse_web_address(text)
     expand_path(text)
     return text
 
@@ -55,6 +56,12 @@ def text_option(name: str, help_text: str, *, metavar: str = "FILE") -> Any:
     return typer.Option(
         name, help=help_text, metavar=metavar, show_default=False, parser=parse_source
     )
+
+
+def check_standard_input(texts: Iterable[str | None]) -> None:
+    """Raise an error if more than one of the texts to read is standard input."""
+    if list(texts).count("-") > 1:
+        raise UsageError("standard input can be read only once, so give - once")
 
 
 def check_output(

@@ -74,6 +74,8 @@ def plot(
     from charrnn.files import replace_file
     from charrnn.runs.find import find_run
 
+    if text and not memory:
+        raise UsageError("--text needs --memory")
     if out and out.suffix.lower() == ".html" and (len(run or []) > 1 or memory):
         raise UsageError(
             "a page shows one run and includes its memory: give one RUN, without --memory"

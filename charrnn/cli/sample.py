@@ -14,7 +14,7 @@ from charrnn.cli.flags import (
     config_flags,
     open_run,
 )
-from charrnn.cli.paths import text_option
+from charrnn.cli.paths import check_standard_input, text_option
 from charrnn.cli.usage import UsageError, as_usage_error
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.text import ReadingConfig
@@ -114,6 +114,7 @@ def sample(
         )
     if prompt is not None and prompt_file is not None:
         raise UsageError("give --prompt or --prompt-file, not both")
+    check_standard_input([prompt_file, adapt, novelty])
     prompt, config = _parse_escapes(prompt, config) if escape else (prompt, config)
     as_usage_error(check_contradictions)(config)
     opened = open_run(run)

@@ -16,7 +16,7 @@ from charrnn.cli.flags import (
     open_run,
     page_option,
 )
-from charrnn.cli.paths import check_output, parse_run_name, parse_source
+from charrnn.cli.paths import check_output, check_standard_input, parse_run_name, parse_source
 from charrnn.cli.usage import UsageError
 from charrnn.config.checks import Range
 from charrnn.config.text import ReadingConfig
@@ -107,6 +107,7 @@ def score(
     from charrnn.data.decoding import open_text
 
     _check_usage(context, adapt, per_char, out is not None or length is not None)
+    check_standard_input([*(run_and_files or []), corpus])
     runs, files = _find_runs_and_files(run or [], run_and_files or [])
     if per_char and (len(runs) > 1 or len(files) > 1):
         raise UsageError("--per-char needs one run and at most one text")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from charrnn.cli.flags import complete_run_name, config_flags
-from charrnn.cli.paths import parse_path, parse_run_name, parse_source
+from charrnn.cli.paths import check_standard_input, parse_path, parse_run_name, parse_source
 from charrnn.config.model import ModelConfig
 from charrnn.config.text import TextConfig
 from charrnn.config.training import TrainConfig
@@ -72,6 +72,7 @@ def train(
     from charrnn.numerics.allocator import keep_freed_memory
     from charrnn.training.loop import train as train_run
 
+    check_standard_input(corpus or [])
     if dry_run:
         from charrnn.reports.tables.dry_run import print_dry_run
         from charrnn.training.dry_run import dry_run as run_dry_run

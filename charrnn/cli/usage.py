@@ -53,10 +53,14 @@ def explain_usage_error(error: Any, program: str, flags: Collection[str] = ()) -
         )
     sentence = " ".join(error.format_message().split()).rstrip(".")
     sentence = sentence[:1].lower() + sentence[1:]
+    if extra := re.fullmatch(r"got unexpected extra arguments?(?:\(s\))? \((.*)\)", sentence):
+        sentence = f"too many arguments: {extra[1]}"
     if suggestion := re.search(
         r"\.? \(?(?:did you mean|possible options:) (.*?)[?)]*$", sentence, re.I
     ):
-        return f"{sentence[: suggestion.start()]}: did you mean {suggestion[1]}?"
+        return (
+            f"{sentence[: suggestion.start()]}: did you mean {suggestion[1].replace(', ', ' or ')}?"
+        )
     return f"{sentence}: see `{program} --help`"
 
 

@@ -25,7 +25,11 @@ class Range:
     high: float
 
     def __str__(self) -> str:
-        return f"{self.low:,} to {self.high:,}"
+        return f"{_format_bound(self.low)} to {_format_bound(self.high)}"
+
+
+def _format_bound(value: float) -> str:
+    return f"{int(value) if float(value).is_integer() else value:,}"
 
 
 UNLIMITED = Range(-math.inf, math.inf)

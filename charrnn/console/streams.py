@@ -61,8 +61,9 @@ def safe_streams() -> Iterator[None]:
         _open_if_closed(descriptor)
     old_streams = sys.stdin, sys.stdout, sys.stderr
     sys.stdin = sys.stdin or os.fdopen(0, "r", encoding="utf-8", closefd=False)
-    if isinstance(sys.stdin, io.TextIOWrapper) and not sys.stdin.closed:
-        sys.stdin.reconfigure(errors="replace")  # of typed lines; texts are read as bytes
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        with contextlib.suppress(ValueError):  # it is closed, or something was read from it
+            sys.stdin.reconfigure(errors="replace")  # of typed lines; texts are read as bytes
     sys.stdout = _make_safe(sys.stdout, 1, _raise_output_error)
     sys.stderr = _make_safe(sys.stderr, 2, lambda _: None)
     try:

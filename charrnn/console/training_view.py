@@ -88,6 +88,10 @@ class TrainingView:
         """Show a message above the progress."""
         self._console.print(Text(make_displayable(message, self._console)))
 
+    def show_text(self, text: str) -> None:
+        """Show generated text above the progress, with ? for what the encoding lacks."""
+        self._console.print(Text(make_printable(text)))
+
     def show_reading(self, reading: Reading) -> None:
         """Show the progress of reading a large text."""
         completed = min(1.0, reading.done / max(1, reading.total))

@@ -12,6 +12,8 @@ def name_character(character: str) -> str:
     code = f"U+{ord(character):04X}"
     if name := _NAMES.get(character):
         return f"{name} ({code})"
+    if "\udc80" <= character <= "\udcff":  # what Python makes of such a byte in an argument
+        return f"byte 0x{ord(character) - 0xDC00:02x} (not a character in your locale)"
     is_visible = character.isprintable() and not character.isspace()
     if is_visible and not unicodedata.combining(character):
         return f"'{character}' ({code})" if character != "'" else f'"\'" ({code})'

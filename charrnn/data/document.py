@@ -27,9 +27,9 @@ class Document(NamedTuple):
                 stream: io.BufferedIOBase = gzip.GzipFile(fileobj=file) if is_gzip else file
                 while chunk := stream.read(CHUNK):
                     yield chunk
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        except (gzip.BadGzipFile, EOFError, zlib.error):
             raise CorpusError(
-                f"{self.label} is not a complete .gz file ({error})",
+                f"{self.label} is not a complete .gz file",
                 "give the complete file",
                 "give a plain text whose name does not end in .gz",
             ) from None

@@ -198,4 +198,5 @@ def _hash_file(path: Path) -> str:
 def _describe_failure(error: Exception) -> str:
     if isinstance(error, http.client.IncompleteRead):
         return "the connection ended before the end of the file"
-    return str(getattr(error, "reason", None) or error)
+    reason = getattr(error, "reason", None) or error
+    return str(getattr(reason, "strerror", None) or reason)

@@ -25,6 +25,7 @@ class _Signature(NamedTuple):
 
 _SIGNATURES = (
     _Signature(b"%PDF-", "a PDF document", "extract its text, for example with `pdftotext`"),
+    _Signature(b"%!PS-Adobe-", "a PostScript document", "convert it to plain text (.txt)"),
     _Signature(b"{\\rtf", "an RTF document", _SAVE_AS_TEXT),
     _Signature(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a document of an old Office", _SAVE_AS_TEXT),
     _Signature(
@@ -33,6 +34,9 @@ _SIGNATURES = (
     _Signature(b"1AY&SY", "a bzip2 archive", _EXTRACT, offset=4),
     _Signature(b"\xfd7zXZ\0", "an xz archive", _EXTRACT),
     _Signature(b"\x28\xb5\x2f\xfd", "a zstd archive", _EXTRACT),
+    _Signature(b'\x04"M\x18', "an lz4 archive", _EXTRACT),
+    _Signature(b"\x1f\x9d", "a compressed file (.Z)", _EXTRACT),
+    _Signature(b"]\0\0", "an lzma archive", _EXTRACT),
     _Signature(b"7z\xbc\xaf\x27\x1c", "a 7z archive", _EXTRACT),
     _Signature(b"Rar!\x1a\x07", "a RAR archive", _EXTRACT),
     _Signature(b"ustar", "a tar archive", _EXTRACT, offset=257, with_zero=True),
@@ -40,12 +44,17 @@ _SIGNATURES = (
     _Signature(b"\x89PNG\r\n\x1a\n", "a PNG image"),
     _Signature(b"GIF8", "a GIF image", with_zero=True),
     _Signature(b"BM", "a BMP image", with_zero=True),
+    _Signature(b"8BPS\0", "a Photoshop image"),
+    _Signature(b"AT&TFORM", "a DjVu document", with_zero=True),
+    _Signature(b"\0\0\1\0", "an icon"),
     _Signature(b"II*\0", "a TIFF image"),
     _Signature(b"MM\0*", "a TIFF image"),
     _Signature(b"WEBP", "a WebP image", offset=8, with_zero=True),
     _Signature(b"WAVE", "a WAV sound", offset=8, with_zero=True),
     _Signature(b"ID3", "an MP3 sound", with_zero=True),
     _Signature(b"\xff\xfb", "an MP3 sound", with_zero=True),
+    _Signature(b"\xff\xf3", "an MP3 sound", with_zero=True),
+    _Signature(b"MThd\0", "a MIDI sound"),
     _Signature(b"fLaC", "a FLAC sound", with_zero=True),
     _Signature(b"OggS", "an Ogg sound", with_zero=True),
     _Signature(b"ftyp", "an MP4 video or HEIC image", offset=4, with_zero=True),
@@ -54,6 +63,11 @@ _SIGNATURES = (
     _Signature(b"PAR1", "a Parquet table", with_zero=True),
     _Signature(b"\x93NUMPY", "a NumPy array"),
     _Signature(b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    _Signature(b"\x80\x04\x95", "a Python pickle"),
+    _Signature(b"\0\1\0\0", "a font"),
+    _Signature(b"OTTO\0", "a font"),
+    _Signature(b"wOFF", "a font", with_zero=True),
+    _Signature(b"wOF2", "a font", with_zero=True),
     _Signature(b"GGUF", "a GGUF model", with_zero=True),
     _Signature(b'\0\0\0\0{"', "a safetensors file", offset=4),
     _Signature(b"\x7fELF", "a program"),
@@ -63,7 +77,7 @@ _SIGNATURES = (
     _Signature(b"\0asm", "a program"),
     _Signature(b"\r\r\n", "a compiled Python file", offset=1, with_zero=True),
 )
-_ZIP = b"PK\x03\x04"
+_ZIPS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")  # usual, empty, in several parts
 _ZIP_CONTENTS = {  # the name of a file in the archive: the format of the archive
     b"word/": ("a Word document", _SAVE_AS_TEXT),
     b"xl/": ("an Excel workbook", _SAVE_AS_TEXT),
@@ -79,7 +93,7 @@ def find_format(start: bytes) -> tuple[str, str] | None:
 
     `start` is the start of the file.
     """
-    if start.startswith(_ZIP):
+    if start.startswith(_ZIPS):
         for name, found in _ZIP_CONTENTS.items():
             if name in start:
                 return found

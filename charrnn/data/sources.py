@@ -19,7 +19,7 @@ from charrnn.data.folders import TextFiles, is_run
 from charrnn.data.progress import CHUNK, ProgressCallback, Reading, throttled
 from charrnn.data.web_address import refuse_web_address
 from charrnn.errors import CorpusError
-from charrnn.files import expand_path, move_file, sync_file, temporary_file
+from charrnn.files import expand_path, move_file, quote_path, sync_file, temporary_file
 
 Source = str | Path
 
@@ -137,9 +137,9 @@ def _refuse_run(folder: Path) -> None:
     if run is not None and (run == folder or folder.name.startswith("step-")):
         raise CorpusError(
             f"{folder} belongs to a run, and is not a text",
-            f"continue the run with `charrnn resume {run}`",
-            f"generate text with `charrnn sample {run}`",
-            f"train from its weights on another text with --init-from {run}",
+            f"continue the run with `charrnn resume {quote_path(run)}`",
+            f"generate text with `charrnn sample {quote_path(run)}`",
+            f"train from its weights on another text with --init-from {quote_path(run)}",
         )
 
 
@@ -169,7 +169,9 @@ def _find_in_catalogue(name: str) -> tuple[str, str, list[Document]] | None:
 
 
 def _text_name(path: Path) -> str:
-    return Path(path.stem).stem if path.suffix == ".gz" else path.stem
+    """Return the name of a text file without its suffix, and without dots at its start."""
+    stem = Path(path.stem).stem if path.suffix == ".gz" else path.stem
+    return stem.lstrip(".") or "text"
 
 
 def _copy_to_cache(stream: IO[bytes]) -> Path:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from charrnn.errors import CheckpointError
-from charrnn.files import expand_path, installed_folder
+from charrnn.files import expand_path, installed_folder, quote_path
 from charrnn.runs.layout import CONFIG_FILE, STEP_FOLDERS
 from charrnn.runs.run import Run
 
@@ -61,9 +61,9 @@ def _find_path(name: str) -> Path:
     if path.is_file():
         raise CheckpointError(
             f"{name} is a file, not a run",
-            f"train a model on it with `charrnn train {name}`",
-            f"continue its text with --prompt-file {name}",
-            f"read it with --text {name}",
+            f"train a model on it with `charrnn train {quote_path(name)}`",
+            f"continue its text with --prompt-file {quote_path(name)}",
+            f"read it with --text {quote_path(name)}",
         )
     if path.is_dir():
         raise CheckpointError(

@@ -15,7 +15,7 @@ from pathlib import Path
 import filelock
 
 from charrnn.errors import CheckpointError
-from charrnn.files import sync_folder, write_synced
+from charrnn.files import quote_path, sync_folder, write_synced
 from charrnn.runs.layout import CONFIG_FILE
 
 _SAVING, _REPLACED, _REMOVED = ".saving", ".replaced-", ".removed-"
@@ -40,7 +40,7 @@ def check_new_folder(run: Path) -> None:
     if CONFIG_FILE in names:
         raise CheckpointError(
             f"{run} already contains a run",
-            f"continue it with `charrnn resume {run}`",
+            f"continue it with `charrnn resume {quote_path(run)}`",
             "give another folder with --out-dir",
             "remove this folder",
         )
@@ -81,7 +81,7 @@ def lock_for_writing(run: Path) -> Iterator[None]:
         lock.release()
         raise CheckpointError(
             f"the run folder {run} cannot be written ({error.strerror})",
-            "change its permissions",
+            "check that the disk has free space and that you may write there",
             "give another folder with --out-dir",
         ) from None
     try:

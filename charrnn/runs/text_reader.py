@@ -87,11 +87,15 @@ class TextReader:
         unknown: Unknown = "error",
         siblings: Sequence[ByteSource] = (),
     ) -> Codes:
-        """Read a text as in `read_known`, and encode it; raise `CorpusError` if it is empty."""
+        """Read a text as in `read_known`, and encode it; raise `CorpusError` if it is too short."""
         opened = _open(source)
         text = self.read_known(opened, unknown, siblings)
-        if not text:
-            raise CorpusError(f"{opened.label} is empty", "give a longer text")
+        if len(text) < 2:
+            raise CorpusError(
+                f"{opened.label} has {format_count(len(text), 'character')}, but at least 2 are "
+                "needed, one to read and one to predict",
+                "give a longer text",
+            )
         return self.vocabulary.encode(text, unknown)
 
     def _explain_unknown(self, source: ByteSource, text: str) -> tuple[str, list[str]]:

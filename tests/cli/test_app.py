@@ -98,7 +98,10 @@ def test_an_error_of_the_operating_system_prints_one_sentence(
     monkeypatch.setattr(run.Run, "open", raise_disk_full)
     outcome = cli("info", "verse")
     assert outcome.code == 1
-    assert outcome.err == "error: metrics.jsonl: No space left on device\n"
+    assert outcome.err == (
+        "error: metrics.jsonl cannot be used (No space left on device): "
+        "free some space on that disk\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -74,3 +74,16 @@ def test_typed_bytes_that_cannot_be_decoded_are_replaced(monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "stdin", typed)
     with safe_streams():
         assert input() == "caf\ufffd"
+
+
+def test_a_standard_input_that_was_read_or_closed_is_no_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stdin = io.TextIOWrapper(io.BytesIO(b"one\ntwo\n"), "utf-8")
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert stdin.readline() == "one\n"
+    with safe_streams():
+        assert sys.stdin.readline() == "two\n"
+    stdin.close()
+    with safe_streams():
+        print("text")

@@ -43,6 +43,17 @@ def render_screen(events: list[Event], console: Console, monkeypatch: pytest.Mon
     return output.get()
 
 
+def test_generated_text_has_no_escapes_for_what_the_encoding_lacks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = io.BytesIO()
+    console = Console(file=io.TextIOWrapper(data, "ascii", "replace", write_through=True))
+    view = make_view(console, monkeypatch)
+    view.show_text("שלום")
+    view.show_message("שלום")
+    assert data.getvalue().split() == [b"????", rb"\u05e9\u05dc\u05d5\u05dd"]
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_screen_shows_progress_losses_and_a_sample(
     width: int, events: list[Event], monkeypatch: pytest.MonkeyPatch

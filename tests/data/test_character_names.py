@@ -15,7 +15,8 @@ from charrnn.data.character_names import list_characters, name_character
         ("\u200b", "zero width space (U+200B)"),
         ("\u0301", "combining acute accent (U+0301)"),
         ("\x92", "U+0092"),
-        ("\udc80", "U+DC80"),
+        ("\ud800", "U+D800"),
+        ("\udcff", "byte 0xff (not a character in your locale)"),
     ],
 )
 def test_the_name_of_a_character_can_be_recognized(character: str, name: str) -> None:

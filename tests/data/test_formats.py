@@ -56,6 +56,12 @@ def make_database() -> bytes:
         (make_tar(), "a tar archive"),
         (b"\xff\xd8\xff\xe0\0\x10JFIF", "a JPEG image"),
         (b"GIF89a\x01\0\x01\0", "a GIF image"),
+        (make_zip(), "a zip archive"),
+        (lzma.compress(b"text" * 100, format=lzma.FORMAT_ALONE), "an lzma archive"),
+        (b"%!PS-Adobe-3.0\nonly ASCII\n", "a PostScript document"),
+        (b"\x80\x04\x95" + bytes(9), "a Python pickle"),
+        (b"\0\1\0\0\0\x0c", "a font"),
+        (b"MThd\0\0\0\6", "a MIDI sound"),
         (b"ID3\x03\0\0\0", "an MP3 sound"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 
 from charrnn.data.corpus import Corpus
 from charrnn.data.document import Document
+from charrnn.data.sources import find_documents
 from charrnn.data.vocabulary import SEPARATOR
 from charrnn.errors import CorpusError
 from tests.data.text_files import TEXT, write
@@ -44,6 +45,14 @@ def test_the_files_of_a_folder_are_sorted_by_path(
     monkeypatch.setattr(os, "walk", lambda _: [("d", [], names)])
     corpus = Corpus.open("d")
     assert corpus.vocabulary.decode(corpus.codes) == SEPARATOR.join("abcd")
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("a.b.txt", "a.b"), (".hidden.txt", "hidden"), ("...txt", "text")]
+)
+def test_the_name_of_a_text_does_not_start_with_a_dot(file: str, name: str) -> None:
+    Path(file).write_text("text")
+    assert find_documents([file]).name == name
 
 
 def test_a_compressed_text_is_the_same_text() -> None:

@@ -66,6 +66,13 @@ def test_what_is_given_takes_precedence_over_the_run(reader: TextReader) -> None
         kept.read_codes("other.txt")
 
 
+@pytest.mark.parametrize(("text", "count"), [("", "0 characters"), ("é", "1 character")])
+def test_a_text_that_is_too_short_is_named(reader: TextReader, text: str, count: str) -> None:
+    Path("short.txt").write_bytes(text.encode("cp1252"))
+    with pytest.raises(CorpusError, match=rf"^short\.txt has {count}, but at least 2 are needed"):
+        reader.read_codes("short.txt")
+
+
 def test_a_text_of_the_catalogue_is_utf_8(reader: TextReader) -> None:
     assert reader.open_corpus("low-hundreds").config.encoding == "utf-8"
     Path("low-hundreds").write_bytes(FRENCH.encode("cp1252"))

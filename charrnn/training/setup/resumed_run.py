@@ -10,6 +10,7 @@ from charrnn.config.training import Budget
 from charrnn.data.corpus import Corpus
 from charrnn.data.progress import ProgressCallback
 from charrnn.errors import CheckpointError, ConfigError
+from charrnn.files import quote_path
 from charrnn.model.network import CharRNN
 from charrnn.numerics.devices import choose_device
 from charrnn.numerics.precision import choose_precision
@@ -61,7 +62,8 @@ def find_run_to_resume(name: str | None) -> Run:
         raise CheckpointError(
             f"{run.path} contains the weights of a model but not the state of its training, so it "
             "cannot be resumed",
-            f"start a new run from these weights with `charrnn train --init-from {run.path}`",
+            "start a new run from these weights with "
+            f"`charrnn train --init-from {quote_path(run.path)}`",
         )
     return run
 
