@@ -23,6 +23,7 @@ from charrnn.config.training import DeviceName
 if TYPE_CHECKING:
     from charrnn.data.vocabulary import Codes
     from charrnn.runs.checkpoint import Checkpoint
+    from charrnn.runs.text_reader import TextReader
     from charrnn.sampling.engines.interface import SamplingEngine
 
 PromptOption = Annotated[
@@ -120,10 +121,7 @@ def sample(
     opened = open_run(run)
     selected = opened.select(checkpoint)
     reader = TextReader(selected, reading)
-    if prompt_file:
-        text = reader.read_known(prompt_file, config.unknown)
-    else:
-        text = reader.convert(prompt or "")
+    text = _read_prompt(reader, prompt, prompt_file, config)
     if config.stop:
         config = dataclasses.replace(config, stop=reader.convert(config.stop))
     novelty_corpus = reader.open_corpus(novelty) if novelty else None
@@ -166,6 +164,14 @@ def _make_engine(
     from charrnn.analysis.dynamic_evaluation import load_adapted
 
     return engine_for(load_adapted(checkpoint, draft_codes, device), precision)
+
+
+def _read_prompt(
+    reader: "TextReader", prompt: str | None, prompt_file: str | None, config: SampleConfig
+) -> str:
+    if prompt_file:
+        return reader.read_known(prompt_file, config.unknown)
+    return reader.convert(prompt or "")
 
 
 @as_usage_error

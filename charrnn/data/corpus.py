@@ -85,8 +85,7 @@ class Corpus:
         names, digest = (documents.name, documents.paths), fingerprint.sha256
         whole = resolved if known is None else dataclasses.replace(resolved, min_count=1)
         text = encoded_cache.encode(documents, fingerprint, whole, progress)
-        corpus = cls._from_encoded(text, *names, digest, resolved)
-        corpus = dataclasses.replace(corpus, skipped=documents.notes)
+        corpus = cls._from_encoded(text, *names, digest, resolved, documents.notes)
         return corpus if known is None else corpus.encode_with_extended(known)
 
     @classmethod
@@ -118,6 +117,7 @@ class Corpus:
         paths: tuple[str, ...],
         sha256: str,
         config: ResolvedTextConfig,
+        skipped: tuple[str, ...] = (),
     ) -> "Corpus":
         if text.vocabulary.characters == (UNKNOWN,):
             raise CorpusError(
@@ -136,6 +136,7 @@ class Corpus:
             config=config,
             counts=text.counts,
             num_distinct=text.num_distinct,
+            skipped=skipped,
         )
 
     def encode_with_extended(self, vocabulary: Vocabulary) -> "Corpus":
@@ -225,9 +226,8 @@ class Corpus:
                     encoded_cache.encode, documents, fingerprint, progress=progress
                 )
                 text = _encode_for(vocabulary, config, encode)
-                corpus = cls._from_encoded(text, name, documents.paths, fingerprint.sha256, config)
-                corpus = dataclasses.replace(corpus, skipped=documents.notes)
-                return corpus.encode_with(vocabulary)
+                details = (documents.paths, fingerprint.sha256, config, documents.notes)
+                return cls._from_encoded(text, name, *details).encode_with(vocabulary)
             mismatch = mismatch or (documents, fingerprint.sha256)
         if source is None:
             find_copy = functools.partial(encoded_cache.find_copy, record.sha256)

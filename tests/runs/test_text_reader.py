@@ -196,7 +196,7 @@ def test_many_characters_that_are_read_as_the_unknown_symbol_give_a_warning() ->
 
 def test_an_empty_text_is_named(reader: TextReader) -> None:
     Path("empty.txt").write_bytes(b"")
-    with pytest.raises(CorpusError, match=r"empty\.txt is empty"):
+    with pytest.raises(CorpusError, match=r"empty\.txt has 0 characters"):
         reader.read_codes("empty.txt")
     assert reader.read_known("empty.txt") == ""
 
