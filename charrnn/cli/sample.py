@@ -99,22 +99,13 @@ def sample(
     """Generate text with a trained model."""
     from charrnn.console.interactive import run_conversation
     from charrnn.console.output import print_json, print_message
-    from charrnn.reports.samples import (
-        generate_and_print,
-        generate_as_json,
-        print_novelty,
-        print_unused,
-    )
+    from charrnn.reports import samples
     from charrnn.runs.text_reader import TextReader
     from charrnn.sampling.constraints import check_contradictions
     from charrnn.sampling.conversation import Conversation
 
-    if interactive and (as_json or config.num_samples > 1 or len(config.temperatures) > 1):
-        raise UsageError(
-            "--interactive cannot be combined with --json, --num-samples or several temperatures"
-        )
-    if prompt is not None and prompt_file is not None:
-        raise UsageError("give --prompt or --prompt-file, not both")
+    is_several = as_json or config.num_samples > 1 or len(config.temperatures) > 1
+    _check_usage(interactive and is_several, prompt is not None and prompt_file is not None)
     check_standard_input([prompt_file, adapt, novelty])
     prompt, config = _parse_escapes(prompt, config) if escape else (prompt, config)
     as_usage_error(check_contradictions)(config)
@@ -132,19 +123,28 @@ def sample(
     if draft and not text:
         text, no_prompt = draft, True
     if interactive:
-        print_unused(config, engine.vocabulary, text)
+        samples.print_unused(config, engine.vocabulary, text)
         run_conversation(Conversation(engine, config, corpus), text)
         return
     if config.seed is None:
         config = dataclasses.replace(config, seed=secrets.randbits(32))
         print_message(f"seed {config.seed}")
     if as_json:
-        texts = generate_as_json(engine, text, config, corpus, novelty_corpus)
+        texts = samples.generate_as_json(engine, text, config, corpus, novelty_corpus)
         print_json({"run": str(opened.path), **texts})
         return
-    samples = generate_and_print(engine, text, config, corpus, with_prompt=not no_prompt)
+    printed = samples.generate_and_print(engine, text, config, corpus, with_prompt=not no_prompt)
     if novelty_corpus:
-        print_novelty(samples, novelty_corpus)
+        samples.print_novelty(printed, novelty_corpus)
+
+
+def _check_usage(several_conversations: bool, two_prompts: bool) -> None:
+    if several_conversations:
+        raise UsageError(
+            "--interactive cannot be combined with --json, --num-samples or several temperatures"
+        )
+    if two_prompts:
+        raise UsageError("give --prompt or --prompt-file, not both")
 
 
 def _make_engine(

@@ -1,11 +1,14 @@
 """Notes on unusual characters of a text: sentences with advice."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from charrnn.config.counts import format_count
 from charrnn.data.character_names import list_characters
-from charrnn.data.vocabulary import UNKNOWN
+from charrnn.data.progress import CHUNK
+from charrnn.data.vocabulary import UNKNOWN, Codes
 
 _LARGE_VOCABULARY = 1_000  # distinct characters; alphabets have fewer
 _NOT_IN_CP1252 = "\x81\x8d\x8f\x90\x9d"
@@ -67,6 +70,18 @@ def describe_unusual_characters(facts: CharacterFacts) -> tuple[str, ...]:
             hint = f": the text was probably written in cp1252, so {reading}"
         sentences.append(f"the text contains {number} from U+0080 to U+009F{hint}")
     return tuple(sentences)
+
+
+def count_codes_inside(part: Codes, counts: Sequence[int]) -> dict[int, int]:
+    """Return how often each code occurs that occurs only in a part of a text.
+
+    `counts` says how often each code occurs in the whole text.
+    """
+    inside = np.zeros(len(counts), np.int64)
+    for first in range(0, len(part), CHUNK):
+        inside += np.bincount(part[first : first + CHUNK], minlength=len(counts))
+    only = np.flatnonzero((inside > 0) & (inside == np.array(counts)))
+    return {int(code): int(inside[code]) for code in only}
 
 
 def describe_held_out_only(counts: Mapping[str, int], num_held_out: int) -> tuple[str, ...]:

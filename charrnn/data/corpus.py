@@ -16,6 +16,7 @@ from charrnn.data import catalogue, encoded_cache
 from charrnn.data.character_names import list_characters
 from charrnn.data.character_notes import (
     CharacterFacts,
+    count_codes_inside,
     describe_held_out_only,
     describe_unusual_characters,
 )
@@ -257,16 +258,12 @@ class Corpus:
 
     def split_notes(self, val_fraction: float) -> tuple[str, ...]:
         """Return a sentence about the characters that occur only in the held-out part, if any."""
-        held_out = self.split(val_fraction)[1]
-        size = len(self.vocabulary)
-        if len(self.counts) < size:  # not counted
+        if len(self.counts) < len(self.vocabulary):  # not counted
             return ()
-        counts = np.zeros(size, np.int64)
-        for first in range(0, len(held_out), CHUNK):
-            counts += np.bincount(held_out[first : first + CHUNK], minlength=size)
+        held_out = self.split(val_fraction)[1]
+        counts = count_codes_inside(held_out, self.counts)
         encoded_cache.release_pages(held_out)
-        only = np.flatnonzero((counts > 0) & (counts == np.array(self.counts)))
-        characters = {self.vocabulary.characters[code]: int(counts[code]) for code in only}
+        characters = {self.vocabulary.characters[code]: count for code, count in counts.items()}
         return describe_held_out_only(characters, len(held_out))
 
     @property
