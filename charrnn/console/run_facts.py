@@ -57,12 +57,23 @@ def format_run_facts(
 
 def compare_loss(loss: float, config: RunConfig) -> str:
     """Return what a held-out loss says about a model that has learned too little; else nothing."""
-    uniform = math.log(len(config.vocabulary))
+    uniform = uniform_loss(config)
+    if uniform == math.inf:
+        return ""
     if loss >= uniform:
         return f"not better than a random guess, {format_loss(uniform)}"
     if config.baseline is not None and loss >= config.baseline:
         return f"not better than a 5-gram model, {format_loss(config.baseline)}"
     return ""
+
+
+def uniform_loss(config: RunConfig) -> float:
+    """Return the loss of a random guess, in nats.
+
+    It is infinite if the text has only one distinct character: there is nothing to learn.
+    """
+    size = len(config.vocabulary)
+    return math.log(size) if size > 1 else math.inf
 
 
 def _format_evaluations(config: RunConfig, budget: Budget, started: Started | None) -> str:

@@ -13,7 +13,7 @@ from charrnn.config.counts import format_count
 from charrnn.config.training import TrainConfig
 from charrnn.console.live_screen import LiveScreen, format_progress, format_speed
 from charrnn.console.output import make_displayable, stderr_console
-from charrnn.console.run_facts import compare_loss, format_run_facts
+from charrnn.console.run_facts import compare_loss, format_run_facts, uniform_loss
 from charrnn.console.tables import print_facts
 from charrnn.console.text import format_duration, format_loss, make_printable
 from charrnn.data.progress import Reading
@@ -112,7 +112,7 @@ class TrainingView:
         if self._console.is_terminal:
             self._screen.load_history(event)
         self._config = event.config
-        self._uniform_nats = math.log(len(event.config.vocabulary))
+        self._uniform_nats = uniform_loss(event.config)
         baseline = event.config.baseline
         if baseline is not None:
             self._baseline_note = f" (5-gram {nats_to_bits(baseline):z.4f} bits)"
@@ -197,6 +197,6 @@ class TrainingView:
         if best_loss >= self._uniform_nats:
             subject = "the model has learned nothing, because its loss is"
             rate = TrainConfig().learning_rate
-            if config.training.learning_rate > rate:
+            if not rate / 10 < config.training.learning_rate <= rate:
                 advice = f"start again with `charrnn train --learning-rate {rate:g}`"
         self.show_message(f"{subject} {comparison}: {advice}")

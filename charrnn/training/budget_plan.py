@@ -10,6 +10,8 @@ from charrnn.training.schedule import learning_rate
 _SAVE_SECONDS = 600.0  # between saves, unless save_every is given
 _MIN_STEP_SECONDS = 1e-6  # keeps the horizon finite if no evaluation was timed
 _CALL_SECONDS = 0.1  # of asynchronous steps in one call, so that a stop request has effect soon
+_MAX_LAST_EVALUATION = 0.1  # of a time limit, that is kept for the last evaluation
+_NUM_ESTIMATED_STEPS = 2  # whose time is only estimated; the first one is slower than the others
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,14 @@ class BudgetPlan:
         """Return the step at which the learning rate is planned to end, None if it is not known.
 
         `seconds` is the training time so far, `step_seconds` the time of a step. A time limit has
-        an effect after the first evaluation, and leaves enough time for one more evaluation.
+        an effect after the first evaluation, and leaves time for one more evaluation.
         """
         budget = progress.budget
         steps = [budget.epochs * self.steps_per_epoch] if budget.epochs else []
         if budget.max_steps:
             steps.append(budget.max_steps)
         if budget.max_time and progress.evaluated_step is not None:
-            seconds_left = budget.max_time - seconds - progress.evaluation_seconds
+            seconds_left = budget.max_time - seconds - _last_evaluation(progress)
             steps.append(progress.step + max(0, int(seconds_left / step_seconds)))
         return min(steps) if steps else None
 
@@ -165,8 +167,9 @@ class BudgetPlan:
         if budget.max_steps and step >= budget.max_steps:
             return "max_steps"
         if budget.max_time and step:
-            is_time_over = progress.seconds + progress.evaluation_seconds >= budget.max_time
-            is_at_horizon = progress.horizon is not None and step >= progress.horizon
+            is_time_over = progress.seconds + _last_evaluation(progress) >= budget.max_time
+            last = max(_NUM_ESTIMATED_STEPS, progress.horizon or 0)
+            is_at_horizon = progress.horizon is not None and step >= last
             return "max_time" if is_time_over or is_at_horizon else None
         return None
 
@@ -178,3 +181,12 @@ class BudgetPlan:
         if patience and progress.stale_evaluations >= patience:
             return "patience"
         return self.limit_reached(progress)
+
+
+def _last_evaluation(progress: Progress) -> float:
+    """Return the time to keep for an evaluation at the end of a time limit, in seconds.
+
+    The first evaluation of a process can take much longer than the later ones. It must not use up
+    the time for training.
+    """
+    return min(progress.evaluation_seconds, _MAX_LAST_EVALUATION * (progress.budget.max_time or 0))

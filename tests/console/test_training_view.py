@@ -10,6 +10,7 @@ from rich.console import Console
 from charrnn.config.training import Budget
 from charrnn.console import training_view
 from charrnn.console.training_view import TrainingView
+from charrnn.data.corpus import Corpus
 from charrnn.data.progress import Reading
 from charrnn.training.events import Evaluated, Event, Finished, Started, Step
 from charrnn.training.loop import resume, train
@@ -171,6 +172,35 @@ def test_a_model_that_has_learned_nothing_is_not_called_the_best(
         "the model has learned nothing, because its loss is not better than a random guess, "
         "3.6376 nats = 5.2479 bits: start again with `charrnn train --learning-rate 0.004`"
     ) in " ".join(output.split())
+
+
+@pytest.mark.parametrize(
+    ("rate", "advice"),
+    [
+        (1e-9, "start again with `charrnn train --learning-rate 0.004`"),
+        (0.002, "train longer, or on more text of the same kind"),
+        (0.004, "train longer, or on more text of the same kind"),
+    ],
+)
+def test_the_advice_for_a_model_that_has_learned_nothing_depends_on_the_learning_rate(
+    events: list[Event], monkeypatch: pytest.MonkeyPatch, rate: float, advice: str
+) -> None:
+    output = " ".join(show_end(events, rate, 6.5, monkeypatch).split())
+    assert "the model has learned nothing" in output
+    assert output.endswith(advice)
+
+
+def test_a_text_of_one_character_leaves_nothing_to_learn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file = io.StringIO()
+    view = make_view(Console(file=file, width=200), monkeypatch)
+    for event in train(Corpus.from_text("a" * 600), TINY_TRAINING, TINY_MODEL):
+        view.show(event)
+    output = " ".join(file.getvalue().split())
+    assert "note: the text has only one distinct character, so there is nothing to learn" in output
+    assert "not better than" not in output
+    assert "word for word" not in output
 
 
 def test_a_model_that_is_worse_than_counting_should_train_longer(

@@ -48,6 +48,11 @@ def test_horizon_of_a_time_limit_leaves_room_for_one_evaluation() -> None:
     assert plan().horizon(evaluated, seconds=99.0, step_seconds=0.5) == 40
 
 
+def test_a_slow_evaluation_keeps_at_most_a_tenth_of_a_time_limit() -> None:
+    slow = progress(0, Budget(max_time=100.0), evaluated_step=0, evaluation_seconds=60.0)
+    assert plan().horizon(slow, seconds=60.0, step_seconds=0.5) == 60
+
+
 def test_the_time_of_the_first_step_is_estimated_as_three_forward_passes() -> None:
     # A batch has 4 x 8 characters: a tenth of the 320 that took a second.
     assert plan().step_seconds(progress(0), 9.0, 320, 1.0) == pytest.approx(0.3)
@@ -120,9 +125,13 @@ def test_saves_are_due_every_ten_minutes_or_every_interval() -> None:
         (Budget(epochs=2), {"step": 2 * EPOCH - 1}, None),
         (Budget(max_steps=5), {"step": 5}, "max_steps"),
         (Budget(epochs=1, max_steps=EPOCH), {"step": EPOCH}, "epochs"),
-        (Budget(max_time=9.0), {"step": 3, "seconds": 8.0, "evaluation_seconds": 1.0}, "max_time"),
-        (Budget(max_time=9.0), {"step": 3, "seconds": 7.9, "evaluation_seconds": 1.0}, None),
+        (Budget(max_time=9.0), {"step": 3, "seconds": 8.5, "evaluation_seconds": 0.5}, "max_time"),
+        (Budget(max_time=9.0), {"step": 3, "seconds": 8.4, "evaluation_seconds": 0.5}, None),
         (Budget(max_time=9.0), {"step": 3, "horizon": 3}, "max_time"),
+        # a slow first evaluation, and the number of steps that is estimated from it
+        (Budget(max_time=9.0), {"step": 3, "seconds": 7.0, "evaluation_seconds": 6.0}, None),
+        (Budget(max_time=9.0), {"step": 1, "horizon": 1}, None),
+        (Budget(max_time=9.0), {"step": 2, "horizon": 1}, "max_time"),
         (Budget(max_time=9.0), {"step": 0, "horizon": 0}, None),
     ],
 )

@@ -13,6 +13,11 @@ _MIN_SHARE = 0.5  # of the passages, from which there is a note
 
 def list_text_notes(text: Corpus, val_fraction: float) -> tuple[str, ...]:
     """Return a sentence for each unusual property of the text of a run."""
+    if len(text.counts) == 1:
+        return (
+            *text.notes,
+            "the text has only one distinct character, so there is nothing to learn",
+        )
     return (
         *text.notes,
         *text.split_notes(val_fraction),
