@@ -23,6 +23,7 @@ from charrnn.config.training import DeviceName
 if TYPE_CHECKING:
     from charrnn.data.vocabulary import Codes
     from charrnn.runs.checkpoint import Checkpoint
+    from charrnn.runs.text_reader import TextReader
     from charrnn.sampling.engines.interface import SamplingEngine
 
 PromptOption = Annotated[
@@ -114,10 +115,7 @@ def sample(
     opened = open_run(run)
     selected = opened.select(checkpoint)
     reader = TextReader(selected, reading)
-    if prompt_file:
-        text = reader.read_known(prompt_file, config.unknown)
-    else:
-        text = reader.convert(prompt or "")
+    text = _read_prompt(reader, prompt_file, config) or reader.convert(prompt or "")
     if config.stop:
         config = dataclasses.replace(config, stop=reader.convert(config.stop))
     novelty_corpus = reader.open_corpus(novelty) if novelty else None
@@ -140,6 +138,11 @@ def sample(
     samples = generate_and_print(engine, text, config, corpus, with_prompt=not no_prompt)
     if novelty_corpus:
         print_novelty(samples, novelty_corpus)
+
+
+def _read_prompt(reader: "TextReader", path: str | None, config: SampleConfig) -> str:
+    """Return the prompt in a file; without a path, an empty text."""
+    return reader.read_known(path, config.unknown) if path else ""
 
 
 def _make_engine(
