@@ -92,12 +92,13 @@ def print_run(run: Run) -> None:
     """Print the settings, the progress and the checkpoints of a run."""
     facts = describe_run(run)
     checkpoints = run.checkpoints()
-    budget = (
-        Progress.from_checkpoint(checkpoints[-1]).budget
+    newest = (
+        Progress.from_checkpoint(checkpoints[-1])
         if checkpoints
-        else run.config.training.limits
+        else Progress(budget=run.config.training.limits)
     )
-    lines = [("run", facts["run"]), *format_run_facts(run.config, budget)]
+    settings = format_run_facts(run.config, newest.budget, eval_every=newest.eval_every)
+    lines = [("run", facts["run"]), *settings]
     lines.append(("parameters", f"{facts['parameters']:,}"))
     if engine := _describe_engine(run):
         lines.append(("engine", f"{engine}, on this machine"))
