@@ -11,14 +11,21 @@ from charrnn.training.events import Started
 
 
 def format_run_facts(
-    config: RunConfig, budget: Budget, started: Started | None = None
+    config: RunConfig,
+    budget: Budget,
+    started: Started | None = None,
+    *,
+    eval_every: int | None = None,
 ) -> list[tuple[str, str]]:
-    """Return the settings of a run as (name, value) pairs; `budget` is the current budget."""
+    """Return the settings of a run as (name, value) pairs; `budget` is the current budget.
+
+    `eval_every` is the interval of evaluations if it was planned from that budget.
+    """
     corpus, model, training = config.corpus, config.model, config.training
     characters = format_count(corpus.characters, "character")
     text = f"{corpus.name}: {characters}, {len(config.vocabulary)} distinct"
     network = format_network(model.num_layers, model.hidden_size, model.cell)
-    schedule = _format_evaluations(config, budget, started)
+    schedule = _format_evaluations(config, budget, started, eval_every)
     if started:
         text += (
             f"; {started.training_characters:,} for training, "
@@ -76,18 +83,21 @@ def uniform_loss(config: RunConfig) -> float:
     return math.log(size) if size > 1 else math.inf
 
 
-def _format_evaluations(config: RunConfig, budget: Budget, started: Started | None) -> str:
+def _format_evaluations(
+    config: RunConfig, budget: Budget, started: Started | None, planned: int | None
+) -> str:
     """Return how often a run is evaluated, and on how many characters if not on all."""
     training, characters = config.training, config.corpus.characters
-    interval = started.eval_every if started else training.eval_every
+    interval = started.eval_every if started else planned or training.eval_every
+    steps = "step" if interval == 1 else f"{interval or 0:,} steps"
     if interval is None:
         schedule = "evaluated at least ten times"
+    elif budget.max_time and planned:
+        schedule = f"most recently evaluated every {steps}"
     elif budget.max_time and not started:
-        schedule = f"evaluated at least every {interval:,} steps"
-    elif interval == 1:
-        schedule = "evaluated every step"
+        schedule = f"evaluated at least every {steps}"
     else:
-        schedule = f"evaluated every {interval:,} steps"
+        schedule = f"evaluated every {steps}"
     held_out = started.held_out_characters if started else training.val_fraction * characters
     if training.eval_characters + 1 < held_out and training.eval_characters < MAX_CHARACTERS:
         schedule += f" on the first {training.eval_characters:,} held-out characters"

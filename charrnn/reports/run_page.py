@@ -59,7 +59,9 @@ def render_run_page(
     if progress.val_loss is not None:
         loss = f"{format_loss(progress.val_loss)} per held-out character (lower is better)"
     facts = [
-        *format_run_facts(progress.current_config(run.config), progress.budget),
+        *format_run_facts(
+            progress.current_config(run.config), progress.budget, eval_every=progress.eval_every
+        ),
         ("checkpoint", f"step {checkpoint.step:,}, epoch {progress.epoch:z.2f}"),
         ("held-out loss", loss),
         ("parameters", f"{run.config.model.count_parameters(len(run.config.vocabulary)):,}"),

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -48,3 +49,15 @@ def test_info_shows_the_engine_for_a_gpu_run_on_a_machine_with_a_gpu(
     assert (engine in shown) == has_gpu
     print_run(run)
     assert "engine" not in capsys.readouterr().out
+
+
+def test_info_shows_the_interval_of_evaluations_of_the_current_limit(
+    cli: Cli, text_file: Path
+) -> None:
+    small = ("--hidden-size", 8, "--num-layers", 1, "--batch-size", 4, "--seq-length", 8)
+    cli("train", text_file, *small, "--device", "cpu", "--threads", 1, "--max-steps", 3)
+    assert "evaluated every step" in cli("info").out
+    cli("resume", "--max-steps", 43)
+    assert "evaluated every 4 steps" in cli("info").out  # a tenth of the 40 steps that were added
+    cli("resume", "--max-time", "1h", "--max-steps", 45)
+    assert "most recently evaluated every step" in cli("info").out

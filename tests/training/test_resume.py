@@ -131,7 +131,7 @@ def test_the_last_evaluation_of_a_time_limit_is_due_after_a_resume(text: Corpus)
     stopped = Run.open(Path("run")).select("last")
     assert stopped.state["evaluation_seconds"] > 0
     # If an evaluation needs all the remaining time, the next one must be the last.
-    state = {**stopped.state, "evaluation_seconds": 60.0}
+    state = {**stopped.state, "seconds": 56.0, "evaluation_seconds": 5.0}
     Run.open(Path("run")).save(7, stopped.load("model"), stopped.load("trainer"), state)
     first = next(event for event in resume("run") if isinstance(event, Step | Evaluated))
     assert isinstance(first, Evaluated)

@@ -95,11 +95,15 @@ def print_run(run: Run) -> None:
     """Print the settings, the progress and the checkpoints of a run."""
     facts = describe_run(run)
     checkpoints = run.checkpoints()
-    config, budget = run.config, run.config.training.limits
-    if checkpoints:
-        newest = Progress.from_checkpoint(checkpoints[-1])
-        config, budget = newest.current_config(config), newest.budget
-    lines = [("run", facts["run"]), *format_run_facts(config, budget)]
+    newest = (
+        Progress.from_checkpoint(checkpoints[-1])
+        if checkpoints
+        else Progress(budget=run.config.training.limits)
+    )
+    settings = format_run_facts(
+        newest.current_config(run.config), newest.budget, eval_every=newest.eval_every
+    )
+    lines = [("run", facts["run"]), *settings]
     lines.append(("parameters", f"{facts['parameters']:,}"))
     if engine := _describe_engine(run):
         lines.append(("engine", f"{engine}, on this machine"))
