@@ -100,9 +100,8 @@ def print_run(run: Run) -> None:
         if checkpoints
         else Progress(budget=run.config.training.limits)
     )
-    settings = format_run_facts(
-        newest.current_config(run.config), newest.budget, eval_every=newest.eval_every
-    )
+    config = newest.current_config(run.config)
+    settings = format_run_facts(config, newest.budget, eval_every=newest.eval_every)
     lines = [("run", facts["run"]), *settings]
     lines.append(("parameters", f"{facts['parameters']:,}"))
     if engine := _describe_engine(run):
