@@ -104,8 +104,10 @@ def sample(
     from charrnn.sampling.constraints import check_contradictions
     from charrnn.sampling.conversation import Conversation
 
-    is_several = as_json or config.num_samples > 1 or len(config.temperatures) > 1
-    _check_usage(interactive and is_several, prompt is not None and prompt_file is not None)
+    if prompt is not None and prompt_file is not None:
+        raise UsageError("give --prompt or --prompt-file, not both")
+    if interactive:
+        _check_single_text(config, as_json)
     check_standard_input([prompt_file, adapt, novelty])
     prompt, config = _parse_escapes(prompt, config) if escape else (prompt, config)
     as_usage_error(check_contradictions)(config)
@@ -117,8 +119,7 @@ def sample(
         config = dataclasses.replace(config, stop=reader.convert(config.stop))
     novelty_corpus = reader.open_corpus(novelty) if novelty else None
     corpus = novelty_corpus or (reader.reopen() if config.max_copy else None)
-    draft = None if adapt is None else reader.read_known(adapt, config.unknown)
-    draft_codes = None if draft is None else reader.vocabulary.encode(draft, config.unknown)
+    draft, draft_codes = reader.read_known(adapt, config.unknown) if adapt else (None, None)
     engine = _make_engine(selected, draft_codes, config, device, precision)
     if draft and not text:
         text, no_prompt = draft, True
@@ -138,13 +139,12 @@ def sample(
         samples.print_novelty(printed, novelty_corpus)
 
 
-def _check_usage(several_conversations: bool, two_prompts: bool) -> None:
-    if several_conversations:
+def _check_single_text(config: SampleConfig, as_json: bool) -> None:
+    """Raise an error unless the settings are those of one text, as a conversation has."""
+    if as_json or config.num_samples > 1 or len(config.temperatures) > 1:
         raise UsageError(
             "--interactive cannot be combined with --json, --num-samples or several temperatures"
         )
-    if two_prompts:
-        raise UsageError("give --prompt or --prompt-file, not both")
 
 
 def _make_engine(
@@ -170,7 +170,7 @@ def _read_prompt(
     reader: "TextReader", prompt: str | None, prompt_file: str | None, config: SampleConfig
 ) -> str:
     if prompt_file:
-        return reader.read_known(prompt_file, config.unknown)
+        return reader.read_known(prompt_file, config.unknown)[0]
     return reader.convert(prompt or "")
 
 

@@ -45,9 +45,12 @@ class TextReader:
         self._given = given
         self._val_fraction = config.training.val_fraction
 
-    def read(self, source: Source | ByteSource) -> str:
-        """Return the text of a file, or of standard input (`-`); raise `CorpusError`."""
-        return decode_text(_open(source), self.config)
+    def read(self, source: Source | ByteSource, siblings: Sequence[ByteSource] = ()) -> str:
+        """Return the text of a file, or of standard input (`-`); raise `CorpusError`.
+
+        `siblings` are the other texts that the same command reads.
+        """
+        return decode_text(_open(source), self.config, siblings)
 
     def convert(self, text: str) -> str:
         """Convert the line ends of a text that was typed, as those of a file are converted."""
@@ -58,17 +61,16 @@ class TextReader:
         source: Source | ByteSource,
         unknown: Unknown = "error",
         siblings: Sequence[ByteSource] = (),
-    ) -> str:
-        """Read a text; raise `VocabularyError` if it has unknown characters.
+    ) -> tuple[str, Codes]:
+        """Return a text and its codes; raise `VocabularyError` if it has unknown characters.
 
-        With `unknown` "skip", they stay in the text, and `Vocabulary.encode` leaves them out. Emits
+        With `unknown` "skip", they stay in the text, and the codes leave them out. Emits
         `UnknownCharactersWarning` if the unknown symbol replaces more than a few characters.
-        `siblings` are the other texts that the same command reads.
         """
         opened = _open(source)
-        text = decode_text(opened, self.config, siblings)
+        text = self.read(opened, siblings)
         try:
-            self.vocabulary.encode(text, unknown)
+            codes = self.vocabulary.encode(text, unknown)
         except VocabularyError as error:
             looks, reading = self._explain_unknown(opened, text)
             raise VocabularyError(
@@ -79,7 +81,7 @@ class TextReader:
             ) from None
         if UNKNOWN in self.vocabulary:
             self._warn_of_unknown(opened, text)
-        return text
+        return text, codes
 
     def read_codes(
         self,
@@ -87,16 +89,16 @@ class TextReader:
         unknown: Unknown = "error",
         siblings: Sequence[ByteSource] = (),
     ) -> Codes:
-        """Read a text as in `read_known`, and encode it; raise `CorpusError` if it is too short."""
+        """Return the codes of `read_known`; raise `CorpusError` if the text is too short."""
         opened = _open(source)
-        text = self.read_known(opened, unknown, siblings)
+        text, codes = self.read_known(opened, unknown, siblings)
         if len(text) < 2:
             raise CorpusError(
                 f"{opened.label} has {format_count(len(text), 'character')}, but at least 2 are "
                 "needed, one to read and one to predict",
                 "give a longer text",
             )
-        return self.vocabulary.encode(text, unknown)
+        return codes
 
     def _explain_unknown(self, source: ByteSource, text: str) -> tuple[str, list[str]]:
         """Return the likely encoding of a text with unknown characters, and the remedy."""
