@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn.cli.paths import make_file_parser, parse_run_name, text_option
+from charrnn.cli.paths import make_file_parser, parse_name, text_option
 from charrnn.cli.usage import UsageError, as_usage_error
 from charrnn.config.benchmark import BenchConfig
 from charrnn.config.checks import Range, check_value
@@ -78,7 +78,7 @@ RunArgument = Annotated[
         "or bard if there is none.",
         show_default=False,
         autocompletion=complete_run_name,
-        parser=parse_run_name,
+        parser=parse_name,
     ),
 ]
 CorpusOption = Annotated[

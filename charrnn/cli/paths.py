@@ -22,16 +22,8 @@ def parse_path(text: str | Path) -> Path:
 
 
 @as_usage_error
-def parse_source(text: str) -> str:
-    """Return the name of a text: a path, a name in the catalog or `-`."""
-    refuse_web_address(text)
-    expand_path(text)
-    return text
-
-
-@as_usage_error
-def parse_run_name(text: str) -> str:
-    """Return the name or the folder of a run."""
+def parse_name(text: str) -> str:
+    """Return the name of a text (a path, a name in the catalog or `-`) or of a run."""
     refuse_web_address(text)
     expand_path(text)
     return text
@@ -54,7 +46,7 @@ def make_file_parser(*suffixes: str) -> Callable[[str | Path], Path]:
 def text_option(name: str, help_text: str, *, metavar: str = "FILE") -> Any:
     """Return an option whose value is a text: a path, a name in the catalog or `-`."""
     return typer.Option(
-        name, help=help_text, metavar=metavar, show_default=False, parser=parse_source
+        name, help=help_text, metavar=metavar, show_default=False, parser=parse_name
     )
 
 

@@ -14,7 +14,7 @@ from charrnn.cli.flags import (
     number_option,
     open_run,
 )
-from charrnn.cli.paths import check_output, parse_run_name, text_option
+from charrnn.cli.paths import check_output, parse_name, text_option
 from charrnn.cli.usage import UsageError
 from charrnn.config.checks import Range
 from charrnn.config.text import ReadingConfig
@@ -24,7 +24,7 @@ RunsArgument = Annotated[
     typer.Argument(
         metavar="RUN...",
         autocompletion=complete_run_name,
-        parser=parse_run_name,
+        parser=parse_name,
         help="Run folders, or names of runs in checkpoints/; default: the newest run, or bard if "
         "there is none.",
         show_default=False,

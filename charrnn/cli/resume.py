@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from charrnn.cli.flags import complete_run_name, config_flags, number_option
-from charrnn.cli.paths import parse_run_name, text_option
+from charrnn.cli.paths import parse_name, text_option
 from charrnn.config.checks import Range
 from charrnn.config.text import ReadingConfig
 from charrnn.config.training import Budget, DeviceName
@@ -21,7 +21,7 @@ def resume(
             help="A run folder, or the name of a run in checkpoints/; default: the newest run.",
             show_default=False,
             autocompletion=complete_run_name,
-            parser=parse_run_name,
+            parser=parse_name,
         ),
     ] = None,
     corpus: Annotated[

@@ -16,7 +16,7 @@ from charrnn.cli.flags import (
     open_run,
     page_option,
 )
-from charrnn.cli.paths import check_output, check_standard_input, parse_run_name, parse_source
+from charrnn.cli.paths import check_output, check_standard_input, parse_name
 from charrnn.cli.usage import UsageError
 from charrnn.config.checks import Range
 from charrnn.config.text import ReadingConfig
@@ -29,7 +29,7 @@ RunAndFilesArgument = Annotated[
     typer.Argument(
         metavar="RUN | FILE...",
         autocompletion=complete_run_name,
-        parser=parse_source,
+        parser=parse_name,
         help="The run, then the texts to score, - for standard input. Without a run: the newest "
         "run, or bard if there is none. Without a text: the held-out text of the run.",
         show_default=False,
@@ -41,7 +41,7 @@ RunsOption = Annotated[
         help="A run; repeat the option to compare runs. All arguments are then texts.",
         metavar="RUN",
         autocompletion=complete_run_name,
-        parser=parse_run_name,
+        parser=parse_name,
     ),
 ]
 ContextOption = Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from charrnn.cli.flags import complete_run_name, config_flags
-from charrnn.cli.paths import check_standard_input, parse_path, parse_run_name, parse_source
+from charrnn.cli.paths import check_standard_input, parse_name, parse_path
 from charrnn.config.model import ModelConfig
 from charrnn.config.text import TextConfig
 from charrnn.config.training import TrainConfig
@@ -31,7 +31,7 @@ InitFromOption = Annotated[
         help="Start with the weights of this run (its best checkpoint).",
         show_default=False,
         autocompletion=complete_run_name,
-        parser=parse_run_name,
+        parser=parse_name,
     ),
 ]
 
@@ -46,7 +46,7 @@ def train(
             "`charrnn corpora` lists, or - for standard input; default: the play that comes with "
             "charrnn.",
             show_default=False,
-            parser=parse_source,
+            parser=parse_name,
         ),
     ] = None,
     out_dir: OutDirOption = None,

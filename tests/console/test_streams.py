@@ -12,7 +12,7 @@ FULL_DISK = Path("/dev/full")
 
 
 def make_closed_pipe(encoding: str = "utf-8") -> io.TextIOWrapper:
-    """Return a stream to a pipe that nobody reads."""
+    """Return a stream to a pipe that no process reads."""
     reader, writer = os.pipe()
     os.close(reader)
     return os.fdopen(writer, "w", encoding=encoding)
