@@ -23,10 +23,9 @@ from charrnn.model.dropout import make_masks, random_mask_bytes
 from charrnn.model.network import CharRNN
 from charrnn.numerics.allocator import keep_freed_memory
 from charrnn.numerics.precision import choose_precision
-from charrnn.numerics.threads import set_threads
+from charrnn.numerics.threads import map_streams, set_threads
 from charrnn.recurrence.cpu import gates
 from charrnn.recurrence.cpu.matmul import as_array, matmul, prepare_matmul
-from charrnn.recurrence.cpu.threads import max_streams_per_thread, run_in_threads
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.runs.run_config import RunConfig
@@ -63,43 +62,43 @@ def make_trainer(corpus: Corpus, config: TrainConfig, folder: str) -> Trainer:
     return Trainer(run, corpus, model, Progress(budget=resolved.limits))
 
 
-def products(model: CharRNN, length: int, streams: int, dtype: torch.dtype) -> Callable[[], None]:
+def products(model: CharRNN, length: int, streams: int, dtype: torch.dtype) -> Callable[[], object]:
     """Return all matrix products of a step, with the shapes that the engine uses."""
     units, rows = model.config.hidden_size, length * streams
-    hidden_TBH = torch.randn(length, streams, units).to(dtype)
-    gates_TBG = torch.randn(length, streams, 4 * units).to(dtype)
+    hidden_NH = torch.randn(rows, units).to(dtype)
+    gates_NG = torch.randn(rows, 4 * units).to(dtype)
     weight_GH = torch.randn(4 * units, units).to(dtype)
-    hidden_NH, gates_NG = hidden_TBH.view(rows, units), gates_TBG.view(rows, 4 * units)
     result_NG = torch.empty_like(gates_NG)
-
-    def recurrent_products(weight: Tensor, inputs_TBK: Tensor) -> None:
-        product = prepare_matmul(weight, max_streams_per_thread(streams))
-
-        def run(streams_slice: slice) -> None:
-            for t in range(length):
-                product(inputs_TBK[t, streams_slice])
-
-        run_in_threads(run, streams)
-
-    def layer(is_first: bool) -> None:
-        recurrent_products(weight_GH, hidden_TBH)
-        recurrent_products(weight_GH.t(), gates_TBG)
-        matmul(gates_NG.t(), hidden_NH)
-        if not is_first:
-            matmul(hidden_NH, weight_GH.t(), result_NG)
-            matmul(gates_NG.t(), hidden_NH)
-            matmul(gates_NG, weight_GH)
 
     output_VH, logits_NV = model.output.weight.detach(), torch.randn(rows, len(model.vocabulary))
 
-    def run() -> None:
-        for number in range(model.config.num_layers):
-            layer(is_first=number == 0)
-        torch.mm(hidden_NH.float(), output_VH.t())
-        torch.mm(logits_NV.t(), hidden_NH.float())
-        torch.mm(logits_NV, output_VH)
+    def recurrent_products(weight: Tensor, inputs_NK: Tensor, part: int) -> None:
+        product = prepare_matmul(weight, part)
+        for t in range(length):
+            product(inputs_NK[t * part : (t + 1) * part])
 
-    return run
+    def layer(is_first: bool, part: int) -> None:
+        inputs, gradients, result = (
+            tensor[: length * part] for tensor in (hidden_NH, gates_NG, result_NG)
+        )
+        recurrent_products(weight_GH, inputs, part)
+        recurrent_products(weight_GH.t(), gradients, part)
+        matmul(gradients.t(), inputs)
+        if not is_first:
+            matmul(inputs, weight_GH.t(), result)
+            matmul(gradients.t(), inputs)
+            matmul(gradients, weight_GH)
+
+    def multiply(part: slice) -> None:
+        size = part.stop - part.start
+        for number in range(model.config.num_layers):
+            layer(number == 0, size)
+        inputs, logits = hidden_NH[: length * size].float(), logits_NV[: length * size]
+        torch.mm(inputs, output_VH.t())
+        torch.mm(logits.t(), inputs)
+        torch.mm(logits, output_VH)
+
+    return lambda: map_streams(multiply, streams)
 
 
 def all_gates(model: CharRNN, length: int, streams: int, dtype: torch.dtype) -> Callable[[], None]:
@@ -139,7 +138,7 @@ def all_gates(model: CharRNN, length: int, streams: int, dtype: torch.dtype) -> 
 
     def layers() -> None:
         for _ in range(model.config.num_layers):
-            run_in_threads(run, streams)
+            map_streams(run, streams)
 
     return layers
 

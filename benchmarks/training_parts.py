@@ -4,8 +4,8 @@
 
 Times the forward and backward pass of a training step of the default network. The first contender
 uses the kernels of PyTorch. The others use the engine, with all parts or without one of them:
-packed weights, reuse of buffers, threads that own their streams. The compiled gates are compared
-with gates in PyTorch.
+packed weights, reuse of buffers, a part of the streams for each thread. The compiled gates are
+compared with gates in PyTorch.
 
 `--busy` adds a process that occupies one core. `--library` omits the tuning of glibc's allocator,
 which only the command line applies.
@@ -22,16 +22,16 @@ from typing import Any
 import torch
 from timing import compare, replaced
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
 from charrnn.numerics.allocator import keep_freed_memory
 from charrnn.numerics.cpu import cpu_name
-from charrnn.numerics.precision import autocast, choose_precision
+from charrnn.numerics.precision import choose_precision
 from charrnn.numerics.threads import set_threads
 from charrnn.recurrence.cpu import buffers, gates, lstm, matmul
+from charrnn.training.step import gradients
 
 SIZES = ((32, 64), (64, 128))  # streams x characters: the defaults for small and large texts
 CHARACTERS = 65
@@ -50,14 +50,12 @@ def training_step(streams: int, length: int, precision: str) -> Callable[[], int
     """Return the forward and backward pass of a step; it returns the number of characters."""
     vocabulary = Vocabulary(map(chr, range(0x4E00, 0x4E00 + CHARACTERS)))
     model = CharRNN(ModelConfig(), vocabulary).initialize(seed=0)
-    x_TB, y_TB = torch.randint(CHARACTERS, (2, length, streams))
+    window_TB = torch.randint(CHARACTERS, (length + 1, streams))
     state = model.initial_state(streams)
 
     def step() -> int:
         model.zero_grad()
-        with autocast(model.device, precision):
-            logits_TBV, _ = model(x_TB, state)
-        cross_entropy(logits_TBV.flatten(0, 1), y_TB.flatten()).backward()  # type: ignore[no-untyped-call]
+        gradients.compute_gradients(model, window_TB, state, precision=precision)
         return streams * length
 
     return step
@@ -70,12 +68,9 @@ def contenders(step: Callable[[], int]) -> dict[str, Callable[[], int]]:
         "all parts": (lstm, {}),
         "without packed weights": (matmul, {"_MIN_PACKED_SIZE": sys.maxsize}),
         "without reuse of buffers": (lstm, {"BufferLease": FreshBuffers}),
-        "without threads that own their streams": (
-            lstm,
-            {
-                "run_in_threads": lambda run, streams: run(slice(0, streams)),
-                "max_streams_per_thread": lambda streams: streams,
-            },
+        "without a part of the streams per thread": (
+            gradients,
+            {"count_parts": lambda streams: 1},
         ),
     }
 

@@ -24,6 +24,7 @@ from charrnn.cli.verify import verify
 from charrnn.console.output import print_error, print_result
 from charrnn.console.streams import safe_streams
 from charrnn.errors import OutputError
+from charrnn.numerics.cpu import limit_active_waiting
 from charrnn.version import __version__
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -86,6 +87,7 @@ def main() -> None:
 
     If standard output was closed, the command ends without an error.
     """
+    limit_active_waiting()
     with safe_streams():
         try:
             try:

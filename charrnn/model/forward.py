@@ -20,6 +20,7 @@ from charrnn.data.vocabulary import Codes
 from charrnn.errors import CorpusError
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
+from charrnn.numerics.threads import count_parts, map_streams
 
 _WARM_UP = 200  # characters that a stream reads before its own, in place of a carried state
 _MAX_STREAMS = 64  # more streams give no more speed on a CPU
@@ -73,8 +74,20 @@ def forward_chunks(
     for first in range(0, len(codes_TB), chunk_size):
         rows = slice(first, min(first + chunk_size, len(codes_TB)))
         x_TB = torch.from_numpy(codes_TB[rows].astype(np.int64)).to(model.device)
-        logits_TBV, state = model(x_TB, state)
+        logits_TBV, state = _forward(model, x_TB, state)
         yield Chunk(rows, logits_TBV, state)
+
+
+def _forward(model: CharRNN, x_TB: Tensor, state: State) -> tuple[Tensor, State]:
+    """Call the model; on a CPU, threads divide the streams."""
+    if model.device.type != "cpu" or count_parts(x_TB.shape[1]) == 1:
+        logits_TBV, state = model(x_TB, state)
+        return logits_TBV, state
+    parts = map_streams(
+        lambda part: model(x_TB[:, part], state.select_streams(part)), x_TB.shape[1]
+    )
+    logits, states = zip(*parts, strict=True)
+    return torch.cat(logits, dim=1), State.join(states)
 
 
 def count_streams(length: int, min_stream: int) -> int:

@@ -4,7 +4,7 @@ Shape suffixes: T steps, B streams, V characters of the vocabulary, H units, L l
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,20 +53,27 @@ class CharRNN(nn.Module):
                 self.register_parameter(f"{name}_l{layer}", nn.Parameter(torch.zeros(shape)))
         self.output = nn.Linear(hidden, len(vocabulary))
 
-    def forward(self, x_TB: Tensor, state: State, masks: Masks = NO_MASKS) -> tuple[Tensor, State]:
+    def forward(
+        self,
+        x_TB: Tensor,
+        state: State,
+        masks: Masks = NO_MASKS,
+        layers: Sequence[LayerWeights] | None = None,
+    ) -> tuple[Tensor, State]:
         """Read characters from `state`; return the logits after each and the state after the last.
 
-        `masks` applies dropout in training. Under `torch.autocast`, the layers compute in the
+        `masks` applies dropout in training. `layers` is the result of `masked_layers`, if the
+        caller has already computed it. Under `torch.autocast`, the layers compute in the
         precision of autocast; the logits and the state stay float32.
         """
         if masks.carried_B1 is not None:
             state = State(tuple(part * masks.carried_B1 for part in state.parts_LBH))
-        layers = [
-            _masked(self.layer_weights(layer), layer, masks)
-            for layer in range(self.config.num_layers)
-        ]
         outputs_TBH, parts_LBH = run_layers(
-            self.config.cell, x_TB, state.parts_LBH, layers, masks.between_LBH
+            self.config.cell,
+            x_TB,
+            state.parts_LBH,
+            layers or self.masked_layers(masks),
+            masks.between_LBH,
         )
         if masks.output_BH is not None:
             outputs_TBH = outputs_TBH * masks.output_BH.to(outputs_TBH.dtype)
@@ -78,6 +85,13 @@ class CharRNN(nn.Module):
         shape = (self.config.num_layers, batch, self.config.hidden_size)
         parts = 2 if self.config.cell == "lstm" else 1
         return State(tuple(self.output.weight.new_zeros(shape) for _ in range(parts)))
+
+    def masked_layers(self, masks: Masks) -> list[LayerWeights]:
+        """Return the parameters of all layers, after dropout of weights and of characters."""
+        return [
+            _masked(self.layer_weights(layer), layer, masks)
+            for layer in range(self.config.num_layers)
+        ]
 
     def layer_weights(self, layer: int) -> LayerWeights:
         """Return the parameters of one layer."""

@@ -6,6 +6,7 @@ Shape suffixes: L layers, B streams, H units.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from charrnn.recurrence.layer import LayerState
@@ -19,6 +20,12 @@ class State:
     """
 
     parts_LBH: tuple[Tensor, ...]
+
+    @staticmethod
+    def join(states: Sequence["State"]) -> "State":
+        """Return the state of the streams of all `states`, in this order."""
+        parts = zip(*(state.parts_LBH for state in states), strict=True)
+        return State(tuple(torch.cat(part, dim=1) for part in parts))
 
     def layer(self, index: int) -> LayerState:
         """Return the state of one layer: (B, H) tensors."""

@@ -1,4 +1,4 @@
-"""The name of the CPU, and the number of cores that this process may use."""
+"""The name of the CPU, the cores that this process may use, and how its threads wait."""
 
 import os
 import platform
@@ -21,3 +21,15 @@ def available_cores(limits: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
         return max(1, round(int(quota) / int(period)))
     except (OSError, ValueError):  # there is no limit
         return os.cpu_count() or 1
+
+
+def limit_active_waiting() -> None:
+    """Make the threads of OpenMP sleep soon while they wait for a late thread.
+
+    GNU's and LLVM's libraries otherwise wait actively for milliseconds. If other programs run on
+    the machine, the late thread then gets no core. Call this before torch is imported. Settings of
+    the user have precedence.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # about 15 microseconds
+        os.environ.setdefault("KMP_BLOCKTIME", "0")  # milliseconds

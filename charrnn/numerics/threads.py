@@ -1,8 +1,20 @@
-"""The number of CPU threads that torch uses."""
+"""CPU threads: how many torch uses, and work whose streams are divided among threads."""
+
+import functools
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import pairwise
+from typing import TypeVar
 
 import torch
 
 from charrnn.numerics.cpu import available_cores
+
+# With fewer streams, the products of a thread take almost as long as for this number.
+_MIN_STREAMS_PER_THREAD = 8
+
+Result = TypeVar("Result")
 
 
 def set_threads(threads: int | None) -> int:
@@ -15,3 +27,60 @@ def set_threads(threads: int | None) -> int:
         threads = min(torch.get_num_threads(), available_cores())
     torch.set_num_threads(threads)
     return threads
+
+
+def count_parts(streams: int) -> int:
+    """Return into how many parts `map_streams` divides this number of streams."""
+    return max(1, min(torch.get_num_threads(), streams // _MIN_STREAMS_PER_THREAD))
+
+
+def map_streams(work: Callable[[slice], Result], streams: int) -> list[Result]:
+    """Call `work` with slices that together cover all streams; return the results in order.
+
+    Each slice has its own thread. The threads divide torch's threads among them, and they have the
+    gradient mode and the autocast of the caller. The slices depend on the number of torch's threads
+    only, so a sum over the results does not depend on other load on the machine. A thread that has
+    finished sleeps: then the system can run a late thread on its core. The threads of OpenMP
+    instead wait actively, many times in each step.
+    """
+    count = count_parts(streams)
+    if count == 1:
+        return [work(slice(0, streams))]
+    bounds = [streams * number // count for number in range(count + 1)]
+    pool = _thread_pool(count, torch.get_num_threads())
+    run = _in_modes_of_caller(work)
+    futures = [pool.submit(run, slice(*bound)) for bound in pairwise(bounds)]
+    wait(futures)  # all of them, also after an error: they write into memory that is used again
+    return [future.result() for future in futures]
+
+
+def _in_modes_of_caller(work: Callable[[slice], Result]) -> Callable[[slice], Result]:
+    """Return `work` with the modes of this thread, which torch keeps for each thread."""
+    grad, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+    has_autocast = torch.is_autocast_enabled("cpu")
+    dtype = torch.get_autocast_dtype("cpu") if has_autocast else None
+
+    def run(streams: slice) -> Result:
+        with (
+            torch.inference_mode(inference),
+            torch.set_grad_enabled(grad),
+            torch.autocast("cpu", dtype, enabled=has_autocast, cache_enabled=False),
+        ):
+            return work(streams)
+
+    return run
+
+
+@functools.lru_cache(maxsize=1)
+def _thread_pool(count: int, torch_threads: int) -> ThreadPoolExecutor:
+    all_started = threading.Barrier(count)
+
+    def initialize() -> None:
+        torch.get_num_threads()  # otherwise, the first operation would undo the next line
+        torch.set_num_threads(max(1, torch_threads // count))
+        all_started.wait()
+
+    pool = ThreadPoolExecutor(count, "charrnn", initialize)
+    wait([pool.submit(int) for _ in range(count)])
+    torch.set_num_threads(torch_threads)  # `initialize` also changed the default of new threads
+    return pool

@@ -2,8 +2,7 @@
 
 Work that does not depend on the previous step is one product over all steps: the projection of the
 inputs to the gates, and the gradients of the weights and of the inputs. Only the product with the
-recurrent weights, packed once per call, and the fused gates are inside the loop over time. Several
-threads divide the streams; each thread runs all steps of its streams.
+recurrent weights, packed once per call, and the fused gates are inside the loop over time.
 
 Vectors and products are float32 or bfloat16. The cell, its gradient and the activations are
 float32.
@@ -14,6 +13,7 @@ The prefix `grad_` means the gradient of the loss with respect to that tensor.
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -21,25 +21,21 @@ from torch.autograd.function import once_differentiable
 from charrnn.recurrence.cpu import gates
 from charrnn.recurrence.cpu.buffers import BufferLease
 from charrnn.recurrence.cpu.matmul import as_array, matmul, prepare_matmul
-from charrnn.recurrence.cpu.threads import (
-    MIN_STREAMS_PER_THREAD,
-    max_streams_per_thread,
-    run_in_threads,
-)
 from charrnn.recurrence.layer import LayerState, LayerWeights
+
+_MIN_FLOAT32_STREAMS = 32  # per thread
 
 
 def is_preferred(streams: int, weights: LayerWeights) -> bool:
     """Whether this engine is faster for an LSTM layer than the kernels of torch.
 
-    In float32, the kernels of torch are as fast for few streams. This was measured on two AVX2
-    cores, not on other CPUs.
+    In float32, the kernels of torch are as fast for few streams.
     """
     weight = weights.weight_hh_GH
     if weight.device.type != "cpu" or weight.dtype != torch.float32:
         return False
     dtype = _computing_dtype()
-    has_many_streams = streams >= MIN_STREAMS_PER_THREAD * torch.get_num_threads()
+    has_many_streams = streams >= _MIN_FLOAT32_STREAMS * torch.get_num_threads()
     return dtype == torch.bfloat16 or (dtype == torch.float32 and has_many_streams)
 
 
@@ -167,27 +163,24 @@ def _forward_through_time(
         rows_TB = torch.arange(length * streams).view(length, streams)
     else:
         projected_NG, rows_TB = weights.weight_ih_GI.t().contiguous(), inputs.contiguous()
-    product = prepare_matmul(weights.weight_hh_GH.to(dtype), max_streams_per_thread(streams))
+    product = prepare_matmul(weights.weight_hh_GH.to(dtype), streams)
     projected, bias = as_array(projected_NG), as_array(weights.bias_ih_G + weights.bias_hh_G)
     table_rows, activations = as_array(rows_TB), as_array(gates_TBG)
     cells, outputs = as_array(cells_TBH), as_array(outputs_TBH)
 
-    def run(shard: slice) -> None:
-        before_BH = initial_BH[shard]
-        for t, output_BH in enumerate(outputs_TBH[:, shard].unbind(0)):
-            gates.forward(
-                table_rows[t, shard],
-                projected,
-                bias,
-                as_array(product(before_BH)),
-                activations[t, shard],
-                cells[t, shard],
-                cells[t + 1, shard],
-                outputs[t, shard],
-            )
-            before_BH = output_BH
-
-    run_in_threads(run, streams)
+    before_BH = initial_BH
+    for t, output_BH in enumerate(outputs_TBH):
+        gates.forward(
+            table_rows[t],
+            projected,
+            bias,
+            as_array(product(before_BH)),
+            activations[t],
+            cells[t],
+            cells[t + 1],
+            outputs[t],
+        )
+        before_BH = output_BH
     scratch.release()
 
 
@@ -205,9 +198,7 @@ def _backward_through_time(
     """
     length, streams, _ = gates_TBG.shape
     grad_outputs_TBH, grad_hidden_BH, grad_cell_BH = gradients
-    product = prepare_matmul(
-        weight_hh_GH.t().to(grad_hidden_BH.dtype), max_streams_per_thread(streams)
-    )
+    product = prepare_matmul(weight_hh_GH.t().to(grad_hidden_BH.dtype), streams)
     grad_outputs, grad_cell = as_array(grad_outputs_TBH), as_array(grad_cell_BH)
     activations, cells, grad_gates = (
         as_array(gates_TBG),
@@ -215,29 +206,30 @@ def _backward_through_time(
         as_array(grad_gates_TBG),
     )
 
-    def run(shard: slice) -> None:
-        from_next_BH = grad_hidden_BH[shard]
-        for t in reversed(range(length)):
-            gates.backward(
-                grad_outputs[t, shard],
-                as_array(from_next_BH),
-                activations[t, shard],
-                cells[t, shard],
-                cells[t + 1, shard],
-                grad_cell[shard],
-                grad_gates[t, shard],
-            )
-            from_next_BH = product(grad_gates_TBG[t, shard])
-        grad_hidden_BH[shard] = from_next_BH
-
-    run_in_threads(run, streams)
+    from_next_BH = grad_hidden_BH
+    for t in reversed(range(length)):
+        gates.backward(
+            grad_outputs[t],
+            as_array(from_next_BH),
+            activations[t],
+            cells[t],
+            cells[t + 1],
+            grad_cell,
+            grad_gates[t],
+        )
+        from_next_BH = product(grad_gates_TBG[t])
+    grad_hidden_BH.copy_(from_next_BH)
 
 
 def _input_gradients(inputs: Tensor, grad_gates_NG: Tensor, width: int) -> tuple[Tensor, Tensor]:
     """Return the gradients of the input weights (G, I or V) and of a bias (G), in float32."""
     if inputs.is_floating_point():
         grad_weight_GI = matmul(grad_gates_NG.t(), inputs.flatten(0, 1)).float()
-        return grad_weight_GI, grad_gates_NG.sum(0, dtype=torch.float32)
+        grad_bias_1G = torch.zeros(1, grad_gates_NG.shape[1])
+        gates.add_rows(
+            np.zeros(len(grad_gates_NG), np.int64), as_array(grad_gates_NG), as_array(grad_bias_1G)
+        )  # many times faster than `sum`
+        return grad_weight_GI, grad_bias_1G[0]
     grad_weight_VG = torch.zeros(width, grad_gates_NG.shape[1])
     gates.add_rows(as_array(inputs.flatten()), as_array(grad_gates_NG), as_array(grad_weight_VG))
     return grad_weight_VG.t(), grad_weight_VG.sum(0)

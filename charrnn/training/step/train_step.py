@@ -1,6 +1,6 @@
 """One training step. It updates the weights, their average and the carried state.
 
-Shape suffixes: T steps, B streams, V characters of the vocabulary, L layers, H units.
+Shape suffixes: L layers, B streams, H units.
 """
 
 import copy
@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from charrnn.config.training import ResolvedTrainConfig
 from charrnn.errors import CheckpointError
 from charrnn.model.dropout import make_masks
 from charrnn.model.network import Arrays, CharRNN, to_array
 from charrnn.model.state import State
-from charrnn.numerics.precision import allow_tf32, autocast
+from charrnn.numerics.precision import allow_tf32
+from charrnn.training.step.gradients import compute_gradients
 from charrnn.training.step.inputs import ReadInputs, StepInputs
 from charrnn.training.step.optimization import make_optimizer, update_average
 
@@ -52,26 +52,22 @@ class TrainStep:
     def _compute(self, inputs: StepInputs, sync: Sync) -> Tensor:
         for group in self._optimizer.param_groups:
             group["lr"] = inputs.learning_rate
-        precision, temperature = self._config.precision, self._config.loss_temperature
-        x_TB, y_TB = inputs.window_TB[:-1], inputs.window_TB[1:]
         masks = make_masks(inputs.mask_bytes, self._config).select_streams(self._streams)
+        self._optimizer.zero_grad()
         with allow_tf32(self.model.device):
-            with autocast(self.model.device, precision):
-                logits_TBV, state = self.model(x_TB, self.state, masks)
-            logits_NV = logits_TBV.flatten(0, 1) / temperature
-            loss = cross_entropy(logits_NV, y_TB.flatten())
-            self._optimizer.zero_grad()
-            scale = _loss_scale(y_TB.numel()) if precision == "float16" else 1
-            scaled_loss = loss * scale if scale > 1 else loss
-            scaled_loss.backward()  # type: ignore[no-untyped-call]
-        if scale > 1:
-            gradients = [parameter.grad for parameter in self.model.parameters()]
-            torch._foreach_div_([grad for grad in gradients if grad is not None], scale)
-        loss = sync(loss.detach())
+            loss, state = compute_gradients(
+                self.model,
+                inputs.window_TB,
+                self.state,
+                masks,
+                precision=self._config.precision,
+                temperature=self._config.loss_temperature,
+            )
+        loss = sync(loss)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._config.clip_norm)
         self._optimizer.step()
         update_average(self.average, self.model, inputs.ema_weight)
-        self._store_state(state.detach())
+        self._store_state(state)
         return torch.stack((loss, norm)).double()
 
     def _store_state(self, state: State) -> None:
@@ -119,17 +115,6 @@ class TrainStep:
             full_shape = (layers, self._config.batch_size, units)
             full = _checked_tensor(groups["state"], f"{number}", full_shape)
             part.copy_(full[:, self._streams])
-
-
-def _loss_scale(characters: int) -> int:
-    """Return the loss scale for float16, which keeps small gradients from being rounded to zero.
-
-    It is a power of two that makes the mean loss about as large as the sum of losses. The gradient
-    of the logits of one character is then at most 1, where float16 is precise (Micikevicius et al.,
-    2018).
-    """
-    scale: int = 1 << (characters - 1).bit_length()
-    return scale
 
 
 def _checked_tensor(arrays: Arrays, name: str, shape: tuple[int, ...]) -> Tensor:

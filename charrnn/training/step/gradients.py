@@ -1,0 +1,120 @@
+"""The loss of a training step, its gradients, and the state after the step.
+
+On a CPU, each thread computes the forward and the backward pass of a part of the streams. The
+threads meet once per step, so a thread that has to share its core with other programs delays the
+others once, not in each product.
+
+Shape suffixes: T steps, B streams, V characters of the vocabulary, N = T * B.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from charrnn.model.dropout import NO_MASKS, Masks
+from charrnn.model.network import CharRNN
+from charrnn.model.state import State
+from charrnn.numerics.precision import autocast
+from charrnn.numerics.threads import count_parts, map_streams
+from charrnn.recurrence.layer import LayerWeights
+
+MeanLoss = Callable[[slice, Sequence[LayerWeights]], tuple[Tensor, State]]
+"""Return the mean loss of a part of the streams, and the state after it, with these weights."""
+
+
+class _Part(NamedTuple):
+    """The result of a part of the streams: its share of the mean loss, gradients and state."""
+
+    loss: Tensor
+    gradients: Sequence[Tensor]
+    state: State
+
+
+def compute_gradients(
+    model: CharRNN,
+    window_TB: Tensor,
+    state: State,
+    masks: Masks = NO_MASKS,
+    *,
+    precision: str = "float32",
+    temperature: float = 1.0,
+) -> tuple[Tensor, State]:
+    """Set the gradients of all parameters; return the mean loss and the state after the window.
+
+    `window_TB` has T + 1 rows: the model reads all but the last and predicts all but the first.
+    The logits are divided by `temperature`.
+    """
+
+    def mean_loss(
+        part: slice, layers: Sequence[LayerWeights] | None = None
+    ) -> tuple[Tensor, State]:
+        with autocast(model.device, precision):
+            logits_TBV, new_state = model(
+                window_TB[:-1, part], state.select_streams(part), masks.select_streams(part), layers
+            )
+        logits_NV = logits_TBV.flatten(0, 1) / temperature
+        return cross_entropy(logits_NV, window_TB[1:, part].flatten()), new_state.detach()
+
+    streams = window_TB.shape[1]
+    if model.device.type == "cpu" and count_parts(streams) > 1:
+        return _compute_in_threads(model, mean_loss, streams, masks)
+    loss, new_state = mean_loss(slice(0, streams))
+    scale = _loss_scale(window_TB[1:].numel()) if precision == "float16" else 1
+    (loss * scale if scale > 1 else loss).backward()  # type: ignore[no-untyped-call]
+    if scale > 1:
+        gradients = [parameter.grad for parameter in model.parameters()]
+        torch._foreach_div_([gradient for gradient in gradients if gradient is not None], scale)
+    return loss.detach(), new_state
+
+
+def _compute_in_threads(
+    model: CharRNN, mean_loss: MeanLoss, streams: int, masks: Masks
+) -> tuple[Tensor, State]:
+    """Call `mean_loss` for parts of the streams in threads; see `compute_gradients`."""
+    # Dropout of weights and its gradient are computed once, not for each part.
+    layers = model.masked_layers(masks)
+    detached = [
+        LayerWeights(*(weight.detach().requires_grad_() for weight in layer)) for layer in layers
+    ]
+    output = list(model.output.parameters())
+    inputs = [*itertools.chain(*detached), *output]
+
+    def compute(part: slice) -> _Part:
+        loss, state = mean_loss(part, detached)
+        loss = loss * ((part.stop - part.start) / streams)
+        return _Part(loss.detach(), torch.autograd.grad(loss, inputs), state)
+
+    parts = map_streams(compute, streams)
+    total = list(parts[0].gradients)
+    for part in parts[1:]:
+        torch._foreach_add_(total, list(part.gradients))
+    _set_gradients([*itertools.chain(*layers), *output], total)
+    loss = torch.stack([part.loss for part in parts]).sum()
+    return loss, State.join([part.state for part in parts])
+
+
+def _set_gradients(weights: Sequence[Tensor], gradients: Sequence[Tensor]) -> None:
+    """Set the gradients of parameters, some of which are given with dropout applied."""
+    dropped, gradients_of_dropped = [], []
+    for weight, gradient in zip(weights, gradients, strict=True):
+        if weight.is_leaf:
+            weight.grad = gradient.contiguous()  # the fused optimizer ignores strides
+        else:
+            dropped.append(weight)
+            gradients_of_dropped.append(gradient)
+    torch.autograd.backward(dropped, gradients_of_dropped)
+
+
+def _loss_scale(characters: int) -> int:
+    """Return the loss scale for float16, which keeps small gradients from being rounded to zero.
+
+    It is a power of two that makes the mean loss about as large as the sum of losses. The gradient
+    of the logits of one character is then at most 1, where float16 is precise (Micikevicius et al.,
+    2018).
+    """
+    scale: int = 1 << (characters - 1).bit_length()
+    return scale
