@@ -50,8 +50,10 @@ def map_streams(work: Callable[[slice], Result], streams: int) -> list[Result]:
     pool = _thread_pool(count, torch.get_num_threads())
     run = _in_modes_of_caller(work)
     futures = [pool.submit(run, slice(*bound)) for bound in pairwise(bounds)]
-    wait(futures)  # all of them, also after an error: they write into memory that is used again
-    return [future.result() for future in futures]
+    try:
+        return [future.result() for future in futures]
+    finally:
+        wait(futures)  # also after an error: the threads write into memory that is used again
 
 
 def _in_modes_of_caller(work: Callable[[slice], Result]) -> Callable[[slice], Result]:
@@ -71,7 +73,7 @@ def _in_modes_of_caller(work: Callable[[slice], Result]) -> Callable[[slice], Re
     return run
 
 
-@functools.lru_cache(maxsize=1)
+@functools.cache
 def _thread_pool(count: int, torch_threads: int) -> ThreadPoolExecutor:
     all_started = threading.Barrier(count)
 

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,3 +28,39 @@ def test_without_a_limit_all_cores_are_available(tmp_path: Path, limits: str | N
 
 def test_cpu_has_a_name() -> None:
     assert cpu.cpu_name()
+
+
+NAMES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, (None, "1000", "0")),
+        ({"GOMP_SPINCOUNT": "7"}, (None, "7", "0")),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, ("ACTIVE", None, None)),
+    ],
+)
+def test_waiting_of_threads_is_limited_unless_the_user_sets_it(
+    given: dict[str, str], expected: tuple[str | None, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in NAMES:
+        monkeypatch.setenv(name, "")  # restored after the test
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    cpu.limit_active_waiting()
+    assert tuple(map(os.environ.get, NAMES)) == expected
+
+
+def test_the_command_limits_the_waiting_before_torch_is_imported() -> None:
+    code = (
+        "import os, sys\nfrom charrnn.cli.app import main\n"
+        "sys.argv = ['charrnn', '--version']\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print(os.environ['GOMP_SPINCOUNT'], 'torch' in sys.modules)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in NAMES}
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines()[-1] == "1000 False"
