@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from charrnn.config.training import ResolvedTrainConfig
 from charrnn.errors import CheckpointError
 from charrnn.model.dropout import make_masks
+from charrnn.model.loss import cross_entropy_loss
 from charrnn.model.network import Arrays, CharRNN, to_array
 from charrnn.model.state import State
 from charrnn.numerics.precision import allow_tf32, autocast
@@ -58,8 +58,7 @@ class TrainStep:
         with allow_tf32(self.model.device):
             with autocast(self.model.device, precision):
                 logits_TBV, state = self.model(x_TB, self.state, masks)
-            logits_NV = logits_TBV.flatten(0, 1) / temperature
-            loss = cross_entropy(logits_NV, y_TB.flatten())
+            loss = cross_entropy_loss(logits_TBV.flatten(0, 1), y_TB.flatten(), temperature)
             self._optimizer.zero_grad()
             scale = _loss_scale(y_TB.numel()) if precision == "float16" else 1
             scaled_loss = loss * scale if scale > 1 else loss
