@@ -40,7 +40,7 @@ from charrnn.numerics.cpu import available_cores
 from charrnn.numerics.information import nats_to_bits
 
 ROWS = 8  # evaluations of nanoGPT, and rows of the table
-CALIBRATION = 60  # iterations that measure the speed of nanoGPT; the first ten are not counted
+CALIBRATION = 200  # iterations that measure the speed of nanoGPT; the first ten are not counted
 DEFAULT_TEXT = Path(__file__).parents[1] / "corpora" / "low-hundreds.txt"
 NANOGPT_RECIPE = (
     *("train.py", "config/train_shakespeare_char.py", "--device=cpu", "--compile=False"),
