@@ -16,6 +16,7 @@ from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError
 from charrnn.model.dropout import NO_MASKS, Masks
+from charrnn.model.loss import output_logits
 from charrnn.model.state import State
 from charrnn.recurrence.dispatch import run_layers
 from charrnn.recurrence.layer import LayerWeights
@@ -64,7 +65,8 @@ class CharRNN(nn.Module):
 
         `masks` applies dropout in training. `layers` is the result of `masked_layers`, if the
         caller has already computed it. Under `torch.autocast`, the layers compute in the
-        precision of autocast; the logits and the state stay float32.
+        precision of autocast; the state stays float32, and the logits too, except in
+        `output_logits` for a large vocabulary.
         """
         if masks.carried_B1 is not None:
             state = State(tuple(part * masks.carried_B1 for part in state.parts_LBH))
@@ -77,8 +79,8 @@ class CharRNN(nn.Module):
         )
         if masks.output_BH is not None:
             outputs_TBH = outputs_TBH * masks.output_BH.to(outputs_TBH.dtype)
-        with torch.autocast(self.device.type, enabled=False):
-            return self.output(outputs_TBH.to(self.output.weight.dtype)), State(parts_LBH)
+        logits_TBV = output_logits(outputs_TBH, self.output.weight, self.output.bias)
+        return logits_TBV, State(parts_LBH)
 
     def initial_state(self, batch: int) -> State:
         """Return the initial state of `batch` streams: zeros."""

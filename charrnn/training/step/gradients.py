@@ -4,7 +4,7 @@ On a CPU, each thread computes the forward and the backward pass of a part of th
 threads meet once per step, so a thread that has to share its core with other programs delays the
 others once, not in each product.
 
-Shape suffixes: T steps, B streams, V characters of the vocabulary, N = T * B.
+Shape suffixes: T steps, B streams, V characters of the vocabulary, N = T * B of a part.
 """
 
 import itertools
@@ -13,21 +13,21 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from charrnn.model.dropout import NO_MASKS, Masks
+from charrnn.model.loss import cross_entropy_loss
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
 from charrnn.numerics.precision import autocast
 from charrnn.numerics.threads import count_parts, map_streams
 from charrnn.recurrence.layer import LayerWeights
 
-MeanLoss = Callable[[slice, Sequence[LayerWeights]], tuple[Tensor, State]]
-"""Return the mean loss of a part of the streams, and the state after it, with these weights."""
+PartialLoss = Callable[[slice, Sequence[LayerWeights]], tuple[Tensor, State]]
+"""Return the share of a part of the streams in the mean loss, and the state after it."""
 
 
 class _Part(NamedTuple):
-    """The result of a part of the streams: its share of the mean loss, gradients and state."""
+    """The result of a part of the streams: its share of the mean loss and of the gradients."""
 
     loss: Tensor
     gradients: Sequence[Tensor]
@@ -48,22 +48,21 @@ def compute_gradients(
     `window_TB` has T + 1 rows: the model reads all but the last and predicts all but the first.
     The logits are divided by `temperature`.
     """
+    streams, total = window_TB.shape[1], window_TB[1:].numel()
 
-    def mean_loss(
-        part: slice, layers: Sequence[LayerWeights] | None = None
-    ) -> tuple[Tensor, State]:
+    def loss_of(part: slice, layers: Sequence[LayerWeights] | None = None) -> tuple[Tensor, State]:
         with autocast(model.device, precision):
             logits_TBV, new_state = model(
                 window_TB[:-1, part], state.select_streams(part), masks.select_streams(part), layers
             )
-        logits_NV = logits_TBV.flatten(0, 1) / temperature
-        return cross_entropy(logits_NV, window_TB[1:, part].flatten()), new_state.detach()
+        targets_N = window_TB[1:, part].flatten()
+        loss = cross_entropy_loss(logits_TBV.flatten(0, 1), targets_N, temperature, total)
+        return loss, new_state.detach()
 
-    streams = window_TB.shape[1]
     if model.device.type == "cpu" and count_parts(streams) > 1:
-        return _compute_in_threads(model, mean_loss, streams, masks)
-    loss, new_state = mean_loss(slice(0, streams))
-    scale = _loss_scale(window_TB[1:].numel()) if precision == "float16" else 1
+        return _compute_in_threads(model, loss_of, streams, masks)
+    loss, new_state = loss_of(slice(0, streams))
+    scale = _loss_scale(total) if precision == "float16" else 1
     (loss * scale if scale > 1 else loss).backward()  # type: ignore[no-untyped-call]
     if scale > 1:
         gradients = [parameter.grad for parameter in model.parameters()]
@@ -72,9 +71,9 @@ def compute_gradients(
 
 
 def _compute_in_threads(
-    model: CharRNN, mean_loss: MeanLoss, streams: int, masks: Masks
+    model: CharRNN, loss_of: PartialLoss, streams: int, masks: Masks
 ) -> tuple[Tensor, State]:
-    """Call `mean_loss` for parts of the streams in threads; see `compute_gradients`."""
+    """Call `loss_of` for parts of the streams in threads; see `compute_gradients`."""
     # Dropout of weights and its gradient are computed once, not for each part.
     layers = model.masked_layers(masks)
     detached = [
@@ -84,8 +83,7 @@ def _compute_in_threads(
     inputs = [*itertools.chain(*detached), *output]
 
     def compute(part: slice) -> _Part:
-        loss, state = mean_loss(part, detached)
-        loss = loss * ((part.stop - part.start) / streams)
+        loss, state = loss_of(part, detached)
         return _Part(loss.detach(), torch.autograd.grad(loss, inputs), state)
 
     parts = map_streams(compute, streams)
