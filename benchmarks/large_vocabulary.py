@@ -1,4 +1,4 @@
-"""Measure what a large vocabulary costs in training: time, memory and precision.
+"""Measure what a large vocabulary costs in training: time and memory.
 
     python benchmarks/large_vocabulary.py [TEXT]
 
@@ -6,9 +6,6 @@ Compares the training steps of two texts of the same length, with the sizes that
 TEXT, and TEXT with its characters reduced to 65 different ones. The default TEXT is random, with
 5,000 characters whose frequencies follow Zipf's law. The expected ratio is that of the operations
 of a step: 6 * (4 * H * H * (2 * L - 1) + H * V) for each character.
-
-`--losses STEPS` compares the training loss with products of the output layer in bfloat16 and in
-float32 instead, with 16 streams x 32 characters and three seeds.
 """
 
 import argparse
@@ -105,31 +102,12 @@ def print_times(trainers: dict[str, Trainer], rounds: int) -> None:
         print(f"{name}: gain {ratio_to(large, name):.2f}")
 
 
-def print_losses(corpus: Corpus, steps: int) -> None:
-    """Train with bfloat16 and float32 output products; print the mean of the last 50 losses."""
-    for seed in range(1, 4):
-        final = []
-        for has_bfloat16 in (True, False):
-            config = TrainConfig(batch_size=16, seq_length=32, seed=seed, max_steps=steps)
-            with (
-                tempfile.TemporaryDirectory() as folder,
-                replaced(loss, has_bfloat16=lambda value=has_bfloat16: value),
-            ):
-                trainer = make_trainer(corpus, config, folder)
-                losses: list[float] = []
-                while len(losses) < steps:
-                    losses += [step.train_loss for step in trainer.take_steps()]
-            final.append(statistics.mean(losses[-50:]))
-        print(f"seed {seed}: bfloat16 {final[0]:.4f}, float32 {final[1]:.4f} nats per character")
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("text", type=Path, nargs="?")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--precision", default="auto")
-    parser.add_argument("--losses", type=int, metavar="STEPS")
     arguments = parser.parse_args()
     keep_freed_memory()
     config = TrainConfig(precision=arguments.precision)
@@ -138,9 +116,6 @@ def main() -> None:
         paths = {name: Path(folder) / f"{name}.txt" for name in ("large", "small")}
         for path, content in zip(paths.values(), (text, reduced(text)), strict=True):
             path.write_text(content, "utf-8")
-        if arguments.losses:
-            print_losses(Corpus.open(str(paths["large"])), arguments.losses)
-            return
         trainers = {}
         for name, path in paths.items():
             (run_folder := Path(folder) / f"{name}-run").mkdir()
