@@ -23,7 +23,7 @@ import torch
 
 from charrnn.numerics.cpu import available_cores, cpu_name
 
-STEPS = 150
+STEPS = 60
 SCORED_CHARACTERS, ADAPTED_CHARACTERS = 60_000, 8_000
 CHARRNN = [sys.executable, "-m", "charrnn"]
 Measurements = dict[str, dict[bool, list[float]]]
