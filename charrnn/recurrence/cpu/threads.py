@@ -47,6 +47,7 @@ def _thread_pool(count: int, torch_threads: int) -> ThreadPoolExecutor:
     all_started = threading.Barrier(count)
 
     def initialize() -> None:
+        torch.get_num_threads()  # otherwise the first parallel operation resets the number
         torch.set_num_threads(max(1, torch_threads // count))
         torch.set_grad_enabled(False)
         all_started.wait()
