@@ -74,7 +74,8 @@ InteractiveOption = Annotated[
 PrecisionOption = Annotated[
     Literal["auto", "float32"],
     typer.Option(
-        help="Number format of the weights; auto: 8 bits for one text on a CPU, float16 on a GPU."
+        help="Number format of the weights; auto: 8 bits for one text on a CPU, bfloat16 for "
+        "several if the CPU has instructions for it, float16 on a GPU."
     ),
 ]
 

@@ -12,7 +12,7 @@ import torch
 from charrnn.numerics.cpu import available_cores
 
 # With fewer streams, the products of a thread take almost as long as for this number.
-_MIN_STREAMS_PER_THREAD = 8
+_MIN_STREAMS = 8
 
 Result = TypeVar("Result")
 
@@ -29,21 +29,23 @@ def set_threads(threads: int | None) -> int:
     return threads
 
 
-def count_parts(streams: int) -> int:
+def count_parts(streams: int, min_streams: int = _MIN_STREAMS) -> int:
     """Return into how many parts `map_streams` divides this number of streams."""
-    return max(1, min(torch.get_num_threads(), streams // _MIN_STREAMS_PER_THREAD))
+    return max(1, min(torch.get_num_threads(), streams // min_streams))
 
 
-def map_streams(work: Callable[[slice], Result], streams: int) -> list[Result]:
+def map_streams(
+    work: Callable[[slice], Result], streams: int, min_streams: int = _MIN_STREAMS
+) -> list[Result]:
     """Call `work` with slices that together cover all streams; return the results in order.
 
-    Each slice has its own thread. The threads divide torch's threads among them, and they have the
-    gradient mode and the autocast of the caller. The slices depend on the number of torch's threads
-    only, so a sum over the results does not depend on other load on the machine. A thread that has
-    finished sleeps: then the system can run a late thread on its core. The threads of OpenMP
-    instead wait actively, many times in each step.
+    Each slice has at least `min_streams` streams and its own thread. The threads divide torch's
+    threads among them, and they have the gradient mode and the autocast of the caller. The slices
+    depend on the number of torch's threads only, so a sum over the results does not depend on other
+    load on the machine. A thread that has finished sleeps: then the system can run a late thread on
+    its core. The threads of OpenMP instead wait actively, many times in each step.
     """
-    count = count_parts(streams)
+    count = count_parts(streams, min_streams)
     if count == 1:
         return [work(slice(0, streams))]
     bounds = [streams * number // count for number in range(count + 1)]

@@ -49,10 +49,12 @@ def sample_blocks(
     def start_blocks() -> Iterator[_Block]:
         logits, carried = logits_BV, state
         for first in range(len(line_start), config.length, BLOCK_LENGTH):
-            # Always a full block: engines prepare, and a GPU captures, each length separately.
-            uniforms_KB = uniforms.block(first, BLOCK_LENGTH)
+            length = min(BLOCK_LENGTH, config.length - first)
+            uniforms_KB = uniforms.block(
+                first, BLOCK_LENGTH if engine.needs_full_blocks else length
+            )
             wait, logits, carried = engine.sample_block(logits, carried, uniforms_KB, filters)
-            yield _Block(min(BLOCK_LENGTH, config.length - first), wait)
+            yield _Block(length, wait)
 
     for block in _start_one_ahead(start_blocks()):
         texts = engine.vocabulary.decode_rows(block.wait()[: block.length].T)

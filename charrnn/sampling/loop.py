@@ -76,7 +76,12 @@ def stream_samples(
         SampleText(prompt, config, bool(rules), history and history.copy())
         for _ in range(config.num_samples)
     ]
-    if isinstance(engine, BlockSamplingEngine) and not rules and not log_probabilities:
+    if (
+        isinstance(engine, BlockSamplingEngine)
+        and engine.prefers_blocks(config)
+        and not rules
+        and not log_probabilities
+    ):
         sampled = sample_blocks(engine, codes, config, prompt_state)
     else:
         sampled = _sample(engine, codes, config, rules, texts, prompt_state)

@@ -48,6 +48,8 @@ class _Block:
 class CudaGraphEngine(EagerEngine, BlockSamplingEngine):
     """Run a `CharRNN` one block of characters at a time; see `BlockSamplingEngine`.
 
+    Blocks are always full, because a GPU captures each length separately.
+
     `launch` launches the kernels of `step_kernels`; by default, a GPU uses them if it can.
 
     `auto` rounds the factors of an LSTM's products to float16 on a GPU: weights, and hidden units

@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.config.sampling import SampleConfig
 from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.sampling.filters import Filters
 
@@ -36,6 +37,13 @@ class BlockSamplingEngine(SamplingEngine, Protocol):
 
     Shape suffixes: K characters of a block.
     """
+
+    needs_full_blocks: bool = True
+    """Whether the last block must be as long as the others, even if its end is not used."""
+
+    def prefers_blocks(self, config: SampleConfig) -> bool:
+        """Whether blocks are faster than single characters with this config."""
+        return True
 
     def sample_block(
         self, logits_BV: Any, state: Any, uniforms_KB: NDArray[np.float64], filters: Filters

@@ -19,8 +19,8 @@ def engine_for(
 ) -> SamplingEngine:
     """Return the fastest engine for a model or a run; return an engine unchanged.
 
-    `source` is a model, an engine, or a run as in `charrnn.load`. `precision` has an effect on a
-    GPU only: see `CudaGraphEngine`.
+    `source` is a model, an engine, or a run as in `charrnn.load`. For `precision`, see
+    `CudaGraphEngine` and `PackedEngine`.
     """
     if isinstance(source, SamplingEngine):
         return source
@@ -40,7 +40,7 @@ def engine_for_checkpoint(
     """Return the fastest engine that samples this many texts from a checkpoint.
 
     For one text of an LSTM on the CPU, `auto` selects `Int8Engine`, which has 8-bit weights and
-    does not import torch. `float32` selects an engine with the weights as trained.
+    does not import torch. For the effect of `precision` on other engines, see `engine_for`.
     """
     config = checkpoint.run.config
     has_int8_engine = num_samples == 1 and config.model.cell == "lstm"
@@ -67,4 +67,4 @@ def engine_for_model(model: "CharRNN", precision: Precision = "auto") -> "EagerE
         from charrnn.sampling.engines.packed import PackedEngine
     except ImportError:  # numba, which compiles the gates, is not installed
         return EagerEngine(model)
-    return PackedEngine(model) if PackedEngine.supports(model) else EagerEngine(model)
+    return PackedEngine(model, precision) if PackedEngine.supports(model) else EagerEngine(model)

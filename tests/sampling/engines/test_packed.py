@@ -3,11 +3,13 @@ import pytest
 import torch
 
 from charrnn.config.model import Cell, ModelConfig
+from charrnn.config.sampling import SampleConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
+from charrnn.numerics import threads
 from charrnn.sampling.engines.eager import EagerEngine
 from charrnn.sampling.engines.packed import PackedEngine
-from charrnn.sampling.engines.selection import engine_for
+from charrnn.sampling.engines.selection import Precision, engine_for
 from charrnn.sampling.loop import generate
 
 VOCABULARY = Vocabulary("\n abcdef")
@@ -20,10 +22,13 @@ def lstm(num_layers: int = 3, hidden_size: int = 24) -> CharRNN:
 
 
 # 288 units make products large enough for packed weights.
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("auto", 1e-3)])
 @pytest.mark.parametrize(("num_layers", "hidden_size"), [(1, 24), (3, 24), (2, 288)])
-def test_logits_are_those_of_the_network(num_layers: int, hidden_size: int) -> None:
+def test_logits_are_those_of_the_network(
+    num_layers: int, hidden_size: int, precision: Precision, tolerance: float
+) -> None:
     model = lstm(num_layers, hidden_size)
-    packed, eager = PackedEngine(model), EagerEngine(model)
+    packed, eager = PackedEngine(model, precision), EagerEngine(model)
     (_, state), (_, plain_state) = packed.read(PROMPT), eager.read(PROMPT)
     samples_B = np.zeros(5, np.int64)
     state, plain_state = (
@@ -33,7 +38,7 @@ def test_logits_are_those_of_the_network(num_layers: int, hidden_size: int) -> N
     for codes_B in np.random.default_rng(1).integers(0, len(VOCABULARY), (9, 5)):
         logits_BV, state = packed.step(state, codes_B)
         plain_logits_BV, plain_state = eager.step(plain_state, codes_B)
-        np.testing.assert_allclose(logits_BV, plain_logits_BV, atol=1e-5)
+        np.testing.assert_allclose(logits_BV, plain_logits_BV, atol=tolerance)
 
 
 def test_states_are_never_modified() -> None:
@@ -48,11 +53,36 @@ def test_states_are_never_modified() -> None:
     assert not any(map(torch.equal, copies, new_copies))
 
 
-def test_sample_does_not_depend_on_the_batch() -> None:
-    engine = PackedEngine(lstm(2, 288))
+@pytest.mark.parametrize("precision", ["float32", "auto"])
+def test_sample_does_not_depend_on_the_batch(precision: Precision) -> None:
+    engine = PackedEngine(lstm(2, 288), precision)
     many = generate(engine, "a", length=40, num_samples=70, seed=5)
     assert many[:3] == generate(engine, "a", length=40, num_samples=3, seed=5)
     assert len(set(many)) == 70
+
+
+@pytest.mark.parametrize("precision", ["float32", "auto"])
+def test_blocks_in_threads_give_the_texts_of_single_steps(
+    precision: Precision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = PackedEngine(lstm(), precision)
+    monkeypatch.setattr(engine, "prefers_blocks", lambda config: False)
+    steps = generate(engine, "a", length=100, num_samples=70, seed=5)
+    monkeypatch.setattr(engine, "prefers_blocks", lambda config: True)
+    monkeypatch.setattr(threads, "count_parts", lambda streams, min_streams: 3)
+    assert generate(engine, "a", length=100, num_samples=70, seed=5) == steps
+
+
+def test_blocks_are_used_for_several_threads_of_texts_that_cannot_end_early() -> None:
+    engine = PackedEngine(lstm())
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert engine.prefers_blocks(SampleConfig(num_samples=64))
+        assert not engine.prefers_blocks(SampleConfig(num_samples=64, stop="a"))
+        assert not engine.prefers_blocks(SampleConfig(num_samples=1))
+    finally:
+        torch.set_num_threads(threads_before)
 
 
 @pytest.mark.parametrize(("cell", "kind"), [("lstm", PackedEngine), ("gru", EagerEngine)])
