@@ -86,7 +86,8 @@ def prune(share: float) -> Rounding:
         blocks_NJ = weight_RK.reshape(-1, BLOCK)
         norms_N = blocks_NJ.norm(dim=1)
         kept_N = norms_N > norms_N.kthvalue(int(share * len(norms_N))).values
-        return (blocks_NJ * kept_N[:, None]).view_as(weight_RK)
+        pruned_RK: Tensor = (blocks_NJ * kept_N[:, None]).view_as(weight_RK)
+        return pruned_RK
 
     return convert
 

@@ -35,7 +35,8 @@ def main() -> None:
                 num_layers=num_layers,
                 hidden_size=hidden_size,
                 max_time=seconds,
-            )
+            ),
+            with_default_shape=False,
         )
         size = f"{batch_size:3} x {seq_length:3}, {num_layers} x {hidden_size}"
         speeds = [

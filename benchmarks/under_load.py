@@ -61,7 +61,7 @@ def training_speed(text: Path, folder: Path, *options: str) -> float:
     )
     rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text("utf-8").splitlines()]
     speeds = [row["characters_per_second"] for row in rows if row["characters_per_second"]]
-    return statistics.median(speeds[1:])
+    return float(statistics.median(speeds[1:]))
 
 
 def timed_commands(run: str, text: Path, folder: Path) -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ with another character of the text in its position.
 Shape suffixes: T characters of a window, W windows, V characters of the vocabulary.
 """
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from charrnn.config.counts import format_count
+from charrnn.data.progress import ProgressCallback, ProgressReporter, Reading
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import CorpusError
 from charrnn.model.network import CharRNN
@@ -27,6 +29,8 @@ MAX_DISTANCE = 200
 
 _WINDOWS = 128
 _WARM_UP = 100  # characters read before a window
+_GRADIENT_TASK = "measuring how far back the model remembers, by gradient"
+_REPLACEMENT_TASK = "measuring how far back the model remembers, by replacement"
 _GROWTH = 1.25  # ratio of successive distances in the ablation
 
 
@@ -48,7 +52,12 @@ class Memory:
         )
 
 
-def measure_memory(model: CharRNN, codes: Codes, max_distance: int = MAX_DISTANCE) -> Memory:
+def measure_memory(
+    model: CharRNN,
+    codes: Codes,
+    max_distance: int = MAX_DISTANCE,
+    progress: ProgressCallback | None = None,
+) -> Memory:
     """Measure the memory of a model at positions spread evenly over a text.
 
     Raises `CorpusError` if the text is too short for the largest distance.
@@ -65,51 +74,62 @@ def measure_memory(model: CharRNN, codes: Codes, max_distance: int = MAX_DISTANC
     positions_TW = starts_W + np.arange(min_length - 1)[:, None]
     text_TW = torch.from_numpy(codes[positions_TW].astype(np.int64)).to(model.device)
     next_W = torch.from_numpy(codes[starts_W + min_length - 1].astype(np.int64)).to(model.device)
+    report = ProgressReporter(progress)
+    report(Reading(_GRADIENT_TASK, 0, 1))
     with torch.no_grad():
         _, state = model(text_TW[:_WARM_UP], model.initial_state(_WINDOWS))
     window_TW = text_TW[_WARM_UP:]
     positions_W = np.random.default_rng(0).permutation(len(codes))[:_WINDOWS]
     replacements_W = torch.from_numpy(codes[positions_W]).to(window_TW)
+    distances = _distances(max_distance)
+    norms_T, log_p_WV, states = _measure_gradients(model, window_TW, next_W, state, distances)
+    relative_T = norms_T / norms_T[0].clamp(min=1e-300)
+    divergences: list[float] = []
+    characters = 0
+    for distance in distances:
+        report(Reading(_REPLACEMENT_TASK, characters, sum(distances)))
+        characters += distance
+        changed_TW = window_TW[-distance:].clone()
+        changed_TW[0] = replacements_W
+        divergences.append(_measure_divergence(model, changed_TW, states[distance], log_p_WV))
     return Memory(
-        _measure_gradients(model, window_TW, next_W, state)[:max_distance],
-        _measure_ablations(model, window_TW, replacements_W, state, max_distance),
+        tuple(enumerate(relative_T[:max_distance].tolist(), start=1)),
+        tuple(zip(distances, divergences, strict=True)),
     )
 
 
 def _measure_gradients(
-    model: CharRNN, window_TW: Tensor, next_W: Tensor, state: State
-) -> tuple[tuple[int, float], ...]:
+    model: CharRNN, window_TW: Tensor, next_W: Tensor, state: State, distances: list[int]
+) -> tuple[Tensor, Tensor, dict[int, State]]:
+    """Return the mean norms of the gradients (T), the latest character first.
+
+    The other results are the log-probabilities (W, V) of the next character, and the state before
+    the character at each distance.
+    """
+    frozen_model = copy.deepcopy(model).requires_grad_(False)  # only inputs need gradients
     inputs_TWV = one_hot(window_TW, len(model.vocabulary)).to(model.output.weight.dtype)
     inputs_TWV.requires_grad_(True)
-    logits_TWV, _ = model(inputs_TWV, state)
+    steps_read, states = 0, {}
+    for distance in reversed(distances):
+        end = len(window_TW) - distance
+        _, state = frozen_model(inputs_TWV[steps_read:end], state)
+        steps_read, states[distance] = end, state.detach()
+    logits_TWV, _ = frozen_model(inputs_TWV[steps_read:], state)
     log_p_WV = logits_TWV[-1].log_softmax(-1)
     (gradient_TWV,) = torch.autograd.grad(log_p_WV.gather(1, next_W[:, None]).sum(), inputs_TWV)
     norms_T = gradient_TWV.norm(dim=2).mean(dim=1).flip(0).double()
-    relative_T = norms_T / norms_T[0].clamp(min=1e-300)
-    return tuple(enumerate(relative_T.tolist(), start=1))
+    return norms_T, logits_TWV[-1].detach().double().log_softmax(-1), states
 
 
 @torch.no_grad()
-def _measure_ablations(
-    model: CharRNN, window_TW: Tensor, replacements_W: Tensor, state: State, max_distance: int
-) -> tuple[tuple[int, float], ...]:
-    length, divergences = len(window_TW), []
-    steps_read, states = 0, dict[int, State]()
-    for distance in reversed(_distances(max_distance)):
-        if length - distance > steps_read:
-            _, state = model(window_TW[steps_read : length - distance], state)
-            steps_read = length - distance
-        states[distance] = state
-    logits_TWV, _ = model(window_TW[steps_read:], state)
-    log_p_WV = logits_TWV[-1].double().log_softmax(-1)
-    for distance in _distances(max_distance):
-        changed_TW = window_TW[-distance:].clone()
-        changed_TW[0] = replacements_W
-        logits_TWV, _ = model(changed_TW, states[distance])
-        log_q_WV = logits_TWV[-1].double().log_softmax(-1)
-        divergence_W = (log_p_WV.exp() * (log_p_WV - log_q_WV)).sum(-1)
-        divergences.append((distance, max(0.0, float(divergence_W.mean()))))
-    return tuple(divergences)
+def _measure_divergence(
+    model: CharRNN, changed_TW: Tensor, state: State, log_p_WV: Tensor
+) -> float:
+    """Return the mean divergence in nats of the predictions after other characters."""
+    logits_TWV, _ = model(changed_TW, state)
+    log_q_WV = logits_TWV[-1].double().log_softmax(-1)
+    divergence_W = (log_p_WV.exp() * (log_p_WV - log_q_WV)).sum(-1)
+    return max(0.0, float(divergence_W.mean()))
 
 
 def _distances(max_distance: int) -> list[int]:

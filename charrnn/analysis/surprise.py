@@ -11,12 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from charrnn.data.progress import ProgressCallback, ProgressReporter, Reading
 from charrnn.data.vocabulary import Codes
 from charrnn.model.forward import check_length, forward_chunks
 from charrnn.model.network import CharRNN
 from charrnn.numerics.information import nats_to_bits
 
 _CHUNK = 4096  # characters read in one call; bounds the memory
+_TASK = "measuring the loss of each character"
 _MIN_LINE = 10  # characters; shorter lines are mostly names and line remainders
 
 
@@ -45,7 +47,9 @@ class SurprisingLine(NamedTuple):
     times: int
 
 
-def predict_text(model: CharRNN, codes: Codes, count: int = 5) -> Predictions:
+def predict_text(
+    model: CharRNN, codes: Codes, count: int = 5, progress: ProgressCallback | None = None
+) -> Predictions:
     """Return the model's predictions along a text, with the `count` most likely characters.
 
     The state is carried from character to character. Raises `CorpusError` for a text of fewer than
@@ -54,6 +58,8 @@ def predict_text(model: CharRNN, codes: Codes, count: int = 5) -> Predictions:
     check_length(codes)
     count = min(count, len(model.vocabulary))
     nats, likely_codes, probabilities = [], [], []
+    report = ProgressReporter(progress)
+    report(Reading(_TASK, 0, len(codes)))
     for chunk in forward_chunks(model, codes[:-1, None], _CHUNK):
         targets_T = torch.from_numpy(codes[1:][chunk.rows].astype(np.int64)).to(model.device)
         log_p_TV = chunk.logits_TBV[:, 0].log_softmax(-1)
@@ -61,6 +67,7 @@ def predict_text(model: CharRNN, codes: Codes, count: int = 5) -> Predictions:
         top = log_p_TV.topk(count)
         likely_codes.append(top.indices.cpu().numpy())
         probabilities.append(top.values.exp().cpu().numpy())
+        report(Reading(_TASK, chunk.rows.stop, len(codes)))
     return Predictions(
         np.concatenate(nats), np.concatenate(likely_codes), np.concatenate(probabilities)
     )

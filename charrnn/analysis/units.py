@@ -6,16 +6,19 @@ output for gru and rnn. It is between -1 and 1.
 Shape suffixes: N characters, B streams, U units of all layers (layer by layer), F features.
 """
 
+import functools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.analysis.activities import activities
 from charrnn.analysis.features import Values, compute_features
 from charrnn.config.counts import format_count
+from charrnn.data.progress import ProgressCallback, ProgressReporter, Reading
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.model.forward import count_streams, forward_streams
@@ -26,7 +29,7 @@ MIN_CORRELATION = 0.5
 
 _MAX_CANDIDATES = 8  # units reported for each feature
 _MIN_STREAM = 200  # characters
-_STEPS = 32  # steps whose activities are yielded together
+_CHUNK = 4096  # characters of all streams whose activities are computed together
 _MIN_CHARACTERS = 500
 _MAX_ACTIVITY = 0.999  # activities are below 1
 
@@ -122,7 +125,12 @@ def unit_activities(model: CharRNN, codes: Codes, units: Iterable[Unit]) -> NDAr
     return np.concatenate(rows) if rows else np.zeros((0, len(indices)), np.float32)
 
 
-def find_units(model: CharRNN, selection_codes: Codes, test_codes: Codes) -> list[FeatureUnits]:
+def find_units(
+    model: CharRNN,
+    selection_codes: Codes,
+    test_codes: Codes,
+    progress: ProgressCallback | None = None,
+) -> list[FeatureUnits]:
     """Find the units that follow each feature; the feature with the best unit comes first.
 
     Units are selected on one text and tested on another, which should be held out. Features that do
@@ -142,10 +150,22 @@ def find_units(model: CharRNN, selection_codes: Codes, test_codes: Codes) -> lis
     names = [name for name in selection_features if name in test_features]
     if not names:
         return []
+    report = ProgressReporter(progress)
     selection = _correlate(
-        model, selection_codes, [selection_features[name] for name in names], with_shifted=True
+        model,
+        selection_codes,
+        [selection_features[name] for name in names],
+        lambda done: report(
+            Reading("finding units that follow a feature", done, len(selection_codes))
+        ),
+        with_shifted=True,
     )
-    test = _correlate(model, test_codes, [test_features[name] for name in names])
+    test = _correlate(
+        model,
+        test_codes,
+        [test_features[name] for name in names],
+        lambda done: report(Reading("testing these units on another text", done, len(test_codes))),
+    )
     results = []
     for f, name in enumerate(names):
         order = np.argsort(-np.abs(selection.r_UF[:, f]), kind="stable")
@@ -190,9 +210,16 @@ class _Correlations(NamedTuple):
 
 
 def _correlate(
-    model: CharRNN, codes: Codes, features: list[Values], with_shifted: bool = False
+    model: CharRNN,
+    codes: Codes,
+    features: list[Values],
+    report: Callable[[int], None],
+    with_shifted: bool = False,
 ) -> _Correlations:
-    """Correlate all units with all features; `with_shifted` appends features shifted by half."""
+    """Correlate all units with all features; `with_shifted` appends features shifted by half.
+
+    `report` is called with the number of characters that are done.
+    """
     columns_NF = np.stack(features, axis=1).astype(np.float64)
     columns_NF -= columns_NF.mean(axis=0)
     if with_shifted:
@@ -200,6 +227,8 @@ def _correlate(
     units = model.config.num_layers * model.config.hidden_size
     total_U, squares_U = np.zeros(units), np.zeros(units)
     products_UF = np.zeros((units, columns_NF.shape[1]))
+    done = 0
+    report(done)
     for positions_N, values_NU in _read_activities(
         model, codes, count_streams(len(codes), _MIN_STREAM)
     ):
@@ -207,6 +236,8 @@ def _correlate(
         total_U += values.sum(axis=0)
         squares_U += (values**2).sum(axis=0)
         products_UF += values.T @ columns_NF[positions_N]
+        done += len(positions_N)
+        report(done)
     count = len(codes)
     mean_U = total_U / count
     variance_U = np.maximum(squares_U / count - mean_U**2, 0)
@@ -229,22 +260,10 @@ def _correlate(
 def _read_activities(
     model: CharRNN, codes: Codes, num_streams: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """Yield positions of a text and the activities (positions, U) after these characters.
-
-    Reads one step at a time, because the state after each character is needed.
-    """
-    positions, values = [], []
-    for chunk in forward_streams(model, codes, num_streams, chunk_size=1):
-        is_own_B = chunk.is_own_TB[0]
-        if not is_own_B.any():
-            continue
-        activity_LBH = chunk.state.parts_LBH[-1]
-        if model.config.cell == "lstm":
-            activity_LBH = activity_LBH.tanh()
-        positions.append(chunk.positions_TB[0, is_own_B])
-        values.append(activity_LBH.transpose(0, 1).flatten(1).float().cpu().numpy()[is_own_B])
-        if len(positions) == _STEPS:
-            yield np.concatenate(positions), np.concatenate(values)
-            positions, values = [], []
-    if positions:
-        yield np.concatenate(positions), np.concatenate(values)
+    """Yield positions of a text and the activities (positions, U) after these characters."""
+    chunk_size = max(1, _CHUNK // num_streams)
+    forward = functools.partial(activities, model)
+    for chunk in forward_streams(model, codes, num_streams, chunk_size, forward):
+        if chunk.is_own_TB.any():
+            values_TBU = chunk.logits_TBV.cpu().numpy()
+            yield chunk.positions_TB[chunk.is_own_TB], values_TBU[chunk.is_own_TB]

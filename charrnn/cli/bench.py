@@ -14,7 +14,7 @@ def bench(as_json: JsonOption = False, config: BenchConfig = BenchConfig()) -> N
     """
     from charrnn.console.output import print_json
     from charrnn.numerics.allocator import keep_freed_memory
-    from charrnn.reports.tables.benchmark import print_benchmark
+    from charrnn.reports.tables.benchmark import print_benchmark, warn_about_other_work
     from charrnn.training.benchmark import run_benchmark
 
     keep_freed_memory()
@@ -23,3 +23,4 @@ def bench(as_json: JsonOption = False, config: BenchConfig = BenchConfig()) -> N
         print_json(dataclasses.asdict(result))
     else:
         print_benchmark(result)
+    warn_about_other_work(result)

@@ -116,6 +116,7 @@ def neurons(
 ) -> None:
     """Find units that follow a feature of the text, show their activity, or clamp (hold) them."""
     from charrnn.console.output import print_json, print_warning
+    from charrnn.console.progress_line import show_progress
     from charrnn.reports import clamping, units
     from charrnn.runs.text_reader import TextReader
 
@@ -134,7 +135,8 @@ def neurons(
         else:
             clamping.print_clamping(result)
         return
-    report = units.report_units(study, unit, length or (1500 if out else 480))
+    with show_progress() as progress:
+        report = units.report_units(study, unit, length or (1500 if out else 480), progress)
     if out:
         units.write_page(study, report, out)
     elif as_json:

@@ -83,12 +83,15 @@ def plot(
     runs = [find_run(name) for name in run] if run else [open_run(None)]
     check_output(out, [text, corpus], runs)
     if out and out.suffix.lower() == ".html":
+        from charrnn.console.progress_line import show_progress
         from charrnn.reports.run_page import render_run_page
         from charrnn.runs.text_reader import TextReader
 
         selected = runs[0].select(checkpoint)
         reader = TextReader(selected, reading)
-        replace_file(out, render_run_page(selected, reader, x, unit, farthest, corpus, device))
+        with show_progress() as progress:
+            page = render_run_page(selected, reader, x, unit, farthest, corpus, device, progress)
+        replace_file(out, page)
     elif memory:
         from charrnn.reports.memory import show_memory
 

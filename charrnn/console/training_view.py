@@ -5,14 +5,13 @@ from types import TracebackType
 from typing import Self
 
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from charrnn.config.counts import format_count
 from charrnn.config.training import TrainConfig
 from charrnn.console.live_screen import LiveScreen, format_progress, format_speed
 from charrnn.console.output import make_displayable, stderr_console
+from charrnn.console.progress_line import REFRESHES_PER_SECOND, ProgressLine
 from charrnn.console.run_facts import compare_loss, format_run_facts, uniform_loss
 from charrnn.console.tables import print_facts
 from charrnn.console.text import format_duration, format_loss, make_printable
@@ -43,13 +42,15 @@ class TrainingView:
     def __init__(self, is_visible: bool = True) -> None:
         self._console = stderr_console()
         self._console.quiet |= not is_visible
-        self._live = Live(console=self._console, refresh_per_second=8, transient=True)
+        self._live = Live(
+            console=self._console, refresh_per_second=REFRESHES_PER_SECOND, transient=True
+        )
         self._screen = LiveScreen(self._console)
         self._next_line_at = 0.0  # seconds of training
         self._config: RunConfig | None = None
         self._baseline_note = ""
         self._uniform_nats = math.inf
-        self._reading_task = ""
+        self._progress_line = ProgressLine(self._console, self._live)
 
     def __enter__(self) -> Self:
         if self._console.is_terminal and not self._console.quiet:
@@ -94,18 +95,7 @@ class TrainingView:
 
     def show_reading(self, reading: Reading) -> None:
         """Show the progress of reading a large text."""
-        completed = min(1.0, reading.done / max(1, reading.total))
-        if self._console.is_terminal:
-            row = Table.grid(padding=(0, 2))
-            row.add_row(
-                ProgressBar(total=1.0, completed=completed, width=40),
-                Text(f"{completed:.0%}"),
-                Text(make_printable(reading.task), overflow="ellipsis", no_wrap=True),
-            )
-            self._live.update(row)
-        elif reading.task != self._reading_task:
-            self.show_message(reading.task)
-        self._reading_task = reading.task
+        self._progress_line.show(reading)
 
     def _show_start(self, event: Started) -> None:
         print_facts(format_run_facts(event.config, event.budget, event), self._console)

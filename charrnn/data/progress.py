@@ -1,4 +1,4 @@
-"""Progress reports for the reading of a large text."""
+"""Progress reports for tasks on a large text."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,7 +7,10 @@ CHUNK = 1 << 19  # bytes of one read
 
 
 class Reading(NamedTuple):
-    """The progress of a task on a large text, in bytes; `task` names the task for the user."""
+    """The progress of a task on a large text, in bytes or in the characters that are read.
+
+    `task` names the task for the user.
+    """
 
     task: str
     done: int

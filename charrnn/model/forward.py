@@ -7,7 +7,7 @@ Shape suffixes: T steps, B streams, N characters of the text, V characters of th
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,9 @@ from charrnn.errors import CorpusError
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
 from charrnn.numerics.threads import count_parts, map_streams
+
+Forward = Callable[[Tensor, State], tuple[Tensor, State]]
+"""A function of codes (T, B) and a state that returns values (T, B, ...) and the next state."""
 
 _WARM_UP = 200  # characters that a stream reads before its own, in place of a carried state
 _MAX_STREAMS = 64  # more streams give no more speed on a CPU
@@ -63,29 +66,32 @@ def check_length(codes: Codes, name: str = "a text", *remedies: str) -> None:
 
 @torch.inference_mode()
 def forward_chunks(
-    model: CharRNN, codes_TB: Codes, chunk_size: int, state: State | None = None
+    model: CharRNN,
+    codes_TB: Codes,
+    chunk_size: int,
+    state: State | None = None,
+    forward: Forward | None = None,
 ) -> Iterator[Chunk]:
     """Yield the logits after each row of codes, at most `chunk_size` rows at a time.
 
-    `state` is the state before the first row; None means the initial state.
+    `state` is the state before the first row; None means the initial state. With `forward`, the
+    chunks hold its values in place of logits.
     """
     if state is None:
         state = model.initial_state(codes_TB.shape[1])
     for first in range(0, len(codes_TB), chunk_size):
         rows = slice(first, min(first + chunk_size, len(codes_TB)))
         x_TB = torch.from_numpy(codes_TB[rows].astype(np.int64)).to(model.device)
-        logits_TBV, state = _forward(model, x_TB, state)
+        logits_TBV, state = _forward(forward or model, x_TB, state)
         yield Chunk(rows, logits_TBV, state)
 
 
-def _forward(model: CharRNN, x_TB: Tensor, state: State) -> tuple[Tensor, State]:
-    """Call the model; on a CPU, threads divide the streams."""
-    if model.device.type != "cpu" or count_parts(x_TB.shape[1]) == 1:
-        logits_TBV, state = model(x_TB, state)
-        return logits_TBV, state
-    parts = map_streams(
-        lambda part: model(x_TB[:, part], state.select_streams(part)), x_TB.shape[1]
-    )
+def _forward(forward: Forward, x_TB: Tensor, state: State) -> tuple[Tensor, State]:
+    """Call `forward`; on a CPU, threads divide the streams."""
+    streams = x_TB.shape[1]
+    if x_TB.device.type != "cpu" or count_parts(streams) == 1:
+        return forward(x_TB, state)
+    parts = map_streams(lambda part: forward(x_TB[:, part], state.select_streams(part)), streams)
     logits, states = zip(*parts, strict=True)
     return torch.cat(logits, dim=1), State.join(states)
 
@@ -100,13 +106,18 @@ def count_streams(length: int, min_stream: int) -> int:
 
 @torch.inference_mode()
 def forward_streams(
-    model: CharRNN, codes_N: Codes, num_streams: int, chunk_size: int
+    model: CharRNN,
+    codes_N: Codes,
+    num_streams: int,
+    chunk_size: int,
+    forward: Forward | None = None,
 ) -> Iterator[StreamChunk]:
     """Cut a text into parallel streams and yield them in chunks of at most `chunk_size` steps.
 
     The first stream starts from the initial state. Each other stream first reads the 200
     characters before its own, or as many as a stream has if that is fewer, so that its state is
-    almost that of one pass through the whole text. The chunks of this warm-up are yielded too.
+    almost that of one pass through the whole text. The chunks of this warm-up are yielded too, with
+    logits even if `forward` replaces them in the other chunks.
     """
     length = len(codes_N)
     steps = math.ceil(length / num_streams)
@@ -118,7 +129,7 @@ def forward_streams(
         is_own_TB = (positions_TB < length) & (first >= 0)
         positions_TB = positions_TB.clip(0, length - 1)
         for rows, logits_TBV, new_state in forward_chunks(
-            model, codes_N[positions_TB], chunk_size, state
+            model, codes_N[positions_TB], chunk_size, state, forward if first >= 0 else None
         ):
             yield StreamChunk(positions_TB[rows], is_own_TB[rows], logits_TBV, new_state)
             state = new_state

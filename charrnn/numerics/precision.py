@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import platform
 from collections.abc import Iterator
 
 import torch
@@ -69,3 +70,19 @@ def has_bfloat16() -> bool:
     """
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(supported and supported())
+
+
+def cpu_instructions() -> str:
+    """Return the name of the CPU's instructions that decide the speed of products.
+
+    For example AMX, AVX-512 BF16, AVX-512, AVX2 or NEON; `unknown` if torch does not say.
+    """
+    has_amx = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    if has_amx and has_amx():
+        return "AMX"
+    if has_bfloat16():
+        return "AVX-512 BF16"
+    capability = torch.backends.cpu.get_cpu_capability()
+    if capability == "DEFAULT":
+        return "NEON" if platform.machine().lower() in ("arm64", "aarch64") else "unknown"
+    return capability.replace("AVX512", "AVX-512")

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from charrnn.config.model import Cell, ModelConfig
 from charrnn.errors import DeviceWarning
+from charrnn.numerics.precision import autocast
 from charrnn.recurrence import native, reference
 from charrnn.recurrence.cuda import persistent
 from charrnn.recurrence.layer import LayerState, LayerWeights
@@ -46,6 +47,17 @@ def describe_engine(
     if reason is None:
         return f"CUDA kernel, {precision}"
     return f"cuDNN (the CUDA kernel is not used: {reason})"
+
+
+def describe_cpu_engine(streams: int, precision: str) -> str:
+    """Return the name of the engine that runs LSTM layers on a CPU, and why if it is torch's."""
+    engine = _cpu_engine()
+    if engine is None:
+        return "torch's kernels (numba, which compiles the LSTM engine, cannot be imported)"
+    with autocast(torch.device("cpu"), precision):
+        if engine.is_preferred(streams, LayerWeights(*(torch.empty(0),) * 4)):
+            return "compiled LSTM engine"
+    return "torch's kernels (the compiled LSTM engine is not faster with so few streams)"
 
 
 def run_layers(

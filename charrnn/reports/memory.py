@@ -7,6 +7,7 @@ from charrnn.analysis.memory import Memory, measure_memory
 from charrnn.config.text import ReadingConfig
 from charrnn.console.chart import ROWS, draw_chart
 from charrnn.console.output import stdout_console
+from charrnn.console.progress_line import show_progress
 from charrnn.console.tables import print_table
 from charrnn.data.decoding import open_text
 from charrnn.files import replace_file
@@ -71,7 +72,9 @@ def show_memory(
         codes = reader.read_codes(source) if source else reader.split(corpus)[1]
         cell = run.config.model.cell
         name = run.path.name if cell in run.path.name else f"{run.path.name} ({cell})"
-        memories[name] = measure_memory(load_checkpoint(selected, device), codes, farthest)
+        model = load_checkpoint(selected, device)
+        with show_progress() as progress:
+            memories[name] = measure_memory(model, codes, farthest, progress)
     if out:
         replace_file(out, draw_memory(memories, find_image_format(out)))
     else:

@@ -12,6 +12,7 @@ from charrnn.console.output import print_message
 from charrnn.console.run_facts import format_run_facts
 from charrnn.console.text import format_loss, make_printable
 from charrnn.data.corpus import Corpus
+from charrnn.data.progress import ProgressCallback, Reading
 from charrnn.errors import CorpusError
 from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
@@ -31,6 +32,7 @@ from charrnn.sampling.novelty import measure_novelty
 _TEMPERATURES = (0.5, 0.8, 1.0, 1.2)
 _SAMPLE_LENGTH = 500  # characters at each temperature
 _MAX_PREVIEWS = 6
+_NUM_PARTS = 4  # with progress: samples, surprising lines, units, memory
 _SEARCHED_CHARACTERS = 50_000  # of the held-out text, for surprising lines
 _NUM_WINDOWS, _WINDOW_LENGTH = 3, 700
 
@@ -43,11 +45,11 @@ def render_run_page(
     farthest: int,
     corpus: str | None,
     device: str,
+    progress: ProgressCallback,
 ) -> str:
     """Return the page of a run; parts that need its text are left out if it cannot be found."""
-    print_message("making the page (this takes a minute or two)")
     run, model = checkpoint.run, load_checkpoint(checkpoint, device)
-    progress = Progress.from_checkpoint(checkpoint)
+    reached = Progress.from_checkpoint(checkpoint)
     loss_curves = read_curves([run], axis, unit)
     missing_reason = ""
     try:
@@ -56,16 +58,16 @@ def render_run_page(
         text, missing_reason = None, error.explain({"--corpus", "--encoding", "--newline"})
         print_message(f"the page has no parts that need the text of the run: {missing_reason}")
     loss = "not evaluated"
-    if progress.val_loss is not None:
-        loss = f"{format_loss(progress.val_loss)} per held-out character (lower is better)"
+    if reached.val_loss is not None:
+        loss = f"{format_loss(reached.val_loss)} per held-out character (lower is better)"
     facts = [
         *format_run_facts(
-            progress.current_config(run.config), progress.budget, eval_every=progress.eval_every
+            reached.current_config(run.config), reached.budget, eval_every=reached.eval_every
         ),
-        ("checkpoint", f"step {checkpoint.step:,}, epoch {progress.epoch:z.2f}"),
+        ("checkpoint", f"step {checkpoint.step:,}, epoch {reached.epoch:z.2f}"),
         ("held-out loss", loss),
         ("parameters", f"{run.config.model.count_parameters(len(run.config.vocabulary)):,}"),
-        ("SHA-256 of the text", (progress.corpus or run.config.corpus).sha256),
+        ("SHA-256 of the text", (reached.corpus or run.config.corpus).sha256),
     ]
     return pages.render_page(
         "run.html",
@@ -74,9 +76,9 @@ def render_run_page(
         facts=[(name, make_printable(value)) for name, value in facts],
         curves=_encode_image_url(draw_curves(loss_curves, "svg")) if loss_curves.series else None,
         previews=_select_previews(checkpoint),
-        samples=_sample_temperatures(model, text),
+        samples=_sample_temperatures(model, text, _number_part(progress, 1)),
         missing_reason=make_printable(missing_reason),
-        **(_make_text_sections(checkpoint, model, text, farthest) if text else {}),
+        **(_make_text_sections(checkpoint, model, text, farthest, progress) if text else {}),
     )
 
 
@@ -97,9 +99,22 @@ def _select_previews(checkpoint: Checkpoint) -> list[dict[str, Any]]:
     ]
 
 
-def _sample_temperatures(model: CharRNN, text: Corpus | None) -> list[dict[str, Any]]:
-    engine, samples = engine_for(model), []
+def _number_part(progress: ProgressCallback, number: int) -> ProgressCallback:
+    """Return a callback that adds the number of a part of the page to each task."""
+
+    def report(reading: Reading) -> None:
+        progress(reading._replace(task=f"part {number} of {_NUM_PARTS}: {reading.task}"))
+
+    return report
+
+
+def _sample_temperatures(
+    model: CharRNN, text: Corpus | None, progress: ProgressCallback
+) -> list[dict[str, Any]]:
+    engine = engine_for(model)
+    samples: list[dict[str, Any]] = []
     for temperature in _TEMPERATURES:
+        progress(Reading("generating samples", len(samples), len(_TEMPERATURES)))
         config = SampleConfig(temperature=temperature, length=_SAMPLE_LENGTH, seed=1)
         (sample,) = generate_scored(engine, "", config)
         bits = nats_to_bits(-sample.log_probability) / len(sample.text)
@@ -116,7 +131,11 @@ def _sample_temperatures(model: CharRNN, text: Corpus | None) -> list[dict[str, 
 
 
 def _make_text_sections(
-    checkpoint: Checkpoint, model: CharRNN, text: Corpus, farthest: int
+    checkpoint: Checkpoint,
+    model: CharRNN,
+    text: Corpus,
+    farthest: int,
+    progress: ProgressCallback,
 ) -> dict[str, Any]:
     """Return the sections of the page that are measured on the text of the run."""
     training_codes, held_out_codes = text.split(checkpoint.run.config.training.val_fraction)
@@ -125,11 +144,12 @@ def _make_text_sections(
     def find_lines() -> Any:
         codes = held_out_codes[:_SEARCHED_CHARACTERS]
         searched_text = model.vocabulary.decode(codes)
-        lines = find_surprising_lines(searched_text, predict_text(model, codes).nats_N)
+        predictions = predict_text(model, codes, progress=_number_part(progress, 2))
+        lines = find_surprising_lines(searched_text, predictions.nats_N)
         return [line._replace(text=make_printable(line.text)) for line in lines]
 
     def find_units() -> Any:
-        report = units.report_units(study, None, _WINDOW_LENGTH)
+        report = units.report_units(study, None, _WINDOW_LENGTH, _number_part(progress, 3))
         return {
             "feature_units": report.feature_units,
             "windows": [
@@ -139,7 +159,7 @@ def _make_text_sections(
         }
 
     def summarize_memory() -> Any:
-        result = measure_memory(model, held_out_codes, farthest)
+        result = measure_memory(model, held_out_codes, farthest, _number_part(progress, 4))
         return {
             "image": _encode_image_url(draw_memory({checkpoint.run.path.name: result}, "svg")),
             "reaches": [

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from charrnn.analysis.features import MEANINGS, compute_features
 from charrnn.analysis.units import FeatureUnits, Unit, find_units, unit_activities
 from charrnn.console.heat_map import print_activity
-from charrnn.console.output import make_displayable, print_message, stdout_console
+from charrnn.console.output import make_displayable, stdout_console
+from charrnn.console.progress_line import show_progress
 from charrnn.console.tables import print_table
 from charrnn.console.text import format_network, make_printable
+from charrnn.data.progress import ProgressCallback
 from charrnn.data.vocabulary import Codes
 from charrnn.files import replace_file
 from charrnn.model.loading import load_checkpoint
@@ -107,7 +109,12 @@ def study_run(
     )
 
 
-def report_units(study: UnitStudy, units: list[str] | None, length: int) -> UnitReport:
+def report_units(
+    study: UnitStudy,
+    units: list[str] | None,
+    length: int,
+    progress: ProgressCallback | None = None,
+) -> UnitReport:
     """Return the activity of units over `length` characters.
 
     These are the `units` that the user named, at the start of the text, or else the units that
@@ -126,7 +133,7 @@ def report_units(study: UnitStudy, units: list[str] | None, length: int) -> Unit
                 for column, unit in enumerate(named_units)
             ],
         )
-    feature_units = find_feature_units(study)
+    feature_units = find_units(model, study.selection_codes, study.evaluation_codes, progress)
     text = model.vocabulary.decode(study.evaluation_codes)
     values = compute_features(text)
     windows = []
@@ -251,11 +258,9 @@ def to_json(study: UnitStudy, report: UnitReport) -> dict[str, Any]:
 
 
 def find_feature_units(study: UnitStudy) -> list[FeatureUnits]:
-    """Return the units that follow each feature; print a message, because this takes a while."""
-    print_message(
-        "searching for units that follow a feature of the text (this takes up to a minute)"
-    )
-    return find_units(study.model, study.selection_codes, study.evaluation_codes)
+    """Return the units that follow each feature, and show the progress."""
+    with show_progress() as progress:
+        return find_units(study.model, study.selection_codes, study.evaluation_codes, progress)
 
 
 def _most_variable_window(text: str, values_N: NDArray[np.float32], length: int) -> int:

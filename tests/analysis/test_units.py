@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from charrnn.analysis import units
 from charrnn.analysis.features import compute_features
 from charrnn.analysis.units import FeatureUnits, Unit, find_units, unit_activities
 from charrnn.config.model import Cell, ModelConfig
 from charrnn.config.training import TrainConfig
 from charrnn.data.corpus import Corpus
+from charrnn.data.progress import Reading
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.model.loading import load
 from charrnn.training.loop import train
@@ -65,9 +67,13 @@ def test_bracket_unit_is_found_but_not_in_shuffled_text(tmp_path: Path) -> None:
     assert not find_bracket_unit(shuffled, tmp_path / "shuffled").is_significant
 
 
+@pytest.mark.parametrize("chunk_size", [1, 2, 5])
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
 @torch.no_grad()
-def test_activity_is_the_state_after_each_character(cell: Cell) -> None:
+def test_activity_is_the_state_after_each_character(
+    cell: Cell, chunk_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(units, "_CHUNK", chunk_size)
     model = make_small_model(cell)
     codes = np.array([1, 2, 3, 0, 1], np.uint8)
     columns = unit_activities(model, codes, [Unit(1, 2), Unit(2, 6)])
@@ -104,3 +110,18 @@ def test_unit_text_form_is_parsed_and_checked() -> None:
     for invalid in ("3:1", "0:1", "1:7", "1:0", "x", "1", "1:2:3", "-1:2"):
         with pytest.raises(ConfigError, match="a layer from 1 to 2 and a number from 1 to 6"):
             Unit.parse(invalid, model)
+
+
+def test_the_search_reports_its_progress() -> None:
+    selection, test = np.random.default_rng(1).integers(0, 4, (2, 700)).astype(np.uint8)
+    readings: list[Reading] = []
+    find_units(make_small_model("lstm"), selection, test, readings.append)
+    tasks = list(dict.fromkeys(reading.task for reading in readings))
+    assert tasks == [
+        "finding units that follow a feature",
+        "testing these units on another text",
+    ]
+    for task in tasks:
+        done = [reading.done for reading in readings if reading.task == task]
+        assert done[0] == 0
+        assert done[-1] == 700

@@ -19,8 +19,10 @@ def test_threads_are_set_and_limited(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_each_part_has_its_thread_and_its_share_of_the_threads_of_torch() -> None:
     torch.set_num_threads(3)
+    all_started = threading.Barrier(3)
 
     def work(part: slice) -> tuple[slice, str, int]:
+        all_started.wait()
         torch.ones(1_000_000).exp_()  # would make torch use all threads
         return part, threading.current_thread().name, torch.get_num_threads()
 

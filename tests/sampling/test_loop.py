@@ -183,7 +183,7 @@ def test_ended_samples_are_removed_from_the_batch() -> None:
 def test_log_probability_does_not_depend_on_filters_and_rules() -> None:
     model = make_small_model()
     config = SampleConfig(length=30, seed=4, num_samples=3, temperature=0.3, ban="d", top_k=4)
-    for scored in generate_scored(engine_for(model), "ab", config):
+    for scored in generate_scored(engine_for(model, "float32"), "ab", config):
         codes = torch.from_numpy(model.vocabulary.encode("ab" + scored.text).astype(np.int64))
         logits_T1V, _ = model(codes[:-1, None], model.initial_state(1))
         expected = -cross_entropy(logits_T1V[1:, 0], codes[2:], reduction="sum").item()
@@ -204,10 +204,11 @@ def test_log_probability_includes_the_stop_text_only() -> None:
 
 def test_each_character_is_a_piece_with_its_log_probability() -> None:
     model, prompt = make_small_model(), "ab"
-    (text,) = generate(model, prompt, length=40, seed=3)
+    engine = engine_for(model, "float32")
+    (text,) = generate(engine, prompt, length=40, seed=3)
     stop = text[5:8]
     config = SampleConfig(length=40, seed=3, num_samples=2, stop=stop)
-    pieces = list(stream_samples(engine_for(model), prompt, config, log_probabilities=True))
+    pieces = list(stream_samples(engine, prompt, config, log_probabilities=True))
     first = [piece for piece in pieces if piece.sample == 0]
     new_text = text[: text.index(stop) + len(stop)]
     codes = torch.from_numpy(model.vocabulary.encode(prompt + new_text).astype(np.int64))
@@ -216,7 +217,7 @@ def test_each_character_is_a_piece_with_its_log_probability() -> None:
     assert [piece.log_probability for piece in first] == pytest.approx(expected.tolist(), abs=1e-4)
     assert [piece.text for piece in first][-3:] == ["", "", ""]
     assert "".join(piece.text for piece in first) + stop == new_text
-    for sample, scored in enumerate(generate_scored(engine_for(model), prompt, config)):
+    for sample, scored in enumerate(generate_scored(engine, prompt, config)):
         sample_pieces = [piece for piece in pieces if piece.sample == sample]
         assert scored.text == "".join(piece.text for piece in sample_pieces)
         *_, total = itertools.accumulate(piece.log_probability or 0 for piece in sample_pieces)

@@ -123,14 +123,17 @@ class _Layer(torch.autograd.Function):
             grad_gates_TBG,
         )
         grad_gates_NG = grad_gates_TBG.view(-1, 4 * units)
-        grad_hh_GH = matmul(grad_gates_TBG[0].t(), initial_BH).float()
-        grad_hh_GH += matmul(grad_gates_NG[streams:].t(), outputs_TBH[:-1].flatten(0, 1))
-        grad_ih_GI, grad_bias_G = _input_gradients(inputs, grad_gates_NG, weight_ih_GI.shape[1])
         grad_inputs = None
         if ctx.needs_input_grad[1]:
             grad_inputs = matmul(grad_gates_NG, weight_ih_GI.to(dtype)).view(inputs.shape)
-        lease.release()
         grad_state = grad_hidden_BH.float(), grad_cell_BH
+        if not any(ctx.needs_input_grad[4:]):  # the weights are constants
+            lease.release()
+            return (None, grad_inputs, *grad_state, None, None, None, None)
+        grad_hh_GH = matmul(grad_gates_TBG[0].t(), initial_BH).float()
+        grad_hh_GH += matmul(grad_gates_NG[streams:].t(), outputs_TBH[:-1].flatten(0, 1))
+        grad_ih_GI, grad_bias_G = _input_gradients(inputs, grad_gates_NG, weight_ih_GI.shape[1])
+        lease.release()
         return (
             None,
             grad_inputs,

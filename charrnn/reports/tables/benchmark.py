@@ -1,9 +1,14 @@
 """The result of `bench` as a table."""
 
+from collections.abc import Sequence
+
 from charrnn.config.counts import format_count
+from charrnn.console.output import print_warning
 from charrnn.console.tables import print_facts, print_table
 from charrnn.console.text import format_network
-from charrnn.training.benchmark import BenchmarkResult
+from charrnn.training.benchmark import BenchmarkResult, ContenderSpeed
+
+_MIN_CPU_SHARE = 0.9  # on a quiet machine it is about 1
 
 
 def print_benchmark(result: BenchmarkResult) -> None:
@@ -23,14 +28,8 @@ def print_benchmark(result: BenchmarkResult) -> None:
             for row in result.measured
         ],
     )
-    speed = {row.name: row.median for row in result.measured}
-    shares = [
-        f"{speed[name] / speed[name.replace('charrnn', 'limit')]:.0%} in {name.split()[1]}"
-        for name in speed
-        if name.startswith("charrnn")
-    ]
     facts = [
-        ("fraction of the limit", ", ".join(shares)),
+        ("fraction of the limit", _format_shares(result.measured)),
         ("network", format_network(config.num_layers, config.hidden_size, "lstm")),
         (
             "batch",
@@ -44,6 +43,7 @@ def print_benchmark(result: BenchmarkResult) -> None:
             f"torch {result.torch}",
         ),
         ("device", f"{result.device}: {result.processor}"),
+        *([("CPU type", result.instructions)] if result.device == "cpu" else []),
         *((f"engine in {name}", engine) for name, engine in result.engines.items()),
         (
             "8-bit weights",
@@ -55,4 +55,32 @@ def print_benchmark(result: BenchmarkResult) -> None:
     ]
     if result.device == "cpu" and not result.bfloat16_instructions:
         facts.append(("bfloat16", "not measured: this CPU has no bfloat16 instructions"))
+    if result.default_shape:
+        shape = result.default_shape
+        facts.insert(
+            1,
+            (
+                f"with {shape.batch_size} x {shape.seq_length}",
+                f"{_format_shares(shape.measured)} (the default for a text of a megabyte)",
+            ),
+        )
     print_facts(facts)
+
+
+def warn_about_other_work(result: BenchmarkResult) -> None:
+    """Print a warning if other programs used the CPU during the benchmark."""
+    if result.cpu_share is not None and result.cpu_share < _MIN_CPU_SHARE:
+        print_warning(
+            f"other work slows this machine down: the large products got {result.cpu_share:.0%} "
+            "of the CPU time; close other programs and measure again"
+        )
+
+
+def _format_shares(measured: Sequence[ContenderSpeed]) -> str:
+    """Return the speed of charrnn as a fraction of the limit, in each precision."""
+    speed = {row.name: row.median for row in measured}
+    return ", ".join(
+        f"{speed[name] / speed[name.replace('charrnn', 'limit')]:.0%} in {name.split()[1]}"
+        for name in speed
+        if name.startswith("charrnn")
+    )

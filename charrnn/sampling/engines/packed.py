@@ -111,7 +111,7 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
         return hidden_BLH.flatten(1), cells_LBH.clone(memory_format=torch.contiguous_format)
 
     def _make_state(self, hidden_BK: Tensor, cells_LBH: Tensor) -> State:
-        hidden_BLH = hidden_BK.unflatten(1, (len(cells_LBH), self._units))
+        hidden_BLH = hidden_BK.view(len(hidden_BK), len(cells_LBH), self._units)
         return State((hidden_BLH.transpose(0, 1), cells_LBH))
 
     def _advance(

@@ -131,6 +131,16 @@ def test_the_same_call_gives_the_same_bytes(engine: Any, threads: int) -> None:
     assert all(map(torch.equal, first, second))
 
 
+def test_constant_weights_leave_the_other_gradients_unchanged() -> None:
+    inputs, state, weights = as_float32(layer())
+    constants = LayerWeights(*(weight.detach() for weight in weights))
+    gradients = [
+        torch.autograd.grad(lstm.run_layer(inputs, state, parameters)[0].sum(), [inputs, *state])
+        for parameters in (weights, constants)
+    ]
+    assert all(map(torch.equal, *gradients))
+
+
 def test_second_backward_is_an_error() -> None:
     case = as_float32(layer())
     loss = lstm.run_layer(*case)[0].sum()
