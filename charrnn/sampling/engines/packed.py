@@ -78,7 +78,8 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
     def step(self, state: State, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], State]:
         """Read one character for each sample."""
         hidden_BK, cells_LBH = self._copy_state(state)
-        logits_BV = self._advance(codes_B, hidden_BK, cells_LBH, slice(None))
+        scratch_BG = self._make_scratch(len(codes_B))
+        logits_BV = self._advance(codes_B, hidden_BK, cells_LBH, slice(None), scratch_BG)
         return logits_BV, self._make_state(hidden_BK, cells_LBH)
 
     @torch.inference_mode()
@@ -90,10 +91,10 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
         codes_KB, last_logits_BV = np.empty(uniforms_KB.shape, np.int64), np.empty_like(logits_BV)
 
         def run(shard: slice) -> None:
-            shard_BV = logits_BV[shard]
+            shard_BV, scratch_BG = logits_BV[shard], self._make_scratch(shard.stop - shard.start)
             for uniforms_B, codes_B in zip(uniforms_KB[:, shard], codes_KB[:, shard], strict=True):
                 codes_B[:] = sample_codes(distribution(shard_BV, filters), uniforms_B)
-                shard_BV = self._advance(codes_B, hidden_BK, cells_LBH, shard)
+                shard_BV = self._advance(codes_B, hidden_BK, cells_LBH, shard, scratch_BG)
             last_logits_BV[shard] = shard_BV
 
         map_streams(run, len(logits_BV), _MIN_TEXTS)
@@ -114,26 +115,34 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
         hidden_BLH = hidden_BK.view(len(hidden_BK), len(cells_LBH), self._units)
         return State((hidden_BLH.transpose(0, 1), cells_LBH))
 
+    def _make_scratch(self, samples: int) -> NDArray[np.float32]:
+        return np.empty((samples, 4 * self._units), np.float32)
+
     def _advance(
-        self, codes_B: NDArray[np.int64], hidden_BK: Tensor, cells_LBH: Tensor, shard: slice
+        self,
+        codes_B: NDArray[np.int64],
+        hidden_BK: Tensor,
+        cells_LBH: Tensor,
+        shard: slice,
+        scratch_BG: NDArray[np.float32],
     ) -> NDArray[np.float32]:
         """Read one character for each sample of a shard; change their rows of the state in place.
 
-        Returns the logits of the shard.
+        Returns the logits of the shard. `scratch_BG` is overwritten.
         """
         hidden_BK, cells, units = hidden_BK[shard], as_array(cells_LBH), self._units
         output_BH = torch.empty(len(codes_B), units)
-        activations_BG = np.empty((len(codes_B), 4 * units), np.float32)
         rows_B = codes_B
         for n, (product, table_RG) in enumerate(zip(self._products, self._tables_RG, strict=True)):
             cells_BH = cells[n, shard]
             sums_BG = as_array(product(hidden_BK[:, units * max(0, n - 1) : units * (n + 1)]))
+            # The kernel reads a row of sums before it writes the gates of the row.
             gates.forward(
                 rows_B,
                 table_RG,
                 self._no_bias_G,
                 sums_BG,
-                activations_BG,
+                sums_BG if sums_BG.dtype == np.float32 else scratch_BG,
                 cells_BH,
                 cells_BH,
                 as_array(output_BH),
