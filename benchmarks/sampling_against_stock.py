@@ -21,6 +21,7 @@ from torch import nn
 
 from charrnn.config.model import ModelConfig
 from charrnn.model.loading import load_checkpoint
+from charrnn.numerics.precision import has_bfloat16
 from charrnn.numerics.threads import set_threads
 from charrnn.recurrence.cpu.matmul import prepare_matmul
 from charrnn.runs.checkpoint import Checkpoint
@@ -77,13 +78,15 @@ class StepProducts:
     A step needs the characters that the step before it sampled, so no product can have more rows.
     """
 
-    def __init__(self, shape: ModelConfig, samples: int, length: int) -> None:
+    def __init__(
+        self, shape: ModelConfig, samples: int, length: int, dtype: torch.dtype = torch.float32
+    ) -> None:
         units = shape.hidden_size
         self._products = [
-            prepare_matmul(torch.randn(4 * units, units), samples)
+            prepare_matmul(torch.randn(4 * units, units).to(dtype), samples)
             for _ in range(2 * shape.num_layers - 1)
         ]
-        self._rows, self._length = torch.randn(samples, units), length
+        self._rows, self._length = torch.randn(samples, units).to(dtype), length
 
     def multiply(self) -> int:
         """Compute the products; return the number of characters that need them."""
@@ -144,17 +147,20 @@ def compare_many_texts(checkpoint: Checkpoint) -> None:
     stock = stock_loop(checkpoint)
     network = engine_for_checkpoint(checkpoint, device="cpu", precision="float32")
     limit = ForwardProducts(config.model, len(config.vocabulary), TEXTS * length)
-    steps = StepProducts(config.model, TEXTS, length)
-    compare(
-        f"{TEXTS} texts of {length} characters",
-        TEXTS * length,
-        {
-            "limit: one large product": limit.multiply,
-            f"limit: products of {TEXTS} rows": steps.multiply,
-            "charrnn": lambda: generate_characters(network, length, TEXTS),
-            "stock loop": lambda: stock.generate(length, TEXTS),
-        },
-    )
+    contenders = {
+        f"limit: products of {TEXTS} rows": StepProducts(config.model, TEXTS, length).multiply,
+        "charrnn, float32": lambda: generate_characters(network, length, TEXTS),
+        "limit: one large product": limit.multiply,
+        "stock loop": lambda: stock.generate(length, TEXTS),
+    }
+    if has_bfloat16():
+        rounded = engine_for_checkpoint(checkpoint, num_samples=TEXTS, device="cpu")
+        steps = StepProducts(config.model, TEXTS, length, torch.bfloat16)
+        contenders |= {
+            f"limit: products of {TEXTS} rows, bfloat16": steps.multiply,
+            "charrnn, bfloat16": lambda: generate_characters(rounded, length, TEXTS),
+        }
+    compare(f"{TEXTS} texts of {length} characters", TEXTS * length, contenders)
 
 
 def compare_prompts(checkpoint: Checkpoint) -> None:

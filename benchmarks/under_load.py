@@ -1,6 +1,6 @@
 """Compare commands on a quiet machine and beside a process that keeps one core busy.
 
-    python benchmarks/under_load.py RUN TEXT [--rounds 3]
+    python benchmarks/under_load.py RUN TEXT [--rounds 3] [--only "score --adapt" ...]
 
 RUN is a run of the default network that was trained on TEXT. Each round runs each command quietly
 and then beside an endless loop in another process. Training also runs with one thread; the speed is
@@ -10,13 +10,14 @@ start of the program. Prints medians over the rounds, and the range in parenthes
 
 import argparse
 import contextlib
+import functools
 import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -81,20 +82,11 @@ def timed_commands(run: str, text: Path, folder: Path) -> dict[str, list[str]]:
     }
 
 
-def measure_round(
-    run: str, text: Path, folder: Path, training: Measurements, timed: Measurements
-) -> None:
-    """Run each command quietly and beside a busy process; append the values."""
-    for name, options in (("train", []), ("train --threads 1", ["--threads", "1"])):
-        for is_busy in (False, True):
-            with busy_process(is_busy):
-                speed = training_speed(text, folder, *options)
-            training.setdefault(name, {False: [], True: []})[is_busy].append(speed)
-    for name, arguments in timed_commands(run, text, folder).items():
-        for is_busy in (False, True):
-            with busy_process(is_busy):
-                seconds = run_charrnn(*arguments)
-            timed.setdefault(name, {False: [], True: []})[is_busy].append(seconds)
+def measure_both(measure: Callable[[], float], values: dict[bool, list[float]]) -> None:
+    """Measure quietly and beside a busy process; append the values."""
+    for is_busy in (False, True):
+        with busy_process(is_busy):
+            values.setdefault(is_busy, []).append(measure())
 
 
 def format_values(values: list[float], digits: int) -> str:
@@ -109,19 +101,31 @@ def main() -> None:
     parser.add_argument("run")
     parser.add_argument("text", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", metavar="COMMAND", help="measure these commands only")
     options = parser.parse_args()
     print(f"{cpu_name()}, {available_cores()} cores, torch {torch.__version__}")
     training: Measurements = {}
     timed: Measurements = {}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        trainings = {"train": [], "train --threads 1": ["--threads", "1"]}
+        commands = timed_commands(options.run, options.text, folder)
         for _ in range(options.rounds):
-            measure_round(options.run, options.text, Path(folder), training, timed)
+            for name, flags in trainings.items():
+                if name in (options.only or trainings):
+                    speed = functools.partial(training_speed, options.text, folder, *flags)
+                    measure_both(speed, training.setdefault(name, {}))
+            for name, arguments in commands.items():
+                if name in (options.only or commands):
+                    seconds = functools.partial(run_charrnn, *arguments)
+                    measure_both(seconds, timed.setdefault(name, {}))
     print("\ntraining, characters per second: quiet, beside a busy process, ratio")
     for name, values in training.items():
         print_row(name, values, digits=0)
-    pairs = zip(training["train"][True], training["train --threads 1"][True], strict=True)
-    ratio = statistics.median(default / single for default, single in pairs)
-    print(f"  beside a busy process, the default is {ratio:.2f} times as fast as --threads 1")
+    if len(training) == len(trainings):
+        pairs = zip(*(values[True] for values in training.values()), strict=True)
+        ratio = statistics.median(default / single for default, single in pairs)
+        print(f"  beside a busy process, the default is {ratio:.2f} times as fast as --threads 1")
     print("\nother commands, seconds: quiet, beside a busy process, ratio")
     for name, values in timed.items():
         print_row(name, values, digits=1)
