@@ -53,14 +53,20 @@ def test_waiting_of_threads_is_limited_unless_the_user_sets_it(
     assert tuple(map(os.environ.get, NAMES)) == expected
 
 
-def test_the_command_limits_the_waiting_before_torch_is_imported() -> None:
+@pytest.mark.parametrize(
+    ("argument", "expected"), [("list", "1000 False"), ("sample", "None False")]
+)
+def test_commands_except_sample_limit_the_waiting_before_torch_is_imported(
+    argument: str, expected: str
+) -> None:
     code = (
         "import os, sys\nfrom charrnn.cli.app import main\n"
-        "sys.argv = ['charrnn', '--version']\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
-        "print(os.environ['GOMP_SPINCOUNT'], 'torch' in sys.modules)"
+        f"sys.argv = ['charrnn', '{argument}', '--help']\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
     )
     environment = {name: value for name, value in os.environ.items() if name not in NAMES}
     result = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    assert result.stdout.splitlines()[-1] == "1000 False"
+    assert result.stdout.splitlines()[-1] == expected
