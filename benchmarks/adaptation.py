@@ -103,7 +103,7 @@ def main() -> None:
     arguments = parser.parse_args()
     checkpoint = find_run(arguments.run).select("best")
     path = arguments.text or Path(__file__).parents[1] / "corpora" / "low-hundreds.txt"
-    text = TextReader(checkpoint).convert(path.read_text("utf-8"))
+    text = TextReader(checkpoint).read_known(str(path), "skip")[0]
     model = load_checkpoint(checkpoint)
     codes_N = model.vocabulary.encode(text)[-READ:]
     print(f"{cpu_name()}, {os.cpu_count()} cores, {set_threads(None)} threads")
