@@ -103,9 +103,8 @@ def main() -> None:
     arguments = parser.parse_args()
     checkpoint = find_run(arguments.run).select("best")
     path = arguments.text or Path(__file__).parents[1] / "corpora" / "low-hundreds.txt"
-    text = TextReader(checkpoint).read_known(str(path), "skip")[0]
+    codes_N = TextReader(checkpoint).read_known(str(path), "skip")[1][-READ:]
     model = load_checkpoint(checkpoint)
-    codes_N = model.vocabulary.encode(text)[-READ:]
     print(f"{cpu_name()}, {os.cpu_count()} cores, {set_threads(None)} threads")
     with busy_process(arguments.busy):
         compare_adaptation(model, codes_N)
