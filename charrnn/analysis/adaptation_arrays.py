@@ -45,7 +45,7 @@ class Arrays(NamedTuple):
     copies_LGH: NDArray[Any]
     matrices: NDArray[np.int64]
     tiles: NDArray[np.int64]
-    table_GV: Floats
+    table_VG: Floats
     inputs_MGH: Floats
     biases_2LG: Floats
     output_VH: Floats
@@ -57,13 +57,20 @@ class Arrays(NamedTuple):
     cells_LTH: Floats  # one more step
     grad_outputs_TH: Floats
     parts: Floats
+    gradients: Floats  # of one tile, for each thread
+    sums_1G: Floats
+    bias_G: Floats
+    states_1H: Floats
+    grad_cell_1H: Floats
+    steps_T: NDArray[np.int64]
+    jobs: NDArray[np.int64]
 
 
 def weight_shapes(config: ModelConfig, characters: int) -> dict[str, tuple[int, ...]]:
     """Return the shapes of the weights, in the order of `weights_N`."""
     layers, units = config.num_layers, config.hidden_size
     return {
-        "table_GV": (4 * units, characters),
+        "table_VG": (characters, 4 * units),
         "inputs_MGH": (layers - 1, 4 * units, units),
         "recurrent_LGH": (layers, 4 * units, units),
         "biases_2LG": (2, layers, 4 * units),
@@ -117,6 +124,13 @@ def make_arrays(
         cells_LTH=np.zeros((layers, steps + 1, units), np.float32),
         grad_outputs_TH=np.zeros((steps, units), np.float32),
         parts=np.zeros((3, steps * max(2 * units, characters)), np.float32),
+        gradients=np.zeros((2, max((end - row) * matrices[m][1] for m, row, end in tiles)), np.float32),
+        sums_1G=np.zeros((1, 4 * units), np.float32),
+        bias_G=np.zeros(4 * units, np.float32),
+        states_1H=np.zeros((1, units), np.float32),
+        grad_cell_1H=np.zeros((1, units), np.float32),
+        steps_T=np.arange(steps),
+        jobs=np.zeros((layers * (2 * steps + 1) + 1, 3), np.int64),
         **weight_views,
         **factor_views,
     )
@@ -137,7 +151,7 @@ def _list_tiles(
         return gradients + layer * steps * gates
 
     # rows, columns, left factor, right factor, copy, in the order of `weight_shapes`
-    shapes = [(gates, characters, gradients, one_hot, -1)]
+    shapes = [(characters, gates, one_hot, gradients, -1)]
     shapes += [
         (gates, units, gradient_of(layer), hidden_of(layer - 1) + units, -1)
         for layer in range(1, layers)

@@ -9,14 +9,14 @@ import numpy as np
 
 from charrnn.numerics.activations import ONE
 from charrnn.numerics.atomics import prefetch
-from charrnn.numerics.compiled import compiled, from_float32
+from charrnn.numerics.compiled import compiled_part, from_float32
 from charrnn.recurrence.cpu.single_stream import add_product
 
 _EPSILON = np.float32(1e-8)  # keeps an update finite if all gradients of a weight have been zero
 _CACHE_LINE = 16  # float32 numbers
 
 
-@compiled
+@compiled_part
 def _compute_gradient(tile: Any, first: Any, size: Any, arrays: Any, grad_RK: Any) -> None:
     """Compute the gradient of a tile; meanwhile, load its `size` weights from element `first`."""
     matrix, first_row, _ = arrays.tiles[tile]
@@ -38,16 +38,19 @@ def _compute_gradient(tile: Any, first: Any, size: Any, arrays: Any, grad_RK: An
             loaded += block
 
 
-@compiled
-def update_tile(tile: Any, arrays: Any) -> None:
+@compiled_part
+def update_tile(tile: Any, thread: Any, arrays: Any) -> None:
     """Compute the gradients of some rows of a matrix, and update its weights."""
     matrix, first_row, end_row = arrays.tiles[tile]
     first, columns, _, _, _, copy = arrays.matrices[matrix]
     start, size = first + first_row * columns, (end_row - first_row) * columns
-    grad_RK = np.zeros((end_row - first_row, columns), np.float32)
+    grad = arrays.gradients[thread, :size]
+    grad_RK = grad.reshape(end_row - first_row, columns)
+    for j in range(size):
+        grad[j] = 0
     _compute_gradient(tile, start, size, arrays, grad_RK)
     rate, pull_back = arrays.settings[0], arrays.settings[1]
-    share, grad = ONE / arrays.settings[2], grad_RK.reshape(size)
+    share = ONE / arrays.settings[2]
     tile_N = slice(start, start + size)
     weights, trained = arrays.weights_N[tile_N], arrays.trained_N[tile_N]
     squares = arrays.squares_N[tile_N]

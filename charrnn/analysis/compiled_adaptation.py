@@ -19,6 +19,7 @@ from charrnn.analysis.adaptation_kernels import (
     ROLE_LEARN,
     ROLE_WAIT,
     WORDS,
+    list_jobs,
     run,
 )
 from charrnn.config.dynamic_evaluation import AdaptConfig
@@ -75,7 +76,7 @@ class CompiledAdaptation:
             WORDS,
         )
         self._arrays.settings[:2] = config.adapt_rate, config.pull_back
-        self._helper = None
+        self._helper, self._length = None, 0
         if use_helper is None:
             use_helper = min(torch.get_num_threads(), available_cores()) > 1
         if use_helper:
@@ -90,6 +91,8 @@ class CompiledAdaptation:
         arrays, length = self._arrays, len(codes_T) - 1
         arrays.codes_T[: length + 1] = codes_T
         arrays.settings[2] += 1
+        if length != self._length:
+            self._set_length(length)
         if self._helper and arrays.words[HELPER_DONE] == ASLEEP:
             self._helper.wake()
         is_updated = run(ROLE_LEARN, length, arrays)
@@ -99,6 +102,13 @@ class CompiledAdaptation:
         for state_LTH in (arrays.hidden_LTH, arrays.cells_LTH):
             state_LTH[:, 0] = state_LTH[:, length]
         return arrays.nats_T[:length].copy()
+
+    def _set_length(self, length: int) -> None:
+        """Set the number of steps of the next segments."""
+        jobs = list_jobs(len(self._arrays.hidden_LTH), length)
+        self._arrays.jobs[:, 0] = -1
+        self._arrays.jobs[: len(jobs)] = jobs
+        self._length = length
 
     @torch.no_grad()
     def copy_weights_to(self, model: CharRNN) -> None:
@@ -113,5 +123,5 @@ class CompiledAdaptation:
 def _list_parameters(model: CharRNN) -> list[torch.Tensor]:
     """Return the parameters in the order of `charrnn.analysis.adaptation_arrays.weight_shapes`."""
     layers = [model.layer_weights(layer) for layer in range(model.config.num_layers)]
-    by_kind = [tensor for kind in zip(*layers, strict=True) for tensor in kind]
-    return [*by_kind, model.output.weight, model.output.bias]
+    table_GV, *by_kind = [tensor for kind in zip(*layers, strict=True) for tensor in kind]
+    return [table_GV.T, *by_kind, model.output.weight, model.output.bias]
