@@ -124,7 +124,9 @@ def make_arrays(
         cells_LTH=np.zeros((layers, steps + 1, units), np.float32),
         grad_outputs_TH=np.zeros((steps, units), np.float32),
         parts=np.zeros((3, steps * max(2 * units, characters)), np.float32),
-        gradients=np.zeros((2, max((end - row) * matrices[m][1] for m, row, end in tiles)), np.float32),
+        gradients=np.zeros(
+            (2, max((end - row) * matrices[m][1] for m, row, end in tiles)), np.float32
+        ),
         sums_1G=np.zeros((1, 4 * units), np.float32),
         bias_G=np.zeros(4 * units, np.float32),
         states_1H=np.zeros((1, units), np.float32),

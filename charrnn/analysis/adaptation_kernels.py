@@ -50,12 +50,12 @@ def list_jobs(layers: int, length: int) -> list[tuple[int, int, int]]:
         jobs += [(_STEP, layer, t) for t in range(length)]
     jobs.append((_PROJECT, layers, 0))
     for layer in range(layers - 1, -1, -1):
-        jobs.append((_PROJECT_BACKWARD, layer + 1, 0))
+        jobs.append((_PROJECT_BACKWARD, layer, length))
         jobs += [(_STEP_BACKWARD, layer, t) for t in range(length - 1, 0, -1)]
     return [*jobs, (_UPDATE, 0, 0)]
 
 
-@compiled_part
+@inlined
 def _update_tiles(thread: Any, arrays: Any) -> None:
     """Claim tiles one by one and update their weights; count them."""
     tile = load_acquire(arrays.words, _TILE)
@@ -96,8 +96,9 @@ def _compute_half(kind: Any, layer: Any, t: Any, half: Any, arrays: Any, out: An
             add_vector_product(arrays.gates_LTG[layer, t, first:end], copy_GH, out[:units])
         return
     length = load_acquire(arrays.words, _LENGTH)
-    weights_GH = arrays.output_VH if layer == layers else arrays.inputs_MGH[layer - 1]
-    gradient_TG = arrays.logits_TV if layer == layers else arrays.gates_LTG[layer]
+    above = layer if kind == _PROJECT else layer + 1
+    weights_GH = arrays.output_VH if above == layers else arrays.inputs_MGH[above - 1]
+    gradient_TG = arrays.logits_TV if above == layers else arrays.gates_LTG[above]
     first, end = _half_bounds(len(weights_GH), half)
     if kind == _PROJECT:
         out_TG = out[: length * (end - first)].reshape(length, end - first)
@@ -115,7 +116,7 @@ def _half_bounds(rows: Any, half: Any) -> Any:
     return (rows // 2, rows) if half else (0, rows // 2)
 
 
-@compiled_part
+@inlined
 def _help(arrays: Any) -> None:
     """Do the posted jobs; return after about half a millisecond without one."""
     done, polls = load_acquire(arrays.words, _POSTED), 0
@@ -133,7 +134,7 @@ def _help(arrays: Any) -> None:
     store_release(arrays.words, HELPER_DONE, ASLEEP)
 
 
-@compiled_part
+@inlined
 def _compute(number: Any, arrays: Any) -> Any:
     """Compute both halves of a product: `parts[0]`, and the part whose index is returned."""
     kind, layer, t = arrays.jobs[number]
@@ -282,8 +283,6 @@ def run(role: Any, length: Any, arrays: Any) -> Any:
             _finish_projection(layer, second, arrays)
         elif kind == _STEP:
             _finish_step(layer, t, second, arrays)
-        elif kind == _PROJECT_BACKWARD:
-            _finish_backward(layer - 1, length - 1, True, second, arrays)
-        elif kind == _STEP_BACKWARD:
-            _finish_backward(layer, t - 1, False, second, arrays)
+        elif kind != _UPDATE:
+            _finish_backward(layer, t - 1, kind == _PROJECT_BACKWARD, second, arrays)
     return _is_updated(arrays)

@@ -9,14 +9,14 @@ import numpy as np
 
 from charrnn.numerics.activations import ONE
 from charrnn.numerics.atomics import prefetch
-from charrnn.numerics.compiled import compiled_part, from_float32
+from charrnn.numerics.compiled import compiled_part, from_float32, inlined
 from charrnn.recurrence.cpu.single_stream import add_product
 
 _EPSILON = np.float32(1e-8)  # keeps an update finite if all gradients of a weight have been zero
 _CACHE_LINE = 16  # float32 numbers
 
 
-@compiled_part
+@inlined
 def _compute_gradient(tile: Any, first: Any, size: Any, arrays: Any, grad_RK: Any) -> None:
     """Compute the gradient of a tile; meanwhile, load its `size` weights from element `first`."""
     matrix, first_row, _ = arrays.tiles[tile]

@@ -14,7 +14,9 @@ import numpy as np
 from charrnn.numerics.compiled import to_float32
 
 # "reassoc" lets LLVM add the products of a row in vector registers.
-_reordered = numba.njit(fastmath={"contract", "reassoc"}, _nrt=False, error_model="numpy", nogil=True)
+_reordered = numba.njit(
+    fastmath={"contract", "reassoc"}, _nrt=False, error_model="numpy", nogil=True
+)
 _part = numba.njit(
     _nrt=False,
     no_cpython_wrapper=True,
