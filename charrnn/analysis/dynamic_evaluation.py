@@ -4,6 +4,8 @@ Shape suffixes: N characters of the text.
 """
 
 import copy
+import functools
+from types import ModuleType
 
 import numpy as np
 import torch
@@ -37,21 +39,43 @@ def adapt_copy(
     """
     config = config or AdaptConfig()
     check_length(codes_N)
-    adapted = copy.deepcopy(model).requires_grad_(True)
-    parameters: list[torch.Tensor] = list(adapted.parameters())
+    adapted = copy.deepcopy(model)
+    engine = _compiled_engine()
+    if engine and engine.supports(model):
+        nats_N = engine.adapt(adapted, codes_N, config)
+    else:
+        nats_N = _adapt_with_autograd(adapted, codes_N, config)
+    return adapted.requires_grad_(False), nats_N
+
+
+@functools.cache
+def _compiled_engine() -> ModuleType | None:
+    """Return the compiled implementation; None if numba, which compiles it, is not installed."""
+    try:
+        from charrnn.analysis import compiled_adaptation
+    except ImportError:
+        return None
+    return compiled_adaptation
+
+
+def _adapt_with_autograd(
+    model: CharRNN, codes_N: Codes, config: AdaptConfig
+) -> NDArray[np.float32]:
+    """Adapt a model to a text with the operations of torch; return the losses on the text."""
+    parameters: list[torch.Tensor] = list(model.requires_grad_(True).parameters())
     trained = [parameter.detach().clone() for parameter in parameters]
     squares = [torch.zeros_like(parameter) for parameter in parameters]
     codes_N1 = torch.from_numpy(codes_N.astype(np.int64))[:, None].to(model.device)
-    state, losses = adapted.initial_state(1), []
+    state, losses = model.initial_state(1), []
     for number, first in enumerate(range(0, len(codes_N) - 1, config.segment)):
         window_T1 = codes_N1[first : first + config.segment + 1]
-        logits_T1V, state = adapted(window_T1[:-1], state)
+        logits_T1V, state = model(window_T1[:-1], state)
         nats_T = cross_entropy(logits_T1V[:, 0], window_T1[1:, 0], reduction="none")
         losses.append(nats_T.detach().cpu().numpy())
         gradients = torch.autograd.grad(nats_T.mean(), parameters)
         state = state.detach()
         _update(parameters, trained, squares, gradients, number + 1, config)
-    return adapted.requires_grad_(False), np.concatenate(losses)
+    return np.concatenate(losses)
 
 
 @torch.no_grad()

@@ -63,6 +63,21 @@ def pause(_: Any) -> Any:
     return types.void(), generate
 
 
+@instruction
+def prefetch(_: Any, array: Any, index: Any) -> Any:
+    """Start to load the cache line of an element into the second-level cache."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        pointer, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        place = builder.bitcast(_place(context, builder, signature, values), pointer)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, word, word, word])
+        call = builder.module.declare_intrinsic("llvm.prefetch", [pointer], fnty=kind)
+        builder.call(call, [place, word(0), word(2), word(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), generate
+
+
 def _place(context: Any, builder: Any, signature: Any, values: Any) -> Any:
     array = context.make_array(signature.args[0])(context, builder, values[0])
     return builder.gep(array.data, [values[1]])

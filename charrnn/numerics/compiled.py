@@ -36,6 +36,15 @@ def compiled_exactly(function: Callable[..., Any]) -> Any:
     return _compiled(function, fastmath=False)
 
 
+def compiled_part(function: Callable[..., Any]) -> Any:
+    """Compile a function that only compiled functions call and that allocates nothing: faster.
+
+    It converts no arguments from Python and counts no references.
+    """
+    settings = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "nogil": True}
+    return numba.njit(function, fastmath={"contract"}, error_model="numpy", **settings)
+
+
 def _compiled(function: Callable[..., Any], **settings: Any) -> Any:
     settings |= {"nogil": True, "error_model": "numpy"}
     try:

@@ -14,6 +14,7 @@ from charrnn.numerics.cpu import available_cores
 # With fewer streams, the products of a thread take almost as long as for this number.
 _MIN_STREAMS = 8
 
+Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
 
@@ -49,8 +50,8 @@ def map_streams(
     if count == 1:
         return [work(slice(0, streams))]
     bounds = [streams * number // count for number in range(count + 1)]
-    pool = _thread_pool(count, torch.get_num_threads())
-    run = _in_modes_of_caller(work)
+    pool = thread_pool(count, max(1, torch.get_num_threads() // count))
+    run = in_modes_of_caller(work)
     futures = [pool.submit(run, slice(*bound)) for bound in pairwise(bounds)]
     try:
         return [future.result() for future in futures]
@@ -58,33 +59,34 @@ def map_streams(
         wait(futures)  # also after an error: the threads write into memory that is used again
 
 
-def _in_modes_of_caller(work: Callable[[slice], Result]) -> Callable[[slice], Result]:
+def in_modes_of_caller(work: Callable[[Argument], Result]) -> Callable[[Argument], Result]:
     """Return `work` with the modes of this thread, which torch keeps for each thread."""
     grad, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
     has_autocast = torch.is_autocast_enabled("cpu")
     dtype = torch.get_autocast_dtype("cpu") if has_autocast else None
 
-    def run(streams: slice) -> Result:
+    def run(argument: Argument) -> Result:
         with (
             torch.inference_mode(inference),
             torch.set_grad_enabled(grad),
             torch.autocast("cpu", dtype, enabled=has_autocast, cache_enabled=False),
         ):
-            return work(streams)
+            return work(argument)
 
     return run
 
 
 @functools.cache
-def _thread_pool(count: int, torch_threads: int) -> ThreadPoolExecutor:
-    all_started = threading.Barrier(count)
+def thread_pool(count: int, torch_threads: int) -> ThreadPoolExecutor:
+    """Return a pool of `count` threads, each of which uses this number of torch's threads."""
+    all_started, before = threading.Barrier(count), torch.get_num_threads()
 
     def initialize() -> None:
         torch.get_num_threads()  # otherwise, the first operation would undo the next line
-        torch.set_num_threads(max(1, torch_threads // count))
+        torch.set_num_threads(torch_threads)
         all_started.wait()
 
     pool = ThreadPoolExecutor(count, "charrnn", initialize)
     wait([pool.submit(int) for _ in range(count)])
-    torch.set_num_threads(torch_threads)  # `initialize` also changed the default of new threads
+    torch.set_num_threads(before)  # `initialize` also changed the default of new threads
     return pool

@@ -12,6 +12,7 @@ from charrnn.config.model import Cell, ModelConfig
 from charrnn.errors import DeviceWarning
 from charrnn.numerics.precision import autocast
 from charrnn.recurrence import native, reference
+from charrnn.recurrence.cpu import layer_threads
 from charrnn.recurrence.cuda import persistent
 from charrnn.recurrence.layer import LayerState, LayerWeights
 
@@ -74,6 +75,9 @@ def run_layers(
     """
     if persistent.supports(cell, x_TB, layers):
         return persistent.run_layers(x_TB, parts_LBH, layers, between_MBH)
+    if between_MBH is None and layer_threads.is_preferred(x_TB, layers):
+        run_one = functools.partial(run_layer, cell)
+        return layer_threads.run_layers(run_one, x_TB, parts_LBH, layers)
     inputs, states = x_TB, []
     for number, weights in enumerate(layers):
         if number and between_MBH is not None:

