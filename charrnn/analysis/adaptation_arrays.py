@@ -109,6 +109,7 @@ def make_arrays(
     factor_views = views(factors_F, factor_shapes)
     factor_views.pop("ones_T")[:] = 1
     matrices, tiles = _list_tiles(config, characters, steps, factor_shapes)
+    max((end - row) * matrices[matrix][1] for matrix, row, end in tiles)
     return Arrays(
         words=np.zeros(words, np.int64),
         codes_T=np.zeros(steps + 1, np.int64),
