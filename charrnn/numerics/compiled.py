@@ -41,8 +41,9 @@ def compiled_part(function: Callable[..., Any]) -> Any:
 
     It converts no arguments from Python and counts no references.
     """
-    settings = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "nogil": True}
-    return numba.njit(function, fastmath={"contract"}, error_model="numpy", **settings)
+    settings: dict[str, Any] = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    settings |= {"fastmath": {"contract"}, "error_model": "numpy", "nogil": True}
+    return numba.njit(function, **settings)
 
 
 def _compiled(function: Callable[..., Any], **settings: Any) -> Any:

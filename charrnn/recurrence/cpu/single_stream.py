@@ -14,17 +14,7 @@ import numpy as np
 from charrnn.numerics.compiled import to_float32
 
 # "reassoc" lets LLVM add the products of a row in vector registers.
-_reordered = numba.njit(
-    fastmath={"contract", "reassoc"}, _nrt=False, error_model="numpy", nogil=True
-)
-_part = numba.njit(
-    _nrt=False,
-    no_cpython_wrapper=True,
-    no_cfunc_wrapper=True,
-    fastmath={"contract", "reassoc"},
-    error_model="numpy",
-    nogil=True,
-)
+_reordered = numba.njit(fastmath={"contract", "reassoc"}, error_model="numpy", nogil=True)
 _ROWS = 4  # rows that one pass over a vector multiplies
 
 
@@ -50,7 +40,7 @@ def multiply_vector(weights_NK: Any, x_K: Any, out_N: Any) -> None:
         out_N[n] = a
 
 
-@_part
+@_reordered
 def _multiply_four_by_two(weights_4K: Any, x_2K: Any, out_24: Any) -> None:
     a_K, b_K, c_K, d_K = weights_4K[0], weights_4K[1], weights_4K[2], weights_4K[3]
     x_K, y_K = x_2K[0], x_2K[1]
@@ -111,7 +101,7 @@ def add_vector_product(x_N: Any, weights_NK: Any, out_K: Any) -> None:
             out_K[k] += x_N[n] * to_float32(weights_NK[n, k])
 
 
-@_part
+@_reordered
 def _add_four_by_four(x_44: Any, b_4K: Any, out_4K: Any) -> None:
     b0_K, b1_K, b2_K, b3_K = b_4K[0], b_4K[1], b_4K[2], b_4K[3]
     o0_K, o1_K, o2_K, o3_K = out_4K[0], out_4K[1], out_4K[2], out_4K[3]
