@@ -136,14 +136,7 @@ def find_units(
     Units are selected on one text and tested on another, which should be held out. Features that do
     not vary in both texts are left out. Raises `CorpusError` if a text is too short.
     """
-    for codes in (selection_codes, test_codes):
-        if len(codes) < _MIN_CHARACTERS:
-            raise CorpusError(
-                f"a text of {format_count(len(codes), 'character')} is too short to find units "
-                f"that follow a feature: at least {_MIN_CHARACTERS} are needed to select units, "
-                "and as many to test them",
-                "use a longer text",
-            )
+    _check_lengths(selection_codes, test_codes)
     selection_features, test_features = (
         compute_features(model.vocabulary.decode(codes)) for codes in (selection_codes, test_codes)
     )
@@ -181,6 +174,18 @@ def find_units(
         chance = float(np.abs(selection.r_UF[:, len(names) + f]).max())
         results.append(FeatureUnits(name, tuple(candidates), chance))
     return sorted(results, key=lambda result: -abs(result.correlation))
+
+
+def _check_lengths(*texts: Codes) -> None:
+    """Raise `CorpusError` if one of the texts is too short to find units."""
+    for codes in texts:
+        if len(codes) < _MIN_CHARACTERS:
+            raise CorpusError(
+                f"a text of {format_count(len(codes), 'character')} is too short to find units "
+                f"that follow a feature: at least {_MIN_CHARACTERS} are needed to select units, "
+                "and as many to test them",
+                "use a longer text",
+            )
 
 
 def _find_low_and_high(values_N: Values) -> tuple[float, float]:

@@ -13,7 +13,6 @@ _MIN_CPU_SHARE = 0.9  # on a quiet machine it is about 1
 
 def print_benchmark(result: BenchmarkResult) -> None:
     """Print the measured speeds as a table, and what they were measured on."""
-    config, quantization = result.config, result.quantization
     print_table(
         "training speed, forward and backward, in characters per second",
         ("program", "median", "slowest", "fastest", "relative to stock float32"),
@@ -28,6 +27,12 @@ def print_benchmark(result: BenchmarkResult) -> None:
             for row in result.measured
         ],
     )
+    print_facts(_list_facts(result))
+
+
+def _list_facts(result: BenchmarkResult) -> list[tuple[str, str]]:
+    """Return what the speeds were measured on, and the cost of 8-bit weights."""
+    config, quantization = result.config, result.quantization
     facts = [
         ("fraction of the limit", _format_shares(result.measured)),
         ("network", format_network(config.num_layers, config.hidden_size, "lstm")),
@@ -64,7 +69,7 @@ def print_benchmark(result: BenchmarkResult) -> None:
                 f"{_format_shares(shape.measured)} (the default for a text of a megabyte)",
             ),
         )
-    print_facts(facts)
+    return facts
 
 
 def warn_about_other_work(result: BenchmarkResult) -> None:
