@@ -21,9 +21,9 @@ from charrnn.errors import (
     GroupError,
     VocabularyError,
 )
+from charrnn.model import loss as model_loss
 from charrnn.runs import run
 from charrnn.training.events import Finished
-from charrnn.training.step import train_step
 from tests.cli.process import SMALL, TINY
 from tests.conftest import VERSE, Cli
 
@@ -78,8 +78,8 @@ def test_an_error_prints_one_sentence_and_exits_with_code_1(
         monkeypatch.setenv("RANK", "0")
         monkeypatch.setenv("WORLD_SIZE", "2")
     if error is DivergedError:  # this network is too small to diverge by itself
-        loss = torch.nn.functional.cross_entropy
-        monkeypatch.setattr(train_step, "cross_entropy", lambda *args: loss(*args) * math.inf)
+        plain = torch.nn.functional.cross_entropy
+        monkeypatch.setattr(model_loss, "cross_entropy", lambda *args: plain(*args) * math.inf)
     outcome = cli(*arguments)
     assert outcome.code == 1
     assert outcome.out == ""
@@ -158,7 +158,7 @@ def out_of_memory_on_mps(*_: object) -> None:
 def test_too_little_memory_prints_one_sentence(
     raise_error: Callable[..., None], cli: Cli, text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(torch.nn.functional, "linear", raise_error)
+    monkeypatch.setattr(model_loss, "linear", raise_error)
     outcome = cli("train", text_file, *TINY)
     assert outcome.code == 1
     assert outcome.err.splitlines()[-1].startswith("error: there is not enough memory")
@@ -178,7 +178,7 @@ def test_an_illegal_memory_access_of_the_gpu_prints_one_sentence(
     def raise_error(*_: object) -> None:
         raise error(ILLEGAL_ACCESS)
 
-    monkeypatch.setattr(torch.nn.functional, "linear", raise_error)
+    monkeypatch.setattr(model_loss, "linear", raise_error)
     outcome = cli("train", text_file, *TINY)
     assert outcome.code == 1
     last = outcome.err.splitlines()[-1]
@@ -200,7 +200,7 @@ def test_another_error_that_mentions_memory_is_raised(
     def raise_error(*_: object) -> None:
         raise RuntimeError("unsupported memory format option Preserve")
 
-    monkeypatch.setattr(torch.nn.functional, "linear", raise_error)
+    monkeypatch.setattr(model_loss, "linear", raise_error)
     with pytest.raises(RuntimeError, match="unsupported memory format"):
         cli("train", text_file, *TINY)
 

@@ -84,9 +84,9 @@ def compute_results(folder: Path) -> dict[str, Any]:
         newest = Run.open(copy).select("last")
         model = load(str(copy), "last", device="cpu")
         samples = {
-            "float32": generate_scored(engine_for(model), PROMPT, SAMPLE),
+            "float32": generate_scored(engine_for(model, "float32"), PROMPT, SAMPLE),
             "float32, several": generate_scored(
-                engine_for(model), PROMPT, dataclasses.replace(SAMPLE, num_samples=3)
+                engine_for(model, "float32"), PROMPT, dataclasses.replace(SAMPLE, num_samples=3)
             ),
             "int8": generate_scored(engine_for_checkpoint(newest, device="cpu"), PROMPT, SAMPLE),
         }

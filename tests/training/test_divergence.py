@@ -13,11 +13,11 @@ import torch
 from charrnn.config.training import Budget
 from charrnn.data.corpus import Corpus
 from charrnn.errors import DivergedError
+from charrnn.model import loss
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
 from charrnn.training.events import Evaluated, Event, RolledBack, Step
 from charrnn.training.loop import resume
-from charrnn.training.step import train_step
 from charrnn.training.trainer import Trainer
 from tests.conftest import VERSE, last_event
 from tests.training.tiny_runs import (
@@ -47,7 +47,7 @@ def corrupt_gradient(patch: pytest.MonkeyPatch) -> None:
 
 def corrupt_loss(patch: pytest.MonkeyPatch) -> None:
     plain = torch.nn.functional.cross_entropy
-    patch.setattr(train_step, "cross_entropy", lambda *arguments: plain(*arguments) * math.nan)
+    patch.setattr(loss, "cross_entropy", lambda *arguments: plain(*arguments) * math.nan)
 
 
 CORRUPTED: list[Trainer] = []
