@@ -10,17 +10,14 @@ model reads the text in one stream, with threads for the layers and with threads
 """
 
 import argparse
-import contextlib
 import copy
 import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from timing import compare, replaced
+from timing import busy_process, compare, replaced
 
 from charrnn.analysis import compiled_adaptation, dynamic_evaluation
 from charrnn.config.dynamic_evaluation import AdaptConfig
@@ -80,18 +77,6 @@ def compare_reading(model: CharRNN, codes_N: Codes) -> None:
 
     runs = {"threads inside each layer": read_without, "threads for the layers": read}
     compare("Reading in one stream, characters", len(codes_N), runs, ROUNDS)
-
-
-@contextlib.contextmanager
-def busy_process(is_busy: bool) -> Iterator[None]:
-    """Run a process with an endless loop during the block."""
-    process = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if is_busy else None
-    try:
-        yield
-    finally:
-        if process:
-            process.kill()
-            process.wait()
 
 
 def main() -> None:

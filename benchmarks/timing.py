@@ -3,11 +3,26 @@
 import contextlib
 import functools
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 ROUNDS = 7
+
+
+@contextlib.contextmanager
+def busy_process(is_busy: bool = True) -> Iterator[None]:
+    """Run an endless loop in another process during the block, if `is_busy`."""
+    if not is_busy:
+        yield
+        return
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
+        try:
+            yield
+        finally:
+            process.kill()
 
 
 @contextlib.contextmanager

@@ -12,15 +12,13 @@ which only the command line applies.
 """
 
 import argparse
-import contextlib
 import functools
-import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from timing import compare, replaced
+from timing import busy_process, compare, replaced
 from torch import Tensor
 
 from charrnn.config.model import ModelConfig
@@ -131,10 +129,7 @@ def main() -> None:
     threads = set_threads(None)
     precision = choose_precision(options.precision, torch.device("cpu"), "lstm")
     print(f"{cpu_name()}, {threads} threads, torch {torch.__version__}, {precision}")
-    with contextlib.ExitStack() as stack:
-        if options.busy:
-            busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-            stack.callback(busy.kill)
+    with busy_process(options.busy):
         for streams, length in SIZES:
             step = training_step(streams, length, precision)
             load = ", one core busy" if options.busy else ""

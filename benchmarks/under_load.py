@@ -9,7 +9,6 @@ start of the program. Prints medians over the rounds, and the range in parenthes
 """
 
 import argparse
-import contextlib
 import functools
 import json
 import statistics
@@ -17,10 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from timing import busy_process
 
 from charrnn.numerics.cpu import available_cores, cpu_name
 
@@ -29,19 +29,6 @@ SCORED_CHARACTERS, ADAPTED_CHARACTERS = 60_000, 8_000
 CHARRNN = [sys.executable, "-m", "charrnn"]
 Measurements = dict[str, dict[bool, list[float]]]
 """The values of each command on a quiet machine (False) and beside a busy process (True)."""
-
-
-@contextlib.contextmanager
-def busy_process(is_busy: bool) -> Iterator[None]:
-    """Run an endless loop in another process during the block, if `is_busy`."""
-    if not is_busy:
-        yield
-        return
-    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
-        try:
-            yield
-        finally:
-            process.kill()
 
 
 def run_charrnn(*arguments: str) -> float:

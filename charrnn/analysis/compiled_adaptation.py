@@ -33,16 +33,6 @@ _STEP_MULTIPLE = 4  # the number of steps of the arrays is a multiple of this
 _PAUSE = 5e-5  # seconds between two looks at an update whose helper lost its core
 
 
-def supports(model: CharRNN) -> bool:
-    """Whether a model is an LSTM in float32 on a CPU."""
-    weight = model.output.weight
-    return (
-        model.config.cell == "lstm"
-        and weight.device.type == "cpu"
-        and weight.dtype == torch.float32
-    )
-
-
 def adapt(model: CharRNN, codes_N: Codes, config: AdaptConfig) -> NDArray[np.float32]:
     """Adapt a model to a text in place; return the losses of all characters except the first."""
     segment = min(config.segment, len(codes_N) - 1)

@@ -41,7 +41,7 @@ def adapt_copy(
     check_length(codes_N)
     adapted = copy.deepcopy(model)
     engine = _compiled_engine()
-    if engine and engine.supports(model):
+    if engine and model.is_lstm_on_cpu:
         nats_N = engine.adapt(adapted, codes_N, config)
     else:
         nats_N = _adapt_with_autograd(adapted, codes_N, config)

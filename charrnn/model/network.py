@@ -105,6 +105,13 @@ class CharRNN(nn.Module):
         """The device of the parameters."""
         return self.output.weight.device
 
+    @property
+    def is_lstm_on_cpu(self) -> bool:
+        """Whether this is an LSTM with float32 weights on a CPU, which the compiled engines run."""
+        weight = self.output.weight
+        is_float32_on_cpu = weight.device.type == "cpu" and weight.dtype == torch.float32
+        return self.config.cell == "lstm" and is_float32_on_cpu
+
     @torch.no_grad()
     def initialize(self, seed: int) -> "CharRNN":
         """Initialize the weights from a seed: orthogonal recurrent weights, forget bias."""

@@ -53,9 +53,9 @@ def test_a_second_thread_does_not_change_the_result() -> None:
 
 
 def test_only_float32_lstms_on_a_cpu_are_compiled() -> None:
-    assert compiled_adaptation.supports(make_model(1, 8))
+    assert make_model(1, 8).is_lstm_on_cpu
     gru = CharRNN(ModelConfig(cell="gru", num_layers=1, hidden_size=8), Vocabulary("ab"))
-    assert not compiled_adaptation.supports(gru)
-    assert not compiled_adaptation.supports(make_model(1, 8).double())
+    assert not gru.is_lstm_on_cpu
+    assert not make_model(1, 8).double().is_lstm_on_cpu
     nats = dynamic_evaluation.adapt_copy(gru.initialize(1), CODES % 2)[1]
     assert len(nats) == len(CODES) - 1

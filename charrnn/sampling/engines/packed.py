@@ -63,13 +63,6 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
             self._output_bias_V = as_array(model.output.bias.clone())
         self._no_bias_G = np.zeros(4 * self._units, np.float32)
 
-    @staticmethod
-    def supports(model: CharRNN) -> bool:
-        """Whether this engine can run a model: an LSTM with float32 weights on a CPU."""
-        weight = model.output.weight
-        is_lstm = model.config.cell == "lstm"
-        return is_lstm and weight.device.type == "cpu" and weight.dtype == torch.float32
-
     def prefers_blocks(self, config: SampleConfig) -> bool:
         """Whether there are enough texts for several threads, and none may end early."""
         return count_parts(config.num_samples, _MIN_TEXTS) > 1 and not config.stop

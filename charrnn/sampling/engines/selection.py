@@ -67,4 +67,4 @@ def engine_for_model(model: "CharRNN", precision: Precision = "auto") -> "EagerE
         from charrnn.sampling.engines.packed import PackedEngine
     except ImportError:  # numba, which compiles the gates, is not installed
         return EagerEngine(model)
-    return PackedEngine(model, precision) if PackedEngine.supports(model) else EagerEngine(model)
+    return PackedEngine(model, precision) if model.is_lstm_on_cpu else EagerEngine(model)

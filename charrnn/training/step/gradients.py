@@ -1,8 +1,8 @@
 """The loss of a training step, its gradients, and the state after the step.
 
 On a CPU, each thread computes the forward and the backward pass of a part of the streams. The
-threads meet once per step, so a thread that has to share its core with other programs delays the
-others once, not in each product.
+threads synchronize once per step, so a thread that has to share its core with other programs delays
+the others once, not in each product.
 
 Shape suffixes: T steps, B streams, V characters of the vocabulary, N = T * B of a part.
 """

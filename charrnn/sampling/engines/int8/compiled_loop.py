@@ -7,7 +7,6 @@ Shape suffixes: T characters, L layers, G gate rows (4H: i, f, g, o), H units, 2
 """
 
 import threading
-import weakref
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from charrnn.numerics.atomics import compare_exchange, load_acquire, pause, store_release
 from charrnn.numerics.compiled import compiled_exactly, inlined, sigmoid, tanh
 from charrnn.numerics.cpu import available_cores
+from charrnn.numerics.helper_thread import HelperThread
 from charrnn.sampling.engines.int8.interface import Int8Weights
 from charrnn.sampling.engines.int8.matmul import multiply_gates
 
@@ -57,8 +57,11 @@ class CompiledLoop:
             self._cells_LH,
         )
         self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._use_helper, self._started, self._tasks_alone = use_helper, False, 0
+        shared = self._shared
+        self._helper = HelperThread(
+            self, lambda: _run_role(_ROLE_HELPER, 0, *shared), "charrnn-sampling"
+        )
+        self._use_helper, self._tasks_alone = use_helper, 0
         self._run_task(0)  # compiles the loop or loads it from the cache; starts the helper
 
     def read(
@@ -85,37 +88,9 @@ class CompiledLoop:
         if not with_helper:
             self._tasks_alone = max(0, self._tasks_alone - 1)
         elif polls < 0:
-            self._wake_helper()
+            self._helper.wake()
         elif polls > _MAX_POLLS * length:
             self._tasks_alone = _TASKS_ALONE
-
-    def _wake_helper(self) -> None:
-        if not self._started:
-            self._started, stop = True, threading.Event()
-            weakref.finalize(self, _stop_helper, self._wake, stop)
-            threading.Thread(
-                target=_run_helper_thread,
-                args=(self._wake, stop, self._shared),
-                name="charrnn-sampling",
-                daemon=True,
-            ).start()
-        self._wake.set()
-
-
-def _run_helper_thread(
-    wake: threading.Event, stop: threading.Event, shared: tuple[Any, ...]
-) -> None:
-    while True:
-        wake.wait()
-        wake.clear()
-        if stop.is_set():
-            return
-        _run_role(_ROLE_HELPER, 0, *shared)
-
-
-def _stop_helper(wake: threading.Event, stop: threading.Event) -> None:
-    stop.set()
-    wake.set()
 
 
 @inlined
