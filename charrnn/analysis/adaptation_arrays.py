@@ -28,19 +28,21 @@ Shapes = Mapping[str, tuple[int, ...]]
 class Arrays(NamedTuple):
     """All arrays of the compiled functions. Most are views of `weights_N` and `factors_F`.
 
-    A row of `matrices` describes a weight matrix: its first element in `weights_N`, its columns,
-    the first element of its left factor (T, R) in `factors_F` and the columns of the array that
-    has this factor, the first element of its right factor (T, K), and its first element in
-    `copies_LGH` or -1. A row of `tiles` holds a matrix, the first row and the end row.
+    A row of `matrices` describes a weight matrix: its first element in `weights_N`, its rows and
+    columns, the first elements in `factors_F` of the two factors of its gradient, left (T, R) and
+    right (T, K), its first element in `copies_LGH` or -1, and its first element in `squares_S`,
+    which holds sums of squared gradients: the means of R rows, then those of K columns. A row of
+    `tiles` holds a matrix, the first row and the end row.
     """
 
     words: NDArray[np.int64]
     codes_T: NDArray[np.int64]
     nats_T: Floats
-    settings: Floats  # adapt_rate, pull_back, number of updates
+    settings: Floats  # step size, fraction of the pull-back, number of updates
     weights_N: Floats
     trained_N: Floats
-    squares_N: Floats
+    squares_S: Floats
+    scales_S: Floats  # factors of rows and of columns of the updates, as in `squares_S`
     factors_F: Floats
     copies_LGH: NDArray[Any]
     matrices: NDArray[np.int64]
@@ -57,7 +59,8 @@ class Arrays(NamedTuple):
     cells_LTH: Floats  # one more step
     grad_outputs_TH: Floats
     parts: Floats
-    gradients: Floats  # of one tile, for each thread
+    gradients: Floats  # of one tile, or of four steps, for each thread
+    grams: Floats  # products of the steps of one factor with each other, for each thread
     sums_1G: Floats
     bias_G: Floats
     states_1H: Floats
@@ -117,7 +120,8 @@ def make_arrays(
         settings=np.zeros(3, np.float32),
         weights_N=weights_N,
         trained_N=weights_N.copy(),
-        squares_N=np.zeros_like(weights_N),
+        squares_S=np.zeros(matrices[:, 1:3].sum(), np.float32),
+        scales_S=np.zeros(matrices[:, 1:3].sum(), np.float32),
         factors_F=factors_F,
         copies_LGH=copies_LGH,
         matrices=matrices,
@@ -125,13 +129,14 @@ def make_arrays(
         cells_LTH=np.zeros((layers, steps + 1, units), np.float32),
         grad_outputs_TH=np.zeros((steps, units), np.float32),
         parts=np.zeros((3, steps * max(2 * units, characters)), np.float32),
-        gradients=np.zeros((2, largest), np.float32),
+        gradients=np.zeros((2, max(largest, 4 * matrices[:, 1:3].max())), np.float32),
+        grams=np.zeros((2, steps, steps), np.float32),
         sums_1G=np.zeros((1, 4 * units), np.float32),
         bias_G=np.zeros(4 * units, np.float32),
         states_1H=np.zeros((1, units), np.float32),
         grad_cell_1H=np.zeros((1, units), np.float32),
         steps_T=np.arange(steps),
-        jobs=np.zeros((layers * (2 * steps + 1) + 1, 3), np.int64),
+        jobs=np.zeros((layers * (2 * steps + 1) + len(matrices) + 1, 3), np.int64),
         **weight_views,
         **factor_views,
     )
@@ -164,10 +169,10 @@ def _list_tiles(
     shapes += [(1, gates, ones, gradient_of(layer), -1) for layer in [*range(layers)] * 2]
     shapes += [(characters, units, logits, hidden_of(layers - 1) + units, -1)]
     shapes += [(1, characters, ones, logits, -1)]
-    matrices, tiles, first = [], [], 0
+    matrices, tiles, first, squares = [], [], 0, 0
     for number, (rows, columns, left, right, copy) in enumerate(shapes):
-        matrices.append((first, columns, left, rows, right, copy))
-        first += rows * columns
+        matrices.append((first, rows, columns, left, right, copy, squares))
+        first, squares = first + rows * columns, squares + rows + columns
         height = max(1, _TILE // columns // _TILE_ROWS) * _TILE_ROWS
         tiles += [(number, row, min(row + height, rows)) for row in range(0, rows, height)]
     return np.array(matrices), np.array(tiles)

@@ -15,11 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.analysis.adaptation_update import update_tile
-from charrnn.numerics.activations import ONE
+from charrnn.analysis.adaptation_arrays import Arrays
+from charrnn.analysis.adaptation_results import (
+    finish_backward,
+    finish_measurement,
+    finish_projection,
+    finish_step,
+    half_bounds,
+)
+from charrnn.analysis.adaptation_update import compute_mean_squares, update_tile
 from charrnn.numerics.atomics import compare_exchange, load_acquire, pause, store_release
 from charrnn.numerics.compiled import compiled, compiled_part, inlined
-from charrnn.recurrence.cpu import gates
 from charrnn.recurrence.cpu.single_stream import (
     add_product,
     add_vector_product,
@@ -32,18 +38,21 @@ from charrnn.recurrence.cpu.single_stream import (
 # tiles each thread has finished.
 _POSTED, HELPER_DONE, _LENGTH, _TILE, _LEADER_TILES, _HELPER_TILES, WORDS = range(0, 56, 8)
 ASLEEP = -1
-_STEP, _STEP_BACKWARD, _PROJECT, _PROJECT_BACKWARD, _UPDATE = range(5)
+_STEP, _STEP_BACKWARD, _PROJECT, _PROJECT_BACKWARD, _MEASURE, _UPDATE = range(6)
 _MAX_POLLS = 2500  # about 50 microseconds
 _MAX_IDLE = 20_000  # polls without a job before the helper sleeps: under half a millisecond
 ROLE_LEARN, ROLE_WAIT, ROLE_HELP = range(3)
 # numba compiles a function again for each argument that is a constant Python integer; not for this.
 _SECOND = np.int64(1)
+_LEADER, _HELPER = np.int64(0), np.int64(1)
 
-_forward_gates, _backward_gates = gates.forward, gates.backward
 
+def list_jobs(arrays: Arrays, length: int) -> list[tuple[int, int, int]]:
+    """Return the jobs of a segment: kind, layer or matrix, and step.
 
-def list_jobs(layers: int, length: int) -> list[tuple[int, int, int]]:
-    """Return the jobs of a segment: kind, layer and step. The output layer counts as a layer."""
+    The output layer counts as a layer.
+    """
+    layers = len(arrays.hidden_LTH)
     jobs = []
     for layer in range(layers):
         jobs += [(_PROJECT, layer, 0)] if layer else []
@@ -52,6 +61,7 @@ def list_jobs(layers: int, length: int) -> list[tuple[int, int, int]]:
     for layer in range(layers - 1, -1, -1):
         jobs.append((_PROJECT_BACKWARD, layer, length))
         jobs += [(_STEP_BACKWARD, layer, t) for t in range(length - 1, 0, -1)]
+    jobs += [(_MEASURE, matrix, 0) for matrix in range(len(arrays.matrices))]
     return [*jobs, (_UPDATE, 0, 0)]
 
 
@@ -79,10 +89,15 @@ def _is_updated(arrays: Any) -> bool:
 
 
 @compiled_part
-def _compute_half(kind: Any, layer: Any, t: Any, half: Any, arrays: Any, out: Any) -> None:
-    """Compute one half of a product, or update tiles."""
+def _compute_half(
+    kind: Any, layer: Any, t: Any, half: Any, thread: Any, arrays: Any, out: Any
+) -> None:
+    """Compute one half of a job, or update tiles, with the memory of a thread."""
     if kind == _UPDATE:
-        _update_tiles(half, arrays)
+        _update_tiles(thread, arrays)
+        return
+    if kind == _MEASURE:
+        compute_mean_squares(layer, half, thread, arrays, out)
         return
     layers, _, units = arrays.hidden_LTH.shape
     if kind <= _STEP_BACKWARD:
@@ -99,7 +114,7 @@ def _compute_half(kind: Any, layer: Any, t: Any, half: Any, arrays: Any, out: An
     above = layer if kind == _PROJECT else layer + 1
     weights_GH = arrays.output_VH if above == layers else arrays.inputs_MGH[above - 1]
     gradient_TG = arrays.logits_TV if above == layers else arrays.gates_LTG[above]
-    first, end = _half_bounds(len(weights_GH), half)
+    first, end = half_bounds(len(weights_GH), half)
     if kind == _PROJECT:
         out_TG = out[: length * (end - first)].reshape(length, end - first)
         multiply_rows(weights_GH[first:end], arrays.hidden_LTH[layer - 1, 1 : length + 1], out_TG)
@@ -108,12 +123,6 @@ def _compute_half(kind: Any, layer: Any, t: Any, half: Any, arrays: Any, out: An
         for n in range(length * units):
             out[n] = 0
         add_product(gradient_TG[:length, first:end], weights_GH[first:end], out_TH)
-
-
-@inlined
-def _half_bounds(rows: Any, half: Any) -> Any:
-    """Return the first row and the end row of a half."""
-    return (rows // 2, rows) if half else (0, rows // 2)
 
 
 @inlined
@@ -128,7 +137,7 @@ def _help(arrays: Any) -> None:
             pause()
             continue
         kind, layer, t = arrays.jobs[job % len(arrays.jobs)]
-        _compute_half(kind, layer, t, _SECOND, arrays, arrays.parts[1])
+        _compute_half(kind, layer, t, _SECOND, _HELPER, arrays, arrays.parts[1])
         done, polls = job, 0
         store_release(arrays.words, HELPER_DONE, done)
     store_release(arrays.words, HELPER_DONE, ASLEEP)
@@ -148,113 +157,8 @@ def _compute(number: Any, arrays: Any) -> Any:
             if load_acquire(arrays.words, HELPER_DONE) == job:
                 return 1
             pause()
-        _compute_half(kind, layer, t, half, arrays, arrays.parts[2 * half])
+        _compute_half(kind, layer, t, half, _LEADER, arrays, arrays.parts[2 * half])
     return 2
-
-
-@compiled_part
-def _compute_losses(arrays: Any) -> None:
-    """Compute the losses in nats; replace the logits by the gradients of the mean loss."""
-    length = load_acquire(arrays.words, _LENGTH)
-    steps, characters = arrays.logits_TV.shape
-    for t in range(steps):
-        for v in range(characters):
-            arrays.one_hot_TV[t, v] = 0
-            if t >= length:
-                arrays.logits_TV[t, v] = 0
-    for t in range(length):
-        logits_V, target = arrays.logits_TV[t], arrays.codes_T[t + 1]
-        arrays.one_hot_TV[t, arrays.codes_T[t]] = 1
-        largest, total = np.float32(-np.inf), np.float32(0)
-        for v in range(len(logits_V)):
-            logits_V[v] += arrays.output_bias_V[v]
-            largest = max(largest, logits_V[v])
-        arrays.nats_T[t] = largest - logits_V[target]
-        for v in range(len(logits_V)):
-            logits_V[v] = np.exp(logits_V[v] - largest)
-            total += logits_V[v]
-        arrays.nats_T[t] += np.log(total)
-        scale = ONE / (total * np.float32(length))
-        for v in range(len(logits_V)):
-            logits_V[v] *= scale
-        logits_V[target] -= ONE / np.float32(length)
-
-
-@inlined
-def _finish_projection(layer: Any, second: Any, arrays: Any) -> None:
-    """Copy the halves of a projection into its columns; compute the losses from the logits."""
-    is_output = layer == len(arrays.hidden_LTH)
-    out_TG = arrays.logits_TV if is_output else arrays.gates_LTG[layer]
-    for half, part in ((0, 0), (1, second)):
-        first, end = _half_bounds(out_TG.shape[1], half)
-        width = end - first
-        for t in range(load_acquire(arrays.words, _LENGTH)):
-            for column in range(width):
-                out_TG[t, first + column] = arrays.parts[part, t * width + column]
-    if is_output:
-        _compute_losses(arrays)
-
-
-@inlined
-def _finish_step(layer: Any, t: Any, second: Any, arrays: Any) -> None:
-    """Compute the activations and the state of a step."""
-    units, gates_TG, cells_TH = (
-        arrays.hidden_LTH.shape[2],
-        arrays.gates_LTG[layer],
-        arrays.cells_LTH[layer],
-    )
-    recurrent_BG, bias_G = arrays.sums_1G, arrays.bias_G
-    for g in range(2 * units):
-        recurrent_BG[0, g] = arrays.parts[0, g]
-        recurrent_BG[0, 2 * units + g] = arrays.parts[second, g]
-    for g in range(4 * units):
-        bias_G[g] = arrays.biases_2LG[0, layer, g] + arrays.biases_2LG[1, layer, g]
-    rows_T = arrays.steps_T if layer else arrays.codes_T
-    sources_NG = gates_TG if layer else arrays.table_VG
-    now, after = slice(t, t + 1), slice(t + 1, t + 2)
-    _forward_gates(
-        rows_T[now],
-        sources_NG,
-        bias_G,
-        recurrent_BG,
-        gates_TG[now],
-        cells_TH[now],
-        cells_TH[after],
-        arrays.hidden_LTH[layer, after],
-    )
-
-
-@inlined
-def _finish_backward(layer: Any, t: Any, is_last: Any, second: Any, arrays: Any) -> None:
-    """Replace the activations of step t by the gradients of the gates before their activation."""
-    units, gates_TG, cells_TH = (
-        arrays.hidden_LTH.shape[2],
-        arrays.gates_LTG[layer],
-        arrays.cells_LTH[layer],
-    )
-    outputs_TH, hidden_BH, cell_BH = arrays.grad_outputs_TH, arrays.states_1H, arrays.grad_cell_1H
-    for j in range(units):
-        hidden_BH[0, j] = arrays.parts[0, j] + arrays.parts[second, j]
-    if is_last:
-        for j in range(units):
-            hidden_BH[0, j] = cell_BH[0, j] = 0
-        for row in range(t + 1):
-            for j in range(units):
-                n = row * units + j
-                outputs_TH[row, j] = arrays.parts[0, n] + arrays.parts[second, n]
-        for row in range(t + 1, len(gates_TG)):
-            for g in range(4 * units):
-                gates_TG[row, g] = 0
-    now, after = slice(t, t + 1), slice(t + 1, t + 2)
-    _backward_gates(
-        outputs_TH[now],
-        hidden_BH,
-        gates_TG[now],
-        cells_TH[now],
-        cells_TH[after],
-        cell_BH,
-        gates_TG[now],
-    )
 
 
 @compiled
@@ -280,9 +184,11 @@ def run(role: Any, length: Any, arrays: Any) -> Any:
                 store_release(words, index, 0)
         second = _compute(number, arrays)
         if kind == _PROJECT:
-            _finish_projection(layer, second, arrays)
+            finish_projection(layer, length, second, arrays)
         elif kind == _STEP:
-            _finish_step(layer, t, second, arrays)
+            finish_step(layer, t, second, arrays)
+        elif kind == _MEASURE:
+            finish_measurement(layer, second, arrays)
         elif kind != _UPDATE:
-            _finish_backward(layer, t - 1, kind == _PROJECT_BACKWARD, second, arrays)
+            finish_backward(layer, t - 1, kind == _PROJECT_BACKWARD, second, arrays)
     return _is_updated(arrays)

@@ -29,6 +29,7 @@ from charrnn.numerics.cpu import available_cores
 from charrnn.numerics.helper_thread import HelperThread
 from charrnn.recurrence.cpu.matmul import as_array
 
+MAX_SEGMENT = 512  # characters; the work per character grows with the segment
 _STEP_MULTIPLE = 4  # the number of steps of the arrays is a multiple of this
 _PAUSE = 5e-5  # seconds between two looks at an update whose helper lost its core
 
@@ -65,8 +66,8 @@ class CompiledAdaptation:
             -(-segment // _STEP_MULTIPLE) * _STEP_MULTIPLE,
             WORDS,
         )
-        self._arrays.settings[:2] = config.adapt_rate, config.pull_back
-        self._helper, self._length = None, 0
+        self._arrays.settings[0] = config.adapt_rate
+        self._config, self._updates, self._helper, self._length = config, 0, None, 0
         if use_helper is None:
             use_helper = min(torch.get_num_threads(), available_cores()) > 1
         if use_helper:
@@ -80,7 +81,8 @@ class CompiledAdaptation:
         """Return the losses of a segment's characters except the first, then learn from them."""
         arrays, length = self._arrays, len(codes_T) - 1
         arrays.codes_T[: length + 1] = codes_T
-        arrays.settings[2] += 1
+        self._updates += 1
+        arrays.settings[1:] = self._config.pull_back_at(self._updates), self._updates
         if length != self._length:
             self._set_length(length)
         if self._helper and arrays.words[HELPER_DONE] == ASLEEP:
@@ -95,7 +97,7 @@ class CompiledAdaptation:
 
     def _set_length(self, length: int) -> None:
         """Set the number of steps of the next segments."""
-        jobs = list_jobs(len(self._arrays.hidden_LTH), length)
+        jobs = list_jobs(self._arrays, length)
         self._arrays.jobs[:, 0] = -1
         self._arrays.jobs[: len(jobs)] = jobs
         self._length = length

@@ -35,13 +35,15 @@ def adapt_copy(
     The model predicts each segment of `segment` characters before it learns from it. So each loss,
     in nats, is that of a character that the model has not yet learned from. The first character
     has no loss. An update follows Krause et al. (2018), as in Melis et al. (2020): gradients
-    divided by their root mean square so far, and a decay toward the trained weights.
+    divided by their root mean square so far, and a decay toward the trained weights. The root mean
+    square of a matrix is estimated from the mean squares of its rows and columns, as in Adafactor
+    (Shazeer & Stern, 2018).
     """
     config = config or AdaptConfig()
     check_length(codes_N)
     adapted = copy.deepcopy(model)
     engine = _compiled_engine()
-    if engine and model.is_lstm_on_cpu:
+    if engine and model.is_lstm_on_cpu and config.segment <= engine.MAX_SEGMENT:
         nats_N = engine.adapt(adapted, codes_N, config)
     else:
         nats_N = _adapt_with_autograd(adapted, codes_N, config)
@@ -64,7 +66,7 @@ def _adapt_with_autograd(
     """Adapt a model to a text with the operations of torch; return the losses on the text."""
     parameters: list[torch.Tensor] = list(model.requires_grad_(True).parameters())
     trained = [parameter.detach().clone() for parameter in parameters]
-    squares = [torch.zeros_like(parameter) for parameter in parameters]
+    squares = [[torch.zeros_like(mean) for mean in _mean_squares(p)] for p in trained]
     codes_N1 = torch.from_numpy(codes_N.astype(np.int64))[:, None].to(model.device)
     state, losses = model.initial_state(1), []
     for number, first in enumerate(range(0, len(codes_N) - 1, config.segment)):
@@ -82,15 +84,31 @@ def _adapt_with_autograd(
 def _update(
     parameters: list[torch.Tensor],
     trained: list[torch.Tensor],
-    squares: list[torch.Tensor],
+    squares: list[list[torch.Tensor]],
     gradients: tuple[torch.Tensor, ...],
     count: int,
     config: AdaptConfig,
 ) -> None:
     """Apply update number `count`, from 1, to the parameters and their sums of squares."""
-    torch._foreach_addcmul_(squares, gradients, gradients)
-    scales = torch._foreach_div(squares, count)
-    torch._foreach_sqrt_(scales)
-    torch._foreach_add_(scales, _EPSILON)
-    torch._foreach_lerp_(parameters, trained, config.pull_back)
+    scales = []
+    for gradient, sums in zip(gradients, squares, strict=True):
+        torch._foreach_add_(sums, _mean_squares(gradient))
+        scales.append(_root_mean_square([total / count for total in sums]))
+    torch._foreach_lerp_(parameters, trained, config.pull_back_at(count))
     torch._foreach_addcdiv_(parameters, gradients, scales, value=-config.adapt_rate)
+
+
+def _mean_squares(gradient: torch.Tensor) -> list[torch.Tensor]:
+    """Return the mean squares of a matrix' rows and columns, or the squares of a bias' elements."""
+    squares = gradient.square()
+    if squares.dim() == 1:
+        return [squares]
+    return [squares.mean(1, keepdim=True), squares.mean(0, keepdim=True)]
+
+
+def _root_mean_square(means: list[torch.Tensor]) -> torch.Tensor:
+    """Return the root mean square of each weight's gradient, estimated from those means."""
+    roots = [mean.sqrt() + _EPSILON for mean in means]
+    if len(roots) == 1:
+        return roots[0]
+    return roots[0] * roots[1] / (means[0].mean().sqrt() + _EPSILON)

@@ -52,6 +52,20 @@ def test_a_second_thread_does_not_change_the_result() -> None:
         assert torch.equal(adapted_weights, results[0][1])
 
 
+def test_one_thread_leaves_the_memory_of_the_other_unchanged() -> None:
+    adaptation = CompiledAdaptation(make_model(2, 24), 20, AdaptConfig(), use_helper=False)
+    for first in (0, 20, 39):
+        adaptation.learn(CODES[first : first + 21])
+    for of_helper in (
+        adaptation._arrays.parts[1],
+        adaptation._arrays.gradients[1],
+        adaptation._arrays.grams[1],
+    ):
+        assert not of_helper.any()
+    assert adaptation._arrays.parts[0].any()
+    assert adaptation._arrays.parts[2].any()
+
+
 def test_only_float32_lstms_on_a_cpu_are_compiled() -> None:
     assert make_model(1, 8).is_lstm_on_cpu
     gru = CharRNN(ModelConfig(cell="gru", num_layers=1, hidden_size=8), Vocabulary("ab"))

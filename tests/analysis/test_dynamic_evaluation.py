@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from charrnn.analysis import compiled_adaptation
 from charrnn.analysis.dynamic_evaluation import adapt_copy
 from charrnn.analysis.scoring import character_nats, score
 from charrnn.config.dynamic_evaluation import AdaptConfig
@@ -60,14 +61,29 @@ def test_rate_zero_learns_nothing(model: CharRNN) -> None:
 
 
 def test_pull_back_keeps_weights_near_the_trained_ones(model: CharRNN) -> None:
-    pulled_back, _ = adapt_copy(
-        model, repeated_codes(200), AdaptConfig(adapt_rate=1e-3, pull_back=1.0)
-    )
-    free, _ = adapt_copy(model, repeated_codes(200), AdaptConfig(adapt_rate=1e-3, pull_back=0.0))
+    codes = repeated_codes(161)  # eight updates, so the last one pulls back
+    pulled_back, _ = adapt_copy(model, codes, AdaptConfig(adapt_rate=1e-3, pull_back=1.0))
+    free, _ = adapt_copy(model, codes, AdaptConfig(adapt_rate=1e-3, pull_back=0.0))
     distances = [
         (adapted.output.weight - model.output.weight).norm() for adapted in (pulled_back, free)
     ]
     assert 0 < distances[0] < 0.2 * distances[1]
+
+
+def test_pull_back_of_four_updates_is_applied_at_once() -> None:
+    config = AdaptConfig(pull_back=0.1)
+    fractions = [config.pull_back_at(update) for update in range(1, 9)]
+    assert fractions == [0, 0, 0, pytest.approx(1 - 0.9**4)] * 2
+
+
+def test_a_long_segment_is_learned_without_the_compiled_functions(
+    model: CharRNN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = adapt_copy(model, repeated_codes(60), AdaptConfig(segment=30))[1]
+    monkeypatch.setattr(compiled_adaptation, "MAX_SEGMENT", 29)
+    monkeypatch.setattr(compiled_adaptation, "adapt", None)
+    nats = adapt_copy(model, repeated_codes(60), AdaptConfig(segment=30))[1]
+    np.testing.assert_allclose(nats, expected, atol=2e-3)
 
 
 def test_context_and_adapt_cannot_be_combined(model: CharRNN) -> None:
