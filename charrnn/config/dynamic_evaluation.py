@@ -17,7 +17,7 @@ class AdaptConfig(CheckedFields):
     segment: Annotated[
         int, Range(1, 2**20), "Characters read between two updates of the weights."
     ] = 20
-    adapt_rate: Annotated[float, Range(0, 1), "Step size of an update, for each weight."] = 2e-4
+    adapt_rate: Annotated[float, Range(0, 1), "Step size of an update, for each weight."] = 2.5e-4
     pull_back: Annotated[
         float, Range(0, 1), "Fraction of the distance back to the trained weights, per update."
     ] = 0.002
