@@ -101,18 +101,12 @@ def make_arrays(
     layers, units = config.num_layers, config.hidden_size
     weight_views = views(weights_N, weight_shapes(config, characters))
     del weight_views["recurrent_LGH"]  # only its copy is read
-    factor_shapes = {
-        "hidden_LTH": (layers, steps + 1, units),
-        "gates_LTG": (layers, steps, 4 * units),
-        "one_hot_TV": (steps, characters),
-        "logits_TV": (steps, characters),
-        "ones_T": (steps,),
-    }
+    factor_shapes = _factor_shapes(config, characters, steps)
     factors_F = np.zeros(sum(map(math.prod, factor_shapes.values())), np.float32)
     factor_views = views(factors_F, factor_shapes)
     factor_views.pop("ones_T")[:] = 1
     matrices, tiles = _list_tiles(config, characters, steps, factor_shapes)
-    largest = max((end - row) * matrices[matrix][1] for matrix, row, end in tiles)
+    sizes = matrices[:, 1:3]
     return Arrays(
         words=np.zeros(words, np.int64),
         codes_T=np.zeros(steps + 1, np.int64),
@@ -120,8 +114,8 @@ def make_arrays(
         settings=np.zeros(3, np.float32),
         weights_N=weights_N,
         trained_N=weights_N.copy(),
-        squares_S=np.zeros(matrices[:, 1:3].sum(), np.float32),
-        scales_S=np.zeros(matrices[:, 1:3].sum(), np.float32),
+        squares_S=np.zeros(sizes.sum(), np.float32),
+        scales_S=np.zeros(sizes.sum(), np.float32),
         factors_F=factors_F,
         copies_LGH=copies_LGH,
         matrices=matrices,
@@ -129,7 +123,7 @@ def make_arrays(
         cells_LTH=np.zeros((layers, steps + 1, units), np.float32),
         grad_outputs_TH=np.zeros((steps, units), np.float32),
         parts=np.zeros((3, steps * max(2 * units, characters)), np.float32),
-        gradients=np.zeros((2, max(largest, 4 * matrices[:, 1:3].max())), np.float32),
+        gradients=np.zeros((2, max(_TILE, 4 * sizes.max())), np.float32),
         grams=np.zeros((2, steps, steps), np.float32),
         sums_1G=np.zeros((1, 4 * units), np.float32),
         bias_G=np.zeros(4 * units, np.float32),
@@ -140,6 +134,18 @@ def make_arrays(
         **weight_views,
         **factor_views,
     )
+
+
+def _factor_shapes(config: ModelConfig, characters: int, steps: int) -> Shapes:
+    """Return the shapes of the factors of gradients, in the order of `factors_F`."""
+    layers, units = config.num_layers, config.hidden_size
+    return {
+        "hidden_LTH": (layers, steps + 1, units),
+        "gates_LTG": (layers, steps, 4 * units),
+        "one_hot_TV": (steps, characters),
+        "logits_TV": (steps, characters),
+        "ones_T": (steps,),
+    }
 
 
 def _list_tiles(

@@ -6,7 +6,7 @@ not finish its half in time, because other work occupies its core, the leader co
 too. The helper writes only to its own memory, so a late helper changes nothing. The tiles of an
 update are claimed one by one.
 
-Each kernel is called at one place, because LLVM compiles it again for each call.
+LLVM compiles a kernel again for each place that calls it, so there are few such places.
 
 Shape suffixes: as in `charrnn.analysis.adaptation_arrays`; B is one stream.
 """
