@@ -29,7 +29,10 @@ def _factor(first: Any, columns: Any, arrays: Any) -> Any:
 
 @inlined
 def _square_sums(factor_TR: Any, out: Any) -> None:
-    """Compute the squares of a bias' gradient, whose left factor is 1."""
+    """Compute the squares of a bias' gradient, whose left factor is 1.
+
+    The sum of its only row has no effect: `compute_scales` divides its root by itself.
+    """
     rows = factor_TR.shape[1]
     for row in range(rows):
         out[row] = 0
