@@ -1,9 +1,8 @@
 """CPU threads: how many torch uses, and work whose streams are divided among threads."""
 
 import functools
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import pairwise
 from typing import TypeVar
 
@@ -46,20 +45,45 @@ def map_streams(
     load on the machine. A thread that has finished sleeps: then the system can run a late thread on
     its core. The threads of OpenMP instead wait actively, many times in each step.
     """
-    count = count_parts(streams, min_streams)
-    if count == 1:
-        return [work(slice(0, streams))]
-    bounds = [streams * number // count for number in range(count + 1)]
-    pool = thread_pool(count, max(1, torch.get_num_threads() // count))
-    run = in_modes_of_caller(work)
-    futures = [pool.submit(run, slice(*bound)) for bound in pairwise(bounds)]
+    parts = divide_streams(streams, min_streams)
+    if len(parts) == 1:
+        return [work(parts[0])]
+    futures = start_in_threads(work, parts)
     try:
         return [future.result() for future in futures]
     finally:
         wait(futures)  # also after an error: the threads write into memory that is used again
 
 
-def in_modes_of_caller(work: Callable[[Argument], Result]) -> Callable[[Argument], Result]:
+def divide_streams(streams: int, min_streams: int = _MIN_STREAMS) -> list[slice]:
+    """Return the slices of `map_streams`."""
+    count = count_parts(streams, min_streams)
+    bounds = [streams * number // count for number in range(count + 1)]
+    return [slice(*bound) for bound in pairwise(bounds)]
+
+
+def start_in_threads(
+    work: Callable[[Argument], Result],
+    arguments: Sequence[Argument],
+    torch_threads: int | None = None,
+) -> list[Future[Result]]:
+    """Call `work` with each argument in a thread of its own; do not wait for the results.
+
+    Each thread has `torch_threads` of torch's threads (None: an equal share). Calls with the same
+    number of arguments use the same threads, so the argument at a position waits for the call with
+    the earlier argument at this position.
+    """
+    count = len(arguments)
+    if torch_threads is None:
+        torch_threads = max(1, torch.get_num_threads() // count)
+    run = _in_modes_of_caller(work)
+    return [
+        _thread(number, count, torch_threads).submit(run, argument)
+        for number, argument in enumerate(arguments)
+    ]
+
+
+def _in_modes_of_caller(work: Callable[[Argument], Result]) -> Callable[[Argument], Result]:
     """Return `work` with the modes of this thread, which torch keeps for each thread."""
     grad, inference = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
     has_autocast = torch.is_autocast_enabled("cpu")
@@ -77,16 +101,15 @@ def in_modes_of_caller(work: Callable[[Argument], Result]) -> Callable[[Argument
 
 
 @functools.cache
-def thread_pool(count: int, torch_threads: int) -> ThreadPoolExecutor:
-    """Return a pool of `count` threads, each of which uses this number of torch's threads."""
-    all_started, before = threading.Barrier(count), torch.get_num_threads()
+def _thread(number: int, count: int, torch_threads: int) -> ThreadPoolExecutor:
+    """Return thread `number` of `count`, which uses this number of torch's threads."""
+    before = torch.get_num_threads()
 
     def initialize() -> None:
         torch.get_num_threads()  # otherwise, the first operation would undo the next line
         torch.set_num_threads(torch_threads)
-        all_started.wait()
 
-    pool = ThreadPoolExecutor(count, "charrnn", initialize)
-    wait([pool.submit(int) for _ in range(count)])
+    thread = ThreadPoolExecutor(1, f"charrnn-{number}-of-{count}", initialize)
+    thread.submit(int).result()
     torch.set_num_threads(before)  # `initialize` also changed the default of new threads
-    return pool
+    return thread

@@ -13,7 +13,7 @@ from queue import SimpleQueue
 import torch
 from torch import Tensor
 
-from charrnn.numerics.threads import in_modes_of_caller, thread_pool
+from charrnn.numerics.threads import start_in_threads
 from charrnn.recurrence.layer import LayerState, LayerWeights
 
 _CHUNK = 256  # steps that a layer reads before the next layer reads its outputs
@@ -57,8 +57,7 @@ def run_layers(
             queues[number + 1].put(None)
         return state
 
-    pool, run_layer_number = thread_pool(len(layers), 1), in_modes_of_caller(run)
-    futures = [pool.submit(run_layer_number, number) for number in range(len(layers))]
+    futures = start_in_threads(run, range(len(layers)), torch_threads=1)
     try:
         states = [future.result() for future in futures]
     finally:

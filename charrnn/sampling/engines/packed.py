@@ -1,32 +1,34 @@
 """The engine for several texts of an LSTM on a CPU: weights packed once, fused gates.
 
-Without rules, each thread samples a block of characters of its own texts. So the threads wait for
-each other only once per block, also while other programs use a core.
+Without rules, each thread samples blocks of characters of its own texts. So the threads do not wait
+for each other, also while other programs use a core.
 
 Shape suffixes: K characters of a block or factors of a sum of products, B samples, H units, L
 layers, G gate rows (4H: i, f, g, o), V characters, R rows of a table.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal
+from concurrent.futures import Future
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch.nn.functional import pad
 
 from charrnn.config.sampling import SampleConfig
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
 from charrnn.numerics.precision import has_bfloat16
-from charrnn.numerics.threads import count_parts, map_streams
-from charrnn.recurrence.cpu import gates
+from charrnn.numerics.threads import count_parts, divide_streams, start_in_threads
 from charrnn.recurrence.cpu.matmul import MatmulFunction, as_array, prepare_matmul
+from charrnn.sampling.engines.cpu_step_kernels import draw, lstm_cell
 from charrnn.sampling.engines.eager import EagerEngine
 from charrnn.sampling.engines.interface import BlockSamplingEngine
-from charrnn.sampling.filters import Filters, distribution, sample_codes
+from charrnn.sampling.filters import Filters
 
 _ROWS = 64  # rows that the packing is tuned for; the result of a row does not depend on it
+_VECTOR = 16  # numbers of the longest vectors of a CPU
 _MIN_TEXTS = 32  # per thread, for which blocks were measured to be faster
 
 
@@ -59,9 +61,10 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
                     table_RG = table_RG + layer.weight_ih_GI.t()
                 self._products.append(prepare_matmul(weight_GK.to(self._dtype), _ROWS))
                 self._tables_RG.append(as_array(table_RG.contiguous()))
-            self._output: MatmulFunction = prepare_matmul(model.output.weight, _ROWS)
-            self._output_bias_V = as_array(model.output.bias.clone())
-        self._no_bias_G = np.zeros(4 * self._units, np.float32)
+            # Whole vectors of columns: products with 107 columns were a third slower.
+            padding = (0, -len(model.output.bias) % _VECTOR)
+            self._output_HV = pad(model.output.weight.t(), padding)
+            self._output_bias_V = pad(model.output.bias, padding)
 
     def prefers_blocks(self, config: SampleConfig) -> bool:
         """Whether there are enough texts for several threads, and none may end early."""
@@ -70,78 +73,86 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
     @torch.inference_mode()
     def step(self, state: State, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], State]:
         """Read one character for each sample."""
-        hidden_BK, cells_LBH = self._copy_state(state)
-        scratch_BG = self._make_scratch(len(codes_B))
-        logits_BV = self._advance(codes_B, hidden_BK, cells_LBH, slice(None), scratch_BG)
-        return logits_BV, self._make_state(hidden_BK, cells_LBH)
+        memory = _StepMemory(state, self._dtype)
+        return self._advance(codes_B, memory), memory.state()
 
     @torch.inference_mode()
     def sample_block(
-        self, logits_BV: Any, state: State, uniforms_KB: NDArray[np.float64], filters: Filters
-    ) -> tuple[Callable[[], NDArray[np.int64]], NDArray[np.float32], State]:
-        """Sample K characters of each sample; see `BlockSamplingEngine`."""
-        hidden_BK, cells_LBH = self._copy_state(state)
-        codes_KB, last_logits_BV = np.empty(uniforms_KB.shape, np.int64), np.empty_like(logits_BV)
+        self, logits_BV: Any, state: Any, uniforms_KB: NDArray[np.float64], filters: Filters
+    ) -> tuple[Callable[[], NDArray[np.int64]], None, "list[Future[_Shard]]"]:
+        """Start to sample K characters of each sample; see `BlockSamplingEngine`.
 
-        def run(shard: slice) -> None:
-            shard_BV, scratch_BG = logits_BV[shard], self._make_scratch(shard.stop - shard.start)
-            for uniforms_B, codes_B in zip(uniforms_KB[:, shard], codes_KB[:, shard], strict=True):
-                codes_B[:] = sample_codes(distribution(shard_BV, filters), uniforms_B)
-                shard_BV = self._advance(codes_B, hidden_BK, cells_LBH, shard, scratch_BG)
-            last_logits_BV[shard] = shard_BV
-
-        map_streams(run, len(logits_BV), _MIN_TEXTS)
-        return lambda: codes_KB, last_logits_BV, self._make_state(hidden_BK, cells_LBH)
-
-    def _copy_state(self, state: State) -> tuple[Tensor, Tensor]:
-        """Return copies of the hidden units (B, LH), rounded, and of the cells (L, B, H).
-
-        In a row of hidden units, the inputs of a layer are next to its own units, so that one
-        product has both.
+        Each thread goes on to its next block without waiting for the others.
         """
-        hidden_LBH, cells_LBH = state.parts_LBH
-        hidden_BLH = torch.empty(hidden_LBH.transpose(0, 1).shape, dtype=self._dtype)
-        hidden_BLH.copy_(hidden_LBH.transpose(0, 1))
-        return hidden_BLH.flatten(1), cells_LBH.clone(memory_format=torch.contiguous_format)
+        codes_KB = np.empty(uniforms_KB.shape, np.int64)
 
-    def _make_state(self, hidden_BK: Tensor, cells_LBH: Tensor) -> State:
-        hidden_BLH = hidden_BK.view(len(hidden_BK), len(cells_LBH), self._units)
-        return State((hidden_BLH.transpose(0, 1), cells_LBH))
+        def start(samples: slice) -> _Shard:
+            memory = _StepMemory(state.select_streams(samples), self._dtype)
+            return _Shard(samples, memory, logits_BV[samples])
 
-    def _make_scratch(self, samples: int) -> NDArray[np.float32]:
-        return np.empty((samples, 4 * self._units), np.float32)
+        def run(started: Future[_Shard]) -> _Shard:
+            samples, memory, shard_BV = started.result()
+            for uniforms_B, codes_B in zip(
+                uniforms_KB[:, samples], codes_KB[:, samples], strict=True
+            ):
+                draw(shard_BV, filters, uniforms_B, codes_B)
+                shard_BV = self._advance(codes_B, memory)
+            return _Shard(samples, memory, shard_BV)
 
-    def _advance(
-        self,
-        codes_B: NDArray[np.int64],
-        hidden_BK: Tensor,
-        cells_LBH: Tensor,
-        shard: slice,
-        scratch_BG: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
-        """Read one character for each sample of a shard; change their rows of the state in place.
+        shards = state
+        if isinstance(state, State):
+            parts = divide_streams(uniforms_KB.shape[1], _MIN_TEXTS)
+            shards = start_in_threads(start, parts)
+        shards = start_in_threads(run, shards)
 
-        Returns the logits of the shard. `scratch_BG` is overwritten.
-        """
-        hidden_BK, cells, units = hidden_BK[shard], as_array(cells_LBH), self._units
-        output_BH = torch.empty(len(codes_B), units)
-        rows_B = codes_B
+        def wait() -> NDArray[np.int64]:
+            for shard in shards:
+                shard.result()
+            return codes_KB
+
+        return wait, None, shards
+
+    def _advance(self, codes_B: NDArray[np.int64], memory: "_StepMemory") -> NDArray[np.float32]:
+        """Read one character for each sample and change the state; return the logits."""
+        rows_B, arrays = codes_B, memory.arrays
         for n, (product, table_RG) in enumerate(zip(self._products, self._tables_RG, strict=True)):
-            cells_BH = cells[n, shard]
-            sums_BG = as_array(product(hidden_BK[:, units * max(0, n - 1) : units * (n + 1)]))
-            # The kernel reads a row of sums before it writes the gates of the row.
-            gates.forward(
-                rows_B,
-                table_RG,
-                self._no_bias_G,
-                sums_BG,
-                sums_BG if sums_BG.dtype == np.float32 else scratch_BG,
-                cells_BH,
-                cells_BH,
-                as_array(output_BH),
-            )
-            hidden_BK[:, units * n : units * (n + 1)] = output_BH
-            rows_B = np.zeros_like(codes_B)
-        logits_BV: NDArray[np.float32] = as_array(self._output(output_BH))
-        logits_BV += self._output_bias_V
-        return logits_BV
+            sums_BG = as_array(product(memory.factors[n]))
+            lstm_cell(rows_B, table_RG, sums_BG, memory.cells[n], arrays[n], arrays[n + 1])
+            rows_B = memory.first_row_B
+        logits_BV = torch.addmm(self._output_bias_V, memory.factors[-1], self._output_HV)
+        return as_array(logits_BV)[:, : len(self.vocabulary)]
+
+
+class _StepMemory:
+    """The state of some samples, in the memory of a step."""
+
+    def __init__(self, state: State, dtype: torch.dtype) -> None:
+        """Copy the state; its hidden units are rounded to `dtype`."""
+        hidden_LBH, cells_LBH = state.parts_LBH
+        layers, samples, units = cells_LBH.shape
+        self._cells_LBH = cells_LBH.clone(memory_format=torch.contiguous_format)
+        self.cells = as_array(self._cells_LBH)
+        self.factors = [
+            torch.empty(samples, units * (2 if n else 1), dtype=dtype) for n in range(layers)
+        ]
+        """Factors of the layers' products: the inputs of a layer next to its own units, so that one
+        product has both. Last, in float32, those of the output layer."""
+        for factors_BK, hidden_BH in zip(self.factors, hidden_LBH, strict=True):
+            factors_BK[:, -units:] = hidden_BH
+        self.factors.append(torch.empty(samples, units))
+        self.arrays = [as_array(factors_BK) for factors_BK in self.factors]
+        self.first_row_B = np.zeros(samples, np.int64)
+
+    def state(self) -> State:
+        """Return the state; the next step changes its cells."""
+        units = self._cells_LBH.shape[2]
+        hidden_LBH = torch.stack([factors_BK[:, -units:] for factors_BK in self.factors[:-1]])
+        return State((hidden_LBH, self._cells_LBH))
+
+
+class _Shard(NamedTuple):
+    """The samples of one thread, after a block."""
+
+    samples: slice
+    memory: _StepMemory
+    logits_BV: NDArray[np.float32]

@@ -1,3 +1,6 @@
+import threading
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +10,12 @@ from charrnn.config.sampling import SampleConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
 from charrnn.numerics import threads
+from charrnn.sampling.engines import packed
+from charrnn.sampling.engines.cpu_step_kernels import draw
 from charrnn.sampling.engines.eager import EagerEngine
 from charrnn.sampling.engines.packed import PackedEngine
 from charrnn.sampling.engines.selection import Precision, engine_for
+from charrnn.sampling.filters import Filters
 from charrnn.sampling.loop import generate
 
 VOCABULARY = Vocabulary("\n abcdef")
@@ -71,6 +77,30 @@ def test_blocks_in_threads_give_the_texts_of_single_steps(
     monkeypatch.setattr(engine, "prefers_blocks", lambda config: True)
     monkeypatch.setattr(threads, "count_parts", lambda streams, min_streams: 3)
     assert generate(engine, "a", length=100, num_samples=70, seed=5) == steps
+
+
+@pytest.mark.parametrize("late", [0, 1])
+def test_a_late_thread_does_not_delay_the_next_block_of_the_other(
+    late: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "count_parts", lambda streams, min_streams: 2)
+    engine, filters, uniforms_KB = PackedEngine(lstm()), Filters(temperature=1.0), np.zeros((2, 6))
+    logits_1V, state = engine.read(PROMPT)
+    state, logits_BV = engine.select_samples(state, np.zeros(6, np.int64)), logits_1V.repeat(6, 0)
+    uniforms_KB[:, 3 * late] = 0.5  # marks the late half
+    released = threading.Event()
+
+    def draw_late(logits_BV: Any, filters: Filters, uniforms_B: Any, codes_B: Any) -> None:
+        assert uniforms_B[0] == 0 or released.wait(60)
+        draw(logits_BV, filters, uniforms_B, codes_B)
+
+    monkeypatch.setattr(packed, "draw", draw_late)
+    wait, _, shards = engine.sample_block(logits_BV, state, uniforms_KB, filters)
+    wait_for_next, _, next_shards = engine.sample_block(None, shards, uniforms_KB, filters)
+    next_shards[1 - late].result(timeout=60)
+    assert not shards[late].done()
+    released.set()
+    assert wait().shape == wait_for_next().shape == (2, 6)
 
 
 def test_blocks_are_used_for_several_threads_of_texts_that_cannot_end_early() -> None:
