@@ -30,7 +30,8 @@ def make_bundled_model(checkpoint: Checkpoint, folder: Path, corpus_name: str) -
     run.create()
     run.metrics_path.write_bytes(checkpoint.run.metrics_path.read_bytes())
     arrays = {name: array.astype(np.float16) for name, array in checkpoint.load("model").items()}
-    return run.save(checkpoint.step, arrays, {}, checkpoint.state)
+    squares = checkpoint.load_gradient_squares()
+    return run.save(checkpoint.step, arrays, {}, checkpoint.state, squares)
 
 
 def main() -> None:

@@ -38,11 +38,12 @@ class Arrays(NamedTuple):
     words: NDArray[np.int64]
     codes_T: NDArray[np.int64]
     nats_T: Floats
-    settings: Floats  # step size, fraction of the pull-back, number of updates
+    settings: Floats  # step size, fraction of the pull-back, number of summed squares
     weights_N: Floats
     trained_N: Floats
     squares_S: Floats
     scales_S: Floats  # factors of rows and of columns of the updates, as in `squares_S`
+    ratios_S: Floats  # factors of rows and of columns of the pull-back
     factors_F: Floats
     copies_LGH: NDArray[Any]
     matrices: NDArray[np.int64]
@@ -116,6 +117,7 @@ def make_arrays(
         trained_N=weights_N.copy(),
         squares_S=np.zeros(sizes.sum(), np.float32),
         scales_S=np.zeros(sizes.sum(), np.float32),
+        ratios_S=np.ones(sizes.sum(), np.float32),
         factors_F=factors_F,
         copies_LGH=copies_LGH,
         matrices=matrices,

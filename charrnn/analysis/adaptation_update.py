@@ -135,13 +135,15 @@ def update_tile(tile: Any, thread: Any, arrays: Any) -> None:
     _compute_gradient(tile, start, size, arrays, grad_RK)
     pull_back = arrays.settings[1]
     scales_K = arrays.scales_S[squares + rows : squares + rows + columns]
+    ratios_K = arrays.ratios_S[squares + rows : squares + rows + columns]
     for row in range(len(grad_RK)):
         row_K = slice(start + row * columns, start + (row + 1) * columns)
         weights_K, grad_K = arrays.weights_N[row_K], grad_RK[row]
         if pull_back > 0:
             trained_K = arrays.trained_N[row_K]
+            ratio = pull_back * arrays.ratios_S[squares + first_row + row]
             for k in range(columns):
-                weights_K[k] += pull_back * (trained_K[k] - weights_K[k])
+                weights_K[k] += min(ONE, ratio * ratios_K[k]) * (trained_K[k] - weights_K[k])
         scale = arrays.scales_S[squares + first_row + row]
         for k in range(columns):
             weights_K[k] -= scale * scales_K[k] * grad_K[k]

@@ -6,6 +6,7 @@ The recurrent products read a bfloat16 copy of the weights, which the same pass 
 """
 
 import time
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from charrnn.analysis.adaptation_kernels import (
 )
 from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.data.vocabulary import Codes
+from charrnn.model.gradient_squares import Means
 from charrnn.model.network import CharRNN
 from charrnn.numerics.cpu import available_cores
 from charrnn.numerics.helper_thread import HelperThread
@@ -67,7 +69,12 @@ class CompiledAdaptation:
             WORDS,
         )
         self._arrays.settings[0] = config.adapt_rate
-        self._config, self._updates, self._helper, self._length = config, 0, None, 0
+        self._config, self._helper, self._length = config, None, 0
+        self._updates, self._prior = 0, 0.0
+        if model.gradient_squares:
+            self._prior = config.prior_updates
+            self._arrays.squares_S[:] = self._prior * _flatten(model, model.gradient_squares.means)
+            self._arrays.ratios_S[:] = _flatten(model, model.gradient_squares.relative_roots())
         if use_helper is None:
             use_helper = min(torch.get_num_threads(), available_cores()) > 1
         if use_helper:
@@ -82,7 +89,8 @@ class CompiledAdaptation:
         arrays, length = self._arrays, len(codes_T) - 1
         arrays.codes_T[: length + 1] = codes_T
         self._updates += 1
-        arrays.settings[1:] = self._config.pull_back_at(self._updates), self._updates
+        pull_back = self._config.pull_back_at(self._updates)
+        arrays.settings[1:] = pull_back, self._updates + self._prior
         if length != self._length:
             self._set_length(length)
         if self._helper and arrays.words[HELPER_DONE] == ASLEEP:
@@ -112,8 +120,26 @@ class CompiledAdaptation:
             parameter.copy_(part.view_as(parameter))
 
 
+def _list_names(model: CharRNN) -> list[str]:
+    """Return the names of the parameters as in `charrnn.analysis.adaptation_arrays.weight_shapes`.
+
+    The first is that of the table, whose rows and columns are exchanged.
+    """
+    kinds, layers = ("weight_ih", "weight_hh", "bias_ih", "bias_hh"), range(model.config.num_layers)
+    by_kind = [f"{kind}_l{layer}" for kind in kinds for layer in layers]
+    return [*by_kind, "output.weight", "output.bias"]
+
+
 def _list_parameters(model: CharRNN) -> list[torch.Tensor]:
-    """Return the parameters in the order of `charrnn.analysis.adaptation_arrays.weight_shapes`."""
-    layers = [model.layer_weights(layer) for layer in range(model.config.num_layers)]
-    table_GV, *by_kind = [tensor for kind in zip(*layers, strict=True) for tensor in kind]
-    return [table_GV.T, *by_kind, model.output.weight, model.output.bias]
+    """Return the parameters in the order of `_list_names`."""
+    parameters = dict(model.named_parameters())
+    table_GV, *others = [parameters[name] for name in _list_names(model)]
+    return [table_GV.T, *others]
+
+
+def _flatten(model: CharRNN, factors: Mapping[str, Means]) -> NDArray[np.float32]:
+    """Return factors of rows and columns in the order of `Arrays.squares_S`."""
+    table, *others = [factors[name] for name in _list_names(model)]
+    one = np.ones(1, np.float32)  # the factor of the only row of a bias
+    parts = [table[::-1], *(part if len(part) > 1 else (one, *part) for part in others)]
+    return np.concatenate([factor for part in parts for factor in part])

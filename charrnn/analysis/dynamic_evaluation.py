@@ -10,11 +10,13 @@ from types import ModuleType
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.data.vocabulary import Codes
 from charrnn.model.forward import check_length
+from charrnn.model.gradient_squares import mean_squares
 from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
 from charrnn.runs.checkpoint import Checkpoint
@@ -35,9 +37,11 @@ def adapt_copy(
     The model predicts each segment of `segment` characters before it learns from it. So each loss,
     in nats, is that of a character that the model has not yet learned from. The first character
     has no loss. An update follows Krause et al. (2018), as in Melis et al. (2020): gradients
-    divided by their root mean square so far, and a decay toward the trained weights. The root mean
-    square of a matrix is estimated from the mean squares of its rows and columns, as in Adafactor
-    (Shazeer & Stern, 2018).
+    divided by their root mean square, and a decay toward the trained weights that is stronger for
+    weights with larger gradients. The root mean square is that of the training text's gradients and
+    of this text's gradients so far. That of a matrix is estimated from the mean squares of its rows
+    and columns, as in Adafactor (Shazeer & Stern, 2018). If the training text's gradients are not
+    known, as in runs of charrnn 0.1.0, the decay is the same for all weights.
     """
     config = config or AdaptConfig()
     check_length(codes_N)
@@ -64,51 +68,63 @@ def _adapt_with_autograd(
     model: CharRNN, codes_N: Codes, config: AdaptConfig
 ) -> NDArray[np.float32]:
     """Adapt a model to a text with the operations of torch; return the losses on the text."""
-    parameters: list[torch.Tensor] = list(model.requires_grad_(True).parameters())
-    trained = [parameter.detach().clone() for parameter in parameters]
-    squares = [[torch.zeros_like(mean) for mean in _mean_squares(p)] for p in trained]
+    update = _Update(model.requires_grad_(True), config)
     codes_N1 = torch.from_numpy(codes_N.astype(np.int64))[:, None].to(model.device)
     state, losses = model.initial_state(1), []
-    for number, first in enumerate(range(0, len(codes_N) - 1, config.segment)):
+    for first in range(0, len(codes_N) - 1, config.segment):
         window_T1 = codes_N1[first : first + config.segment + 1]
         logits_T1V, state = model(window_T1[:-1], state)
         nats_T = cross_entropy(logits_T1V[:, 0], window_T1[1:, 0], reduction="none")
         losses.append(nats_T.detach().cpu().numpy())
-        gradients = torch.autograd.grad(nats_T.mean(), parameters)
+        update(torch.autograd.grad(nats_T.mean(), update.parameters))
         state = state.detach()
-        _update(parameters, trained, squares, gradients, number + 1, config)
     return np.concatenate(losses)
 
 
-@torch.no_grad()
-def _update(
-    parameters: list[torch.Tensor],
-    trained: list[torch.Tensor],
-    squares: list[list[torch.Tensor]],
-    gradients: tuple[torch.Tensor, ...],
-    count: int,
-    config: AdaptConfig,
-) -> None:
-    """Apply update number `count`, from 1, to the parameters and their sums of squares."""
-    scales = []
-    for gradient, sums in zip(gradients, squares, strict=True):
-        torch._foreach_add_(sums, _mean_squares(gradient))
-        scales.append(_root_mean_square([total / count for total in sums]))
-    torch._foreach_lerp_(parameters, trained, config.pull_back_at(count))
-    torch._foreach_addcdiv_(parameters, gradients, scales, value=-config.adapt_rate)
+class _Update:
+    """Update parameters from gradients; see `adapt_copy`."""
+
+    def __init__(self, model: CharRNN, config: AdaptConfig) -> None:
+        self.parameters: list[Tensor] = list(model.parameters())
+        self._config, self._updates, self._prior = config, 0, 0.0
+        self._trained = [parameter.detach().clone() for parameter in self.parameters]
+        self._sums = [[0 * mean for mean in mean_squares(p)] for p in self._trained]
+        self._ratios = [torch.ones_like(parameter) for parameter in self._trained]
+        squares = model.gradient_squares
+        if squares is None:
+            return
+        self._prior, roots = config.prior_updates, squares.relative_roots()
+        for number, (name, parameter) in enumerate(model.named_parameters()):
+            for total, mean in zip(self._sums[number], squares.means[name], strict=True):
+                total.add_(torch.from_numpy(mean).to(parameter.device), alpha=self._prior)
+            factors = [torch.from_numpy(root).to(parameter.device) for root in roots[name]]
+            self._ratios[number] = _product(factors)
+
+    @torch.no_grad()
+    def __call__(self, gradients: tuple[Tensor, ...]) -> None:
+        """Apply an update."""
+        self._updates += 1
+        pull_back, scales = self._config.pull_back_at(self._updates), []
+        for gradient, sums in zip(gradients, self._sums, strict=True):
+            torch._foreach_add_(sums, mean_squares(gradient))
+            count = self._updates + self._prior
+            scales.append(_root_mean_square([total / count for total in sums]))
+        if pull_back:
+            for parameter, trained, ratio in zip(
+                self.parameters, self._trained, self._ratios, strict=True
+            ):
+                parameter.lerp_(trained, (pull_back * ratio).clamp(max=1))
+        torch._foreach_addcdiv_(self.parameters, gradients, scales, value=-self._config.adapt_rate)
 
 
-def _mean_squares(gradient: torch.Tensor) -> list[torch.Tensor]:
-    """Return the mean squares of a matrix' rows and columns, or the squares of a bias' elements."""
-    squares = gradient.square()
-    if squares.dim() == 1:
-        return [squares]
-    return [squares.mean(1, keepdim=True), squares.mean(0, keepdim=True)]
-
-
-def _root_mean_square(means: list[torch.Tensor]) -> torch.Tensor:
+def _root_mean_square(means: list[Tensor]) -> Tensor:
     """Return the root mean square of each weight's gradient, estimated from those means."""
     roots = [mean.sqrt() + _EPSILON for mean in means]
-    if len(roots) == 1:
-        return roots[0]
-    return roots[0] * roots[1] / (means[0].mean().sqrt() + _EPSILON)
+    if len(roots) > 1:
+        roots[0] = roots[0] / (means[0].mean().sqrt() + _EPSILON)
+    return _product(roots)
+
+
+def _product(factors: list[Tensor]) -> Tensor:
+    """Return the products of the factors of rows and columns, or the factors of a bias."""
+    return factors[0][:, None] * factors[1] if len(factors) > 1 else factors[0]

@@ -19,8 +19,14 @@ class AdaptConfig(CheckedFields):
     ] = 20
     adapt_rate: Annotated[float, Range(0, 1), "Step size of an update, for each weight."] = 2.5e-4
     pull_back: Annotated[
-        float, Range(0, 1), "Fraction of the distance back to the trained weights, per update."
-    ] = 0.002
+        float,
+        Range(0, 1),
+        "Fraction of the distance back to the trained weights, per update, of a weight whose "
+        "gradients have the mean root mean square.",
+    ] = 0.001
+    prior_updates: Annotated[
+        float, Range(0, 10**6), "Updates that the gradients of the training text count as."
+    ] = 100.0
 
     def pull_back_at(self, update: int) -> float:
         """Return the fraction of the distance to the trained weights at this update, from 1."""

@@ -3,6 +3,8 @@
 import torch
 
 from charrnn.data.vocabulary import Vocabulary
+from charrnn.errors import CheckpointError
+from charrnn.model.gradient_squares import GradientSquares
 from charrnn.model.network import CharRNN
 from charrnn.numerics.devices import choose_device
 from charrnn.runs.checkpoint import Checkpoint
@@ -25,4 +27,18 @@ def load_checkpoint(checkpoint: Checkpoint, device: str = "auto") -> CharRNN:
     with torch.device("meta"):
         model = CharRNN(config.model, Vocabulary(config.vocabulary), config.corpus.line_start)
     model = model.to_empty(device="cpu").set_arrays(checkpoint.load("model"))
+    model.gradient_squares = _load_gradient_squares(checkpoint)
     return model.to(choose_device(device)).eval()
+
+
+def _load_gradient_squares(checkpoint: Checkpoint) -> GradientSquares | None:
+    """Return None for a checkpoint of a version of charrnn that did not measure them."""
+    arrays = checkpoint.load_gradient_squares()
+    if arrays is None:
+        return None
+    config = checkpoint.run.config
+    try:
+        shapes = config.model.parameter_shapes(len(config.vocabulary))
+        return GradientSquares.from_arrays(arrays, shapes)
+    except ValueError as error:
+        raise CheckpointError(f"{checkpoint.path} is damaged: {error}") from None

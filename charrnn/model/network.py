@@ -16,6 +16,7 @@ from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError
 from charrnn.model.dropout import NO_MASKS, Masks
+from charrnn.model.gradient_squares import GradientSquares
 from charrnn.model.loss import output_logits
 from charrnn.model.state import State
 from charrnn.recurrence.dispatch import run_layers
@@ -53,6 +54,8 @@ class CharRNN(nn.Module):
             ):
                 self.register_parameter(f"{name}_l{layer}", nn.Parameter(torch.zeros(shape)))
         self.output = nn.Linear(hidden, len(vocabulary))
+        self.gradient_squares: GradientSquares | None = None
+        """Those on the training text; None if they were not measured. `adapt_copy` uses them."""
 
     def forward(
         self,

@@ -16,6 +16,8 @@ from charrnn.errors import CheckpointError, ConfigError
 from charrnn.runs import manifest as manifests
 from charrnn.runs.layout import (
     CONFIG_FILE,
+    GRADIENT_SQUARES,
+    GRADIENT_SQUARES_FILE,
     MANIFEST_FILE,
     MAX_OVERHEAD_BYTES,
     MODEL_FILE,
@@ -52,9 +54,14 @@ class Checkpoint:
         return loss
 
     def verify(self, parts: Iterable[Part] = ("model", "trainer")) -> None:
-        """Read these files and keep them for `load`; raise `CheckpointError` if one is damaged."""
+        """Read these files and keep them for `load`; raise `CheckpointError` if one is damaged.
+
+        The gradient squares belong to the model.
+        """
         for part in parts:
             self._contents[_FILES[part]] = self._read(_FILES[part])
+            if part == "model":
+                self.load_gradient_squares()
 
     def load(self, part: Part) -> dict[str, NDArray[Any]]:
         """Verify and return the arrays of `model` (averaged weights) or `trainer` (all others).
@@ -82,6 +89,19 @@ class Checkpoint:
             name: array.astype(np.float32) if array.dtype == np.float16 else array
             for name, array in arrays.items()
         }
+
+    def load_gradient_squares(self) -> dict[str, NDArray[Any]] | None:
+        """Verify and return the arrays of `GradientSquares`; None if the checkpoint has none."""
+        record = self.manifest.get(GRADIENT_SQUARES)
+        if record is None:
+            return None
+        config, path = self.run.config, self.path / GRADIENT_SQUARES_FILE
+        shapes = config.model.parameter_shapes(len(config.vocabulary)).values()
+        largest = 4 * sum(map(sum, shapes)) + MAX_OVERHEAD_BYTES
+        try:
+            return safetensors.numpy.load(manifests.read_verified(path, record, largest))
+        except (safetensors.SafetensorError, ValueError, KeyError) as error:
+            raise CheckpointError(f"{path} is damaged: {error}") from None
 
     @property
     def weights_only(self) -> bool:
@@ -130,13 +150,15 @@ def read_records(
             return None
         data = manifests.read_file(folder / MANIFEST_FILE, MAX_OVERHEAD_BYTES)
         manifest = read_json(folder / MANIFEST_FILE, data)
-        names = (MODEL_FILE, TRAINER_FILE, STATE_FILE)
-        sizes = {name: (folder / name).lstat().st_size for name in names}
+        records = {name: manifest["files"][name] for name in (MODEL_FILE, TRAINER_FILE, STATE_FILE)}
+        if GRADIENT_SQUARES in manifest:
+            records[GRADIENT_SQUARES_FILE] = manifest[GRADIENT_SQUARES]
         is_valid = (
             manifests.has_valid_digest(manifest, data)
             and manifest["config"] == config_record
-            and all(set(record) == {"size", "sha256"} for record in manifest["files"].values())
-            and sizes == {name: record["size"] for name, record in manifest["files"].items()}
+            and len(manifest["files"]) == len(_FILES) + 1
+            and all(set(record) == {"size", "sha256"} for record in records.values())
+            and all((folder / name).lstat().st_size == records[name]["size"] for name in records)
         )
         if not is_valid:
             return None

@@ -6,6 +6,7 @@ checkpoints. Names that start with a dot are temporary: see `charrnn.runs.saving
     RUN/config.json
     RUN/metrics.jsonl
     RUN/step-00001000/   model.safetensors  trainer.safetensors  state.json  manifest.json
+                         gradient_squares.safetensors (not in checkpoints of charrnn 0.1.0)
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ checkpoint. The tests contain a run of each format."""
 
 CONFIG_FILE, MANIFEST_FILE, STATE_FILE = "config.json", "manifest.json", "state.json"
 MODEL_FILE, TRAINER_FILE = "model.safetensors", "trainer.safetensors"
+GRADIENT_SQUARES_FILE = "gradient_squares.safetensors"
+GRADIENT_SQUARES = "gradient_squares"
+"""The key of that file's record in the manifest, which charrnn 0.1.0 does not read."""
 METRICS_FILE = "metrics.jsonl"
 STEP_FOLDERS = "step-*"
 

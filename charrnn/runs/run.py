@@ -30,6 +30,8 @@ from charrnn.runs.checkpoint import Checkpoint, Part, read_records
 from charrnn.runs.layout import (
     CONFIG_FILE,
     FORMAT,
+    GRADIENT_SQUARES,
+    GRADIENT_SQUARES_FILE,
     MANIFEST_FILE,
     MAX_OVERHEAD_BYTES,
     MODEL_FILE,
@@ -218,25 +220,29 @@ class Run(RunFolder):
         model: Mapping[str, NDArray[Any]],
         trainer: Mapping[str, NDArray[Any]],
         state: Mapping[str, Any],
+        gradient_squares: Mapping[str, NDArray[Any]] | None = None,
     ) -> Checkpoint:
         """Write a checkpoint atomically, then remove the checkpoints that are no longer needed.
 
-        It replaces an existing checkpoint of the same step.
+        It replaces an existing checkpoint of the same step. The file of `gradient_squares` is not
+        in the manifest's `files`, because charrnn 0.1.0 would not read the checkpoint then.
         """
         contents = {
             MODEL_FILE: safetensors.numpy.save(dict(model)),
             TRAINER_FILE: safetensors.numpy.save(dict(trainer)),
             STATE_FILE: to_json_bytes(state),
         }
-        manifest = manifests.with_digest(
-            {
-                "format": FORMAT,
-                "files": {name: manifests.file_record(data) for name, data in contents.items()},
-                "config": manifests.file_record(
-                    manifests.read_file(self.path / CONFIG_FILE, MAX_JSON_BYTES)
-                ),
-            }
-        )
+        body = {
+            "format": FORMAT,
+            "files": {name: manifests.file_record(data) for name, data in contents.items()},
+            "config": manifests.file_record(
+                manifests.read_file(self.path / CONFIG_FILE, MAX_JSON_BYTES)
+            ),
+        }
+        if gradient_squares is not None:
+            contents[GRADIENT_SQUARES_FILE] = safetensors.numpy.save(dict(gradient_squares))
+            body[GRADIENT_SQUARES] = manifests.file_record(contents[GRADIENT_SQUARES_FILE])
+        manifest = manifests.with_digest(body)
         folder = self.step_folder(step)
         saving.save_checkpoint(
             folder, {**contents, MANIFEST_FILE: to_json_bytes(manifest)}, f"step {step:,}"

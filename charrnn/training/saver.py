@@ -5,6 +5,7 @@ Shape suffixes: L layers, B streams, H units.
 
 import time
 
+from charrnn.data.vocabulary import Codes
 from charrnn.model.state import State
 from charrnn.recurrence.cpu import buffers
 from charrnn.runs.checkpoint import Checkpoint
@@ -13,6 +14,7 @@ from charrnn.runs.run import Run
 from charrnn.training.distributed.group import Group
 from charrnn.training.divergence import check_weights
 from charrnn.training.events import Saved
+from charrnn.training.gradient_measurement import measure_gradient_squares
 from charrnn.training.step.train_step import TrainStep
 
 
@@ -22,8 +24,11 @@ class CheckpointSaver:
     The process of rank zero reads and writes the files. All processes must make every call.
     """
 
-    def __init__(self, run: Run, train_step: TrainStep, progress: Progress, group: Group) -> None:
+    def __init__(
+        self, run: Run, train_step: TrainStep, progress: Progress, group: Group, training: Codes
+    ) -> None:
         self._run, self._train_step, self._group = run, train_step, group
+        self._training = training
         self.is_saved = False
         """Whether the newest checkpoint contains the current state; the trainer resets it."""
         self.saved_at = progress.seconds
@@ -59,7 +64,11 @@ class CheckpointSaver:
         model_arrays = self._train_step.average.arrays()
         check_weights(progress.step, [*model_arrays.values(), *trainer_arrays.values()])
         checkpoint = self._run.save(
-            progress.step, model_arrays, trainer_arrays, progress.to_record()
+            progress.step,
+            model_arrays,
+            trainer_arrays,
+            progress.to_record(),
+            measure_gradient_squares(self._train_step.average, self._training).to_arrays(),
         )
         return Saved(step=checkpoint.step, path=checkpoint.path)
 

@@ -85,7 +85,7 @@ class Trainer:
         self._clock = Clock(progress.seconds)
         self._step_runner = StepRunner(inputs, train_step, self._clock, group)
         self._recorder = MetricsRecorder(run.metrics_path, is_writer=group.ranks.is_rank_zero)
-        self._saver = CheckpointSaver(run, train_step, progress, group)
+        self._saver = CheckpointSaver(run, train_step, progress, group, training)
         self._stop_requested = False
         self._timer = StepTimer()
         progress.processes = group.ranks.size

@@ -10,6 +10,7 @@ from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.model.network import CharRNN
+from charrnn.training.gradient_measurement import measure_gradient_squares
 
 CODES: Codes = np.random.default_rng(0).integers(0, 7, 60).astype(np.uint8)
 
@@ -24,10 +25,15 @@ def weights(model: CharRNN) -> torch.Tensor:
 
 
 # The recurrent products use bfloat16 weights, whose relative error is up to 2**-9.
+@pytest.mark.parametrize("has_squares", [False, True])
 @pytest.mark.parametrize(("layers", "units", "segment"), [(2, 8, 5), (1, 7, 20), (3, 37, 6)])
-def test_losses_and_weights_are_those_of_autograd(layers: int, units: int, segment: int) -> None:
+def test_losses_and_weights_are_those_of_autograd(
+    layers: int, units: int, segment: int, has_squares: bool
+) -> None:
     model = make_model(layers, units)
-    config = AdaptConfig(segment=segment, adapt_rate=1e-3, pull_back=0.01)
+    if has_squares:
+        model.gradient_squares = measure_gradient_squares(model, CODES)
+    config = AdaptConfig(segment=segment, adapt_rate=1e-3, pull_back=0.1, prior_updates=3)
     expected_model = copy.deepcopy(model)
     expected = dynamic_evaluation._adapt_with_autograd(expected_model, CODES, config)
     adapted = copy.deepcopy(model)

@@ -9,6 +9,7 @@ from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.errors import ConfigError
+from charrnn.model.gradient_squares import GradientSquares
 from charrnn.model.network import CharRNN
 
 VOCABULARY = Vocabulary("abcdefgh")
@@ -22,6 +23,16 @@ def model() -> CharRNN:
 
 def repeated_codes(length: int) -> Codes:
     return (np.arange(length) % 3).astype(np.uint8)
+
+
+def squares_of(model: CharRNN, mean: float, output_rows: float) -> GradientSquares:
+    means = {
+        name: tuple(np.full(size, mean, np.float32) for size in parameter.shape)
+        for name, parameter in model.named_parameters()
+    }
+    rows, columns = means["output.weight"]
+    means["output.weight"] = (np.r_[output_rows, rows[1:]].astype(np.float32), columns)
+    return GradientSquares(means)
 
 
 def test_adaptation_learns_a_regular_text(model: CharRNN) -> None:
@@ -40,6 +51,21 @@ def test_each_segment_is_predicted_before_it_is_learned(model: CharRNN) -> None:
     np.testing.assert_array_equal(before[:40], after[:40])
     assert before[40] != after[40]
     np.testing.assert_allclose(before[:5], character_nats(model, codes)[:5], rtol=1e-3)
+
+
+@pytest.mark.parametrize("position", [1, 37, 40, 41, 59])
+def test_no_target_leaks_into_its_prediction(model: CharRNN, position: int) -> None:
+    # If the text after a position affected its prediction, the probabilities of all characters
+    # that may be there would not add up to one.
+    draws = np.random.default_rng(position)
+    codes = draws.integers(0, len(VOCABULARY), 60).astype(np.uint8)
+    model.gradient_squares = squares_of(model, 1e-4, 1e-3)
+    total = 0.0
+    for code in range(len(VOCABULARY)):
+        codes[position] = code
+        codes[position + 1 :] = draws.integers(0, len(VOCABULARY), 59 - position)
+        total += np.exp(-np.float64(adapt_copy(model, codes, STRONG)[1][position - 1]))
+    assert total == pytest.approx(1, abs=2e-5)
 
 
 def test_adaptation_does_not_change_the_original_model(model: CharRNN) -> None:
@@ -74,6 +100,29 @@ def test_pull_back_of_four_updates_is_applied_at_once() -> None:
     config = AdaptConfig(pull_back=0.1)
     fractions = [config.pull_back_at(update) for update in range(1, 9)]
     assert fractions == [0, 0, 0, pytest.approx(1 - 0.9**4)] * 2
+
+
+def test_large_gradients_in_training_make_updates_smaller(model: CharRNN) -> None:
+    changes = []
+    for mean in (1e-4, 1.0):
+        model.gradient_squares = squares_of(model, mean, mean)
+        adapted, _ = adapt_copy(model, repeated_codes(21), AdaptConfig(pull_back=0.0))
+        changes.append((adapted.output.weight - model.output.weight).norm().item())
+    assert changes[1] == pytest.approx(changes[0] / 100, rel=0.2)
+
+
+def test_a_row_with_large_gradients_in_training_is_pulled_back_more(model: CharRNN) -> None:
+    config = AdaptConfig(adapt_rate=1e-3, pull_back=0.2, prior_updates=0)
+    model.gradient_squares = squares_of(model, 1e-4, 1.0)
+    pulled_back, _ = adapt_copy(model, repeated_codes(161), config)
+    model.gradient_squares = squares_of(model, 1e-4, 1e-4)
+    equally, _ = adapt_copy(model, repeated_codes(161), config)
+    distances = [
+        (adapted.output.weight - model.output.weight).norm(dim=1)
+        for adapted in (pulled_back, equally)
+    ]
+    assert distances[0][0] < 0.7 * distances[1][0]
+    assert (distances[0][1:] > distances[1][1:]).all()
 
 
 def test_a_long_segment_is_learned_without_the_compiled_functions(

@@ -13,7 +13,10 @@ def test_verify_reports_an_intact_run(finished: Finished, cli: Cli) -> None:
     assert "all files are intact" in outcome.err
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "trainer.safetensors", "state.json"])
+@pytest.mark.parametrize(
+    "name",
+    ["model.safetensors", "trainer.safetensors", "gradient_squares.safetensors", "state.json"],
+)
 def test_verify_reports_damage_with_exit_code_1(finished: Finished, cli: Cli, name: str) -> None:
     path = finished.run.path / "step-00000020" / name
     data = bytearray(path.read_bytes())
@@ -41,8 +44,11 @@ def test_verify_reports_a_damaged_config(finished: Finished, cli: Cli) -> None:
     assert "2 of 3 are damaged" in outcome.err
 
 
-def test_commands_use_an_intact_checkpoint_and_warn(finished: Finished, cli: Cli) -> None:
-    path = finished.run.path / "step-00000030" / "model.safetensors"
+@pytest.mark.parametrize("name", ["model.safetensors", "gradient_squares.safetensors"])
+def test_commands_use_an_intact_checkpoint_and_warn(
+    name: str, finished: Finished, cli: Cli
+) -> None:
+    path = finished.run.path / "step-00000030" / name
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     for command in (["sample", "verse", "-n", "5"], ["score", "verse", "--json"]):
         outcome = cli(*command)

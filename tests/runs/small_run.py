@@ -39,7 +39,8 @@ NUMBERS = np.arange(CONFIG.model.count_parameters(4))
 def save(run: Run, step: int, val_loss: float | None = None) -> Checkpoint:
     size = run.checkpoint_bytes // 4 - len(NUMBERS)
     trainer = {"m": np.resize(2 * (NUMBERS + step), size).astype(np.float32)}
-    return run.save(step, weights(step), trainer, {"step": step, "val_loss": val_loss})
+    state = {"step": step, "val_loss": val_loss}
+    return run.save(step, weights(step), trainer, state, {"squares": NUMBERS.astype(np.float32)})
 
 
 def weights(offset: float, dtype: type = np.float32) -> dict[str, NDArray[Any]]:

@@ -25,12 +25,18 @@ def test_loaded_arrays_and_state_are_those_that_were_saved(run: Run) -> None:
 def test_a_checkpoint_consists_of_the_documented_files_only(run: Run) -> None:
     folder = save(run, 7).path
     assert folder.name == "step-00000007"
-    names = ["manifest.json", "model.safetensors", "state.json", "trainer.safetensors"]
+    names = [
+        "gradient_squares.safetensors",
+        *("manifest.json", "model.safetensors", "state.json", "trainer.safetensors"),
+    ]
     assert sorted(path.name for path in folder.iterdir()) == names
     assert sorted(path.name for path in run.path.iterdir()) == ["config.json", "step-00000007"]
 
 
-FILES = ("model.safetensors", "trainer.safetensors", "state.json", "manifest.json")
+FILES = (
+    *("model.safetensors", "trainer.safetensors", "gradient_squares.safetensors"),
+    *("state.json", "manifest.json"),
+)
 
 STRIDES = pytest.mark.parametrize("stride", [97, pytest.param(1, marks=pytest.mark.slow)])
 
