@@ -3,7 +3,6 @@
 Sizes are in bytes, times in seconds.
 """
 
-import time
 from collections import Counter
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ from charrnn.runs.run import MAX_CHECKPOINTS
 from charrnn.runs.run_config import RunConfig
 from charrnn.training.setup.new_run import NewRun, prepare_new_run
 from charrnn.training.setup.opening import open_new_text
-from charrnn.training.trainer import Trainer
+from charrnn.training.setup.speed import seconds_per_step
 
 _PROBE_SECONDS = 2.0  # of training, from which the time of an epoch is estimated
 _CHUNK = 1 << 22  # characters that are searched for line ends at once
@@ -109,7 +108,7 @@ def make_report(corpus: Corpus, new_run: NewRun) -> DryRunReport:
         steps_per_epoch=trainer.plan.steps_per_epoch,
         memory_bytes=_MEMORY_COPIES * weight_bytes + _activation_bytes(config),
         disk_bytes=MAX_CHECKPOINTS * _CHECKPOINT_COPIES * weight_bytes,
-        seconds_per_epoch=_seconds_per_step(trainer) * trainer.plan.steps_per_epoch,
+        seconds_per_epoch=seconds_per_step(trainer, _PROBE_SECONDS) * trainer.plan.steps_per_epoch,
         notes=new_run.notes,
     )
 
@@ -154,11 +153,3 @@ def _activation_bytes(config: RunConfig) -> int:
     per_layer = (model.num_gates + 4) * model.hidden_size  # gates, cell, output, two masks
     numbers = model.num_layers * per_layer + 3 * len(config.vocabulary)
     return _FLOAT32_BYTES * positions * numbers
-
-
-def _seconds_per_step(trainer: Trainer) -> float:
-    trainer.take_steps(write_rows=False)  # the first call also compiles and allocates memory
-    start, steps = time.perf_counter(), 0
-    while (seconds := time.perf_counter() - start) < _PROBE_SECONDS or not steps:
-        steps += len(trainer.take_steps(write_rows=False))
-    return seconds / steps

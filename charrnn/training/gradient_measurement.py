@@ -14,9 +14,9 @@ from charrnn.data.vocabulary import Codes
 from charrnn.model.gradient_squares import GradientSquares, mean_squares
 from charrnn.model.network import CharRNN
 
-# With 8 segments the adapted loss was as low as with 500 (docs/experiments.md). They take a third
+# With 4 segments the adapted loss was as low as with 500 (docs/experiments.md). They take a fifth
 # of a second with the default network.
-_SEGMENTS, _SEGMENT, _CONTEXT = 8, 20, 40
+_SEGMENTS, _SEGMENT, _CONTEXT = 4, 20, 40
 _LARGEST = 1e30  # replaces what is not finite while training diverges: such weights do not adapt
 
 

@@ -102,7 +102,7 @@ def test_commands_and_answers_of_a_conversation(session: Session) -> None:
 
 def test_repetition_in_a_conversation_is_reported_and_prevented(session: Session) -> None:
     session.send_line("/temperature 0")
-    assert "length 600" in session.send_line("/length 600")
+    assert "length 3000" in session.send_line("/length 3000")
     assert "the text repeats itself: type /no-repeat 20 or" in session.send_line("The")
     assert "repeats itself" not in session.send_line("")  # reported once
     assert "no-repeat 1" in session.send_line("/no-repeat 1")

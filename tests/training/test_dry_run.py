@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from charrnn.training import dry_run
+from charrnn.training.setup import speed
 
 SECONDS_PER_STEP = 0.25
 
@@ -45,7 +45,7 @@ def test_the_time_per_step_is_a_mean_over_all_steps_of_the_probe(
 ) -> None:
     clock = Clock()
     trainer = Trainer(clock, counts)
-    monkeypatch.setattr(dry_run, "time", clock)
-    seconds = dry_run._seconds_per_step(trainer)  # type: ignore[arg-type]
+    monkeypatch.setattr(speed, "time", clock)
+    seconds = speed.seconds_per_step(trainer, 2.0)  # type: ignore[arg-type]
     assert seconds == pytest.approx(SECONDS_PER_STEP)
     assert trainer.calls == calls

@@ -1,5 +1,6 @@
 """Prepares a new run for training."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +25,13 @@ from charrnn.runs.run import Run
 from charrnn.runs.run_config import Origin, RunConfig
 from charrnn.training.distributed.group import SINGLE_PROCESS, Group
 from charrnn.training.setup.defaults import resolve_config
+from charrnn.training.setup.speed import seconds_per_step
 from charrnn.training.setup.text_notes import describe_short_warmup, list_text_notes
 from charrnn.training.trainer import Trainer
+
+_PROBE_SECONDS = 1.0  # of training, from which a time limit is planned
+_MAX_PROBE = 0.02  # of a time limit
+_EVALUATIONS = 0.1  # of a time limit, for evaluations and saves
 
 
 @dataclass(frozen=True)
@@ -76,21 +82,71 @@ def prepare_new_run(
         return run, text.vocabulary.characters[known_characters:] if initial else None
 
     run, added_characters = group.on_rank_zero(create_run)
-    vocabulary = Vocabulary(run.config.vocabulary)
-    text = text.encode_with(vocabulary)
+    text = text.encode_with(Vocabulary(run.config.vocabulary))
     check_same_text(text, run.config.corpus)
-    network = CharRNN(run.config.model, vocabulary, text.line_start).initialize(config.seed)
-    if initial:
-        network.copy_weights_from(initial.model)
-    resolved = run.config.training
-    planned = None if config.eval_every else resolved.eval_every
-    progress = Progress(budget=resolved.limits, eval_every=planned)
-    trainer = Trainer(run, text, network.to(device), progress, group)
+
+    trainer = _make_trainer(run, text, config, initial, device, group)
+    time_notes: tuple[str, ...] = ()
+    if config.max_time is not None:
+        passes = _passes_in(config.max_time, trainer)
+        run, time_notes = group.on_rank_zero(lambda: _plan_for_time(run, text, config, passes))
+        trainer = _make_trainer(run, text, config, initial, device, group)
     notes = (
         *list_text_notes(text, config.val_fraction),
         *describe_short_warmup(config, trainer.progress.horizon),
+        *time_notes,
     )
     return NewRun(trainer, added_characters, notes)
+
+
+def _make_trainer(
+    run: Run,
+    text: Corpus,
+    config: TrainConfig,
+    initial: _InitialModel | None,
+    device: torch.device,
+    group: Group,
+) -> Trainer:
+    """Return a trainer at step 0. Only the process of rank zero has `initial`."""
+    resolved, vocabulary = run.config.training, Vocabulary(run.config.vocabulary)
+    network = CharRNN(run.config.model, vocabulary, text.line_start).initialize(config.seed)
+    if initial:
+        network.copy_weights_from(initial.model)
+    planned = None if config.eval_every else resolved.eval_every
+    progress = Progress(budget=resolved.limits, eval_every=planned)
+    return Trainer(run, text, network.to(device), progress, group)
+
+
+def _passes_in(max_time: float, trainer: Trainer) -> float:
+    """Return how many passes through the text a time limit allows, from the measured speed."""
+    seconds = seconds_per_step(trainer, min(_PROBE_SECONDS, _MAX_PROBE * max_time))
+    steps = (1 - _EVALUATIONS) * max_time / seconds
+    return steps * trainer.plan.config.characters_per_step / trainer.training_characters
+
+
+def _plan_for_time(
+    run: Run, text: Corpus, config: TrainConfig, passes: float
+) -> tuple[Run, tuple[str, ...]]:
+    """Return the run with the settings for this number of passes, and a note that names them."""
+    before = run.config.training
+    training, held_out = text.split(config.val_fraction)
+    resolved = resolve_config(
+        config,
+        len(training),
+        len(held_out),
+        device=before.device,
+        precision=before.precision,
+        threads=before.threads,
+        timed_passes=passes,
+    )
+    note = (
+        f"the time limit allows about {passes:,.2g} passes through the text, so the settings are "
+        f"dropout {resolved.dropout:g}, output dropout {resolved.output_dropout:g}, weight drop "
+        f"{resolved.weight_drop:g}, weight decay {resolved.weight_decay:g} and loss temperature "
+        f"{resolved.loss_temperature:g}"
+    )
+    planned = dataclasses.replace(run, config=dataclasses.replace(run.config, training=resolved))
+    return planned, (note,)
 
 
 def check_same_text(text: Corpus, record: CorpusRecord) -> None:

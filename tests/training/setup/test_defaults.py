@@ -1,15 +1,19 @@
 import dataclasses
 import inspect
+import itertools
+import operator
 import typing
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.config.training import FROM_TEXT, Budget, ResolvedTrainConfig, TrainConfig
 from charrnn.runs.find import find_run
-from charrnn.training.setup.defaults import resolve_config
+from charrnn.training.setup.defaults import Regularization, resolve_config
 
 TINYSHAKESPEARE = 1_115_394  # characters
+FIELDS = Regularization._fields
 
 
 def resolved(config: TrainConfig, characters: int, device: str = "cpu") -> ResolvedTrainConfig:
@@ -88,14 +92,52 @@ def test_a_gpu_gets_the_settings_of_a_cpu_apart_from_epochs_and_evaluations(
     assert gpu.epochs is not None
     assert gpu.epochs >= cpu.epochs
     assert gpu.eval_every >= cpu.eval_every
+    with_passes = resolve_config(
+        TrainConfig(),
+        int(0.9 * characters),
+        characters - int(0.9 * characters),
+        device="cpu",
+        precision="float32",
+        threads=1,
+        timed_passes=gpu.epochs,
+    )
     expected = dataclasses.replace(
-        cpu,
+        with_passes,
         device="cuda",
         epochs=gpu.epochs,
         eval_every=gpu.eval_every,
         eval_characters=gpu.eval_characters,
     )
     assert gpu == expected
+
+
+def regularization(**settings: Any) -> tuple[float, ...]:
+    characters = settings.pop("characters", TINYSHAKESPEARE)
+    return tuple(getattr(resolved(TrainConfig(**settings), characters), name) for name in FIELDS)
+
+
+def test_regularization_grows_with_the_number_of_passes() -> None:
+    assert regularization(epochs=1) == regularization(epochs=3) == (0.1, 0.1, 0.0, 0.02, 1.0)
+    assert regularization(epochs=18) == regularization(epochs=99) == (0.3, 0.4, 0.4, 0.2, 0.9)
+    passes = [regularization(epochs=epochs) for epochs in range(3, 19)]
+    for weaker, stronger in itertools.pairwise(passes):
+        assert all(map(operator.lt, weaker[:-1], stronger[:-1]))
+        assert weaker[-1] > stronger[-1]
+
+
+def test_each_limit_determines_the_regularization() -> None:
+    steps_per_epoch = int(0.9 * TINYSHAKESPEARE) // (32 * 64)
+    few = regularization(epochs=2)
+    assert regularization(epochs=18, max_steps=2 * steps_per_epoch) == few
+    assert regularization(epochs=2, max_steps=10**6) == few
+    assert regularization() == regularization(epochs=18)
+    assert regularization(max_time=9.0) == regularization()  # its passes are not known here
+
+
+def test_small_texts_get_no_weight_drop_and_huge_ones_no_dropout() -> None:
+    assert regularization(characters=149_000) == (0.3, 0.3, 0.0, 0.02, 1.0)
+    assert regularization(characters=149_000, epochs=2) == (0.1, 0.1, 0.0, 0.02, 1.0)
+    assert regularization(characters=200_000_000) == (0.0, 0.0, 0.0, 0.02, 1.0)
 
 
 def test_a_gpu_reads_at_most_ten_times_as_many_characters() -> None:

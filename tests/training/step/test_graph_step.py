@@ -24,10 +24,11 @@ from charrnn.numerics.cuda_graph import Capture, CaptureError, Work
 from charrnn.numerics.philox import Launch
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
-from charrnn.training import budget_plan, dry_run, trainer
+from charrnn.training import budget_plan, trainer
 from charrnn.training.events import Evaluated, Event, RolledBack, Step
 from charrnn.training.loop import resume, train
 from charrnn.training.setup.new_run import prepare_new_run
+from charrnn.training.setup.speed import seconds_per_step
 from charrnn.training.step import static_inputs
 from charrnn.training.step import train_step as module
 from charrnn.training.step.graph_step import GraphedTrainStep
@@ -137,10 +138,9 @@ def test_a_graphed_run_resumes_exactly(text: Corpus, graphed: Any, step: int) ->
 def test_a_dry_run_writes_no_rows_between_steps(
     text: Corpus, graphed: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    graphed.setattr(dry_run, "_PROBE_SECONDS", 0.0)
     config = dataclasses.replace(TINY_TRAINING, log_every=2)
     trainer = prepare_new_run(text, config, TINY_MODEL, out_dir=tmp_path / "run").trainer
-    assert dry_run._seconds_per_step(trainer) > 0
+    assert seconds_per_step(trainer, 0.0) > 0
     assert trainer.progress.step > 2
     assert not (tmp_path / "run").exists()
 
