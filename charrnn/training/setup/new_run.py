@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from charrnn.config.model import ModelConfig
-from charrnn.config.training import TrainConfig
+from charrnn.config.training import ResolvedTrainConfig, TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.ngram import baseline_nats
@@ -129,16 +129,7 @@ def _plan_for_time(
 ) -> tuple[Run, tuple[str, ...]]:
     """Return the run with the settings for this number of passes, and a note that names them."""
     before = run.config.training
-    training, held_out = text.split(config.val_fraction)
-    resolved = resolve_config(
-        config,
-        len(training),
-        len(held_out),
-        device=before.device,
-        precision=before.precision,
-        threads=before.threads,
-        timed_passes=passes,
-    )
+    resolved = _resolve(text, config, before.device, before.precision, before.threads, passes)
     note = (
         f"the time limit allows about {passes:,.2g} passes through the text, so the settings are "
         f"dropout {resolved.dropout:g}, output dropout {resolved.output_dropout:g}, weight drop "
@@ -188,14 +179,7 @@ def _run_config(
 ) -> RunConfig:
     precision = choose_precision(config.precision, device, shape.cell)
     training, held_out = text.split(config.val_fraction)
-    resolved = resolve_config(
-        config,
-        len(training),
-        len(held_out),
-        device=device.type,
-        precision=precision,
-        threads=threads,
-    )
+    resolved = _resolve(text, config, device.type, precision, threads)
     return RunConfig(
         model=shape,
         training=resolved,
@@ -204,6 +188,26 @@ def _run_config(
         text=text.config,
         init_from=initial.origin if initial else None,
         baseline=_baseline(training, held_out[: resolved.eval_characters + 1], text),
+    )
+
+
+def _resolve(
+    text: Corpus,
+    config: TrainConfig,
+    device: str,
+    precision: str,
+    threads: int,
+    timed_passes: float | None = None,
+) -> ResolvedTrainConfig:
+    training, held_out = text.split(config.val_fraction)
+    return resolve_config(
+        config,
+        len(training),
+        len(held_out),
+        device=device,
+        precision=precision,
+        threads=threads,
+        timed_passes=timed_passes,
     )
 
 
