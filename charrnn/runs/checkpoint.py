@@ -58,10 +58,11 @@ class Checkpoint:
 
         The gradient squares belong to the model.
         """
-        for part in parts:
-            self._contents[_FILES[part]] = self._read(_FILES[part])
-            if part == "model":
-                self.load_gradient_squares()
+        names = [_FILES[part] for part in parts]
+        if MODEL_FILE in names and GRADIENT_SQUARES in self.manifest:
+            names.append(GRADIENT_SQUARES_FILE)
+        for name in names:
+            self._contents[name] = self._read(name)
 
     def load(self, part: Part) -> dict[str, NDArray[Any]]:
         """Verify and return the arrays of `model` (averaged weights) or `trainer` (all others).
@@ -69,11 +70,7 @@ class Checkpoint:
         Arrays of float16 are converted to float32.
         """
         name = _FILES[part]
-        data = self._contents.pop(name, None) or self._read(name)
-        try:
-            arrays = safetensors.numpy.load(data)
-        except (safetensors.SafetensorError, ValueError, KeyError) as error:
-            raise CheckpointError(f"{self.path / name} is damaged: {error}") from None
+        arrays = self._load(name)
         if part == "model":
             config = self.run.config
             expected = config.model.parameter_shapes(len(config.vocabulary))
@@ -92,16 +89,9 @@ class Checkpoint:
 
     def load_gradient_squares(self) -> dict[str, NDArray[Any]] | None:
         """Verify and return the arrays of `GradientSquares`; None if the checkpoint has none."""
-        record = self.manifest.get(GRADIENT_SQUARES)
-        if record is None:
+        if GRADIENT_SQUARES not in self.manifest:
             return None
-        config, path = self.run.config, self.path / GRADIENT_SQUARES_FILE
-        shapes = config.model.parameter_shapes(len(config.vocabulary)).values()
-        largest = 4 * sum(map(sum, shapes)) + MAX_OVERHEAD_BYTES
-        try:
-            return safetensors.numpy.load(manifests.read_verified(path, record, largest))
-        except (safetensors.SafetensorError, ValueError, KeyError) as error:
-            raise CheckpointError(f"{path} is damaged: {error}") from None
+        return self._load(GRADIENT_SQUARES_FILE)
 
     @property
     def weights_only(self) -> bool:
@@ -115,10 +105,26 @@ class Checkpoint:
         digest = self.manifest["files"][MODEL_FILE]["sha256"]
         return Origin(path=str(self.path), sha256=digest)
 
+    @property
+    def records(self) -> dict[str, FileRecord]:
+        """The size and the SHA-256 of each file except the manifest."""
+        records: dict[str, FileRecord] = dict(self.manifest["files"])
+        if GRADIENT_SQUARES in self.manifest:
+            records[GRADIENT_SQUARES_FILE] = self.manifest[GRADIENT_SQUARES]
+        return records
+
+    def _load(self, name: str) -> dict[str, NDArray[Any]]:
+        """Verify a file and return its arrays, or use its bytes that `verify` has kept."""
+        data = self._contents.pop(name, None) or self._read(name)
+        try:
+            return safetensors.numpy.load(data)
+        except (safetensors.SafetensorError, ValueError, KeyError) as error:
+            raise CheckpointError(f"{self.path / name} is damaged: {error}") from None
+
     def _read(self, name: str) -> bytes:
         """Read a file and compare it with the manifest; raise `CheckpointError` if it differs."""
         smallest, largest = self._size_limits(name)
-        expected = self.manifest["files"][name]
+        expected = self.records[name]
         if not smallest <= expected["size"] <= largest:
             raise CheckpointError(
                 f"{self.path / name} does not fit the network that {CONFIG_FILE} describes: it has "
@@ -130,6 +136,10 @@ class Checkpoint:
         """Return the smallest and the largest size, in bytes, that a file of this run may have."""
         config = self.run.config
         parameters = config.model.count_parameters(len(config.vocabulary))
+        if name == GRADIENT_SQUARES_FILE:
+            shapes = config.model.parameter_shapes(len(config.vocabulary)).values()
+            size = 4 * sum(map(sum, shapes))
+            return size, size + MAX_OVERHEAD_BYTES
         if name == MODEL_FILE:
             return 2 * parameters, 4 * parameters + MAX_OVERHEAD_BYTES
         if self.weights_only:

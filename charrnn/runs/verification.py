@@ -37,11 +37,12 @@ def verify_run(run: Run) -> list[VerifiedFile]:
 
 
 def _verify_checkpoint(checkpoint: Checkpoint) -> VerifiedFile:
-    size = sum(record["size"] for record in checkpoint.manifest["files"].values())
+    size = sum(record["size"] for record in checkpoint.records.values())
     try:
         checkpoint.verify()
         for part in ("model", "trainer"):
             checkpoint.load(part)
+        checkpoint.load_gradient_squares()
     except CheckpointError as error:
         return VerifiedFile(checkpoint.path.name, size, str(error))
     return VerifiedFile(checkpoint.path.name, size, None)
