@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from charrnn.data.cache import downloads_folder
 from charrnn.files import installed_folder
@@ -24,6 +25,9 @@ class CatalogueEntry:
     file: str | None = None
     python: bool = False
     urls: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    """The works in the folder at `urls`, which are converted by `charrnn.data.shakespeare` and
+    joined with one U+001C between them; empty: `urls` give the text itself."""
     member: str | None = None
     """The name of the text inside the .zip file at `urls`; None: `urls` give the text itself."""
     bytes: int | None = None
@@ -100,6 +104,10 @@ def entries() -> dict[str, CatalogueEntry]:
         (installed_folder("corpora") / "catalogue.toml").read_text(encoding="utf-8")
     )
     return {
-        name: CatalogueEntry(name=name, **{**table, "urls": tuple(table.get("urls", ()))})
-        for name, table in tables.items()
+        name: CatalogueEntry(name=name, **_with_tuples(table)) for name, table in tables.items()
     }
+
+
+def _with_tuples(table: dict[str, Any]) -> dict[str, Any]:
+    """Return a table of the catalog with tuples instead of lists."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}

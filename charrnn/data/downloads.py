@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ from charrnn.config.counts import format_count
 from charrnn.data.cache import downloads_folder
 from charrnn.data.catalogue import CatalogueEntry
 from charrnn.data.progress import ProgressCallback, ProgressReporter, Reading
+from charrnn.data.shakespeare import convert_work
 from charrnn.errors import DownloadError
 from charrnn.files import move_file, replace_file, sync_file
 from charrnn.version import __version__
@@ -43,7 +45,11 @@ def fetch(entry: CatalogueEntry, progress: ProgressCallback | None = None) -> Pa
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder / f"{entry.name}.lock"):
-            if not path.is_file():
+            if path.is_file():
+                return path
+            if entry.files:
+                _fetch_works(entry, path, report)
+            else:
                 _fetch(entry, path, report)
     except OSError as error:
         if report.failed:
@@ -65,7 +71,7 @@ def _fetch(entry: CatalogueEntry, path: Path, report: ProgressReporter) -> None:
             time.sleep(pause)
             try:
                 _download(entry, url, part, report)
-                sha256 = _verify_and_move(entry, url, part, path)
+                _unpack_and_move(entry, url, part, path)
             except DownloadError as error:  # another attempt would give the same bytes
                 mismatch = error
                 break
@@ -80,8 +86,6 @@ def _fetch(entry: CatalogueEntry, path: Path, report: ProgressReporter) -> None:
                 if isinstance(getattr(error, "reason", None), socket.gaierror):
                     break  # the host does not exist, or there is no network
             else:
-                record = {"sha256": sha256, "url": url}
-                replace_file(path.with_suffix(".json"), json.dumps(record), synced=True)
                 return
     if mismatch:
         raise mismatch
@@ -91,6 +95,38 @@ def _fetch(entry: CatalogueEntry, path: Path, report: ProgressReporter) -> None:
         "train on a text that needs no network: the bundled play (`charrnn train`), the source "
         "code of this Python (`charrnn train python`) or your own text file",
     )
+
+
+def _fetch_works(entry: CatalogueEntry, path: Path, report: ProgressReporter) -> None:
+    """Download the works of a collection one by one, then convert and join them.
+
+    After an interruption, the works that are complete are not downloaded again.
+    """
+    folder = path.with_suffix("")
+    folder.mkdir(exist_ok=True)
+    num_bytes = 0
+
+    def report_sum(reading: Reading) -> None:
+        done = num_bytes + reading.done
+        report(Reading(f"downloading {entry.name}", done, max(done, entry.bytes or 0)))
+
+    works = []
+    for name in entry.files:
+        work_path = folder / f"{name}.txt"
+        if not work_path.is_file():
+            urls = tuple(f"{url}{work_path.name}" for url in entry.urls)
+            work = replace(
+                entry, name=f"{entry.name}/{name}", urls=urls, files=(), bytes=None, sha256=None
+            )
+            _fetch(work, work_path, ProgressReporter(report_sum))
+        num_bytes += work_path.stat().st_size
+        works.append(convert_work(work_path.read_text("utf-8", errors="replace")))
+    joined = path.with_suffix(".joined")
+    replace_file(joined, "\x1c".join(works), synced=True)
+    try:
+        _verify_and_move(entry, entry.urls[0], joined, path)
+    finally:
+        shutil.rmtree(folder)
 
 
 class _NotAvailableError(Exception):
@@ -139,37 +175,44 @@ def _download(entry: CatalogueEntry, url: str, part: Path, report: ProgressRepor
         raise http.client.IncompleteRead(b"", total - num_bytes)
 
 
-def _verify_and_move(entry: CatalogueEntry, url: str, part: Path, path: Path) -> str:
-    """Move the downloaded text to `path` if it is the expected one; return its SHA-256."""
+def _unpack_and_move(entry: CatalogueEntry, url: str, part: Path, path: Path) -> None:
+    """Unpack a complete download if it is an archive; move the text to `path` if it is correct."""
     text = part
     try:
         if entry.member:
             text = part.with_suffix(".unpacked")
             _unpack(part, entry.member, text)
-        sha256, size = _hash_file(text), text.stat().st_size
-        expected = entry.expected_sha256
-        if expected and sha256 != expected:
-            raise DownloadError(
-                f"{entry.name} from {url} is not the expected text: expected SHA-256 {expected}, "
-                f"found {sha256}; the download was removed",
-                "try again later",
-                "download the text yourself and give its path",
-            )
-        if entry.bytes and size != entry.bytes:
-            raise DownloadError(
-                f"{entry.name} from {url} has {format_count(size, 'byte')}, but {entry.bytes:,} "
-                f"were expected (SHA-256 {sha256}); the download was removed",
-                "try again later",
-                "download the text yourself and give its path",
-            )
+        _verify_and_move(entry, url, text, path)
     except DownloadError:
         text.unlink(missing_ok=True)
         part.unlink(missing_ok=True)
         raise
-    move_file(text, path)
     for temporary in (part, part.with_suffix(".mark")):
         temporary.unlink(missing_ok=True)
-    return sha256
+
+
+def _verify_and_move(entry: CatalogueEntry, url: str, text: Path, path: Path) -> None:
+    """Move a text to `path` and record its SHA-256, or remove it if it is not the expected one."""
+    sha256, size = _hash_file(text), text.stat().st_size
+    remedies = "try again later", "download the text yourself and give its path"
+    expected = entry.expected_sha256
+    if expected and sha256 != expected:
+        text.unlink()
+        raise DownloadError(
+            f"{entry.name} from {url} is not the expected text: expected SHA-256 {expected}, "
+            f"found {sha256}; the download was removed",
+            *remedies,
+        )
+    if entry.bytes and size != entry.bytes:
+        text.unlink()
+        raise DownloadError(
+            f"{entry.name} from {url} has {format_count(size, 'byte')}, but {entry.bytes:,} "
+            f"were expected (SHA-256 {sha256}); the download was removed",
+            *remedies,
+        )
+    move_file(text, path)
+    record = {"sha256": sha256, "url": url}
+    replace_file(path.with_suffix(".json"), json.dumps(record), synced=True)
 
 
 def _unpack(archive: Path, member: str, target: Path) -> None:

@@ -49,8 +49,10 @@ class Handler(BaseHTTPRequestHandler):
         self.server.requests.append((path, self.headers["Range"]))
         if path == "moved":
             self.send(302, b"", Location="/whole")
-        elif path == "missing":
+        elif path in ("missing", "works/missing.txt"):
             self.send(404, b"")
+        elif path == "works/play.txt":
+            self.send(200, b"\tACT I\n\nKING\tSpeak.\n")
         elif path == "busy" and self.consume_fault():
             self.send(503, b"")
         elif path == "zip":
@@ -217,6 +219,34 @@ def test_a_text_is_unpacked_from_its_archive(site: Site) -> None:
     (downloads_folder() / "far.txt").unlink()
     with pytest.raises(DownloadError, match=r"is not a \.zip that contains other"):
         fetch(make_entry(site, "zip", member="other"))
+
+
+def make_collection(site: Site, *files: str, **fields: Any) -> CatalogueEntry:
+    return make_entry(site, "works/", files=files, **{"sha256": None, **fields})
+
+
+def test_the_works_of_a_collection_are_converted_and_joined(site: Site) -> None:
+    readings = list[Reading]()
+    path = fetch(make_collection(site, "poem", "play"), readings.append)
+    assert path.read_bytes() == TEXT + b"\x1cACT I\n\nKING:\nSpeak.\n"
+    assert downloaded_files() == ["far.json", "far.txt"]
+    assert [reading.task for reading in readings] == ["downloading far"] * len(readings)
+    assert readings[-1].done == len(TEXT) + len("\tACT I\n\nKING\tSpeak.\n")
+    assert [reading.done for reading in readings] == sorted(reading.done for reading in readings)
+
+
+def test_an_interrupted_collection_continues_with_the_missing_works(site: Site) -> None:
+    with pytest.raises(DownloadError, match="far/missing could not be downloaded"):
+        fetch(make_collection(site, "play", "missing"))
+    path = fetch(make_collection(site, "play", "poem"))
+    assert path.read_bytes().endswith(TEXT)
+    assert [path for path, _ in site.requests].count("works/play.txt") == 1
+
+
+def test_a_wrong_collection_is_removed_with_its_works(site: Site) -> None:
+    with pytest.raises(DownloadError, match=f"expected SHA-256 {SHA256}"):
+        fetch(make_collection(site, "play", sha256=SHA256))
+    assert downloaded_files() == []
 
 
 def test_the_error_without_a_network_names_texts_that_need_none(site: Site) -> None:
