@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from charrnn.model.loading import load
     from charrnn.model.network import CharRNN
     from charrnn.sampling.loop import generate, stream
-    from charrnn.training.events import Evaluated, Finished, RolledBack, Saved, Started, Step
+    from charrnn.training.events import (
+        Evaluated,
+        Finished,
+        RolledBack,
+        Saved,
+        Started,
+        Step,
+        TeacherFinished,
+    )
     from charrnn.training.loop import resume, train
 
 _MODULES = {
@@ -42,6 +50,7 @@ _MODULES = {
     "Saved": "training.events",
     "Started": "training.events",
     "Step": "training.events",
+    "TeacherFinished": "training.events",
     "TextConfig": "config.text",
     "TrainConfig": "config.training",
     "Vocabulary": "data.vocabulary",
@@ -70,6 +79,7 @@ __all__ = [
     "Saved",
     "Started",
     "Step",
+    "TeacherFinished",
     "TextConfig",
     "TrainConfig",
     "Vocabulary",

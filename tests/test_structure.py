@@ -86,7 +86,8 @@ def test_the_public_names_are_the_documented_ones() -> None:
         "train, resume, load, generate, stream, score, Corpus, Vocabulary, CharRNN, ModelConfig, "
         "TrainConfig, ResolvedTrainConfig, SampleConfig, TextConfig, ReadingConfig, Budget, "
         "AdaptConfig, "
-        "CharrnnError, Reading, Started, Step, Evaluated, Saved, RolledBack, Finished, __version__"
+        "CharrnnError, Reading, Started, Step, Evaluated, Saved, RolledBack, "
+        "TeacherFinished, Finished, __version__"
     )
     assert sorted(charrnn.__all__) == sorted(documented.split(", "))
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from charrnn.config.checks import MAX_SEED, CheckedFields, Range
 from charrnn.config.parsing import parse_duration
+from charrnn.errors import ConfigError
 
 ResolvedDevice = Literal["cpu", "cuda", "mps"]
 ResolvedPrecision = Literal["float32", "bfloat16", "float16"]
@@ -110,6 +111,12 @@ class TrainConfig(Budget):
         "predictions.",
         FROM_TEXT,
     ] = None
+    teachers: Annotated[
+        int,
+        Range(0, 100),
+        "Number of networks to train first, with other seeds. The network of the run then learns "
+        "from the mean of their predictions too, which makes it better than each of them.",
+    ] = 0
     learning_rate: Annotated[
         float,
         Range(1e-9, 10),
@@ -165,6 +172,16 @@ class TrainConfig(Budget):
         "the device supports it in hardware.",
     ] = "auto"
     threads: Annotated[int | None, Range(1, 4096), "CPU threads. Default: one per core."] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.teachers and self.max_time is not None:
+            raise ConfigError(
+                "teachers cannot be combined with a time limit, because each network is trained "
+                "for the same number of steps",
+                "give a limit with --epochs or --max-steps",
+                setting="teachers",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

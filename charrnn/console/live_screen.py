@@ -22,10 +22,14 @@ _SAMPLE_LINES = 5
 
 
 class LiveScreen:
-    """The lines at the bottom of a terminal during training."""
+    """The lines at the bottom of a terminal while a network is trained.
 
-    def __init__(self, console: Console) -> None:
+    `network` names it if the run trains several.
+    """
+
+    def __init__(self, console: Console, network: str = "") -> None:
         self._console = console
+        self._network = network
         self._train_points: list[Point] = []
         self._held_out_points: list[Point] = []
         self._baseline_bits: float | None = None
@@ -48,7 +52,10 @@ class LiveScreen:
             self._train_points.append((event.step, nats_to_bits(self._loss_sum / self._loss_count)))
             self._loss_sum, self._loss_count = 0.0, 0
         return Group(
-            *_render_progress(event), Text(), self.render_loss_chart(), *self._render_sample()
+            *_render_progress(event, self._network),
+            Text(),
+            self.render_loss_chart(),
+            *self._render_sample(),
         )
 
     def add_evaluation(self, event: Evaluated) -> None:
@@ -113,7 +120,7 @@ def format_speed(event: Step) -> str:
     return f"{event.characters_per_second:,.0f} char/s{left}"
 
 
-def _render_progress(event: Step) -> list[RenderableType]:
+def _render_progress(event: Step, network: str) -> list[RenderableType]:
     completed = 0.0
     if event.seconds_left is not None:
         completed = event.seconds / max(1e-9, event.seconds + event.seconds_left)
@@ -121,6 +128,7 @@ def _render_progress(event: Step) -> list[RenderableType]:
     row.add_row(
         ProgressBar(total=1.0, completed=completed, width=36),
         Text(f"{completed:.0%}"),
+        *([Text(network)] if network else []),
         Text(format_speed(event)),
     )
     return [row, Text(format_progress(event), overflow="ellipsis", no_wrap=True)]

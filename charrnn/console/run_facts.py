@@ -3,7 +3,7 @@
 import math
 
 from charrnn.config.counts import format_count
-from charrnn.config.training import Budget
+from charrnn.config.training import Budget, ResolvedTrainConfig
 from charrnn.console.text import format_duration, format_loss, format_network
 from charrnn.runs.run_config import RunConfig
 from charrnn.training.evaluation_plan import MAX_CHARACTERS
@@ -35,14 +35,11 @@ def format_run_facts(
         schedule = f"{format_count(started.steps_per_epoch, 'step')} per epoch, {schedule}"
     streams = format_count(training.batch_size, "stream")
     batch = f"{streams} x {format_count(training.seq_length, 'character')} per step, {schedule}"
-    weight_drop = f"{training.weight_drop:g}" if training.weight_drop else "none"
-    settings = (
-        f"dropout {training.dropout:g} between layers, {training.output_dropout:g} before the "
-        f"output, {weight_drop} on recurrent weights, weight decay "
-        f"{training.weight_decay:g}, loss temperature {training.loss_temperature:g}, learning "
-        f"rate {training.learning_rate:g}, seed {training.seed}"
-    )
-    facts = [("text", text), ("network", network), ("batch", batch), ("training", settings)]
+    facts = [("text", text), ("network", network), ("batch", batch)]
+    facts.append(("training", _format_settings(training)))
+    if training.teachers:
+        networks = format_count(training.teachers, "network")
+        facts.append(("teachers", f"{networks}, trained first with other seeds"))
     if config.baseline is not None:
         facts.append(
             (
@@ -60,6 +57,16 @@ def format_run_facts(
     if started:
         facts.append(("run", str(started.run.path)))
     return facts
+
+
+def _format_settings(training: ResolvedTrainConfig) -> str:
+    weight_drop = f"{training.weight_drop:g}" if training.weight_drop else "none"
+    return (
+        f"dropout {training.dropout:g} between layers, {training.output_dropout:g} before the "
+        f"output, {weight_drop} on recurrent weights, weight decay "
+        f"{training.weight_decay:g}, loss temperature {training.loss_temperature:g}, learning "
+        f"rate {training.learning_rate:g}, seed {training.seed}"
+    )
 
 
 def compare_loss(loss: float, config: RunConfig) -> str:

@@ -19,7 +19,16 @@ from charrnn.data.progress import Reading
 from charrnn.numerics.information import nats_to_bits
 from charrnn.runs.progress import MAX_ROLLBACKS
 from charrnn.runs.run_config import RunConfig
-from charrnn.training.events import Evaluated, Event, Finished, RolledBack, Saved, Started, Step
+from charrnn.training.events import (
+    Evaluated,
+    Event,
+    Finished,
+    RolledBack,
+    Saved,
+    Started,
+    Step,
+    TeacherFinished,
+)
 
 _PROGRESS_LINE_SECONDS = 30.0  # between two lines of progress, if there is no terminal
 _PREVIEW_LINES = 5
@@ -46,6 +55,7 @@ class TrainingView:
             console=self._console, refresh_per_second=REFRESHES_PER_SECOND, transient=True
         )
         self._screen = LiveScreen(self._console)
+        self._network = ""
         self._next_line_at = 0.0  # seconds of training
         self._config: RunConfig | None = None
         self._baseline_note = ""
@@ -74,6 +84,8 @@ class TrainingView:
                 self._show_step(event)
             case Evaluated():
                 self._show_evaluation(event)
+            case TeacherFinished():
+                self._show_teacher_end(event)
             case Finished():
                 self._show_end(event)
             case RolledBack():
@@ -98,9 +110,9 @@ class TrainingView:
         self._progress_line.show(reading)
 
     def _show_start(self, event: Started) -> None:
-        print_facts(format_run_facts(event.config, event.budget, event), self._console)
-        if self._console.is_terminal:
-            self._screen.load_history(event)
+        if self._config is None:
+            print_facts(format_run_facts(event.config, event.budget, event), self._console)
+        self._start_network(event)
         self._config = event.config
         self._uniform_nats = uniform_loss(event.config)
         baseline = event.config.baseline
@@ -128,12 +140,26 @@ class TrainingView:
         elif event.step:
             self.show_message(f"continuing from step {event.step:,}")
 
+    def _start_network(self, event: Started) -> None:
+        """Name the network that is trained, if the run has several, and reset the screen."""
+        if event.teacher:
+            self._network = f"teacher {event.teacher} of {event.teachers}"
+            self.show_message(f"\n{self._network}, seed {event.config.training.seed}")
+        elif self._network:
+            self._network = "the network of the run"
+            self.show_message(f"\n{self._network}, which also learns from its teachers")
+        self._next_line_at = 0.0
+        self._screen = LiveScreen(self._console, self._network)
+        if self._console.is_terminal:
+            self._screen.load_history(event)
+
     def _show_step(self, event: Step) -> None:
         if self._console.is_terminal:
             self._live.update(self._screen.add_step(event))
         elif event.seconds >= self._next_line_at:
             self._next_line_at = event.seconds + _PROGRESS_LINE_SECONDS
-            self.show_message(f"{format_progress(event)}  {format_speed(event)}")
+            network = f"{self._network}  " if self._network else ""
+            self.show_message(f"{network}{format_progress(event)}  {format_speed(event)}")
 
     def _show_evaluation(self, event: Evaluated) -> None:
         is_narrow = self._console.is_terminal and self._console.width < _FULL_LINE_COLUMNS
@@ -160,19 +186,24 @@ class TrainingView:
             return Text(f"  {'not learned' if is_narrow else guess}", style="red")
         return Text("  best so far" if event.improved else "", style="green")
 
+    def _show_teacher_end(self, event: TeacherFinished) -> None:
+        if self._console.is_terminal:
+            self._console.print(self._screen.render_loss_chart())
+        self.show_message(
+            f"{self._network} finished after {format_duration(event.seconds)}"
+            f"{_describe_best(event)}"
+        )
+
     def _show_end(self, event: Finished) -> None:
         self._live.stop()
         if self._console.is_terminal:
             self._console.print(self._screen.render_loss_chart())
-        best = ""
-        if event.best_val_loss is not None:
-            loss = format_loss(event.best_val_loss)
-            best = f"; best held-out loss {loss} at step {event.best_step:,}"
         outcome = (
             "stopped" if event.reason == "stopped" else f"finished ({_END_REASONS[event.reason]})"
         )
         self.show_message(
-            f"{outcome} at step {event.step:,} after {format_duration(event.seconds)}{best}"
+            f"{outcome} at step {event.step:,} after {format_duration(event.seconds)}"
+            f"{_describe_best(event)}"
         )
         if event.best_val_loss is not None:
             self._show_advice(event.best_val_loss, self._config or event.run.config)
@@ -190,3 +221,9 @@ class TrainingView:
             if not rate / 10 < config.training.learning_rate <= rate:
                 advice = f"start again with `charrnn train --learning-rate {rate:g}`"
         self.show_message(f"{subject} {comparison}: {advice}")
+
+
+def _describe_best(event: Finished | TeacherFinished) -> str:
+    if event.best_val_loss is None:
+        return ""
+    return f"; best held-out loss {format_loss(event.best_val_loss)} at step {event.best_step:,}"

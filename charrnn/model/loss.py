@@ -17,6 +17,9 @@ from charrnn.numerics.precision import has_bfloat16
 # With so many characters, bfloat16 products and a loss in chunks make a training step faster.
 LARGE_VOCABULARY = 512
 
+TEACHER_WEIGHT = 0.5
+"""The share of the teachers' probabilities in the distribution that a network learns."""
+
 _CHUNK_SIZE = 1 << 18  # logits: what the processor's cache holds, with two copies
 
 
@@ -52,6 +55,25 @@ def cross_entropy_loss(
         return loss
     loss = cross_entropy(logits_NV / temperature, targets_N)
     return loss if total == len(targets_N) else loss * (len(targets_N) / total)
+
+
+def distillation_loss(
+    logits_NV: Tensor,
+    targets_N: Tensor,
+    teacher_NV: Tensor,
+    temperature: float = 1.0,
+    total: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Return the loss of a network that learns from teachers too, and `cross_entropy_loss`.
+
+    The first is the cross entropy with a mixture of the target and of the teachers' probabilities
+    `teacher_NV` (Hinton et al., 2015, arXiv 1503.02531).
+    """
+    total = len(targets_N) if total is None else total
+    nats_NV = -torch.log_softmax(logits_NV.float() / temperature, 1)
+    loss = nats_NV.gather(1, targets_N[:, None]).sum() / total
+    teacher_loss = (teacher_NV * nats_NV).sum() / total
+    return (1 - TEACHER_WEIGHT) * loss + TEACHER_WEIGHT * teacher_loss, loss.detach()
 
 
 class _ChunkedLoss(torch.autograd.Function):

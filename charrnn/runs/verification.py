@@ -7,6 +7,7 @@ from charrnn.runs import manifest as manifests
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
+from charrnn.runs.teachers import list_kept_teachers
 
 
 class VerifiedFile(NamedTuple):
@@ -18,7 +19,7 @@ class VerifiedFile(NamedTuple):
 
 
 def verify_run(run: Run) -> list[VerifiedFile]:
-    """Verify all files of a run, the oldest checkpoint first.
+    """Verify all files of a run, the oldest checkpoint first, then those of its teachers.
 
     The manifest of a checkpoint covers its files and config.json. metrics.jsonl has no manifest: it
     is intact if each of its lines is a row.
@@ -33,6 +34,11 @@ def verify_run(run: Run) -> list[VerifiedFile]:
         results.append(VerifiedFile(run.path.name, 0, "it contains no checkpoint"))
     if run.metrics_path.exists():
         results.append(_verify_metrics(run))
+    for teacher in list_kept_teachers(run):
+        results += [
+            result._replace(name=f"{teacher.path.name}/{result.name}")
+            for result in verify_run(teacher)
+        ]
     return results
 
 

@@ -87,7 +87,7 @@ def make_report(corpus: Corpus, new_run: NewRun) -> DryRunReport:
     occurrences = dict(zip(corpus.vocabulary.characters, corpus.counts, strict=False))
     counts = dict(sorted(occurrences.items(), key=lambda item: -item[1]))
     parameters = config.model.count_parameters(len(config.vocabulary))
-    weight_bytes = _FLOAT32_BYTES * parameters
+    weight_bytes, teachers = _FLOAT32_BYTES * parameters, config.training.teachers
     return DryRunReport(
         config=config,
         characters=len(corpus.codes),
@@ -106,8 +106,8 @@ def make_report(corpus: Corpus, new_run: NewRun) -> DryRunReport:
         duplicate_lines=duplicate_lines,
         parameters=parameters,
         steps_per_epoch=trainer.plan.steps_per_epoch,
-        memory_bytes=_MEMORY_COPIES * weight_bytes + _activation_bytes(config),
-        disk_bytes=MAX_CHECKPOINTS * _CHECKPOINT_COPIES * weight_bytes,
+        memory_bytes=(_MEMORY_COPIES + teachers) * weight_bytes + _activation_bytes(config),
+        disk_bytes=(1 + teachers) * MAX_CHECKPOINTS * _CHECKPOINT_COPIES * weight_bytes,
         seconds_per_epoch=seconds_per_step(trainer, _PROBE_SECONDS) * trainer.plan.steps_per_epoch,
         notes=new_run.notes,
     )

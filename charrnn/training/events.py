@@ -40,6 +40,10 @@ class Started:
     """The device that this process trains on."""
     eval_every: int | None = None
     """The number of steps between two evaluations, None if it depends on the measured speed."""
+    teacher: int | None = None
+    """The number of the teacher that is trained, from 1; None for the network of the run."""
+    teachers: int = 0
+    """The number of teachers of the run."""
     engine: str | None = None
     """On an NVIDIA GPU: the engine that computes the layers, and the reason; None elsewhere."""
 
@@ -100,6 +104,20 @@ class RolledBack:
 
 
 @dataclass(frozen=True)
+class TeacherFinished:
+    """A teacher is trained; the next one or the network of the run follows."""
+
+    run: Run
+    """The run of the teacher."""
+    teacher: int
+    """The number of the teacher, from 1."""
+    teachers: int
+    best_step: int | None
+    best_val_loss: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Finished:
     """Training has ended."""
 
@@ -112,4 +130,4 @@ class Finished:
     seconds: float
 
 
-Event = Started | Step | Evaluated | Saved | RolledBack | Finished
+Event = Started | Step | Evaluated | Saved | RolledBack | TeacherFinished | Finished

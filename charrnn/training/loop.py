@@ -21,7 +21,7 @@ from charrnn.runs.new_folder import reserve_run_folder
 from charrnn.runs.run import Run
 from charrnn.runs.saving import check_new_folder
 from charrnn.training.distributed.group import Group
-from charrnn.training.events import Event, Started
+from charrnn.training.events import Event, Finished
 from charrnn.training.setup.new_run import NewRun, prepare_new_run
 from charrnn.training.setup.opening import open_new_text, open_unless_stopped
 from charrnn.training.setup.resumed_run import (
@@ -30,7 +30,9 @@ from charrnn.training.setup.resumed_run import (
     find_run_to_resume,
     prepare_resumed_run,
 )
-from charrnn.training.trainer import Trainer
+from charrnn.training.setup.teachers import create_teachers
+from charrnn.training.start import make_started_event
+from charrnn.training.teacher_training import train_teachers
 
 
 def train(
@@ -75,13 +77,18 @@ def train(
             prepare = functools.partial(
                 prepare_new_run, text, config, model, init_from=init_from, group=group
             )
-            yield from _train_new(prepare, text.name, folder, stop, group)
+            create = functools.partial(
+                create_teachers, text=text, model=model, init_from=init_from, group=group
+            )
+            yield from _train_new(prepare, create, text.name, folder, progress, stop, group)
 
 
 def _train_new(
     prepare: Callable[..., NewRun],
+    create_teachers: Callable[[Run], None],
     name: str,
     folder: Path | None,
+    progress: ProgressCallback | None,
     stop: threading.Event,
     group: Group,
 ) -> Iterator[Event]:
@@ -90,12 +97,21 @@ def _train_new(
         if folder is None and group.ranks.is_rank_zero:
             folder = stack.enter_context(reserve_run_folder(name))
         new_run = prepare(out_dir=folder)
-        trainer = new_run.trainer
-        stack.enter_context(group.rank_zero_context(trainer.run.lock_for_writing))
-        trainer.create()  # from here on, the run can be resumed
-        notes = (*new_run.notes, *idle_gpu_advice(trainer.model.device, group.ranks.size))
-        yield _started_event(trainer, added_characters=new_run.added_characters, notes=notes)
-        yield from trainer.train(stop)
+        run = new_run.trainer.run
+        stack.enter_context(group.rank_zero_context(run.lock_for_writing))
+        new_run.trainer.create()  # from here on, the run can be resumed
+        notes = (*new_run.notes, *idle_gpu_advice(new_run.trainer.model.device, group.ranks.size))
+        started = make_started_event(
+            new_run.trainer, added_characters=new_run.added_characters, notes=notes
+        )
+        if run.config.training.teachers:
+            create_teachers(run)
+        yield started
+        if run.config.training.teachers:
+            del new_run  # frees its memory
+            yield from _resume(run, ResumeRequest(), progress, stop, group)
+        else:
+            yield from new_run.trainer.train(stop)
 
 
 def resume(
@@ -130,42 +146,17 @@ def _resume(
     stop: threading.Event,
     group: Group,
 ) -> Iterator[Event]:
+    for event in train_teachers(run, request, progress, stop, group):
+        yield event
+        if isinstance(event, Finished):
+            return
     resumed = prepare_resumed_run(run, request, progress, stop, group)
     if resumed is None:
         return
-    yield _started_event(
+    yield make_started_event(
         resumed.trainer,
         replanned=resumed.replanned,
         other_text=resumed.other_text,
         notes=resumed.notes,
     )
     yield from resumed.trainer.train(stop)
-
-
-def _started_event(
-    trainer: Trainer,
-    *,
-    replanned: bool = False,
-    other_text: bool = False,
-    added_characters: tuple[str, ...] | None = None,
-    notes: tuple[str, ...] = (),
-) -> Started:
-    model, progress = trainer.model, trainer.progress
-    return Started(
-        run=trainer.run,
-        config=progress.current_config(trainer.run.config),
-        step=progress.step,
-        training_characters=trainer.training_characters,
-        held_out_characters=trainer.held_out_characters,
-        parameters=model.config.count_parameters(len(model.vocabulary)),
-        steps_per_epoch=trainer.plan.steps_per_epoch,
-        budget=progress.budget,
-        horizon=progress.horizon,
-        replanned=replanned,
-        other_text=other_text,
-        added_characters=added_characters,
-        notes=notes,
-        engine=trainer.engine,
-        device=model.device.type,
-        eval_every=trainer.plan.known_eval_every(progress),
-    )

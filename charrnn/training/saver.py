@@ -4,6 +4,7 @@ Shape suffixes: L layers, B streams, H units.
 """
 
 import time
+from collections.abc import Sequence
 
 from charrnn.data.vocabulary import Codes
 from charrnn.model.state import State
@@ -48,19 +49,17 @@ class CheckpointSaver:
         """Write a checkpoint; raise `DivergedError` if a weight is not finite."""
         start = time.perf_counter()
         buffers.free_unused()  # a checkpoint needs a copy of the weights and moments in memory
-        state = State(
-            tuple(
-                self._group.all_gather(part_LBH, dim=1)
-                for part_LBH in self._train_step.state.parts_LBH
-            )
-        )
-        saved = self._group.on_rank_zero(lambda: self._write(progress, state))
+        states = [
+            State(tuple(self._group.all_gather(part_LBH, dim=1) for part_LBH in state.parts_LBH))
+            for state in self._train_step.states
+        ]
+        saved = self._group.on_rank_zero(lambda: self._write(progress, states))
         self.is_saved, self.saved_at = True, progress.seconds
         self.duration = time.perf_counter() - start
         return saved
 
-    def _write(self, progress: Progress, state: State) -> Saved:
-        trainer_arrays = self._train_step.arrays(state)
+    def _write(self, progress: Progress, states: Sequence[State]) -> Saved:
+        trainer_arrays = self._train_step.arrays(states)
         model_arrays = self._train_step.average.arrays()
         check_weights(progress.step, [*model_arrays.values(), *trainer_arrays.values()])
         checkpoint = self._run.save(

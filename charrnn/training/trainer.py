@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from charrnn.data.corpus import Corpus
 from charrnn.errors import DivergedError
@@ -39,9 +39,9 @@ planned from an evaluation, which is less exact."""
 class Trainer:
     """Train a run from its current progress to the end of its budget.
 
-    First call `create` for a new run, or `restore` for a resumed run; then call `train`. Raises
-    `CorpusError` if the text is too short, and `ConfigError` if the streams cannot be divided among
-    the processes.
+    First call `create` for a new run, or `restore` for a resumed run; then call `train`. With
+    `teachers`, the network also learns from the mean of their predictions. Raises `CorpusError` if
+    the text is too short, and `ConfigError` if the streams cannot be divided among the processes.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Trainer:
         model: CharRNN,
         progress: Progress,
         group: Group = SINGLE_PROCESS,
+        teachers: Sequence[CharRNN] = (),
     ) -> None:
         config = run.config.training
         training, held_out = corpus.split(config.val_fraction)
@@ -72,7 +73,8 @@ class Trainer:
             device=model.device,
         )
         is_graphed = is_gpu and group.is_single
-        train_step = (GraphedTrainStep if is_graphed else TrainStep)(model, config, streams)
+        make_step = GraphedTrainStep if is_graphed else TrainStep
+        train_step = make_step(model, config, streams, teachers)
         self.run, self.model, self.progress = run, model, progress
         self.training_characters, self.held_out_characters = len(training), len(held_out)
         self.plan = BudgetPlan.for_text(

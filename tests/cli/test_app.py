@@ -19,6 +19,7 @@ from charrnn.errors import (
     DivergedError,
     DownloadError,
     GroupError,
+    RunFinishedError,
     VocabularyError,
 )
 from charrnn.model import loss as model_loss
@@ -38,7 +39,12 @@ FAILURES: list[tuple[type[CharrnnError], list[str], str]] = [
         "not in the model's vocabulary: '~' (U+007E)",
     ),
     (CheckpointError, ["sample", "nobody"], "there is no run nobody"),
-    (ConfigError, ["resume", "verse"], "verse is finished: it reached its limit"),
+    (
+        ConfigError,
+        ["train", "verse.txt", "--init-from", "verse", "--hidden-size", "7"],
+        "the run verse determines the shape of the network",
+    ),
+    (RunFinishedError, ["resume", "verse"], "verse is finished: it reached its limit"),
     (DeviceError, ["train", "--device", "mps"], "the device mps is not available"),
     (GroupError, ["resume", "verse"], "another process of this run has ended or cannot be"),
     (

@@ -55,6 +55,26 @@ def test_generated_text_has_no_escapes_for_what_the_encoding_lacks(
     assert data.getvalue().split() == [b"????", rb"\u05e9\u05dc\u05d5\u05dd"]
 
 
+def test_each_network_of_a_run_with_teachers_is_named(
+    text_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = dataclasses.replace(TINY_TRAINING, teachers=2)
+    console = Console(file=io.StringIO(), width=200)
+    view = make_view(console, monkeypatch)
+    with console.capture() as output:
+        for event in train(str(text_file), config, TINY_MODEL):
+            view.show(event)
+    lines = output.get().splitlines()
+    assert sum(line.startswith("teachers ") for line in lines) == 1
+    starts = ["teacher 1 of 2, seed 2", "teacher 2 of 2, seed 3"]
+    starts.append("the network of the run, which also learns from its teachers")
+    assert [line for line in lines if line in starts] == starts
+    assert any(line.startswith("teacher 1 of 2  epoch 0.04  step 1/30") for line in lines)
+    assert any(line.startswith("teacher 2 of 2 finished after") for line in lines)
+    assert any(line.startswith("the network of the run  epoch 0.04  step 1/30") for line in lines)
+    assert any(line.startswith("finished (all steps done) at step 30") for line in lines)
+
+
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_screen_shows_progress_losses_and_a_sample(
     width: int, events: list[Event], monkeypatch: pytest.MonkeyPatch

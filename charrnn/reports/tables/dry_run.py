@@ -41,7 +41,15 @@ def print_dry_run(result: DryRunReport) -> None:
     ]
     settings = format_run_facts(config, config.training.limits)
     facts += [(name, value) for name, value in settings if name != "text"]
-    facts += [
+    facts += _list_costs(result)
+    facts += [("note", note) for note in result.notes]
+    print_facts(facts)
+
+
+def _list_costs(result: DryRunReport) -> list[tuple[str, str]]:
+    """Return what training costs: memory, disk and time."""
+    teachers = result.config.training.teachers
+    return [
         ("parameters", f"{result.parameters:,}"),
         (
             "memory",
@@ -49,16 +57,25 @@ def print_dry_run(result: DryRunReport) -> None:
         ),
         (
             "disk",
-            f"at most {result.disk_bytes / 2**20:,.0f} MiB for {MAX_CHECKPOINTS} checkpoints",
+            f"at most {result.disk_bytes / 2**20:,.0f} MiB for {MAX_CHECKPOINTS} checkpoints"
+            + (" of each network" if teachers else ""),
         ),
         (
             "one epoch",
             f"{format_count(result.steps_per_epoch, 'step')}, about "
-            f"{format_duration(result.seconds_per_epoch)} (estimated from two seconds of training)",
+            f"{format_duration(result.seconds_per_epoch)} (estimated from two seconds of training)"
+            + _describe_teachers(teachers),
         ),
     ]
-    facts += [("note", note) for note in result.notes]
-    print_facts(facts)
+
+
+def _describe_teachers(teachers: int) -> str:
+    if not teachers:
+        return ""
+    return (
+        " for each teacher; the network of the run needs more time, because its "
+        f"{'teacher reads' if teachers == 1 else 'teachers read'} the text too"
+    )
 
 
 def _list_characters(characters: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ from charrnn.config.text import ReadingConfig
 from charrnn.config.training import Budget
 from charrnn.data.corpus import Corpus
 from charrnn.data.progress import ProgressCallback
-from charrnn.errors import CheckpointError, ConfigError
+from charrnn.errors import CheckpointError, ConfigError, RunFinishedError
 from charrnn.files import quote_path
 from charrnn.model.network import CharRNN
 from charrnn.numerics.devices import choose_device
@@ -24,6 +24,7 @@ from charrnn.training.distributed.group import Group
 from charrnn.training.distributed.ranks import Ranks
 from charrnn.training.setup.new_run import check_same_text
 from charrnn.training.setup.opening import open_unless_stopped
+from charrnn.training.setup.teachers import load_teachers
 from charrnn.training.setup.text_notes import list_text_notes
 from charrnn.training.trainer import Trainer
 
@@ -94,7 +95,7 @@ def prepare_resumed_run(
 ) -> ResumedRun | None:
     """Restore the newest checkpoint of a run; return None if `stop` is set while the text is read.
 
-    Raises `ConfigError` if a limit of the budget is already reached.
+    Its teachers must be trained. Raises `RunFinishedError` if a limit of the budget is reached.
     """
     config = run.config
     checkpoint = group.on_rank_zero(lambda: run.select("last", ("model", "trainer")))
@@ -132,7 +133,8 @@ def _restore(
     if budget is not None and is_other_budget:
         progress.budget, progress.stale_evaluations = budget, 0
     check_same_text(text, group.on_rank_zero(lambda: text.record))
-    trainer = Trainer(run, text, network, progress, group)
+    teachers = load_teachers(run, network.device, group)
+    trainer = Trainer(run, text, network, progress, group, teachers)
     if is_other_budget or is_other_text:
         progress.budget_start = progress.step
         trainer.plan_horizon()
@@ -147,12 +149,15 @@ def _restore(
 
 
 def _check_budget_left(trainer: Trainer, is_other_text: bool) -> None:
-    """Raise `ConfigError` if a limit is reached, and no evaluation of the same text is missing."""
+    """Raise `RunFinishedError` if a limit is reached.
+
+    If an evaluation of the same text is missing, the run is not finished.
+    """
     plan, progress = trainer.plan, trainer.progress
     reason = plan.limit_reached(progress) if is_other_text else plan.finish_reason(progress)
     epochs = 2 * max(1, round(progress.epoch))
     if reason == "patience":
-        raise ConfigError(
+        raise RunFinishedError(
             f"{trainer.run.path} is finished, because its held-out loss no longer falls; more "
             "training rarely helps",
             f"train anyway by giving a limit, for example --epochs {epochs}",
@@ -164,7 +169,7 @@ def _check_budget_left(trainer: Trainer, is_other_text: bool) -> None:
             "max_steps": f"{budget.max_steps or 0:,} steps",
             "max_time": f"{budget.max_time or 0:,g} seconds",
         }
-        raise ConfigError(
+        raise RunFinishedError(
             f"{trainer.run.path} is finished: it reached its limit of {limits[reason]} at step "
             f"{progress.step:,}",
             f"train it further with a larger limit, for example --epochs {epochs}",

@@ -15,15 +15,24 @@ import torch
 from torch import Tensor
 
 from charrnn.model.dropout import NO_MASKS, Masks
-from charrnn.model.loss import cross_entropy_loss
+from charrnn.model.loss import cross_entropy_loss, distillation_loss
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
 from charrnn.numerics.precision import autocast
 from charrnn.numerics.threads import count_parts, map_streams
 from charrnn.recurrence.layer import LayerWeights
 
-PartialLoss = Callable[[slice, Sequence[LayerWeights]], tuple[Tensor, State]]
-"""Return the share of a part of the streams in the mean loss, and the state after it."""
+
+class _Losses(NamedTuple):
+    """The share of a part of the streams in the mean losses, and the state after it."""
+
+    minimized: Tensor
+    reported: Tensor
+    """In nats per character; without teachers, the same."""
+    state: State
+
+
+PartialLoss = Callable[[slice, Sequence[LayerWeights]], _Losses]
 
 
 class _Part(NamedTuple):
@@ -42,32 +51,38 @@ def compute_gradients(
     *,
     precision: str = "float32",
     temperature: float = 1.0,
+    teacher_TBV: Tensor | None = None,
 ) -> tuple[Tensor, State]:
     """Set the gradients of all parameters; return the mean loss and the state after the window.
 
     `window_TB` has T + 1 rows: the model reads all but the last and predicts all but the first.
-    The logits are divided by `temperature`.
+    The logits are divided by `temperature`. With `teacher_TBV`, the gradients are those of
+    `distillation_loss`.
     """
     streams, total = window_TB.shape[1], window_TB[1:].numel()
 
-    def loss_of(part: slice, layers: Sequence[LayerWeights] | None = None) -> tuple[Tensor, State]:
+    def loss_of(part: slice, layers: Sequence[LayerWeights] | None = None) -> _Losses:
         with autocast(model.device, precision):
             logits_TBV, new_state = model(
                 window_TB[:-1, part], state.select_streams(part), masks.select_streams(part), layers
             )
-        targets_N = window_TB[1:, part].flatten()
-        loss = cross_entropy_loss(logits_TBV.flatten(0, 1), targets_N, temperature, total)
-        return loss, new_state.detach()
+        logits_NV, targets_N = logits_TBV.flatten(0, 1), window_TB[1:, part].flatten()
+        if teacher_TBV is None:
+            loss = cross_entropy_loss(logits_NV, targets_N, temperature, total)
+            return _Losses(loss, loss.detach(), new_state.detach())
+        teacher_NV = teacher_TBV[:, part].flatten(0, 1)
+        losses = distillation_loss(logits_NV, targets_N, teacher_NV, temperature, total)
+        return _Losses(*losses, new_state.detach())
 
     if model.device.type == "cpu" and count_parts(streams) > 1:
         return _compute_in_threads(model, loss_of, streams, masks)
-    loss, new_state = loss_of(slice(0, streams))
+    loss, reported, new_state = loss_of(slice(0, streams))
     scale = _loss_scale(total) if precision == "float16" else 1
     (loss * scale if scale > 1 else loss).backward()  # type: ignore[no-untyped-call]
     if scale > 1:
         gradients = [parameter.grad for parameter in model.parameters()]
         torch._foreach_div_([gradient for gradient in gradients if gradient is not None], scale)
-    return loss.detach(), new_state
+    return reported, new_state
 
 
 def _compute_in_threads(
@@ -83,8 +98,8 @@ def _compute_in_threads(
     inputs = [*itertools.chain(*detached), *output]
 
     def compute(part: slice) -> _Part:
-        loss, state = loss_of(part, detached)
-        return _Part(loss.detach(), torch.autograd.grad(loss, inputs), state)
+        loss, reported, state = loss_of(part, detached)
+        return _Part(reported, torch.autograd.grad(loss, inputs), state)
 
     parts = map_streams(compute, streams)
     total = list(parts[0].gradients)

@@ -4,6 +4,8 @@ A graph reads and writes the same memory at each replay. So the inputs, the weig
 the state have fixed addresses.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -28,9 +30,10 @@ class GraphedTrainStep(TrainStep):
         model: CharRNN,
         config: ResolvedTrainConfig,
         streams: slice,
+        teachers: Sequence[CharRNN] = (),
         capture: Capture = cuda_graph,
     ) -> None:
-        super().__init__(model, config, streams)
+        super().__init__(model, config, streams, teachers)
         self._capture = capture
         self._replay: Work | None = None
         for group in self._optimizer.param_groups:
@@ -53,7 +56,8 @@ class GraphedTrainStep(TrainStep):
         def work() -> None:
             self._loss_and_norm = self._compute(read_inputs(), lambda loss: loss)
 
-        tensors = [*self.model.parameters(), *self.average.parameters(), *self.state.parts_LBH]
+        tensors: list[Tensor] = [*self.model.parameters(), *self.average.parameters()]
+        tensors += [part for state in self.states for part in state.parts_LBH]
         for moments in self._optimizer.state.values():
             tensors += moments.values()
         copies = [tensor.detach().clone() for tensor in tensors]

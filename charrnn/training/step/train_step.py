@@ -4,7 +4,7 @@ Shape suffixes: L layers, B streams, H units.
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -19,6 +19,7 @@ from charrnn.numerics.precision import allow_tf32
 from charrnn.training.step.gradients import compute_gradients
 from charrnn.training.step.inputs import ReadInputs, StepInputs
 from charrnn.training.step.optimization import make_optimizer, update_average
+from charrnn.training.step.teachers import Teachers
 
 Sync = Callable[[Tensor], Tensor]
 """Averages the gradients over all processes; takes and returns the loss."""
@@ -28,16 +29,25 @@ class TrainStep:
     """A training step and everything that it updates.
 
     These are the weights, the optimizer, the averaged weights, and the carried state of `streams`,
-    the streams of this process. The initial state is zero.
+    the streams of this process. The initial state is zero. With `teachers`, the network also learns
+    from the mean of their predictions.
     """
 
     is_async = False
     """Whether a call returns before the step has finished."""
 
-    def __init__(self, model: CharRNN, config: ResolvedTrainConfig, streams: slice) -> None:
+    def __init__(
+        self,
+        model: CharRNN,
+        config: ResolvedTrainConfig,
+        streams: slice,
+        teachers: Sequence[CharRNN] = (),
+    ) -> None:
         self.model = model
         self.average = copy.deepcopy(model).requires_grad_(False)
-        self.state = model.initial_state(streams.stop - streams.start)
+        num_streams = streams.stop - streams.start
+        self.state = model.initial_state(num_streams)
+        self._teachers = Teachers(teachers, num_streams, config.precision) if teachers else None
         self._config = config
         self._streams = streams
         self._optimizer = make_optimizer(model, config)
@@ -55,6 +65,9 @@ class TrainStep:
         masks = make_masks(inputs.mask_bytes, self._config).select_streams(self._streams)
         self._optimizer.zero_grad()
         with allow_tf32(self.model.device):
+            teacher_TBV = None
+            if self._teachers:
+                teacher_TBV = self._teachers.predict(inputs.window_TB[:-1])
             loss, state = compute_gradients(
                 self.model,
                 inputs.window_TB,
@@ -62,6 +75,7 @@ class TrainStep:
                 masks,
                 precision=self._config.precision,
                 temperature=self._config.loss_temperature,
+                teacher_TBV=teacher_TBV,
             )
         loss = sync(loss)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._config.clip_norm)
@@ -75,13 +89,19 @@ class TrainStep:
 
     def reset_state(self) -> None:
         """Set the state of all streams to zero."""
-        for part in self.state.parts_LBH:
-            part.zero_()
+        for state in self.states:
+            for part in state.parts_LBH:
+                part.zero_()
 
-    def arrays(self, full_state: State) -> dict[str, Any]:
+    @property
+    def states(self) -> tuple[State, ...]:
+        """The carried state of the network, then that of each teacher."""
+        return (self.state, *(self._teachers.states if self._teachers else ()))
+
+    def arrays(self, full_states: Sequence[State]) -> dict[str, Any]:
         """Return everything that a resume needs except the averaged weights, by name.
 
-        `full_state` is the state of the streams of all processes.
+        `full_states` are `states`, with the streams of all processes.
         """
         arrays: dict[str, Any] = {}
         for name, parameter in self.model.named_parameters():
@@ -89,9 +109,14 @@ class TrainStep:
             arrays[f"weights.{name}"] = to_array(parameter)
             arrays[f"first.{name}"] = to_array(moments["exp_avg"])
             arrays[f"second.{name}"] = to_array(moments["exp_avg_sq"])
-        for number, part in enumerate(full_state.parts_LBH):
-            arrays[f"state.{number}"] = to_array(part)
+        for prefix, state in zip(self._state_names(), full_states, strict=True):
+            for number, part in enumerate(state.parts_LBH):
+                arrays[f"{prefix}.{number}"] = to_array(part)
         return arrays
+
+    def _state_names(self) -> list[str]:
+        """Return the prefix of the names of the arrays of each of `states`."""
+        return ["state", *(f"teacher-{number}" for number in range(1, len(self.states)))]
 
     @torch.no_grad()
     def restore(self, average: Arrays, arrays: Arrays, step: int) -> None:
@@ -99,7 +124,10 @@ class TrainStep:
 
         Raises `CheckpointError` if an array is missing or has another shape.
         """
-        groups: dict[str, dict[str, Any]] = {"weights": {}, "first": {}, "second": {}, "state": {}}
+        state_names = self._state_names()
+        groups: dict[str, dict[str, Any]] = {
+            name: {} for name in ("weights", "first", "second", *state_names)
+        }
         for name, array in arrays.items():
             group, _, name_in_group = name.partition(".")
             groups.setdefault(group, {})[name_in_group] = array
@@ -110,11 +138,15 @@ class TrainStep:
             moments["step"].fill_(step)
             for group, moment in (("first", "exp_avg"), ("second", "exp_avg_sq")):
                 moments[moment].copy_(_checked_tensor(groups[group], name, tuple(parameter.shape)))
-        for number, part in enumerate(self.state.parts_LBH):
-            layers, _, units = part.shape
-            full_shape = (layers, self._config.batch_size, units)
-            full = _checked_tensor(groups["state"], f"{number}", full_shape)
-            part.copy_(full[:, self._streams])
+        if not step:  # all states are zero, and teachers did not exist yet
+            self.reset_state()
+            return
+        for name, state in zip(state_names, self.states, strict=True):
+            for number, part in enumerate(state.parts_LBH):
+                layers, _, units = part.shape
+                full_shape = (layers, self._config.batch_size, units)
+                full = _checked_tensor(groups[name], f"{number}", full_shape)
+                part.copy_(full[:, self._streams])
 
 
 def _checked_tensor(arrays: Arrays, name: str, shape: tuple[int, ...]) -> Tensor:

@@ -21,7 +21,7 @@ BFLOAT16 = dataclasses.replace(UNREGULARIZED, precision="bfloat16")
 
 
 def compute(
-    threads: int, config: ResolvedTrainConfig, cell: Cell = "lstm"
+    threads: int, config: ResolvedTrainConfig, cell: Cell = "lstm", *, with_teachers: bool = False
 ) -> tuple[list[torch.Tensor], torch.Tensor, State]:
     torch.set_num_threads(threads)
     config = dataclasses.replace(config, batch_size=STREAMS)
@@ -32,6 +32,9 @@ def compute(
     window_TB = torch.randint(5, (STEPS + 1, STREAMS), generator=generator)
     parts = model.initial_state(STREAMS).parts_LBH
     state = State(tuple(torch.randn(part.shape, generator=generator) for part in parts))
+    teacher_TBV = None
+    if with_teachers:
+        teacher_TBV = torch.rand((STEPS, STREAMS, 5), generator=generator).softmax(2)
     loss, state = compute_gradients(
         model,
         window_TB,
@@ -39,6 +42,7 @@ def compute(
         masks,
         precision=config.precision,
         temperature=config.loss_temperature,
+        teacher_TBV=teacher_TBV,
     )
     gradients = [parameter.grad for parameter in model.parameters()]
     return [gradient for gradient in gradients if gradient is not None], loss, state
@@ -55,11 +59,14 @@ def test_gradients_of_the_engine_for_cpus_are_contiguous() -> None:
 
 @pytest.mark.parametrize("config", [UNREGULARIZED, REGULARIZED])
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("with_teachers", [False, True])
 def test_parts_of_the_streams_give_the_gradients_of_all_streams(
-    config: ResolvedTrainConfig, cell: Cell
+    config: ResolvedTrainConfig, cell: Cell, with_teachers: bool
 ) -> None:
-    gradients, loss, state = compute(1, config, cell)
-    divided_gradients, divided_loss, divided_state = compute(2, config, cell)
+    gradients, loss, state = compute(1, config, cell, with_teachers=with_teachers)
+    divided_gradients, divided_loss, divided_state = compute(
+        2, config, cell, with_teachers=with_teachers
+    )
     assert len(gradients) == 2 * 4 + 2
     assert divided_loss.item() == pytest.approx(loss.item(), rel=1e-6)
     for actual, expected in zip(divided_gradients, gradients, strict=True):

@@ -1,0 +1,115 @@
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from charrnn.config.training import Budget, TrainConfig
+from charrnn.data.corpus import Corpus
+from charrnn.errors import CheckpointError, ConfigError
+from charrnn.runs.run import Run
+from charrnn.runs.verification import verify_run
+from charrnn.training.events import Event, Finished, Started, Step, TeacherFinished
+from charrnn.training.loop import resume
+from tests.conftest import last_event
+from tests.training.tiny_runs import (
+    assert_same_run_apart_from_kept_checkpoints,
+    digest,
+    tiny,
+)
+
+STEPS = 30  # of each network of a tiny run
+
+
+def stop_at(out_dir: str, corpus: Corpus, total: int) -> list[Event]:
+    """Train two teachers and a network; stop after this number of steps of all three together."""
+    stop, events = threading.Event(), list[Event]()
+    if total == 0:
+        stop.set()
+    for event in tiny(out_dir, corpus, stop, teachers=2):
+        events.append(event)
+        if sum(isinstance(event, Step) for event in events) == total:
+            stop.set()
+    return events
+
+
+def test_a_run_trains_its_teachers_first(text: Corpus) -> None:
+    events = list(tiny("run", text, teachers=2))
+    started = [event for event in events if isinstance(event, Started)]
+    assert [event.teacher for event in started] == [None, 1, 2, None]
+    assert [event.config.training.seed for event in started] == [1, 2, 3, 1]
+    finished = [event for event in events if isinstance(event, TeacherFinished)]
+    assert [event.teacher for event in finished] == [1, 2]
+    assert [event.run.path for event in finished] == [Path("run/teacher-1"), Path("run/teacher-2")]
+    assert sum(isinstance(event, Finished) for event in events) == 1
+    assert last_event(events).run.path == Path("run")
+    assert sum(isinstance(event, Step) for event in events) == 3 * STEPS
+
+
+def test_a_teacher_is_a_run_with_another_seed(text: Corpus) -> None:
+    list(tiny("run", text, teachers=1))
+    list(tiny("alone", text, seed=2))
+    assert digest(Path("run/teacher-1")) == digest(Path("alone"))
+
+
+def test_a_network_learns_from_its_teachers(text: Corpus) -> None:
+    list(tiny("taught", text, teachers=1))
+    list(tiny("alone", text))
+    taught, alone = (
+        Run.open(Path(name)).select("last").load("model") for name in ("taught", "alone")
+    )
+    assert not np.array_equal(taught["output.weight"], alone["output.weight"])
+
+
+# 0: before teacher 1; 30: its end; 47: in teacher 2; 60: its end; 71: in an epoch of the network.
+@pytest.mark.parametrize("total", [0, 30, 47, 60, 71])
+def test_resume_matches_the_uninterrupted_run(text: Corpus, total: int) -> None:
+    list(tiny("whole", text, teachers=2))
+    events = stop_at("parts", text, total)
+    assert last_event(events).reason == "stopped"
+    assert last_event(events).run.path == Path("parts")
+    events = list(resume("parts"))
+    assert last_event(events).reason == "max_steps"
+    assert sum(isinstance(event, Step) for event in events) == 3 * STEPS - total
+    for name in ("teacher-1", "teacher-2", "."):
+        assert_same_run_apart_from_kept_checkpoints(Path("parts", name), Path("whole", name))
+
+
+def test_limits_change_only_after_the_teachers_are_trained(text: Corpus) -> None:
+    stop_at("run", text, 10)
+    with pytest.raises(
+        ConfigError, match=r"teacher 1 of run is not finished.*`charrnn resume run`"
+    ):
+        list(resume("run", Budget(max_steps=40)))
+    list(resume("run"))
+    assert last_event(list(resume("run", Budget(max_steps=40)))).step == 40
+    assert Run.open(Path("run/teacher-1")).select("last").step == STEPS
+
+
+def test_verification_includes_the_teachers(text: Corpus) -> None:
+    list(tiny("run", text, teachers=2))
+    names = [result.name for result in verify_run(Run.open(Path("run")))]
+    assert names == [
+        *(
+            f"{folder}{name}"
+            for folder in ("", "teacher-1/", "teacher-2/")
+            for name in ("step-00000020", "step-00000030", "metrics.jsonl")
+        )
+    ]
+    shutil.rmtree("run/teacher-1")  # only a resume needs it
+    (Path("run/teacher-2") / "step-00000020" / "state.json").write_bytes(b"{}")
+    results = verify_run(Run.open(Path("run")))
+    assert [result.name for result in results if result.damage] == ["teacher-2/step-00000020"]
+
+
+def test_a_missing_teacher_is_an_error(text: Corpus) -> None:
+    stop_at("run", text, 40)
+    shutil.rmtree("run/teacher-1")
+    with pytest.raises(CheckpointError, match="run learns from 2 teachers, but run/teacher-1 does"):
+        list(resume("run"))
+
+
+def test_teachers_need_a_limit_that_is_not_a_time() -> None:
+    with pytest.raises(ConfigError, match="cannot be combined with a time limit"):
+        TrainConfig(teachers=3, max_time=60)
