@@ -13,6 +13,10 @@ from charrnn.training.evaluation_plan import (
     plan_interval,
 )
 
+_MAX_CHARACTERS = 24_500_000  # that a run reads by default on a CPU
+_MIN_UPDATES = 400  # of a very small text; its held-out loss is lowest earlier
+_PREFERRED_UPDATES = 10_000
+
 
 def resolve_config(
     config: TrainConfig,
@@ -27,25 +31,29 @@ def resolve_config(
     """Replace the settings that are None by defaults for the text and the budget; keep the others.
 
     The run computes with `device`, `precision` and `threads`. A small text gets few streams and
-    short sequences, so that an epoch has enough updates. The regularization grows with the number
-    of passes through the text, because the network overfits more. `timed_passes` is the number of
-    passes that the time limit allows; None if it is not known. The device affects only the number
-    of characters that are read, what depends on it, and the interval of evaluations.
+    short sequences, so that an epoch has enough updates; so does a run that reads few characters.
+    The regularization grows with the number of passes through the text, because the network
+    overfits more. `timed_passes` is the number of passes that the time limit allows; None if it is
+    not known. The device affects only how often the text is read, and what depends on it.
     """
     characters = max(1, training_characters)
-    seq_length = config.seq_length or _seq_length(characters)
-    batch_size = config.batch_size or _batch_size(characters, seq_length)
+    default_epochs = _epochs(characters, device)
+    planned = min((limit for limit in (config.epochs, timed_passes) if limit), default=None)
+    total = characters * (planned or default_epochs)
+    seq_length = config.seq_length or _seq_length(characters, total)
+    batch_size = config.batch_size or _batch_size(characters, total, seq_length)
     characters_per_step = batch_size * seq_length
-    default_epochs = _epochs(characters, characters_per_step, device)
+    default_epochs = max(default_epochs, round(_MIN_UPDATES * characters_per_step / characters))
     epochs = config.epochs if config.has_limit else default_epochs
+    passes = [planned or default_epochs]
+    if config.max_steps:
+        by_steps = config.max_steps * characters_per_step / characters
+        passes = [by_steps, *([planned] if planned else [])]
     defaults: dict[str, Any] = {
         "seq_length": seq_length,
         "batch_size": batch_size,
         "epochs": epochs,
-        **choose_regularization(
-            characters,
-            _count_passes(config, characters, characters_per_step, timed_passes) or default_epochs,
-        )._asdict(),
+        **choose_regularization(characters, min(passes))._asdict(),
         **_evaluations(
             config, characters, held_out_characters, characters_per_step, epochs, device
         ),
@@ -55,20 +63,24 @@ def resolve_config(
     return ResolvedTrainConfig(**{**defaults, **specified, **computed_with})
 
 
-def _seq_length(characters: int) -> int:
-    return min(128 if characters >= 5_000_000 else 64, max(1, characters // 8))
+def _seq_length(characters: int, total: float) -> int:
+    """Return the characters of each stream in a step of a run that reads `total` characters."""
+    preferred = 128 if characters >= 5_000_000 and total >= 64 * 128 * _PREFERRED_UPDATES else 64
+    return min(preferred, max(1, characters // 8))
 
 
-def _batch_size(characters: int, seq_length: int) -> int:
-    """Return a power of two that gives an epoch about 450 updates, if possible.
+def _batch_size(characters: int, total: float, seq_length: int) -> int:
+    """Return the streams of a run that reads `total` characters: a power of two.
 
-    In four epochs on 0.9 million characters, 110, 220 and 440 updates per epoch gave a held-out
-    loss of 1.71, 1.55 and 1.49 nats. The minimum is 16 streams, because a CPU is slow with fewer.
-    Only texts that are too short for 16 streams get fewer.
+    An epoch gets about 450 updates and a run about 10,000, if possible. In four epochs on 0.9
+    million characters, 110, 220 and 440 updates per epoch gave a held-out loss of 1.71, 1.55 and
+    1.49 nats. The minimum is 16 streams, because a CPU is slow with fewer, and 32 for a text of a
+    megabyte. Only texts that are too short for 16 streams get fewer.
     """
-    preferred = max(16, characters // (seq_length * 450))
+    per_epoch = max(16, min(64, characters // (seq_length * 450)))
+    per_run = max(32, int(total) // (seq_length * _PREFERRED_UPDATES))
     possible = max(1, characters // (seq_length * 8))
-    limit = min(preferred, possible, 64)
+    limit = min(per_epoch, per_run, possible)
     return 1 << (limit.bit_length() - 1)
 
 
@@ -84,14 +96,15 @@ class Regularization(NamedTuple):
 
 _NONE = Regularization(0.0, 0.0, 0.0, 0.02, 1.0)
 _WEAK = Regularization(0.1, 0.1, 0.0, 0.02, 1.0)
-_MODERATE = Regularization(0.3, 0.3, 0.0, 0.02, 1.0)
 _STRONG = Regularization(0.3, 0.4, 0.4, 0.2, 0.9)
-"""For many passes through a text of 0.5 million characters or more. DropConnect increased the loss
-in 8 epochs on the bundled play and decreased it in 12. A weight decay of 0.2 was better than 0.02
-in 12 epochs on 0.9 million characters. Then the network is overconfident once dropout is off: the
-held-out loss was lowest with the logits divided by 1.1 (temperature scaling: Guo et al., 2017), and
-training with a loss temperature of 0.9 makes that division unnecessary."""
-_FEW_PASSES = 3  # up to which weak regularization is best
+"""The network is overconfident once so much dropout is off: the held-out loss was lowest with the
+logits divided by 1.1 (temperature scaling: Guo et al., 2017), and training with a loss temperature
+of 0.9 makes that division unnecessary."""
+_FEW_PASSES, _MANY_PASSES = 3, 50
+"""Up to the first, weak regularization is best, and from the second on, strong regularization.
+Measured on parts of texts, as docs/experiments.md shows: on 0.9 million characters, the mean of
+both is better than the strong one in 8 passes, and a little too weak in 20; on 2.3 million, it is a
+little too strong in 8. On 9,000 characters in 46 passes, the strong one is better."""
 
 
 def choose_regularization(characters: int, passes: float) -> Regularization:
@@ -101,45 +114,25 @@ def choose_regularization(characters: int, passes: float) -> Regularization:
     """
     if characters >= 100_000_000:
         return _NONE
-    strongest, many_passes = (_STRONG, 18) if characters >= 500_000 else (_MODERATE, 8)
-    share = math.log(max(passes, _FEW_PASSES) / _FEW_PASSES) / math.log(many_passes / _FEW_PASSES)
+    share = math.log(max(passes, _FEW_PASSES) / _FEW_PASSES) / math.log(_MANY_PASSES / _FEW_PASSES)
     share = min(1.0, share)
     return Regularization(
         *(
             round(weak + share * (strong - weak), 3)
-            for weak, strong in zip(_WEAK, strongest, strict=True)
+            for weak, strong in zip(_WEAK, _STRONG, strict=True)
         )
     )
 
 
-def _count_passes(
-    config: TrainConfig, characters: int, characters_per_step: int, timed_passes: float | None
-) -> float | None:
-    """Return the passes through the text that the budget allows; None if it is not known."""
-    passes = [float(config.epochs)] if config.epochs else []
-    if config.max_steps:
-        passes.append(config.max_steps * characters_per_step / characters)
-    if timed_passes is not None:
-        passes.append(timed_passes)
-    return min(passes, default=None)
+def _epochs(characters: int, device: str) -> int:
+    """Return the default number of epochs of a text that is not very small.
 
-
-def _epochs(characters: int, characters_per_step: int, device: str) -> int:
-    """Return the number of epochs after which the held-out loss is about lowest.
-
-    Measured with the default network on parts of the bundled play: on 79,000 characters the
-    held-out loss was lowest after 8 epochs, on 30,000 characters after 12 (350 updates). Larger
-    texts need more epochs, as measured on tinyshakespeare (18). The whole play gets 8, which take
-    about four minutes on an AMD EPYC CPU with AVX-512 BF16 (4m 18s with one thread). A CPU reads at
-    most 18.5 million characters, in less than two hours. A GPU reads at most ten times as many, in
-    about three minutes on an H100.
+    Larger texts are worth more epochs. The bundled play gets 8, which take about four minutes on an
+    AMD EPYC CPU with AVX-512 BF16. A CPU reads at most 24.5 million characters, in about an hour. A
+    GPU reads at most ten times as many, in about two minutes on an H100.
     """
-    epochs = max(
-        8.0,
-        8.0 * math.sqrt(characters / 134_000),
-        400 * characters_per_step / characters,
-    )
-    return max(1, min(round(epochs), device_factor(device) * 18_500_000 // characters))
+    epochs = max(8, round(8 * math.sqrt(characters / 134_000)))
+    return max(1, min(epochs, device_factor(device) * _MAX_CHARACTERS // characters))
 
 
 def _evaluations(

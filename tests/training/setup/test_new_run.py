@@ -14,10 +14,11 @@ def text() -> Corpus:
     return Corpus.from_text("the quick brown fox jumps over the lazy dog\n" * 400)
 
 
-@pytest.mark.parametrize(("seconds", "dropout"), [(0.02, 0.1), (0.0002, 0.3)])
+@pytest.mark.parametrize(("seconds", "dropout", "weight_drop"), [(0.02, 0.1, 0), (2e-5, 0.3, 0.4)])
 def test_a_time_limit_is_planned_from_the_measured_speed(
     seconds: float,
     dropout: float,
+    weight_drop: float,
     text: Corpus,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -28,7 +29,7 @@ def test_a_time_limit_is_planned_from_the_measured_speed(
     )
     config = prepared.trainer.run.config.training
     passes = 0.9 / seconds * config.characters_per_step / prepared.trainer.training_characters
-    assert config.dropout == config.output_dropout == dropout
+    assert (config.dropout, config.weight_drop) == (dropout, weight_drop)
     assert f"about {passes:,.2g} passes" in prepared.notes[-1]
     assert f"dropout {dropout:g}, " in prepared.notes[-1]
     assert prepared.trainer.progress.step == 0
