@@ -59,6 +59,8 @@ class TrainingView:
         self._next_line_at = 0.0  # seconds of training
         self._config: RunConfig | None = None
         self._baseline_note = ""
+        self._has_improved = True
+        """Whether the last evaluation is the best one."""
         self._uniform_nats = math.inf
         self._progress_line = ProgressLine(self._console, self._live)
 
@@ -162,6 +164,7 @@ class TrainingView:
             self.show_message(f"{network}{format_progress(event)}  {format_speed(event)}")
 
     def _show_evaluation(self, event: Evaluated) -> None:
+        self._has_improved = event.improved
         is_narrow = self._console.is_terminal and self._console.width < _FULL_LINE_COLUMNS
         train = ""
         if event.train_loss is not None and not is_narrow:
@@ -214,6 +217,11 @@ class TrainingView:
         if not comparison:
             return
         advice = "train longer, or on more text of the same kind"
+        if not self._has_improved:
+            advice = (
+                "the text is too short for this network: add text of the same kind, or start from "
+                "the weights of a model of similar text with --init-from"
+            )
         subject = "the loss is"
         if best_loss >= self._uniform_nats:
             subject = "the model has learned nothing, because its loss is"

@@ -165,7 +165,14 @@ def test_reading_a_text_shows_a_bar_on_a_terminal_and_else_a_line_per_task(
     assert file.getvalue().splitlines() == ["reading novel", "encoding novel"]
 
 
-def show_end(run: list[Event], rate: float, loss: float, monkeypatch: pytest.MonkeyPatch) -> str:
+def show_end(
+    run: list[Event],
+    rate: float,
+    loss: float,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    improved: bool = True,
+) -> str:
     """Return the messages of a run, with another learning rate and other losses."""
     file = io.StringIO()
     view = make_view(Console(file=file, width=200), monkeypatch)
@@ -177,7 +184,7 @@ def show_end(run: list[Event], rate: float, loss: float, monkeypatch: pytest.Mon
     other = dataclasses.replace(started.run, config=config)
     view.show(dataclasses.replace(started, run=other, config=config))
     evaluated = next(event for event in run if isinstance(event, Evaluated))
-    view.show(dataclasses.replace(evaluated, val_loss=loss))
+    view.show(dataclasses.replace(evaluated, val_loss=loss, improved=improved))
     view.show(dataclasses.replace(finished, run=other, best_val_loss=loss))
     return file.getvalue()
 
@@ -232,6 +239,16 @@ def test_a_model_that_is_worse_than_counting_should_train_longer(
     assert output.endswith("train longer, or on more text of the same kind")
     good = show_end(events, 0.004, 0.01, monkeypatch)
     assert "not better" not in good
+
+
+def test_a_text_is_too_short_if_the_loss_rises_before_it_is_better_than_counting(
+    events: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = show_end(events, 0.004, 3.5, monkeypatch, improved=False)
+    assert (
+        "the text is too short for this network: add text of the same kind, or start from the "
+        "weights of a model of similar text with --init-from"
+    ) in " ".join(output.split())
 
 
 def test_the_device_of_a_resume_and_the_interval_are_shown(
