@@ -179,7 +179,7 @@ class TrainConfig(Budget):
             raise ConfigError(
                 "teachers cannot be combined with a time limit, because each network is trained "
                 "for the same number of steps",
-                "give a limit with --epochs or --max-steps",
+                "give a number of epochs or steps as the limit instead",
                 setting="teachers",
             )
 

@@ -220,7 +220,7 @@ class TrainingView:
         if not self._has_improved:
             advice = (
                 "the text is too short for this network: add text of the same kind, or start from "
-                "the weights of a model of similar text with --init-from"
+                "a model of similar text with `charrnn train --init-from RUN`"
             )
         subject = "the loss is"
         if best_loss >= self._uniform_nats:

@@ -246,8 +246,8 @@ def test_a_text_is_too_short_if_the_loss_rises_before_it_is_better_than_counting
 ) -> None:
     output = show_end(events, 0.004, 3.5, monkeypatch, improved=False)
     assert (
-        "the text is too short for this network: add text of the same kind, or start from the "
-        "weights of a model of similar text with --init-from"
+        "the text is too short for this network: add text of the same kind, or start from a model "
+        "of similar text with `charrnn train --init-from RUN`"
     ) in " ".join(output.split())
 
 
