@@ -9,6 +9,7 @@ nats per character.
 Shape suffixes: T characters, V characters of the vocabulary.
 """
 
+import argparse
 import sys
 
 import numpy as np
@@ -37,18 +38,21 @@ def compute_log_probabilities(run: str) -> tuple[Tensor, Codes]:
 @torch.inference_mode()
 def main() -> None:
     """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("run", nargs="+")
+    runs = parser.parse_args().run
     sum_TV, expected = None, None
-    for run in sys.argv[1:]:
+    for run in runs:
         log_probabilities_TV, codes_T = compute_log_probabilities(run)
         if expected is not None and not np.array_equal(codes_T, expected):
-            sys.exit(f"{run} has another held-out part than {sys.argv[1]}")
+            sys.exit(f"{run} has another held-out part than {runs[0]}")
         expected = codes_T
         next_T1 = torch.from_numpy(codes_T[1:, None].astype(np.int64))
         print(f"{run}: {-log_probabilities_TV.gather(1, next_T1).mean():.4f}", flush=True)
         probabilities_TV = log_probabilities_TV.exp()
         sum_TV = probabilities_TV if sum_TV is None else sum_TV + probabilities_TV
     assert sum_TV is not None
-    mean_TV = sum_TV / len(sys.argv[1:])
+    mean_TV = sum_TV / len(runs)
     print(f"mean of the probabilities: {-mean_TV.gather(1, next_T1).log().mean():.4f}")
 
 

@@ -115,7 +115,7 @@ class TrainConfig(Budget):
         int,
         Range(0, 100),
         "Number of networks to train first, with other seeds. The network of the run then learns "
-        "from the mean of their predictions too, which makes it better than each of them.",
+        "from the mean of their predictions too.",
     ] = 0
     learning_rate: Annotated[
         float,

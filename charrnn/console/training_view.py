@@ -32,6 +32,7 @@ from charrnn.training.events import (
 
 _PROGRESS_LINE_SECONDS = 30.0  # between two lines of progress, if there is no terminal
 _PREVIEW_LINES = 5
+_OVERFITTED = 0.9  # a training loss below this fraction of the held-out loss: the text is memorized
 _FULL_LINE_COLUMNS = 115  # of an evaluation line with all its parts
 _END_REASONS = {
     "epochs": "all epochs done",
@@ -59,8 +60,8 @@ class TrainingView:
         self._next_line_at = 0.0  # seconds of training
         self._config: RunConfig | None = None
         self._baseline_note = ""
-        self._has_improved = True
-        """Whether the last evaluation is the best one."""
+        self._is_overfitted = False
+        """Whether the last evaluation is not the best one, and its training loss is much lower."""
         self._uniform_nats = math.inf
         self._progress_line = ProgressLine(self._console, self._live)
 
@@ -164,7 +165,8 @@ class TrainingView:
             self.show_message(f"{network}{format_progress(event)}  {format_speed(event)}")
 
     def _show_evaluation(self, event: Evaluated) -> None:
-        self._has_improved = event.improved
+        train_loss = math.inf if event.train_loss is None else event.train_loss
+        self._is_overfitted = not event.improved and train_loss < _OVERFITTED * event.val_loss
         is_narrow = self._console.is_terminal and self._console.width < _FULL_LINE_COLUMNS
         train = ""
         if event.train_loss is not None and not is_narrow:
@@ -217,7 +219,7 @@ class TrainingView:
         if not comparison:
             return
         advice = "train longer, or on more text of the same kind"
-        if not self._has_improved:
+        if self._is_overfitted:
             advice = (
                 "the text is too short for this network: add text of the same kind, or start from "
                 "a model of similar text with `charrnn train --init-from RUN`"

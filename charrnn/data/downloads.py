@@ -125,8 +125,10 @@ def _fetch_works(entry: CatalogueEntry, path: Path, report: ProgressReporter) ->
     replace_file(joined, "\x1c".join(works), synced=True)
     try:
         _verify_and_move(entry, entry.urls[0], joined, path)
-    finally:
+    except DownloadError:
         shutil.rmtree(folder)
+        raise
+    shutil.rmtree(folder)
 
 
 class _NotAvailableError(Exception):
@@ -194,7 +196,9 @@ def _unpack_and_move(entry: CatalogueEntry, url: str, part: Path, path: Path) ->
 def _verify_and_move(entry: CatalogueEntry, url: str, text: Path, path: Path) -> None:
     """Move a text to `path` and record its SHA-256, or remove it if it is not the expected one."""
     sha256, size = _hash_file(text), text.stat().st_size
-    remedies = "try again later", "download the text yourself and give its path"
+    remedies = ["try again later"]
+    if not entry.files:
+        remedies.append("download the text yourself and give its path")
     expected = entry.expected_sha256
     if expected and sha256 != expected:
         text.unlink()

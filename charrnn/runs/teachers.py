@@ -8,6 +8,7 @@ from pathlib import Path
 
 from charrnn.config.counts import format_count
 from charrnn.errors import CheckpointError
+from charrnn.files import quote_path
 from charrnn.runs.layout import CONFIG_FILE
 from charrnn.runs.run import Run
 
@@ -26,14 +27,15 @@ def open_teachers(run: Run) -> list[Run]:
             f"{run.path} learns from {format_count(len(paths), 'teacher')}, but {missing[0]} does "
             "not contain one",
             "restore its files from a backup",
-            "train a new run",
+            "start a new run from its weights with "
+            f"`charrnn train --init-from {quote_path(run.path)}`",
         )
     return [Run.open(path) for path in paths]
 
 
 def list_kept_teachers(run: Run) -> list[Run]:
     """Open the runs of the teachers that were not removed, which only a resume needs."""
-    return [Run.open(path) for path in _list_paths(run) if path.is_dir()]
+    return [Run.open(path) for path in _list_paths(run) if (path / CONFIG_FILE).is_file()]
 
 
 def _list_paths(run: Run) -> list[Path]:

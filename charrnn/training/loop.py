@@ -30,7 +30,6 @@ from charrnn.training.setup.resumed_run import (
     find_run_to_resume,
     prepare_resumed_run,
 )
-from charrnn.training.setup.teachers import create_teachers
 from charrnn.training.start import make_started_event
 from charrnn.training.teacher_training import train_teachers
 
@@ -77,15 +76,11 @@ def train(
             prepare = functools.partial(
                 prepare_new_run, text, config, model, init_from=init_from, group=group
             )
-            create = functools.partial(
-                create_teachers, text=text, model=model, init_from=init_from, group=group
-            )
-            yield from _train_new(prepare, create, text.name, folder, progress, stop, group)
+            yield from _train_new(prepare, text.name, folder, progress, stop, group)
 
 
 def _train_new(
     prepare: Callable[..., NewRun],
-    create_teachers: Callable[[Run], None],
     name: str,
     folder: Path | None,
     progress: ProgressCallback | None,
@@ -99,16 +94,19 @@ def _train_new(
         new_run = prepare(out_dir=folder)
         run = new_run.trainer.run
         stack.enter_context(group.rank_zero_context(run.lock_for_writing))
-        new_run.trainer.create()  # from here on, the run can be resumed
+        teachers = run.config.training.teachers
+        new_run.trainer.create_folder()
+        for number in range(1, teachers + 1):
+            teacher = new_run.make_teacher(number)
+            teacher.create_folder()
+            teacher.save()
+        new_run.trainer.save()  # from here on, the run can be resumed
         notes = (*new_run.notes, *idle_gpu_advice(new_run.trainer.model.device, group.ranks.size))
-        started = make_started_event(
+        yield make_started_event(
             new_run.trainer, added_characters=new_run.added_characters, notes=notes
         )
-        if run.config.training.teachers:
-            create_teachers(run)
-        yield started
-        if run.config.training.teachers:
-            del new_run  # frees its memory
+        if teachers:
+            del new_run, teacher  # frees their memory
             yield from _resume(run, ResumeRequest(), progress, stop, group)
         else:
             yield from new_run.trainer.train(stop)

@@ -36,7 +36,7 @@ def train_teachers(
                 continue
             if resumed is None:  # stopped while the text was read
                 return
-            if given is not None and given.has_limit:
+            if given is not None and given.has_limit and given != run.config.training.limits:
                 raise ConfigError(
                     f"teacher {number} of {run.path} is not finished, and the limits of teachers "
                     "cannot be changed",

@@ -39,9 +39,10 @@ planned from an evaluation, which is less exact."""
 class Trainer:
     """Train a run from its current progress to the end of its budget.
 
-    First call `create` for a new run, or `restore` for a resumed run; then call `train`. With
-    `teachers`, the network also learns from the mean of their predictions. Raises `CorpusError` if
-    the text is too short, and `ConfigError` if the streams cannot be divided among the processes.
+    First call `create_folder` and `save` for a new run, or `restore` for a resumed run; then call
+    `train`. With `teachers`, the network also learns from the mean of their predictions. Raises
+    `CorpusError` if the text is too short, and `ConfigError` if the streams cannot be divided among
+    the processes.
     """
 
     def __init__(
@@ -94,10 +95,9 @@ class Trainer:
         if progress.horizon is None:
             self.plan_horizon()
 
-    def create(self) -> None:
-        """Create the run folder and save the first checkpoint."""
+    def create_folder(self) -> None:
+        """Create the folder of a new run, without a checkpoint."""
         self._saver.create_run()
-        self.save()
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Load a checkpoint that has the progress of this trainer; drop the rows of later steps.

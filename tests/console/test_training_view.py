@@ -172,6 +172,7 @@ def show_end(
     monkeypatch: pytest.MonkeyPatch,
     *,
     improved: bool = True,
+    train_loss: float = 3.5,
 ) -> str:
     """Return the messages of a run, with another learning rate and other losses."""
     file = io.StringIO()
@@ -184,6 +185,7 @@ def show_end(
     other = dataclasses.replace(started.run, config=config)
     view.show(dataclasses.replace(started, run=other, config=config))
     evaluated = next(event for event in run if isinstance(event, Evaluated))
+    evaluated = dataclasses.replace(evaluated, train_loss=train_loss)
     view.show(dataclasses.replace(evaluated, val_loss=loss, improved=improved))
     view.show(dataclasses.replace(finished, run=other, best_val_loss=loss))
     return file.getvalue()
@@ -244,7 +246,9 @@ def test_a_model_that_is_worse_than_counting_should_train_longer(
 def test_a_text_is_too_short_if_the_loss_rises_before_it_is_better_than_counting(
     events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    output = show_end(events, 0.004, 3.5, monkeypatch, improved=False)
+    output = show_end(events, 0.004, 3.5, monkeypatch, improved=False, train_loss=3.4)
+    assert "train longer" in output
+    output = show_end(events, 0.004, 3.5, monkeypatch, improved=False, train_loss=2.0)
     assert (
         "the text is too short for this network: add text of the same kind, or start from a model "
         "of similar text with `charrnn train --init-from RUN`"

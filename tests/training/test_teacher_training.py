@@ -1,9 +1,10 @@
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pytest
+import torch
 
 from charrnn.config.training import Budget, TrainConfig
 from charrnn.data.corpus import Corpus
@@ -12,6 +13,7 @@ from charrnn.runs.run import Run
 from charrnn.runs.verification import verify_run
 from charrnn.training.events import Event, Finished, Started, Step, TeacherFinished
 from charrnn.training.loop import resume
+from charrnn.training.step.teachers import Teachers
 from tests.conftest import last_event
 from tests.training.tiny_runs import (
     assert_same_run_apart_from_kept_checkpoints,
@@ -53,13 +55,23 @@ def test_a_teacher_is_a_run_with_another_seed(text: Corpus) -> None:
     assert digest(Path("run/teacher-1")) == digest(Path("alone"))
 
 
-def test_a_network_learns_from_its_teachers(text: Corpus) -> None:
-    list(tiny("taught", text, teachers=1))
-    list(tiny("alone", text))
-    taught, alone = (
-        Run.open(Path(name)).select("last").load("model") for name in ("taught", "alone")
-    )
-    assert not np.array_equal(taught["output.weight"], alone["output.weight"])
+def test_a_network_with_perfect_teachers_learns_faster(
+    text: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The held-out loss is lower if the teachers know the distribution of the characters."""
+    frequencies_V = torch.tensor(text.counts) / sum(text.counts)
+
+    def predict(teachers: Teachers, x_TB: torch.Tensor) -> torch.Tensor:
+        return frequencies_V.expand(*x_TB.shape, -1)
+
+    monkeypatch.setattr(Teachers, "predict", predict)
+    losses = []
+    for name, teachers in (("taught", 1), ("alone", 0)):
+        events = list(
+            tiny(name, text, teachers=teachers, max_steps=3, warmup_steps=0, eval_every=3)
+        )
+        losses.append(last_event(events).best_val_loss or 0.0)
+    assert 0 < losses[0] < losses[1]
 
 
 # 0: before teacher 1; 30: its end; 47: in teacher 2; 60: its end; 71: in an epoch of the network.
@@ -74,6 +86,20 @@ def test_resume_matches_the_uninterrupted_run(text: Corpus, total: int) -> None:
     assert sum(isinstance(event, Step) for event in events) == 3 * STEPS - total
     for name in ("teacher-1", "teacher-2", "."):
         assert_same_run_apart_from_kept_checkpoints(Path("parts", name), Path("whole", name))
+
+
+def test_a_run_is_created_after_its_teachers(text: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is killed before leaves no run that can be found but not be resumed."""
+    saved = []
+    save = Run.save
+
+    def record(run: Run, step: int, *arguments: Any) -> Any:
+        saved.append(str(run.path))
+        return save(run, step, *arguments)
+
+    monkeypatch.setattr(Run, "save", record)
+    stop_at("run", text, 0)
+    assert saved[:3] == ["run/teacher-1", "run/teacher-2", "run"]
 
 
 def test_limits_change_only_after_the_teachers_are_trained(text: Corpus) -> None:

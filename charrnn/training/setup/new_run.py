@@ -1,6 +1,7 @@
 """Prepares a new run for training."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from charrnn.runs.run_config import Origin, RunConfig
 from charrnn.training.distributed.group import SINGLE_PROCESS, Group
 from charrnn.training.setup.defaults import resolve_config
 from charrnn.training.setup.speed import seconds_per_step
+from charrnn.training.setup.teachers import plan_teacher
 from charrnn.training.setup.text_notes import describe_short_warmup, list_text_notes
 from charrnn.training.trainer import Trainer
 
@@ -43,6 +45,8 @@ class NewRun:
     """With an initial model: the characters that it did not contain."""
     notes: tuple[str, ...]
     """What is unusual about the text and the settings, one sentence each."""
+    make_teacher: Callable[[int], Trainer]
+    """Return a trainer of the teacher with this number, from 1, at step 0."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,13 @@ def prepare_new_run(
         *describe_short_warmup(config, trainer.progress.horizon),
         *time_notes,
     )
-    return NewRun(trainer, added_characters, notes)
+
+    def make_teacher(number: int) -> Trainer:
+        teacher = plan_teacher(run, number)
+        seeded = dataclasses.replace(config, seed=teacher.config.training.seed)
+        return _make_trainer(teacher, text, seeded, initial, device, group)
+
+    return NewRun(trainer, added_characters, notes, make_teacher)
 
 
 def _make_trainer(
