@@ -37,7 +37,6 @@ from charrnn.sampling.repetition import find_loop
 
 TEXTS, LENGTH = 20, 20_000
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
-_LOOP_WINDOW = 1_500  # characters of the longest loop that `find_loop` detects
 
 
 class Quality(NamedTuple):
@@ -60,8 +59,7 @@ def list_words(text: str) -> list[str]:
 
 def has_loop(text: str) -> bool:
     """Return whether a passage is repeated at least three times in a row anywhere in a text."""
-    ends = range(1, len(text) + 1)
-    return any(find_loop(text[max(0, end - _LOOP_WINDOW) : end]) is not None for end in ends)
+    return any(find_loop(text[:end]) is not None for end in range(1, len(text) + 1))
 
 
 def measure_quality(texts: Sequence[str], known: set[str], training: Corpus) -> Quality:

@@ -38,22 +38,21 @@ def resolve_config(
     """
     characters = max(1, training_characters)
     default_epochs = _epochs(characters, device)
-    planned = min((limit for limit in (config.epochs, timed_passes) if limit), default=None)
-    total = characters * (planned or default_epochs)
+    limits = [limit for limit in (config.epochs, timed_passes) if limit]
+    total = characters * min(limits, default=default_epochs)
     seq_length = config.seq_length or _seq_length(characters, total)
     batch_size = config.batch_size or _batch_size(characters, total, seq_length)
     characters_per_step = batch_size * seq_length
     default_epochs = max(default_epochs, round(_MIN_UPDATES * characters_per_step / characters))
     epochs = config.epochs if config.has_limit else default_epochs
-    passes = [planned or default_epochs]
     if config.max_steps:
-        by_steps = config.max_steps * characters_per_step / characters
-        passes = [by_steps, *([planned] if planned else [])]
+        limits.append(config.max_steps * characters_per_step / characters)
+    passes = min(limits, default=default_epochs)
     defaults: dict[str, Any] = {
         "seq_length": seq_length,
         "batch_size": batch_size,
         "epochs": epochs,
-        **choose_regularization(characters, min(passes))._asdict(),
+        **choose_regularization(characters, passes)._asdict(),
         **_evaluations(
             config, characters, held_out_characters, characters_per_step, epochs, device
         ),
