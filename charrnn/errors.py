@@ -2,7 +2,6 @@
 
 CharrnnError
 ├── ConfigError          a setting has a value out of range
-│   └── RunFinishedError a run has reached a limit, so there is nothing to resume
 ├── CorpusError          a text is unreadable, empty or too short, or is not text
 │   ├── VocabularyError  a text has characters that are not in the vocabulary
 │   └── DownloadError    a text of the catalog cannot be downloaded, or has the wrong SHA-256
@@ -87,10 +86,6 @@ class ConfigError(CharrnnError):
         flag = "--" + self.setting.replace("_", "-")
         name = flag if flag in flags else self.setting.replace("_", " ")
         return name + self.message.removeprefix(self.setting)
-
-
-class RunFinishedError(ConfigError):
-    """A run has reached a limit of its budget, or its patience, and cannot be resumed with it."""
 
 
 class CorpusError(CharrnnError):

@@ -1,6 +1,7 @@
 """The terminal view of a training run."""
 
 import math
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -114,7 +115,11 @@ class TrainingView:
 
     def _show_start(self, event: Started) -> None:
         if self._config is None:
-            print_facts(format_run_facts(event.config, event.budget, event), self._console)
+            described = event
+            if event.student:
+                described = replace(event, run=event.student, config=event.student.config)
+            facts = format_run_facts(described.config, event.budget, described)
+            print_facts(facts, self._console)
         self._start_network(event)
         self._config = event.config
         self._uniform_nats = uniform_loss(event.config)
@@ -145,8 +150,9 @@ class TrainingView:
 
     def _start_network(self, event: Started) -> None:
         """Name the network that is trained, if the run has several, and reset the screen."""
-        if event.teacher:
-            self._network = f"teacher {event.teacher} of {event.teachers}"
+        if event.student:
+            count = event.student.config.training.teachers
+            self._network = f"teacher {event.teacher} of {count}"
             self.show_message(f"\n{self._network}, seed {event.config.training.seed}")
         elif self._network:
             self._network = "the network of the run"
@@ -206,8 +212,9 @@ class TrainingView:
         outcome = (
             "stopped" if event.reason == "stopped" else f"finished ({_END_REASONS[event.reason]})"
         )
+        network = f"{self._network} " if self._network else ""
         self.show_message(
-            f"{outcome} at step {event.step:,} after {format_duration(event.seconds)}"
+            f"{network}{outcome} at step {event.step:,} after {format_duration(event.seconds)}"
             f"{_describe_best(event)}"
         )
         if event.best_val_loss is not None:

@@ -11,7 +11,7 @@ from charrnn.data.corpus_record import CorpusRecord
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.layout import STATE_FILE
-from charrnn.runs.run_config import RunConfig
+from charrnn.runs.run_config import Origin, RunConfig
 from charrnn.runs.stored_names import to_field_names, to_stored_names
 
 MAX_ROLLBACKS = 3
@@ -55,6 +55,9 @@ class Progress(CheckedFields):
     """The current text, if it is not the one in config.json."""
     text: ResolvedTextConfig | None = None
     """How the current text is read, if it is not the text in config.json."""
+    teachers: tuple[Origin, ...] = ()
+    """The checkpoints of the teachers that the network learns from, once it has started to. Their
+    paths are relative to the folder of the run."""
 
     def switch_corpus(self, corpus: CorpusRecord, text: ResolvedTextConfig) -> None:
         """Continue with another text; reset the best loss, which belongs to the old text."""
@@ -122,6 +125,7 @@ class Progress(CheckedFields):
                     "budget": Budget(**state["budget"]),
                     "corpus": CorpusRecord.from_json(corpus) if corpus else None,
                     "text": ResolvedTextConfig(**text) if text else None,
+                    "teachers": tuple(Origin(**origin) for origin in state.get("teachers", ())),
                 }
             )
         except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:

@@ -7,7 +7,7 @@ from charrnn.runs import manifest as manifests
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
-from charrnn.runs.teachers import list_kept_teachers
+from charrnn.runs.teachers import is_trained, list_kept_teachers, list_missing_teachers
 
 
 class VerifiedFile(NamedTuple):
@@ -38,6 +38,11 @@ def verify_run(run: Run) -> list[VerifiedFile]:
         results += [
             result._replace(name=f"{teacher.path.name}/{result.name}")
             for result in verify_run(teacher)
+        ]
+    if not is_trained(run):
+        results += [
+            VerifiedFile(path.name, 0, "it is missing, so the run cannot be resumed")
+            for path in list_missing_teachers(run)
         ]
     return results
 

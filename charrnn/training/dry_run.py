@@ -26,6 +26,7 @@ _MIN_LINE_LENGTH = 20  # characters: shorter lines often repeat by chance
 _RARE_LIMIT = 10  # occurrences
 _FLOAT32_BYTES = 4
 _MEMORY_COPIES = 5  # arrays of the size of the weights: weights, gradient, two moments, average
+_TEACHER_COPIES = 5  # of the logits: their probabilities and sum, log probabilities, gradients
 _CHECKPOINT_COPIES = 4  # weights, two moments, average
 
 
@@ -151,5 +152,6 @@ def _activation_bytes(config: RunConfig) -> int:
     training, model = config.training, config.model
     positions = training.characters_per_step
     per_layer = (model.num_gates + 4) * model.hidden_size  # gates, cell, output, two masks
-    numbers = model.num_layers * per_layer + 3 * len(config.vocabulary)
+    per_character = 3 + (_TEACHER_COPIES if training.teachers else 0)
+    numbers = model.num_layers * per_layer + per_character * len(config.vocabulary)
     return _FLOAT32_BYTES * positions * numbers

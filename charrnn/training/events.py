@@ -42,8 +42,8 @@ class Started:
     """The number of steps between two evaluations, None if it depends on the measured speed."""
     teacher: int | None = None
     """The number of the teacher that is trained, from 1; None for the network of the run."""
-    teachers: int = 0
-    """The number of teachers of the run."""
+    student: Run | None = None
+    """The run that learns from this teacher; None for the network of the run."""
     engine: str | None = None
     """On an NVIDIA GPU: the engine that computes the layers, and the reason; None elsewhere."""
 

@@ -1,5 +1,6 @@
 """The event that describes a run when its training starts."""
 
+from charrnn.runs.run import Run
 from charrnn.training.events import Started
 from charrnn.training.trainer import Trainer
 
@@ -12,7 +13,7 @@ def make_started_event(
     added_characters: tuple[str, ...] | None = None,
     notes: tuple[str, ...] = (),
     teacher: int | None = None,
-    teachers: int = 0,
+    student: Run | None = None,
 ) -> Started:
     """Return the event for a trainer at its current step; see `Started` for the arguments."""
     model, progress = trainer.model, trainer.progress
@@ -31,7 +32,7 @@ def make_started_event(
         added_characters=added_characters,
         notes=notes,
         teacher=teacher,
-        teachers=teachers,
+        student=student,
         engine=trainer.engine,
         device=model.device.type,
         eval_every=trainer.plan.known_eval_every(progress),

@@ -4,11 +4,12 @@ import dataclasses
 import threading
 from collections.abc import Iterator
 
+from charrnn.config.training import Budget
 from charrnn.data.progress import ProgressCallback
-from charrnn.errors import ConfigError, RunFinishedError
+from charrnn.errors import ConfigError
 from charrnn.files import quote_path
 from charrnn.runs.run import Run
-from charrnn.runs.teachers import open_teachers
+from charrnn.runs.teachers import is_trained, open_teachers
 from charrnn.training.distributed.group import Group
 from charrnn.training.events import Event, Finished, TeacherFinished
 from charrnn.training.setup.resumed_run import ResumeRequest, prepare_resumed_run
@@ -26,28 +27,25 @@ def train_teachers(
 
     The last event is `Finished` only after a stop request. Raises `CharrnnError`.
     """
-    teachers = group.on_rank_zero(lambda: open_teachers(run))
-    given, request = request.budget, dataclasses.replace(request, budget=None)
-    for number, teacher in enumerate(teachers, start=1):
+    teachers = group.on_rank_zero(lambda: _list_untrained(run))
+    for number, teacher in teachers.items():
         with group.rank_zero_context(teacher.lock_for_writing):
-            try:
-                resumed = prepare_resumed_run(teacher, request, progress, stop, group)
-            except RunFinishedError:
-                continue
+            _check_limits(run, number, request.budget)
+            request = dataclasses.replace(request, budget=None)
+            resumed = prepare_resumed_run(teacher, request, progress, stop, group)
             if resumed is None:  # stopped while the text was read
                 return
-            if given is not None and given.has_limit and given != run.config.training.limits:
+            if resumed.other_text:
                 raise ConfigError(
-                    f"teacher {number} of {run.path} is not finished, and the limits of teachers "
+                    f"teacher {number} of {run.path} is not finished, and the text of teachers "
                     "cannot be changed",
-                    f"run `charrnn resume {quote_path(run.path)}` without a limit",
+                    "give the text of the run with --corpus",
                 )
             yield make_started_event(
                 resumed.trainer,
-                other_text=resumed.other_text,
                 notes=resumed.notes,
                 teacher=number,
-                teachers=len(teachers),
+                student=run,
             )
             for event in resumed.trainer.train(stop):
                 if not isinstance(event, Finished):
@@ -59,8 +57,26 @@ def train_teachers(
                     yield TeacherFinished(
                         run=teacher,
                         teacher=number,
-                        teachers=len(teachers),
+                        teachers=run.config.training.teachers,
                         best_step=event.best_step,
                         best_val_loss=event.best_val_loss,
                         seconds=event.seconds,
                     )
+
+
+def _list_untrained(run: Run) -> dict[int, Run]:
+    """Return the teachers that are not trained, by number; none if the network has started."""
+    if any(checkpoint.state.get("teachers") for checkpoint in run.checkpoints()):
+        return {}
+    teachers = dict(enumerate(open_teachers(run), start=1))
+    return {number: teacher for number, teacher in teachers.items() if not is_trained(teacher)}
+
+
+def _check_limits(run: Run, number: int, budget: Budget | None) -> None:
+    """Raise `ConfigError` if a resume changes the limits, but this teacher is not trained."""
+    if budget is not None and budget.has_limit and budget != run.config.training.limits:
+        raise ConfigError(
+            f"teacher {number} of {run.path} is not finished, and the limits of teachers cannot be "
+            "changed",
+            f"run `charrnn resume {quote_path(run.path)}` without a limit",
+        )

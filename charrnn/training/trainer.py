@@ -78,9 +78,7 @@ class Trainer:
         train_step = make_step(model, config, streams, teachers)
         self.run, self.model, self.progress = run, model, progress
         self.training_characters, self.held_out_characters = len(training), len(held_out)
-        self.plan = BudgetPlan.for_text(
-            config, inputs.steps_per_epoch, self.training_characters, self.held_out_characters
-        )
+        self.plan = BudgetPlan.for_text(config, len(training), len(held_out))
         self._group = group
         self._evaluator = Evaluator(train_step.average, held_out, config)
         if is_gpu and group.ranks.is_rank_zero:

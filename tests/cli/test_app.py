@@ -19,7 +19,6 @@ from charrnn.errors import (
     DivergedError,
     DownloadError,
     GroupError,
-    RunFinishedError,
     VocabularyError,
 )
 from charrnn.model import loss as model_loss
@@ -44,7 +43,7 @@ FAILURES: list[tuple[type[CharrnnError], list[str], str]] = [
         ["train", "verse.txt", "--init-from", "verse", "--hidden-size", "7"],
         "the run verse determines the shape of the network",
     ),
-    (RunFinishedError, ["resume", "verse"], "verse is finished: it reached its limit"),
+    (ConfigError, ["resume", "verse"], "verse is finished: it reached its limit"),
     (DeviceError, ["train", "--device", "mps"], "the device mps is not available"),
     (GroupError, ["resume", "verse"], "another process of this run has ended or cannot be"),
     (

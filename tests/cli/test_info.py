@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ import torch
 from charrnn.recurrence.cuda import persistent
 from charrnn.reports.tables.runs import print_run
 from charrnn.runs.run import Run
-from charrnn.training.events import Finished
-from tests.conftest import Cli
+from charrnn.training.events import Finished, Step
+from charrnn.training.loop import resume, train
+from tests.conftest import TINY_MODEL, TINY_TRAINING, Cli
 
 
 def test_info_and_list_show_the_same_facts(cli: Cli, finished: Finished) -> None:
@@ -61,3 +63,23 @@ def test_info_shows_the_interval_of_evaluations_of_the_current_limit(
     assert "evaluated every 4 steps" in cli("info").out  # a tenth of the 40 steps that were added
     cli("resume", "--max-time", "1h", "--max-steps", 45)
     assert "most recently evaluated every step" in cli("info").out
+
+
+def test_info_list_and_plot_show_the_teachers(cli: Cli, text_file: Path) -> None:
+    stop = threading.Event()
+    config = dataclasses.replace(TINY_TRAINING, teachers=2)
+    for event in train(str(text_file), config, TINY_MODEL, stop=stop):
+        if isinstance(event, Step) and event.step == 20:
+            stop.set()
+    shown = " ".join(cli("info").out.split())
+    assert "progress step 0, epoch 0.00" in shown
+    assert "teacher 1 step 20, epoch 0.87, after 0s; best " in shown
+    assert "teacher 2 step 0, epoch 0.00, after 0s" in shown
+    listed = [line.split()[0] for line in cli("list").out.splitlines() if "lstm" in line]
+    runs = [f"checkpoints/verse{teacher}" for teacher in ("", "/teacher-1", "/teacher-2")]
+    assert listed == runs
+    facts = json.loads(cli("list", "--json").out)[0]
+    assert [teacher["run"] for teacher in facts["teachers"]] == runs[1:]
+    assert "━ teacher-1 train" in cli("plot").out
+    list(resume("verse"))
+    assert "teacher-1" not in cli("plot").out

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import threading
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,29 @@ def test_each_network_of_a_run_with_teachers_is_named(
     assert any(line.startswith("teacher 1 of 2  epoch 0.04  step 1/30") for line in lines)
     assert any(line.startswith("teacher 2 of 2 finished after") for line in lines)
     assert any(line.startswith("the network of the run  epoch 0.04  step 1/30") for line in lines)
-    assert any(line.startswith("finished (all steps done) at step 30") for line in lines)
+    end = "the network of the run finished (all steps done) at step 30"
+    assert any(line.startswith(end) for line in lines)
+
+
+def test_a_resumed_run_with_teachers_shows_the_run_and_who_stopped(
+    text_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, stop = dataclasses.replace(TINY_TRAINING, teachers=2), threading.Event()
+    for _ in train(str(text_file), config, TINY_MODEL, out_dir="run", stop=stop):
+        stop.set()
+    console = Console(file=io.StringIO(), width=200)
+    view = make_view(console, monkeypatch)
+    stop.clear()
+    with console.capture() as output:
+        for event in resume("run", stop=stop):
+            view.show(event)
+            if isinstance(event, Step):
+                stop.set()
+    lines = output.get().splitlines()
+    assert sum(line.startswith("teachers  2 networks") for line in lines) == 1
+    assert [line.split() for line in lines if line.startswith("run ")] == [["run", "run"]]
+    assert "learning rate 0.004, seed 1" in " ".join(output.get().split())
+    assert any(line.startswith("teacher 1 of 2 stopped at step 1") for line in lines)
 
 
 @pytest.mark.parametrize("width", [80, 120])

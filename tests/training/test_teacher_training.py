@@ -11,8 +11,10 @@ from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.runs.run import Run
 from charrnn.runs.verification import verify_run
+from charrnn.training import loop, teacher_training
 from charrnn.training.events import Event, Finished, Started, Step, TeacherFinished
 from charrnn.training.loop import resume
+from charrnn.training.setup.resumed_run import prepare_resumed_run
 from charrnn.training.step.teachers import Teachers
 from tests.conftest import last_event
 from tests.training.tiny_runs import (
@@ -127,6 +129,66 @@ def test_verification_includes_the_teachers(text: Corpus) -> None:
     (Path("run/teacher-2") / "step-00000020" / "state.json").write_bytes(b"{}")
     results = verify_run(Run.open(Path("run")))
     assert [result.name for result in results if result.damage] == ["teacher-2/step-00000020"]
+
+
+def test_an_unfinished_run_is_not_intact_without_its_teachers(text: Corpus) -> None:
+    stop_at("run", text, 65)
+    shutil.rmtree("run/teacher-1")
+    results = verify_run(Run.open(Path("run")))
+    assert [result.name for result in results if result.damage] == ["teacher-1"]
+
+
+def test_a_finished_run_needs_no_teachers_to_say_so(text: Corpus) -> None:
+    list(tiny("run", text, teachers=1))
+    shutil.rmtree("run/teacher-1")
+    with pytest.raises(ConfigError, match="run is finished: it reached its limit of 30 steps"):
+        list(resume("run"))
+    with pytest.raises(CheckpointError, match="run learns from 1 teacher, but run/teacher-1 does"):
+        list(resume("run", Budget(max_steps=40)))
+
+
+def test_teachers_that_have_ended_are_not_prepared_again(
+    text: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_at("run", text, 70)
+    prepared = []
+
+    def record(run: Run, *arguments: Any) -> Any:
+        prepared.append(run.path)
+        return prepare_resumed_run(run, *arguments)
+
+    monkeypatch.setattr(loop, "prepare_resumed_run", record)
+    monkeypatch.setattr(teacher_training, "prepare_resumed_run", record)
+    list(resume("run"))
+    assert prepared == [Path("run")]
+
+
+def test_the_text_of_unfinished_teachers_cannot_change(text: Corpus, text_file: Path) -> None:
+    other = text_file.with_name("other.txt")
+    other.write_text(text_file.read_text()[::-1])
+    stop_at("run", text, STEPS + 5)
+    with pytest.raises(ConfigError, match=r"teacher 2 of run is not finished, and the text of"):
+        list(resume("run", corpus=other))
+    assert last_event(list(resume("run"))).step == STEPS
+
+
+def test_a_network_learns_from_the_checkpoints_that_it_started_with(text: Corpus) -> None:
+    list(tiny("whole", text, teachers=2))
+    stop_at("run", text, 70)
+    finished = last_event(list(resume("run/teacher-1", Budget(max_steps=31))))
+    assert finished.best_step == 31  # the checkpoint of step 30 is kept
+    list(resume("run"))
+    assert_same_run_apart_from_kept_checkpoints(Path("run"), Path("whole"))
+
+
+def test_a_checkpoint_that_a_network_learns_from_must_exist(text: Corpus) -> None:
+    stop_at("run", text, 70)
+    list(resume("run/teacher-1", Budget(max_steps=200)))
+    assert not Path("run/teacher-1/step-00000030").exists()
+    with pytest.raises(
+        CheckpointError, match="the checkpoint run/teacher-1/step-00000030 is no longer there"
+    ):
+        list(resume("run"))
 
 
 def test_a_missing_teacher_is_an_error(text: Corpus) -> None:

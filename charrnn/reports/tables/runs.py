@@ -1,6 +1,7 @@
 """The results of `list`, `info` and `verify` as rows for JSON and as tables."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from charrnn.numerics.information import nats_to_bits
 from charrnn.runs.find import run_paths
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
+from charrnn.runs.teachers import list_kept_teachers
 from charrnn.runs.verification import VerifiedFile
 
 Row = dict[str, Any]
@@ -68,6 +70,7 @@ def describe_run(run: Run) -> Row:
         "baseline": config.baseline,
         "best_step": newest.get("best_step"),
         "checkpoints": [checkpoint.path.name for checkpoint in checkpoints],
+        "teachers": [describe_run(teacher) for teacher in list_kept_teachers(run)],
     }
 
 
@@ -86,7 +89,7 @@ def print_runs(rows: list[Row]) -> None:
                 "-" if row["val_loss"] is None else f"{row['val_loss']:z.4f}",
                 "-" if row["val_loss"] is None else f"{nats_to_bits(row['val_loss']):z.4f}",
             )
-            for row in rows
+            for row in itertools.chain(*([row, *row["teachers"]] for row in rows))
         ],
     )
 
@@ -106,20 +109,29 @@ def print_run(run: Run) -> None:
     lines.append(("parameters", f"{facts['parameters']:,}"))
     if engine := _describe_engine(run):
         lines.append(("engine", f"{engine}, on this machine"))
-    progress = "no checkpoint yet"
-    if facts["step"] is not None:
-        trained = format_duration(facts["seconds"])
-        progress = f"step {facts['step']:,}, epoch {facts['epoch']:z.2f}, after {trained}"
-    lines.append(("progress", progress))
+    lines.append(("progress", _describe_progress(facts)))
     if facts["val_loss"] is not None:
-        best = format_loss(facts["val_loss"])
-        if facts["best_step"] is not None:
-            best += f" at step {facts['best_step']:,}"
+        best = _describe_best(facts)
         if comparison := compare_loss(facts["val_loss"], config):
             best += f"; {comparison}"
         lines.append(("best held-out loss", best))
     lines.append(("checkpoints", ", ".join(facts["checkpoints"]) or "none"))
+    for number, teacher in enumerate(facts["teachers"], start=1):
+        best = "" if teacher["val_loss"] is None else f"; best {_describe_best(teacher)}"
+        lines.append((f"teacher {number}", f"{_describe_progress(teacher)}{best}"))
     print_facts(lines)
+
+
+def _describe_progress(facts: Row) -> str:
+    if facts["step"] is None:
+        return "no checkpoint yet"
+    trained = format_duration(facts["seconds"])
+    return f"step {facts['step']:,}, epoch {facts['epoch']:z.2f}, after {trained}"
+
+
+def _describe_best(facts: Row) -> str:
+    step = "" if facts["best_step"] is None else f" at step {facts['best_step']:,}"
+    return format_loss(facts["val_loss"]) + step
 
 
 def _describe_engine(run: Run) -> str | None:

@@ -9,7 +9,7 @@ from charrnn.config.text import ReadingConfig
 from charrnn.config.training import Budget
 from charrnn.data.corpus import Corpus
 from charrnn.data.progress import ProgressCallback
-from charrnn.errors import CheckpointError, ConfigError, RunFinishedError
+from charrnn.errors import CheckpointError, ConfigError
 from charrnn.files import quote_path
 from charrnn.model.network import CharRNN
 from charrnn.numerics.devices import choose_device
@@ -20,6 +20,7 @@ from charrnn.runs.find import find_run
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.runs.text_reader import TextReader
+from charrnn.training.budget_plan import BudgetPlan
 from charrnn.training.distributed.group import Group
 from charrnn.training.distributed.ranks import Ranks
 from charrnn.training.setup.new_run import check_same_text
@@ -95,7 +96,7 @@ def prepare_resumed_run(
 ) -> ResumedRun | None:
     """Restore the newest checkpoint of a run; return None if `stop` is set while the text is read.
 
-    Its teachers must be trained. Raises `RunFinishedError` if a limit of the budget is reached.
+    Its teachers must be trained. Raises `ConfigError` if a limit of the budget is reached.
     """
     config = run.config
     checkpoint = group.on_rank_zero(lambda: run.select("last", ("model", "trainer")))
@@ -133,12 +134,11 @@ def _restore(
     if budget is not None and is_other_budget:
         progress.budget, progress.stale_evaluations = budget, 0
     check_same_text(text, group.on_rank_zero(lambda: text.record))
-    teachers = load_teachers(run, network.device, group)
-    trainer = Trainer(run, text, network, progress, group, teachers)
     if is_other_budget or is_other_text:
-        progress.budget_start = progress.step
-        trainer.plan_horizon()
-    _check_budget_left(trainer, is_other_text)
+        progress.budget_start, progress.horizon = progress.step, None  # the trainer plans it
+    _check_budget_left(run, text, progress, is_other_text)
+    teachers = load_teachers(run, progress, network.device, group)
+    trainer = Trainer(run, text, network, progress, group, teachers)
     trainer.restore(checkpoint)
     notes: tuple[str, ...] = ()
     if is_other_text:
@@ -148,17 +148,19 @@ def _restore(
     return ResumedRun(trainer, is_other_budget or is_other_text, is_other_text, notes)
 
 
-def _check_budget_left(trainer: Trainer, is_other_text: bool) -> None:
-    """Raise `RunFinishedError` if a limit is reached.
+def _check_budget_left(run: Run, text: Corpus, progress: Progress, is_other_text: bool) -> None:
+    """Raise `ConfigError` if a limit is reached.
 
     If an evaluation of the same text is missing, the run is not finished.
     """
-    plan, progress = trainer.plan, trainer.progress
+    config = run.config.training
+    training, held_out = text.split(config.val_fraction)
+    plan = BudgetPlan.for_text(config, len(training), len(held_out))
     reason = plan.limit_reached(progress) if is_other_text else plan.finish_reason(progress)
     epochs = 2 * max(1, round(progress.epoch))
     if reason == "patience":
-        raise RunFinishedError(
-            f"{trainer.run.path} is finished, because its held-out loss no longer falls; more "
+        raise ConfigError(
+            f"{run.path} is finished, because its held-out loss no longer falls; more "
             "training rarely helps",
             f"train anyway by giving a limit, for example --epochs {epochs}",
         )
@@ -169,8 +171,8 @@ def _check_budget_left(trainer: Trainer, is_other_text: bool) -> None:
             "max_steps": f"{budget.max_steps or 0:,} steps",
             "max_time": f"{budget.max_time or 0:,g} seconds",
         }
-        raise RunFinishedError(
-            f"{trainer.run.path} is finished: it reached its limit of {limits[reason]} at step "
+        raise ConfigError(
+            f"{run.path} is finished: it reached its limit of {limits[reason]} at step "
             f"{progress.step:,}",
             f"train it further with a larger limit, for example --epochs {epochs}",
         )

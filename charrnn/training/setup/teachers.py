@@ -1,14 +1,18 @@
 """The settings of the teachers of a run, and their models when they are trained."""
 
 import dataclasses
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 from charrnn.config.checks import MAX_SEED
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
+from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
-from charrnn.runs.teachers import open_teachers, teacher_path
+from charrnn.runs.run_config import Origin
+from charrnn.runs.teachers import record_teachers, select_teachers, teacher_path
 from charrnn.training.distributed.group import Group
 
 
@@ -20,16 +24,23 @@ def plan_teacher(run: Run, number: int) -> Run:
     return Run(teacher_path(run, number), dataclasses.replace(run.config, training=training))
 
 
-def load_teachers(run: Run, device: torch.device, group: Group) -> list[CharRNN]:
-    """Load the best model of each teacher of a run, which must be trained already.
+def load_teachers(
+    run: Run, progress: Progress, device: torch.device, group: Group
+) -> list[CharRNN]:
+    """Load the models of the teachers, which are trained already, and record them in `progress`.
 
     The process of rank zero reads the files. Raises `CheckpointError`.
     """
-    teachers = group.on_rank_zero(
-        lambda: [teacher.select("best").load("model") for teacher in open_teachers(run)]
-    )
+
+    def read() -> tuple[tuple[Origin, ...], list[dict[str, NDArray[Any]]]]:
+        checkpoints = select_teachers(run, progress)
+        return record_teachers(run, checkpoints), [
+            checkpoint.load("model") for checkpoint in checkpoints
+        ]
+
+    progress.teachers, models = group.on_rank_zero(read)
     vocabulary = Vocabulary(run.config.vocabulary)
     return [
         CharRNN(run.config.model, vocabulary).set_arrays(arrays).requires_grad_(False).to(device)
-        for arrays in teachers
+        for arrays in models
     ]

@@ -44,11 +44,6 @@ class StepInputSource:
         self._batches = Batches(codes, config.batch_size, config.seq_length, config.seed)
         self._model, self._config, self._streams = model, config, streams
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """The number of batches in one epoch."""
-        return self._batches.steps_per_epoch
-
     def starts_epoch(self, step: int) -> bool:
         """Return whether an epoch starts at `step`, with the initial state of all streams."""
         return self._batches.starts_epoch(step)
