@@ -18,6 +18,7 @@ from torch.nn.functional import softmax
 from charrnn.analysis.units import Unit
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError
+from charrnn.model.document_forward import forward_documents
 from charrnn.model.forward import check_length, forward_chunks
 from charrnn.model.network import CharRNN
 
@@ -39,7 +40,10 @@ class Effect:
 
 
 def _compute_logits(model: CharRNN, codes: Codes) -> Tensor:
-    """Return the logits (N, V) after each character of a text, in one pass."""
+    """Return the logits (N, V) of each character of documents, or after each of a text."""
+    if model.separator is not None:
+        chunks = forward_documents(model, codes, len(codes))
+        return torch.cat([chunk.logits_TBV[chunk.is_target_TB] for chunk in chunks]).double()
     (chunk,) = forward_chunks(model, codes[:, None], chunk_size=len(codes))
     return chunk.logits_TBV[:, 0].double()
 

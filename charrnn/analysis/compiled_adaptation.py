@@ -23,6 +23,7 @@ from charrnn.analysis.adaptation_kernels import (
     list_jobs,
     run,
 )
+from charrnn.analysis.segments import cut_segments
 from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.data.vocabulary import Codes
 from charrnn.model.gradient_squares import Means
@@ -37,17 +38,15 @@ _PAUSE = 5e-5  # seconds between two looks at an update whose helper lost its co
 
 
 def adapt(model: CharRNN, codes_N: Codes, config: AdaptConfig) -> NDArray[np.float32]:
-    """Adapt a model to a text in place; return the losses of all characters except the first."""
-    segment = min(config.segment, len(codes_N) - 1)
-    adaptation = CompiledAdaptation(model, segment, config)
-    nats_N = np.concatenate(
-        [
-            adaptation.learn(codes_N[first : first + segment + 1])
-            for first in range(0, len(codes_N) - 1, segment)
-        ]
-    )
+    """Adapt a model to a text in place; return the losses as `adapt_copy` does."""
+    adaptation = CompiledAdaptation(model, min(config.segment, len(codes_N)), config)
+    nats = []
+    for segment in cut_segments(codes_N, config.segment, model.separator):
+        if segment.starts_from_initial_state:
+            adaptation.reset_state()
+        nats.append(adaptation.learn(segment.codes_T))
     adaptation.copy_weights_to(model)
-    return nats_N
+    return np.concatenate(nats)
 
 
 class CompiledAdaptation:
@@ -102,6 +101,11 @@ class CompiledAdaptation:
         for state_LTH in (arrays.hidden_LTH, arrays.cells_LTH):
             state_LTH[:, 0] = state_LTH[:, length]
         return arrays.nats_T[:length].copy()
+
+    def reset_state(self) -> None:
+        """Continue from the initial state."""
+        for state_LTH in (self._arrays.hidden_LTH, self._arrays.cells_LTH):
+            state_LTH[:, 0] = 0
 
     def _set_length(self, length: int) -> None:
         """Set the number of steps of the next segments."""

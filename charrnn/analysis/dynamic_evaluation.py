@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from charrnn.analysis.segments import cut_segments
 from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.data.vocabulary import Codes
 from charrnn.model.forward import check_length
@@ -36,12 +37,13 @@ def adapt_copy(
 
     The model predicts each segment of `segment` characters before it learns from it. So each loss,
     in nats, is that of a character that the model has not yet learned from. The first character
-    has no loss. An update follows Krause et al. (2018), as in Melis et al. (2020): gradients
-    divided by their root mean square, and a decay toward the trained weights that is stronger for
-    weights with larger gradients. The root mean square is that of the training text's gradients and
-    of this text's gradients so far. That of a matrix is estimated from the mean squares of its rows
-    and columns, as in Adafactor (Shazeer & Stern, 2018). If the training text's gradients are not
-    known, as in runs of charrnn 0.1.0, the decay is the same for all weights.
+    has no loss; in documents, it has one, and so has their end. An update follows Krause et al.
+    (2018), as in Melis et al. (2020): gradients divided by their root mean square, and a decay
+    toward the trained weights that is stronger for weights with larger gradients. The root mean
+    square is that of the training text's gradients and of this text's gradients so far. That of a
+    matrix is estimated from the mean squares of its rows and columns, as in Adafactor (Shazeer &
+    Stern, 2018). If the training text's gradients are not known, as in runs of charrnn 0.1.0, the
+    decay is the same for all weights.
     """
     config = config or AdaptConfig()
     check_length(codes_N)
@@ -69,10 +71,11 @@ def _adapt_with_autograd(
 ) -> NDArray[np.float32]:
     """Adapt a model to a text with the operations of torch; return the losses on the text."""
     update = _Update(model.requires_grad_(True), config)
-    codes_N1 = torch.from_numpy(codes_N.astype(np.int64))[:, None].to(model.device)
     state, losses = model.initial_state(1), []
-    for first in range(0, len(codes_N) - 1, config.segment):
-        window_T1 = codes_N1[first : first + config.segment + 1]
+    for segment in cut_segments(codes_N, config.segment, model.separator):
+        if segment.starts_from_initial_state:
+            state = model.initial_state(1)
+        window_T1 = torch.from_numpy(segment.codes_T.astype(np.int64))[:, None].to(model.device)
         logits_T1V, state = model(window_T1[:-1], state)
         nats_T = cross_entropy(logits_T1V[:, 0], window_T1[1:, 0], reduction="none")
         losses.append(nats_T.detach().cpu().numpy())

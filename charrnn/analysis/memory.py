@@ -14,10 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import one_hot
 
 from charrnn.config.counts import format_count
+from charrnn.data.document_index import locate_documents
 from charrnn.data.progress import ProgressCallback, ProgressReporter, Reading
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import CorpusError
@@ -58,19 +60,12 @@ def measure_memory(
     max_distance: int = MAX_DISTANCE,
     progress: ProgressCallback | None = None,
 ) -> Memory:
-    """Measure the memory of a model at positions spread evenly over a text.
+    """Measure the memory of a model at positions spread evenly over a text, or over its documents.
 
     Raises `CorpusError` if the text is too short for the largest distance.
     """
     min_length = max_distance + _WARM_UP + 2
-    if len(codes) < min_length:
-        raise CorpusError(
-            f"a text of {format_count(len(codes), 'character')} is too short to measure memory "
-            f"over {format_count(max_distance, 'character')}: at least {min_length:,} are needed",
-            "give a longer text",
-            "give a smaller distance with --farthest",
-        )
-    starts_W = np.linspace(0, len(codes) - min_length, _WINDOWS).astype(np.int64)
+    starts_W = _choose_windows(model, codes, min_length, max_distance)
     positions_TW = starts_W + np.arange(min_length - 1)[:, None]
     text_TW = torch.from_numpy(codes[positions_TW].astype(np.int64)).to(model.device)
     next_W = torch.from_numpy(codes[starts_W + min_length - 1].astype(np.int64)).to(model.device)
@@ -130,6 +125,33 @@ def _measure_divergence(
     log_q_WV = logits_TWV[-1].double().log_softmax(-1)
     divergence_W = (log_p_WV.exp() * (log_p_WV - log_q_WV)).sum(-1)
     return max(0.0, float(divergence_W.mean()))
+
+
+def _choose_windows(
+    model: CharRNN, codes: Codes, min_length: int, max_distance: int
+) -> NDArray[np.int64]:
+    """Return the positions where windows of `min_length` characters start, each in a document."""
+    starts_D, ends_D = np.array([0]), np.array([len(codes)])
+    if model.separator is not None:
+        index = locate_documents(codes, model.separator)
+        starts_D, ends_D = index.starts_D, index.ends_D
+    num_starts_D = np.maximum(ends_D - starts_D - min_length + 1, 0)
+    if not num_starts_D.sum():
+        longest = format_count(int((ends_D - starts_D).max(initial=0)), "character")
+        text = f"a text of {longest}"
+        if model.separator is not None:
+            text = f"the longest document, of {longest},"
+        raise CorpusError(
+            f"{text} is too short to measure memory over "
+            f"{format_count(max_distance, 'character')}: at least {min_length:,} are needed",
+            "give a longer text",
+            "give a smaller distance with --farthest",
+        )
+    chosen_W = np.linspace(0, num_starts_D.sum() - 1, _WINDOWS).astype(np.int64)
+    document_W = np.searchsorted(np.cumsum(num_starts_D), chosen_W, "right")
+    first_D = np.cumsum(num_starts_D) - num_starts_D
+    starts_W: NDArray[np.int64] = starts_D[document_W] + chosen_W - first_D[document_W]
+    return starts_W
 
 
 def _distances(max_distance: int) -> list[int]:

@@ -19,6 +19,7 @@ from charrnn.analysis.dynamic_evaluation import adapt_copy
 from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError
+from charrnn.model.document_forward import forward_documents
 from charrnn.model.forward import check_length, count_streams, forward_chunks, forward_streams
 from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
@@ -95,12 +96,24 @@ def standard_error(nats_N: NDArray[np.float32]) -> float:
 def character_nats(
     model: CharRNN, codes: Codes, context: int | None = None, adapt: AdaptConfig | None = None
 ) -> NDArray[np.float32]:
-    """Return the loss of each character except the first, in order; see `score`."""
+    """Return the loss of each character except the first, in order; see `score`.
+
+    A model of documents predicts the first character too, and the end of the last document.
+    """
     if context is not None and adapt is not None:
         raise ConfigError("context and adapt cannot be combined", "use one of them")
+    if context is not None and model.separator is not None:
+        raise ConfigError(
+            "context cannot be given for a model of documents, which starts each document from the "
+            "initial state",
+            "omit it",
+            setting="context",
+        )
     check_length(codes)
     if adapt is not None:
         return adapt_copy(model, codes, adapt)[1]
+    if context is None and model.separator is not None:
+        return _compute_document_nats(model, codes)
     if context is None:
         return _compute_carried_nats(model, codes)
     length = len(codes) - 1
@@ -137,8 +150,11 @@ def held_out_loss(model: CharRNN, codes: Codes, stop: threading.Event) -> float 
     """Return the mean loss of a periodic evaluation of these codes; None if `stop` is set.
 
     Reads them in up to 64 parallel streams. Each stream but the first warms up on the 200
-    characters before its own. So the result is within 0.001 of that of one pass.
+    characters before its own. So the result is within 0.001 of that of one pass. The result of
+    documents is exact.
     """
+    if model.separator is not None:
+        return _mean_document_loss(model, codes, stop)
     length = len(codes) - 1
     streams = count_streams(length, _MIN_STREAM)
     total, remaining = 0.0, length
@@ -151,6 +167,26 @@ def held_out_loss(model: CharRNN, codes: Codes, stop: threading.Event) -> float 
         nats_TB = _compute_nats(chunk.logits_TBV, codes[chunk.positions_TB + 1])
         total += float(nats_TB[chunk.is_own_TB].sum(dtype=np.float64))
     return total / length
+
+
+def _compute_document_nats(model: CharRNN, codes: Codes) -> NDArray[np.float32]:
+    """Return the loss of each character of the documents, and of the end of the last one."""
+    nats_N = np.full(len(codes) + 1, np.nan, np.float32)
+    for chunk in forward_documents(model, codes, _CHUNK):
+        nats_TB = _compute_nats(chunk.logits_TBV, chunk.targets_TB.clip(0))
+        nats_N[chunk.positions_TB[chunk.is_target_TB]] = nats_TB[chunk.is_target_TB]
+    return nats_N[~np.isnan(nats_N)]  # separators around empty documents have no loss
+
+
+def _mean_document_loss(model: CharRNN, codes: Codes, stop: threading.Event) -> float | None:
+    total, characters = 0.0, 0
+    for chunk in forward_documents(model, codes, _CHUNK):
+        if stop.is_set():
+            return None
+        nats_TB = _compute_nats(chunk.logits_TBV, chunk.targets_TB.clip(0))
+        total += float(nats_TB[chunk.is_target_TB].sum(dtype=np.float64))
+        characters += int(np.count_nonzero(chunk.is_target_TB))
+    return total / characters
 
 
 def _compute_carried_nats(model: CharRNN, codes: Codes) -> NDArray[np.float32]:

@@ -4,15 +4,18 @@ Shape suffixes: N characters of the text without the first, K most likely charac
 V characters of the vocabulary.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from charrnn.data.progress import ProgressCallback, ProgressReporter, Reading
 from charrnn.data.vocabulary import Codes
+from charrnn.model.document_forward import forward_documents
 from charrnn.model.forward import check_length, forward_chunks
 from charrnn.model.network import CharRNN
 from charrnn.numerics.information import nats_to_bits
@@ -52,25 +55,45 @@ def predict_text(
 ) -> Predictions:
     """Return the model's predictions along a text, with the `count` most likely characters.
 
-    The state is carried from character to character. Raises `CorpusError` for a text of fewer than
-    two characters.
+    The state is carried from character to character, in a document. Raises `CorpusError` for a text
+    of fewer than two characters.
     """
     check_length(codes)
     count = min(count, len(model.vocabulary))
-    nats, likely_codes, probabilities = [], [], []
-    report = ProgressReporter(progress)
+    # Separators that no document precedes have no prediction.
+    nats_N = np.zeros(len(codes) + 1, np.float32)
+    likely_NK = np.zeros((len(codes) + 1, count), np.int64)
+    probabilities_NK = np.zeros((len(codes) + 1, count), np.float32)
+    report, done = ProgressReporter(progress), 0
     report(Reading(_TASK, 0, len(codes)))
-    for chunk in forward_chunks(model, codes[:-1, None], _CHUNK):
-        targets_T = torch.from_numpy(codes[1:][chunk.rows].astype(np.int64)).to(model.device)
-        log_p_TV = chunk.logits_TBV[:, 0].log_softmax(-1)
-        nats.append(-log_p_TV.gather(1, targets_T[:, None])[:, 0].cpu().numpy())
-        top = log_p_TV.topk(count)
-        likely_codes.append(top.indices.cpu().numpy())
-        probabilities.append(top.values.exp().cpu().numpy())
-        report(Reading(_TASK, chunk.rows.stop, len(codes)))
-    return Predictions(
-        np.concatenate(nats), np.concatenate(likely_codes), np.concatenate(probabilities)
-    )
+    for positions_M, targets_M, logits_MV in _read_logits(model, codes):
+        log_p_MV = logits_MV.log_softmax(-1)
+        targets = torch.from_numpy(targets_M.astype(np.int64)).to(model.device)
+        nats_N[positions_M] = -log_p_MV.gather(1, targets[:, None])[:, 0].cpu().numpy()
+        top = log_p_MV.topk(count)
+        likely_NK[positions_M] = top.indices.cpu().numpy()
+        probabilities_NK[positions_M] = top.values.exp().cpu().numpy()
+        done += len(positions_M)
+        report(Reading(_TASK, done, len(codes)))
+    return Predictions(nats_N[1:-1], likely_NK[1:-1], probabilities_NK[1:-1])
+
+
+def _read_logits(
+    model: CharRNN, codes: Codes
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.integer[Any]], Tensor]]:
+    """Yield positions of a text, the characters there, and the logits of their predictions."""
+    if model.separator is not None:
+        for chunk in forward_documents(model, codes, _CHUNK):
+            is_target_TB = chunk.is_target_TB
+            yield (
+                chunk.positions_TB[is_target_TB],
+                chunk.targets_TB[is_target_TB],
+                chunk.logits_TBV[is_target_TB],
+            )
+        return
+    for part in forward_chunks(model, codes[:-1, None], _CHUNK):
+        positions_M = np.arange(part.rows.start, part.rows.stop) + 1
+        yield positions_M, codes[positions_M], part.logits_TBV[:, 0]
 
 
 def find_surprising_lines(

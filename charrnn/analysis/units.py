@@ -21,7 +21,8 @@ from charrnn.config.counts import format_count
 from charrnn.data.progress import ProgressCallback, ProgressReporter, Reading
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError, CorpusError
-from charrnn.model.forward import count_streams, forward_streams
+from charrnn.model.document_forward import forward_documents
+from charrnn.model.forward import Forward, count_streams, forward_streams
 from charrnn.model.network import CharRNN
 
 MIN_CORRELATION = 0.5
@@ -121,8 +122,10 @@ class FeatureUnits:
 def unit_activities(model: CharRNN, codes: Codes, units: Iterable[Unit]) -> NDArray[np.float32]:
     """Return the activities (N, number of units) after each character of a text."""
     indices = [unit.index_in(model) for unit in units]
-    rows = [values_1U[:, indices] for _, values_1U in _read_activities(model, codes, num_streams=1)]
-    return np.concatenate(rows) if rows else np.zeros((0, len(indices)), np.float32)
+    rows_NK = np.zeros((len(codes), len(indices)), np.float32)
+    for positions, values_MU in _read_activities(model, codes, num_streams=1):
+        rows_NK[positions] = values_MU[:, indices]
+    return rows_NK
 
 
 def find_units(
@@ -266,9 +269,28 @@ def _read_activities(
     model: CharRNN, codes: Codes, num_streams: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     """Yield positions of a text and the activities (positions, U) after these characters."""
-    chunk_size = max(1, _CHUNK // num_streams)
     forward = functools.partial(activities, model)
+    if model.separator is not None:
+        yield from _read_document_activities(model, codes, forward)
+        return
+    chunk_size = max(1, _CHUNK // num_streams)
     for chunk in forward_streams(model, codes, num_streams, chunk_size, forward):
         if chunk.is_own_TB.any():
             values_TBU = chunk.logits_TBV.cpu().numpy()
             yield chunk.positions_TB[chunk.is_own_TB], values_TBU[chunk.is_own_TB]
+
+
+def _read_document_activities(
+    model: CharRNN, codes: Codes, forward: Forward
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Yield the same for documents; a separator that no document follows has the activity 0."""
+    is_read_N = np.zeros(len(codes), np.bool_)
+    for chunk in forward_documents(model, codes, _CHUNK, forward):
+        positions_TB = chunk.positions_TB - 1  # of the characters that were read
+        is_read_TB = chunk.is_target_TB & (positions_TB >= 0)
+        positions = positions_TB[is_read_TB]
+        is_read_N[positions] = True
+        yield positions, chunk.logits_TBV.cpu().numpy()[is_read_TB]
+    units = model.config.num_layers * model.config.hidden_size
+    others = np.flatnonzero(~is_read_N)
+    yield others, np.zeros((len(others), units), np.float32)

@@ -1,5 +1,6 @@
 """Errors and warnings of commands: one sentence on standard error, and the exit code."""
 
+import itertools
 import sys
 import warnings
 from typing import Any, NoReturn
@@ -88,9 +89,13 @@ class CommandGroup(TyperGroup):
     def _flags(self, ctx: Any) -> set[str]:
         """Return the flags of the command that runs."""
         command = self.commands.get(ctx.invoked_subcommand)
-        return (
-            {flag for parameter in command.params for flag in parameter.opts} if command else set()
-        )
+        return list_flags(command) if command else set()
+
+
+def list_flags(command: Any) -> set[str]:
+    """Return the flags of a command, also those that negate another one."""
+    options = ([*option.opts, *option.secondary_opts] for option in command.params)
+    return set(itertools.chain(*options))
 
 
 def _fail(message: str, *, exit_code: int) -> NoReturn:

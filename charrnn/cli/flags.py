@@ -174,7 +174,8 @@ def _make_flag_parameters(config: Any) -> list[inspect.Parameter]:
             allowed = next(item for item in annotations if isinstance(item, Range))
             parse = functools.partial(_parse_number, field.name, number_type, allowed)
             metavar = _NUMBER_METAVARS[number_type]
-        names = ["--" + field.name.replace("_", "-")]
+        flag = field.name.replace("_", "-")
+        names = [f"--{flag}/--no-{flag}" if field_type == (bool | None) else f"--{flag}"]
         if config is SampleConfig and field.name in _SHORT_FLAGS:
             names.append(_SHORT_FLAGS[field.name])
         option = typer.Option(

@@ -10,6 +10,9 @@ from charrnn.errors import ConfigError
 
 Newline = Literal["keep", "lf"]
 
+SEPARATOR = "\x1c"
+"""Separates documents: FILE SEPARATOR, a character that does not occur in texts."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingConfig(CheckedFields):
@@ -63,11 +66,66 @@ class TextConfig(ReadingConfig):
         "Replace characters that occur less often than this by one unknown symbol. Default: 1, or "
         "as in --init-from.",
     ] = None
+    documents: Annotated[
+        bool | None,
+        "Read the text as separate documents, each from its start, such as recipes or the lines of "
+        "a log. Default: if it has at least 200, with a median length of at most 2,000 characters, "
+        "or as in --init-from.",
+    ] = None
+    document_separator: Annotated[
+        str | None,
+        "Character between two documents, such as $'\\n' if every line is one. Default: U+001C, "
+        "which charrnn puts between files.",
+    ] = None
     strict: Annotated[
         bool,
         "Stop with an error if a folder contains a file that is not text. Default: skip runs and "
         "files that are not text, and list them.",
     ] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_documents()
+        separator = self.document_separator
+        if separator is None:
+            return
+        if len(separator) != 1:
+            raise ConfigError(
+                f"document_separator must be one character, such as $'\\n', not {separator!r}",
+                setting="document_separator",
+            )
+        try:
+            separator.encode(self.encoding or "utf-8", "surrogatepass")
+        except UnicodeEncodeError:
+            raise ConfigError(
+                f"document_separator must be a character of the encoding {self.encoding}, not "
+                f"{separator!r}",
+                setting="document_separator",
+            ) from None
+
+    def _check_documents(self) -> None:
+        if self.documents is False and self.document_separator is not None:
+            raise ConfigError(
+                "document_separator has no effect, because the text is read as one stream",
+                "omit --no-documents",
+                "omit --document-separator",
+                setting="document_separator",
+            )
+
+    @property
+    def finds_documents(self) -> bool:
+        """Whether the text decides if it is read as documents."""
+        return self.documents is None and self.document_separator is None
+
+    def resolve(self, inherited: "ResolvedTextConfig | None" = None) -> "ResolvedTextConfig":
+        """Replace each value that is None, as `ReadingConfig` does.
+
+        A text with a given separator is read as documents.
+        """
+        resolved = super().resolve(inherited)
+        if self.documents is None and self.document_separator is not None:
+            return dataclasses.replace(resolved, documents=True)
+        return resolved
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +135,16 @@ class ResolvedTextConfig(TextConfig):
     encoding: str = "utf-8"
     newline: Newline = "keep"
     min_count: int = 1
+    documents: bool = False
+    document_separator: str = SEPARATOR
+
+    def _check_documents(self) -> None:
+        """Accept a separator without documents: it is that of the initial model, or the default."""
+
+    @property
+    def separator(self) -> str | None:
+        """The separator of documents; None for a text that is read as one stream."""
+        return self.document_separator if self.documents else None
 
     @property
     def codec(self) -> str:

@@ -5,6 +5,7 @@ import math
 from charrnn.config.counts import format_count
 from charrnn.config.training import Budget, ResolvedTrainConfig
 from charrnn.console.text import format_duration, format_loss, format_network
+from charrnn.data.character_names import name_character
 from charrnn.runs.run_config import RunConfig
 from charrnn.training.evaluation_plan import MAX_CHARACTERS
 from charrnn.training.events import Started
@@ -33,9 +34,13 @@ def format_run_facts(
         )
         network += f", {started.parameters:,} parameters"
         schedule = f"{format_count(started.steps_per_epoch, 'step')} per epoch, {schedule}"
-    streams = format_count(training.batch_size, "stream")
-    batch = f"{streams} x {format_count(training.seq_length, 'character')} per step, {schedule}"
+    batch = f"{_format_batch(config)} per step, {schedule}"
     facts = [("text", text), ("network", network), ("batch", batch)]
+    if config.text.separator is not None:
+        separator = name_character(config.text.separator)
+        facts.insert(
+            1, ("documents", f"separated by {separator}; each is read from the initial state")
+        )
     facts.append(("training", _format_settings(training)))
     if training.teachers:
         networks = format_count(training.teachers, "network")
@@ -57,6 +62,14 @@ def format_run_facts(
     if started:
         facts.append(("run", str(started.run.path)))
     return facts
+
+
+def _format_batch(config: RunConfig) -> str:
+    characters = format_count(config.training.seq_length, "character")
+    if config.text.separator is None:
+        return f"{format_count(config.training.batch_size, 'stream')} x {characters}"
+    documents = format_count(config.training.batch_size, "document")
+    return f"{documents}, at most {characters} of each,"
 
 
 def _format_settings(training: ResolvedTrainConfig) -> str:

@@ -27,8 +27,16 @@ class TextOutput:
         else:
             self._pending_breaks += len(text)
 
-    def show_separator(self, label: str = "", is_first: bool = False) -> None:
-        """Show a line of dashes, with an optional label, above the next text or the first one."""
+    def show_separator(
+        self, label: str = "", is_first: bool = False, separator: str | None = None
+    ) -> None:
+        """Show a line of dashes, with an optional label, above the next text or the first one.
+
+        Between documents, show their `separator` instead, unless a terminal cannot display it.
+        """
+        if separator is not None and (not self._is_terminal or separator == "\n"):
+            write_result("" if is_first else separator)
+            return
         self._pending_breaks = 0
         self.show_text(
             "\n" * (not is_first) + (f" {label} " if label else "").center(40, "-") + "\n"
@@ -41,19 +49,23 @@ class TextOutput:
 
 
 def print_samples(
-    groups: Iterable[tuple[str, Iterable[Piece]]], prompt: str, num_samples: int
+    groups: Iterable[tuple[str, Iterable[Piece]]],
+    prompt: str,
+    num_samples: int,
+    separator: str | None = None,
 ) -> list[tuple[str, str]]:
     """Print groups of texts: the first text of a group while it is generated, then the others.
 
     A group is a label (empty if there is only one group) and the pieces of its texts, in the order
     in which `charrnn.sampling.loop.stream_samples` yields them. Each text is printed after its
-    prompt. Returns the label and the new text of each sample.
+    prompt. `separator` is that of documents, if the texts are documents. Returns the label and the
+    new text of each sample.
     """
     output, labeled_texts = TextOutput(), []
     try:
         for index, (label, pieces) in enumerate(groups):
             if label:
-                output.show_separator(label, is_first=index == 0)
+                output.show_separator(label, index == 0, separator)
             output.show_text(prompt)
             texts: list[list[str]] = [[] for _ in range(num_samples)]
             for piece in pieces:
@@ -61,7 +73,7 @@ def print_samples(
                 if piece.sample == 0:
                     output.show_text(piece.text)
             for text in texts[1:]:
-                output.show_separator(label)
+                output.show_separator(label, separator=separator)
                 output.show_text(prompt + "".join(text))
             labeled_texts += [(label, "".join(text)) for text in texts]
     finally:

@@ -1,5 +1,7 @@
 """Batches of character codes: the text is split into parallel streams, which are read in order.
 
+A text of many short documents has other batches: see `charrnn.data.document_batches`.
+
 Shape suffixes: T steps, B streams.
 """
 
@@ -46,9 +48,13 @@ class Batches:
         self._seed = seed
         self._release_every = max(1, _RELEASE_INTERVAL // (batch_size * seq_length))
 
-    def starts_epoch(self, step: int) -> bool:
+    def starts_from_initial_state(self, step: int) -> bool:
         """Whether an epoch starts at `step`, so that the streams start from the initial state."""
         return step % self.steps_per_epoch == 0
+
+    def count_targets(self, step: int) -> int:
+        """Return the number of characters that `step` predicts in all streams."""
+        return self.num_streams * self._seq_length
 
     def read_window(self, step: int, streams: slice = slice(None)) -> NDArray[np.int64]:
         """Return the codes of `step` (from 0) for these streams, of shape (T + 1, B).

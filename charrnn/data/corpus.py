@@ -11,16 +11,11 @@ from typing import TypeVar
 import numpy as np
 
 from charrnn.config.counts import format_count
-from charrnn.config.text import DEFAULT_TEXT_CONFIG, ReadingConfig, ResolvedTextConfig
+from charrnn.config.text import DEFAULT_TEXT_CONFIG, SEPARATOR, ReadingConfig, ResolvedTextConfig
 from charrnn.data import catalogue, encoded_cache
-from charrnn.data.character_names import list_characters
-from charrnn.data.character_notes import (
-    CharacterFacts,
-    count_codes_inside,
-    describe_held_out_only,
-    describe_unusual_characters,
-)
+from charrnn.data.character_names import list_characters, name_character
 from charrnn.data.corpus_record import CorpusRecord
+from charrnn.data.document_index import DocumentIndex, locate_documents, split_documents
 from charrnn.data.downloads import fetch
 from charrnn.data.encoded_cache import EncodedText
 from charrnn.data.line_starts import find_line_start
@@ -31,7 +26,7 @@ from charrnn.data.recorded_text import (
     make_not_found_error,
 )
 from charrnn.data.sources import Documents, Source, find_documents
-from charrnn.data.vocabulary import SEPARATOR, UNKNOWN, CharacterCounts, Codes, Vocabulary
+from charrnn.data.vocabulary import UNKNOWN, CharacterCounts, Codes, Vocabulary
 from charrnn.errors import CorpusError, VocabularyError
 
 
@@ -239,32 +234,37 @@ class Corpus:
         raise make_not_found_error(record, candidates, mismatch)
 
     def split(self, val_fraction: float) -> tuple[Codes, Codes]:
-        """Return the training part and the held-out part: the last `val_fraction` of the text."""
+        """Return the training part and the held-out part: the last `val_fraction` of the text.
+
+        Of a text of documents, each part consists of whole documents.
+        """
         boundary = int((1.0 - val_fraction) * len(self.codes))
+        if self.documents is not None:
+            boundary = split_documents(self.documents, len(self.codes), val_fraction)
         return self.codes[:boundary], self.codes[boundary:]
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """A sentence for each kind of skipped files, and for unusual characters of the text."""
-        unusual = describe_unusual_characters(
-            CharacterFacts(
-                dict(zip(self.vocabulary.characters, self.counts, strict=False)),
-                self.num_distinct,
-                self.config.min_count,
-                self.config.codec,
-            )
-        )
-        return (*self.skipped, *unusual)
+    def separator(self) -> int | None:
+        """The code of the separator of documents; None for a text that is read as one stream.
 
-    def split_notes(self, val_fraction: float) -> tuple[str, ...]:
-        """Return a sentence about the characters that occur only in the held-out part, if any."""
-        if len(self.counts) < len(self.vocabulary):  # not counted
-            return ()
-        held_out = self.split(val_fraction)[1]
-        counts = count_codes_inside(held_out, self.counts)
-        encoded_cache.release_pages(held_out)
-        characters = {self.vocabulary.characters[code]: count for code, count in counts.items()}
-        return describe_held_out_only(characters, len(held_out))
+        Raises `CorpusError` if the text does not contain it.
+        """
+        separator = self.config.separator
+        if separator is None:
+            return None
+        if separator not in self.vocabulary:
+            raise CorpusError(
+                f"{self.name} does not contain {name_character(separator)}, so it has no "
+                "separate documents",
+                "give the character between its documents with --document-separator",
+                "read it as one stream with --no-documents",
+            )
+        return self.vocabulary.characters.index(separator)
+
+    @functools.cached_property
+    def documents(self) -> DocumentIndex | None:
+        """Where the documents are; None for a text that is read as one stream."""
+        return None if self.separator is None else locate_documents(self.codes, self.separator)
 
     @property
     def record(self) -> CorpusRecord:

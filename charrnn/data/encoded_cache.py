@@ -20,14 +20,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.config.text import ResolvedTextConfig
+from charrnn.config.text import SEPARATOR, ResolvedTextConfig
 from charrnn.data.background import BackgroundWorker
 from charrnn.data.cache import encoded_folder
 from charrnn.data.decoding import decode_chunks
 from charrnn.data.line_starts import LineStarts
 from charrnn.data.progress import ProgressCallback, ProgressReporter, Reading, throttled
 from charrnn.data.sources import Documents, Fingerprint
-from charrnn.data.vocabulary import SEPARATOR, UNKNOWN, CharacterCounts, Codes, Vocabulary
+from charrnn.data.vocabulary import UNKNOWN, CharacterCounts, Codes, Vocabulary
 from charrnn.errors import CorpusError
 from charrnn.files import new_folder, sync_file, write_synced
 
@@ -124,6 +124,8 @@ def release_pages(codes: Codes) -> None:
 
 def _copy_path(sha256: str, config: ResolvedTextConfig, format_number: int = _FORMAT) -> Path:
     key_fields = [format_number, sha256, config.codec, config.newline, config.min_count]
+    if config.min_count > 1 and config.document_separator != SEPARATOR:  # is not rare
+        key_fields.append(config.document_separator)
     key = hashlib.sha256(json.dumps(key_fields).encode()).hexdigest()
     return encoded_folder() / key
 
@@ -178,8 +180,11 @@ def _make_vocabulary(
             else f"all {len(documents.files)} files are empty",
             "give a text to learn from",
         )
-    vocabulary = counter.make_vocabulary(config.min_count)
-    if counter.num_distinct > 1 and {UNKNOWN, SEPARATOR}.issuperset(vocabulary.characters):
+    separator = config.document_separator
+    vocabulary = counter.make_vocabulary(config.min_count, separator)
+    if counter.num_distinct > 1 and {UNKNOWN, SEPARATOR, separator}.issuperset(
+        vocabulary.characters
+    ):
         raise CorpusError(
             f"every character of {documents.name} occurs less than {config.min_count} times",
             "give a longer text",

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from charrnn.config.text import SEPARATOR
 from charrnn.data.background import BackgroundWorker
-from charrnn.data.vocabulary import SEPARATOR, UNKNOWN, Codes, Vocabulary
+from charrnn.data.vocabulary import UNKNOWN, Codes, Vocabulary
 
 
 def find_line_start(codes: Codes, vocabulary: Vocabulary) -> str:

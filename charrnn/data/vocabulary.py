@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.config.text import SEPARATOR
 from charrnn.data.character_names import list_characters
 from charrnn.errors import VocabularyError
 
@@ -19,8 +20,6 @@ If a vocabulary contains it, it replaces every character that the vocabulary doe
 model generates it only if a setting requests it.
 """
 
-SEPARATOR = "\x1c"
-"""Separates documents: FILE SEPARATOR, a character that does not occur in texts."""
 
 _CODE_POINTS = 0x110000
 _PIECE = 1 << 17  # characters counted at once, so that the arrays fit in the cache of the CPU
@@ -74,6 +73,10 @@ class Vocabulary:
         """Return a vocabulary with the same codes, and with the new characters of `text` added."""
         new_points = np.setdiff1d(code_points(text), self._points)
         return Vocabulary([*self.characters, *_to_characters(new_points)])
+
+    def find_code(self, character: str | None) -> int | None:
+        """Return the code of a character; None for a character that is not in the vocabulary."""
+        return self.characters.index(character) if character in self._known else None
 
     def encode(self, text: str, unknown: Literal["error", "skip"] = "error") -> Codes:
         """Return the code of each character.
@@ -155,13 +158,14 @@ class CharacterCounts:
         """The number of different characters that were added."""
         return int(np.count_nonzero(self._counts))
 
-    def make_vocabulary(self, min_count: int = 1) -> Vocabulary:
+    def make_vocabulary(self, min_count: int = 1, separator: str = SEPARATOR) -> Vocabulary:
         """Return the characters that occur `min_count` times or more, in code point order.
 
-        `SEPARATOR` is never rare. `UNKNOWN` is added if there are rarer characters.
+        `SEPARATOR` and `separator` are never rare. `UNKNOWN` is added if there are rarer ones.
         """
         points = np.flatnonzero(self._counts)
-        is_kept = (self._counts[points] >= min_count) | (points == ord(SEPARATOR))
+        is_separator = np.isin(points, [ord(SEPARATOR), ord(separator)])
+        is_kept = (self._counts[points] >= min_count) | is_separator
         frequent = set(_to_characters(points[is_kept]))
         has_rare = len(frequent) < len(points)
         return Vocabulary(sorted(frequent | {UNKNOWN} if has_rare else frequent))

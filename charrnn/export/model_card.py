@@ -13,7 +13,6 @@ def render_model_card(checkpoint: Checkpoint, file: str) -> str:
     """Return a model card in Markdown for the model in the safetensors file named `file`."""
     run = checkpoint.run
     model = run.config.model
-    settings = SampleConfig()
     cell, layers, units = model.cell, model.num_layers, model.hidden_size
     properties = "\n".join(
         f"- **{name}**: {value}." for name, value in _list_properties(checkpoint).items()
@@ -39,16 +38,34 @@ output = torch.nn.Linear({units}, len(vocabulary))
 output.load_state_dict({{name: weights.pop("output." + name) for name in ("weight", "bias")}})
 network.load_state_dict(weights)
 
-code, state, text = vocabulary.index(json.loads(metadata["line_start"])), None, ""
-for _ in range(200):
-    text += vocabulary[code]
-    one_hot = torch.nn.functional.one_hot(torch.tensor([[code]]), len(vocabulary))
-    hidden, state = network(one_hot.float(), state)
-    p = (output(hidden[0, 0]) / {settings.temperature}).softmax(-1)
-    code = int(torch.multinomial(p * (p >= {settings.min_p} * p.max()), 1))
+{_render_loop(run.config.text.separator is not None)}
 print(text)
 ```
 """
+
+
+def _render_loop(has_documents: bool) -> str:
+    """Return Python code that generates a text, or one whole document, with the card's network."""
+    settings = SampleConfig()
+    steps = f"""\
+    one_hot = torch.nn.functional.one_hot(torch.tensor([[code]]), len(vocabulary))
+    hidden, state = network(one_hot.float(), state)
+    p = (output(hidden[0, 0]) / {settings.temperature}).softmax(-1)
+    code = int(torch.multinomial(p * (p >= {settings.min_p} * p.max()), 1))"""
+    if not has_documents:
+        return f"""\
+code, state, text = vocabulary.index(json.loads(metadata["line_start"])), None, ""
+for _ in range(200):
+    text += vocabulary[code]
+{steps}"""
+    return f"""\
+separator = vocabulary.index(json.loads(metadata["separator"]))
+code, state, text = separator, None, ""  # the separator starts a document, and ends it
+while True:
+{steps}
+    if code == separator:
+        break
+    text += vocabulary[code]"""
 
 
 def _list_properties(checkpoint: Checkpoint) -> dict[str, str]:

@@ -54,6 +54,7 @@ def build_onnx_model(model: CharRNN) -> bytes:
             "vocabulary": json.dumps(model.vocabulary.characters),
             "cell": model.config.cell,
             "line_start": json.dumps(model.line_start),
+            **_describe_separator(model),
         },
     )
     onnx.checker.check_model(onnx_model)
@@ -68,6 +69,12 @@ def build_onnx_model(model: CharRNN) -> bytes:
             "export the weights with --to safetensors",
         )
     return file_bytes
+
+
+def _describe_separator(model: CharRNN) -> dict[str, str]:
+    if model.separator is None:
+        return {}
+    return {"separator": json.dumps(model.vocabulary.characters[model.separator])}
 
 
 def _build_graph(model: CharRNN, helper: Any, tensor_types: Any, numpy_helper: Any) -> Any:

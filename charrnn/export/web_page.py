@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from charrnn.analysis.features import MEANINGS
 from charrnn.analysis.units import FeatureUnits
 from charrnn.config.sampling import SampleConfig
+from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import ConfigError
 from charrnn.reports import pages
 from charrnn.runs.checkpoint import Checkpoint
@@ -66,6 +67,7 @@ def render_web_page(checkpoint: Checkpoint, feature_units: list[FeatureUnits]) -
             "width": _pad_width(units),
             "unit": float(weights.unit),
             "line_start": config.corpus.line_start,
+            "separator": Vocabulary(config.vocabulary).find_code(config.text.separator),
         },
         products=base64.b64encode(_PRODUCTS.read_bytes()).decode(),
         weights=base64.b64encode(_pack_weights(weights, arrays)).decode(),

@@ -25,7 +25,12 @@ def load_checkpoint(checkpoint: Checkpoint, device: str = "auto") -> CharRNN:
     """Load the averaged weights of a checkpoint, which evaluation and sampling use."""
     config = checkpoint.run.config
     with torch.device("meta"):
-        model = CharRNN(config.model, Vocabulary(config.vocabulary), config.corpus.line_start)
+        model = CharRNN(
+            config.model,
+            Vocabulary(config.vocabulary),
+            config.corpus.line_start,
+            config.text.separator,
+        )
     model = model.to_empty(device="cpu").set_arrays(checkpoint.load("model"))
     model.gradient_squares = _load_gradient_squares(checkpoint)
     return model.to(choose_device(device)).eval()

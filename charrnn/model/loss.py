@@ -12,12 +12,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import cross_entropy, linear
 
+from charrnn.data.document_batches import PADDING
 from charrnn.numerics.precision import has_bfloat16
 
 # With so many characters, bfloat16 products and a loss in chunks make a training step faster.
 LARGE_VOCABULARY = 512
 
-TEACHER_WEIGHT = 0.5
+TEACHER_WEIGHT = 0.9
 """The share of the teachers' probabilities in the distribution that a network learns."""
 
 _CHUNK_SIZE = 1 << 18  # logits: what the processor's cache holds, with two copies
@@ -40,12 +41,12 @@ def output_logits(outputs_TBH: Tensor, weight_VH: Tensor, bias_V: Tensor) -> Ten
 
 
 def cross_entropy_loss(
-    logits_NV: Tensor, targets_N: Tensor, temperature: float = 1.0, total: int | None = None
+    logits_NV: Tensor, targets_N: Tensor, temperature: float = 1.0, total: float | None = None
 ) -> Tensor:
     """Return the sum of the losses in nats, divided by `total`: by default, by their number.
 
-    The loss of a target is that of the logits divided by `temperature`. On a CPU, the logits of a
-    large vocabulary are overwritten, and only one backward pass is possible.
+    The loss of a target is that of the logits divided by `temperature`; padding has no loss. On a
+    CPU, the logits of a large vocabulary are overwritten, and only one backward pass is possible.
     """
     total = len(targets_N) if total is None else total
     if logits_NV.device.type == "cpu" and logits_NV.shape[1] >= LARGE_VOCABULARY:
@@ -53,8 +54,8 @@ def cross_entropy_loss(
             logits_NV, targets_N, temperature, total
         )
         return loss
-    loss = cross_entropy(logits_NV / temperature, targets_N)
-    return loss if total == len(targets_N) else loss * (len(targets_N) / total)
+    logits_NV = logits_NV / temperature
+    return cross_entropy(logits_NV, targets_N, ignore_index=PADDING, reduction="sum") / total
 
 
 def distillation_loss(
@@ -62,7 +63,7 @@ def distillation_loss(
     targets_N: Tensor,
     teacher_NV: Tensor,
     temperature: float = 1.0,
-    total: int | None = None,
+    total: float | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the loss of a network that learns from teachers too, and `cross_entropy_loss`.
 
@@ -71,7 +72,9 @@ def distillation_loss(
     """
     total = len(targets_N) if total is None else total
     nats_NV = -torch.log_softmax(logits_NV.float() / temperature, 1)
-    loss = nats_NV.gather(1, targets_N[:, None]).sum() / total
+    is_target_N1 = (targets_N != PADDING)[:, None]
+    loss = (nats_NV.gather(1, targets_N[:, None].clamp_min(0)) * is_target_N1).sum() / total
+    teacher_NV = teacher_NV * is_target_N1
     teacher_loss = (teacher_NV * nats_NV).sum() / total
     return (1 - TEACHER_WEIGHT) * loss + TEACHER_WEIGHT * teacher_loss, loss.detach()
 
@@ -82,7 +85,7 @@ class _ChunkedLoss(torch.autograd.Function):
     @staticmethod
     @torch.autocast("cpu", enabled=False)  # type: ignore[untyped-decorator]
     def forward(
-        ctx: Any, logits_NV: Tensor, targets_N: Tensor, temperature: float, total: int
+        ctx: Any, logits_NV: Tensor, targets_N: Tensor, temperature: float, total: float
     ) -> Tensor:
         gradient_NV = ctx.gradient_NV = logits_NV.detach()
         rows = max(1, _CHUNK_SIZE // logits_NV.shape[1])
@@ -91,9 +94,12 @@ class _ChunkedLoss(torch.autograd.Function):
             torch.split(gradient_NV, rows), torch.split(targets_N, rows), strict=True
         ):
             values_NV = torch.log_softmax(chunk_NV.float().div_(temperature), 1)
-            nats.append(-values_NV.gather(1, chunk_N[:, None]).sum())
-            values_NV.exp_()[torch.arange(len(chunk_N)), chunk_N] -= 1
+            is_padding_N, known_N = chunk_N == PADDING, chunk_N.clamp_min(0)
+            nats_N = values_NV.gather(1, known_N[:, None])[:, 0]
+            nats.append(-nats_N.masked_fill(is_padding_N, 0).sum())
+            values_NV.exp_()[torch.arange(len(known_N)), known_N] -= 1
             torch.mul(values_NV, 1 / (temperature * total), out=chunk_NV)
+            chunk_NV[is_padding_N] = 0
         return torch.stack(nats).sum() / total
 
     @staticmethod

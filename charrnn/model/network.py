@@ -37,12 +37,18 @@ class CharRNN(nn.Module):
     """
 
     def __init__(
-        self, config: ModelConfig, vocabulary: Vocabulary, line_start: str | None = None
+        self,
+        config: ModelConfig,
+        vocabulary: Vocabulary,
+        line_start: str | None = None,
+        separator: str | None = None,
     ) -> None:
         super().__init__()
         self.config = config
         self.vocabulary = vocabulary
         self.line_start = line_start or vocabulary.characters[0]
+        self.separator = vocabulary.find_code(separator)
+        """The code of the separator, if each document is read from the initial state."""
         hidden, gates = config.hidden_size, config.num_gates * config.hidden_size
         for layer in range(config.num_layers):
             width = hidden if layer else len(vocabulary)

@@ -22,11 +22,21 @@ class Purpose(IntEnum):
     WEIGHT_DROP = 4
     INPUT_DROPOUT = 5
     STATE_DROP = 6
+    DOCUMENT_ORDER = 7
 
 
 def epoch_offset(seed: int, epoch: int, max_offset: int) -> int:
     """Return where the streams of `epoch` begin: an integer from 0 to `max_offset` characters."""
     return int(_generator(seed, Purpose.EPOCH_OFFSET, epoch).integers(0, max_offset, endpoint=True))
+
+
+def document_order(
+    seed: int, epoch: int, documents: int, groups: int
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Return a random number for each document of `epoch`, and a random order of the groups."""
+    generator = _generator(seed, Purpose.DOCUMENT_ORDER, epoch)
+    keys = generator.integers(0, 2**64, documents, np.uint64, endpoint=False)
+    return keys, generator.permutation(groups)
 
 
 def mask_bytes(seed: int, purpose: Purpose, step: int, shape: tuple[int, ...]) -> NDArray[np.uint8]:

@@ -41,7 +41,9 @@ def generate_and_print(
         for variant in config.split_temperatures()
     ]
     print_unused(config, engine.vocabulary, prompt)
-    texts = print_samples(groups, prompt if with_prompt else "", config.num_samples)
+    separator = None if engine.separator is None else engine.vocabulary.characters[engine.separator]
+    shown_prompt = prompt if with_prompt else ""
+    texts = print_samples(groups, shown_prompt, config.num_samples, separator)
     new_texts = [text for _, text in texts]
     _print_warnings(describe_repetition(config, new_texts, len(ended)))
     return texts

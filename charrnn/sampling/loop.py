@@ -60,8 +60,9 @@ def stream_samples(
     Without a prompt, a text starts with the most common line start of the corpus, as after a line
     break, or, in a corpus of documents, with the most common start of a document. With rules (see
     `charrnn.sampling.constraints`), it starts with any allowed character; `no_repeat` does not
-    change the start. A piece that may be the start of the stop text is delayed until that is known.
-    `max_copy` limits copying from `corpus`. To avoid reading a prompt again, pass its
+    change the start. A model of documents generates the first character too, and the text ends
+    where the document ends. A piece that may be the start of the stop text is delayed until that
+    is known. `max_copy` limits copying from `corpus`. To avoid reading a prompt again, pass its
     `prompt_state`.
 
     With `log_probabilities`, each character of a sample is a piece, even if its text is empty, and
@@ -69,11 +70,14 @@ def stream_samples(
 
     Raises `VocabularyError` and `ConfigError` at the call, not at the first piece.
     """
+    separator = None if engine.separator is None else engine.vocabulary.characters[engine.separator]
+    if separator and config.only:
+        config = dataclasses.replace(config, only=config.only + separator)
     rules = make_rules(config, engine.vocabulary, corpus)
     codes = engine.vocabulary.encode(prompt, config.unknown)
     history = None if config.no_repeat is None else RunHistory(config.no_repeat, prompt)
     texts = [
-        SampleText(prompt, config, bool(rules), history and history.copy())
+        SampleText(prompt, config, bool(rules), history and history.copy(), separator)
         for _ in range(config.num_samples)
     ]
     if (

@@ -14,8 +14,9 @@ class SampleText:
         config: SampleConfig,
         has_rules: bool,
         history: RunHistory | None = None,
+        separator: str | None = None,
     ) -> None:
-        """`history` is that of the prompt, with `no_repeat`."""
+        """`history` is that of the prompt, with `no_repeat`; a `separator` ends a document."""
         self.has_ended = False
         self.pending = ""
         """Characters at the end that may be the start of the stop text."""
@@ -23,15 +24,20 @@ class SampleText:
         self.position = position_after_prompt(prompt)._replace(repeating=repeating)
         """The position of the next character; updated only if there are rules."""
         self._has_rules, self._history = has_rules, history
-        self._stop = config.stop
+        self._stop, self._separator = config.stop, separator
         self._num_lines = len(config.acrostic) if config.acrostic else None
 
     def add(self, new_text: str) -> str:
         """Add new text (with rules, one character); return the text that can now be displayed."""
-        if self._has_rules:
+        is_end = False
+        if self._separator is not None:
+            new_text, end, _ = new_text.partition(self._separator)
+            is_end = bool(end)
+        if self._has_rules and new_text:
             repeating = self._history.add(new_text) if self._history else ""
             self.position = self.position.advance(new_text, repeating)
             self.has_ended = self.position.line == self._num_lines
+        self.has_ended |= is_end
         if self._stop is None:
             return new_text
         text = self.pending + new_text

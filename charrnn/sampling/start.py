@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config.sampling import SampleConfig
-from charrnn.data.vocabulary import SEPARATOR, Codes, Vocabulary
+from charrnn.config.text import SEPARATOR
+from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.numerics.randomness import SampleUniforms
 from charrnn.sampling.engines.interface import SamplingEngine
 
@@ -45,9 +46,10 @@ def find_start_context(vocabulary: Vocabulary) -> str:
 def find_first_input(engine: SamplingEngine, codes: Codes, draws_first: bool) -> tuple[Codes, str]:
     """Return the codes to read before the first draw, and the line start of the text, if any.
 
-    `codes` are those of the prompt. With `draws_first`, a text has no given line start.
+    `codes` are those of the prompt. With `draws_first`, a text has no given line start, nor has a
+    document.
     """
-    if len(codes):
+    if len(codes) or engine.separator is not None:
         return codes, ""
     context = find_start_context(engine.vocabulary)
     if draws_first:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from charrnn.config.training import ResolvedTrainConfig
-from charrnn.data.batches import count_steps_per_epoch
 from charrnn.runs.progress import Progress
 from charrnn.training.evaluation_plan import BACKWARD_COST, longest_interval, plan_interval
 from charrnn.training.schedule import learning_rate
@@ -32,11 +31,11 @@ class BudgetPlan:
     def for_text(
         cls,
         config: ResolvedTrainConfig,
+        steps_per_epoch: int,
         training_characters: int,
         held_out_characters: int,
     ) -> "BudgetPlan":
         """Return the plan of a run on a text with these numbers of characters."""
-        steps_per_epoch = count_steps_per_epoch(training_characters, config.characters_per_step)
         interval = longest_interval(
             training_characters,
             held_out_characters,

@@ -5,6 +5,7 @@ import threading
 from charrnn.analysis.scoring import held_out_loss
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.training import ResolvedTrainConfig
+from charrnn.data.document_index import cut_after_document
 from charrnn.data.vocabulary import Codes
 from charrnn.model.network import CharRNN
 from charrnn.numerics.precision import autocast
@@ -25,7 +26,7 @@ class Evaluator:
     """
 
     def __init__(self, model: CharRNN, held_out: Codes, config: ResolvedTrainConfig) -> None:
-        self._held_out = held_out[: config.eval_characters + 1]
+        self._held_out = cut_after_document(held_out, model.separator, config.eval_characters)
         self._model, self._config = model, config
         self._engine: EagerEngine | None = None
 

@@ -61,7 +61,8 @@ class Trainer:
         )
         streams = group.ranks.local_streams(config.batch_size)
         is_gpu = model.device.type == "cuda"
-        source = StaticInputSource if is_gpu else StepInputSource
+        has_fixed_shape = is_gpu and corpus.separator is None
+        source = StaticInputSource if has_fixed_shape else StepInputSource
         # First, while most of the memory of the GPU is free.
         inputs = source(training, model, config, streams)
         # None on a CPU. Chosen here, because a CUDA graph cannot contain the checks of the engine.
@@ -73,12 +74,14 @@ class Trainer:
             precision=config.precision,
             device=model.device,
         )
-        is_graphed = is_gpu and group.is_single
+        is_graphed = has_fixed_shape and group.is_single
         make_step = GraphedTrainStep if is_graphed else TrainStep
         train_step = make_step(model, config, streams, teachers)
         self.run, self.model, self.progress = run, model, progress
         self.training_characters, self.held_out_characters = len(training), len(held_out)
-        self.plan = BudgetPlan.for_text(config, len(training), len(held_out))
+        self.plan = BudgetPlan.for_text(
+            config, inputs.steps_per_epoch, self.training_characters, self.held_out_characters
+        )
         self._group = group
         self._evaluator = Evaluator(train_step.average, held_out, config)
         if is_gpu and group.ranks.is_rank_zero:
@@ -174,7 +177,7 @@ class Trainer:
             learning_rate=learning_rate,
             seconds=result.seconds,
         )
-        speed = self._recorder.add_step(self.plan.config.characters_per_step, result.duration)
+        speed = self._recorder.add_step(result.characters, result.duration)
         return Step(
             step=step,
             epoch=progress.epoch,

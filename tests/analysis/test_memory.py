@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from charrnn.analysis import memory
 from charrnn.analysis.memory import measure_memory
 from charrnn.config.model import Cell, ModelConfig
 from charrnn.data.vocabulary import Vocabulary
@@ -66,3 +67,19 @@ def test_ablation_with_the_same_character_has_no_effect() -> None:
 def test_text_shorter_than_the_distance_is_an_error() -> None:
     with pytest.raises(CorpusError, match="at least 112 are needed"):
         measure_memory(rnn_of(0.5), random_codes(111), max_distance=10)
+
+
+def test_windows_are_in_one_document() -> None:
+    model = rnn_of(0.8)
+    model.separator = 0
+    lengths = [50, 115, 20, 300, 114, 116]
+    text = "a".join(("bcd" * 100)[:length] for length in lengths)
+    codes = model.vocabulary.encode(text)
+    starts_W = memory._choose_windows(model, codes, 115, 13)
+    windows = {text[start : start + 115] for start in starts_W.tolist()}
+    assert not any("a" in window for window in windows)
+    starts = set(starts_W.tolist())
+    assert {51, text.index("bcd" * 100), len(text) - 115} <= starts  # all long enough ones
+    assert measure_memory(model, codes, max_distance=13).ablation[0][1] > 0
+    with pytest.raises(CorpusError, match="the longest document, of 300 characters is too short"):
+        measure_memory(model, codes, max_distance=250)

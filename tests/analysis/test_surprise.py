@@ -59,3 +59,18 @@ def test_surprise_of_a_line_is_the_mean_of_its_characters_and_line_break() -> No
     ]
     assert [line.bits_per_char for line in lines] == pytest.approx([3, 2])
     assert len(find_surprising_lines(text, nats, count=1)) == 1
+
+
+def test_each_document_is_predicted_from_its_start(model: CharRNN) -> None:
+    text = "\nabc\n\nfed\nab\n"
+    streamed = predict_text(model, model.vocabulary.encode(text))
+    model.separator = 0
+    predictions = predict_text(model, model.vocabulary.encode(text))
+    for document in ("abc", "fed", "ab"):
+        nats_N = character_nats(model, model.vocabulary.encode(document))
+        first = text.index(f"{document}\n") - 1  # the first character of the text has no loss
+        part = slice(first, first + len(document) + 1)
+        np.testing.assert_allclose(predictions.nats_N[part], nats_N, rtol=1e-4)
+        assert (predictions.probabilities_NK[part, 0] > 0).all()
+    assert predictions.nats_N[text.index("\n\n")] == 0  # no document ends here
+    assert not np.allclose(streamed.nats_N, predictions.nats_N, atol=1e-3)

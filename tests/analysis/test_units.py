@@ -125,3 +125,21 @@ def test_the_search_reports_its_progress() -> None:
         done = [reading.done for reading in readings if reading.task == task]
         assert done[0] == 0
         assert done[-1] == 700
+
+
+def test_the_activities_of_documents_do_not_depend_on_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, text = make_small_model("lstm"), "ab\n\nbca\nc\n"
+    model.separator = model.vocabulary.find_code("\n")
+    chosen = [Unit(1, 3), Unit(2, 5)]
+    for chunk in (2, 4096):
+        monkeypatch.setattr(units, "_CHUNK", chunk)
+        rows_NK = unit_activities(model, model.vocabulary.encode(text), chosen)
+        assert len(rows_NK) == len(text)
+        for start, document in ((0, "ab"), (4, "bca"), (8, "c")):
+            alone_NK = unit_activities(model, model.vocabulary.encode(f"\n{document}"), chosen)
+            first = max(start - 1, 0)  # the separator before it, except at the start of the text
+            rows = rows_NK[first : start + len(document)]
+            np.testing.assert_allclose(rows, alone_NK[-len(rows) :], atol=1e-6)
+        assert not rows_NK[[2, 9]].any()  # no document follows these separators

@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from charrnn.cli.app import COMMANDS, app
+from charrnn.cli.failures import list_flags
 from charrnn.errors import flags_in
 from tests.cli.messages import (
     ERROR_CLASSES,
@@ -37,7 +38,7 @@ INTERNAL = re.compile(
 )
 FIELD_NAME = re.compile(r"\b[a-z]+_[a-z]+\b")
 # The settings of Python functions, which the command line replaces by their flags.
-SETTINGS = {"batch_size", "max_copy", "line_start"}
+SETTINGS = {"batch_size", "max_copy", "line_start", "document_separator"}
 REACHED_BY = {
     "export": {"export"},
     "training/setup/new_run.py": {"train"},
@@ -57,10 +58,7 @@ REACHED_BY = {
 
 def command_flags() -> dict[str, set[str]]:
     commands: Any = typer.main.get_command(app)
-    return {
-        name: {"--help", *(flag for parameter in command.params for flag in parameter.opts)}
-        for name, command in commands.commands.items()
-    }
+    return {name: {"--help", *list_flags(command)} for name, command in commands.commands.items()}
 
 
 FLAGS = command_flags()

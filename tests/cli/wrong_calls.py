@@ -21,6 +21,10 @@ WRONG_USAGE = [
     "train --seed -1",
     "train --device gpu",
     "train --precision int8",
+    "train novel.txt --document-separator ''",
+    "train novel.txt --document-separator '--'",
+    "train novel.txt --document-separator é --encoding ascii",
+    "train novel.txt --document-separator x --no-documents",
     "train ''",
     "train ' '",
     "train novel.txt ''",
@@ -108,6 +112,7 @@ WRONG_USAGE = [
 """Calls that are wrong whatever is on the disk: exit code 2."""
 
 FAILURES = [
+    "train novel.txt --documents",
     "train nowhere.txt",
     "train empty.txt",
     "train latin-1.txt",

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.config.text import TextConfig
+from charrnn.config.text import SEPARATOR, TextConfig
 from charrnn.data.corpus import Corpus
-from charrnn.data.vocabulary import SEPARATOR
+from charrnn.data.corpus_notes import describe_corpus
 from charrnn.errors import CorpusError
 from tests.data.text_files import write
 
@@ -37,7 +37,7 @@ def test_runs_hidden_files_and_other_files_are_skipped_and_reported() -> None:
     make_run("d/old")
     corpus = Corpus.open("d")
     assert corpus.vocabulary.decode(corpus.codes) == f"first{SEPARATOR}second"
-    assert corpus.notes == (
+    assert describe_corpus(corpus) == (
         "skipped 2 runs: d/checkpoints/r, d/old",
         "skipped 2 hidden files and folders: d/.DS_Store, d/.git",
         "skipped 4 files that are not utf-8 text: d/late.txt, d/latin.txt, d/photo.jpg, and 1 more",

@@ -41,6 +41,42 @@ def test_the_loss_is_that_of_the_definition(training: str, held_out: str) -> Non
     assert baseline_nats(training_codes, held_out_codes, 4) == pytest.approx(np.mean(expected))
 
 
+@given(
+    st.lists(st.text("abc", max_size=5), min_size=1, max_size=8),
+    st.lists(st.text("abcd", max_size=6), min_size=1, max_size=4).filter(any),
+)
+def test_no_context_is_in_several_documents(training: list[str], held_out: list[str]) -> None:
+    """The reference counts in each document by itself, with as many starts as a context needs."""
+    texts = [f"|{document}|" for document in training if document]
+
+    def probability(context: str, character: str) -> float:
+        shorter = probability(context[1:], character) if context else 1 / 5
+        width = len(context)
+        followers = Counter(
+            text[start + width]
+            for text in texts
+            for start in range(0 if context else 1, len(text) - width)
+            if text[start : start + width] == context
+        )
+        if not context:  # the separators before and between documents
+            followers["|"] += 1
+        if not followers:
+            return shorter
+        numerator = followers[character] + len(followers) * shorter
+        return numerator / (followers.total() + len(followers))
+
+    expected = [
+        -np.log(probability(text[max(0, position - ORDER + 1) : position], text[position]))
+        for text in (f"|{document}|" for document in held_out if document)
+        for position in range(1, len(text))
+    ]
+    training_codes, held_out_codes = (
+        np.array(["|abcd".index(character) for character in "|".join(documents)], np.uint8)
+        for documents in (training, held_out)
+    )
+    assert baseline_nats(training_codes, held_out_codes, 5, 0) == pytest.approx(np.mean(expected))
+
+
 def test_only_the_end_of_a_long_text_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     text = np.random.default_rng(1).integers(0, 9, 1000).astype(np.uint8)
     expected = baseline_nats(text[-300:], text[:50], 9)

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from charrnn.config.text import SEPARATOR
 from charrnn.data.corpus import Corpus
 from charrnn.data.document import Document
 from charrnn.data.sources import find_documents
-from charrnn.data.vocabulary import SEPARATOR
 from charrnn.errors import CorpusError
 from tests.data.text_files import TEXT, write
 

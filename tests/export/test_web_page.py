@@ -99,6 +99,30 @@ def test_a_page_without_a_prompt_starts_like_a_sample(
     assert generate_on_page(browser_page, "", 0, 60) == expected
 
 
+def test_a_page_of_documents_generates_whole_documents(
+    text_file: Path, open_page: Callable[[Path], OpenedPage]
+) -> None:
+    checkpoint = train_checkpoint(text_file, separator="e")
+    Path("page.html").write_text(web_page.render_web_page(checkpoint, []))
+    engine, browser_page = engine_for_checkpoint(checkpoint), open_page(Path("page.html"))
+    for prompt in ("Th", "", "a"):
+        (expected,) = generate(engine, prompt, temperature=0, length=60)
+        assert generate_on_page(browser_page, prompt, 0, 60) == prompt + expected
+    page = browser_page.page
+    ended = page.evaluate(
+        """() => {
+            const draw = network.draw;
+            const codes = [3, 4, network.separator, 5];
+            network.draw = () => codes.shift();
+            element("prompt").value = "";
+            generate();
+            network.draw = draw;
+            return [document.getElementById("text").textContent, codes.length];
+        }"""
+    )
+    assert ended == ["".join(engine.vocabulary.characters[code] for code in (3, 4)), 1]
+
+
 @pytest.mark.parametrize(("temperature", "min_p"), [(0.8, 0.05), (1.3, 0.4), (1, 0), (0.5, 1)])
 def test_the_page_draws_from_the_distribution_of_a_sample(
     temperature: float, min_p: float, text_file: Path, open_page: Callable[[Path], OpenedPage]

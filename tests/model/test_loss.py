@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, linear
 
+from charrnn.data.document_batches import PADDING
 from charrnn.model import loss
 from charrnn.model.loss import LARGE_VOCABULARY, cross_entropy_loss, output_logits
 
@@ -41,6 +42,22 @@ def test_loss_and_gradient_are_those_of_the_formula(characters: int, total: int 
     torch.testing.assert_close(
         gradient_NV.double(), 3 * shares_NV / (0.9 * divisor), rtol=1e-4, atol=1e-8
     )
+
+
+@pytest.mark.parametrize("characters", [7, LARGE])
+def test_padding_has_no_loss_and_no_gradient(characters: int) -> None:
+    logits_NV, targets_N = logits_and_targets(characters)
+    is_target_N = torch.arange(ROWS) % 3 > 0
+    kept_NV, num_kept = logits_NV[is_target_N].requires_grad_(), int(is_target_N.sum())
+    expected = cross_entropy_loss(kept_NV.clone(), targets_N[is_target_N], 0.9)
+    (expected_gradient_NV,) = torch.autograd.grad(expected, kept_NV)
+    logits_NV.requires_grad_()
+    padded_N = torch.where(is_target_N, targets_N, PADDING)
+    value = cross_entropy_loss(logits_NV.clone(), padded_N, 0.9, num_kept)
+    (gradient_NV,) = torch.autograd.grad(value, logits_NV)
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(gradient_NV[is_target_N], expected_gradient_NV)
+    assert not gradient_NV[~is_target_N].any()
 
 
 def test_loss_of_bfloat16_logits_is_computed_in_float32() -> None:

@@ -33,7 +33,7 @@ const roundToInteger = (x) => round(round(x + 12582912) - 12582912); // ties go 
 
 class Network {
   constructor(model, weights, products) {
-    Object.assign(this, model); // vocabulary, layers, units, width, unit, line_start
+    Object.assign(this, model); // vocabulary, layers, units, width, unit, line_start, separator
     const { layers: L, units: H, width } = this;
     const G = 4 * H, V = this.vocabulary.length;
     let offset = 0;
@@ -174,26 +174,27 @@ function show(character, isPrompt) {
   element("text").append(shown.element);
 }
 
-// Return the codes to read before generating, and how many of them are not shown.
+// Return the codes to read before generating, how many of them are not shown, and how many count
+// as new characters.
 function encodePrompt() {
   const prompt = Array.from(element("prompt").value);
   const unknown = [...new Set(prompt.filter((character) => !codeOf.has(character)))];
   element("note").textContent = unknown.length
     ? `these characters are skipped, because they are not in the model's vocabulary: ${unknown.join(" ")}` : "";
   const codes = prompt.filter((character) => codeOf.has(character)).map((character) => codeOf.get(character));
-  if (codes.length) return [codes, 0];
+  if (network.separator !== null) return [[network.separator, ...codes], 1, 0]; // a document
+  if (codes.length) return [codes, 0, 0];
   const context = codeOf.get("\x1c") ?? codeOf.get("\n"); // a new document, or a new line
   const start = [context, codeOf.get(network.line_start)].filter((code) => code !== undefined);
-  return [start, start.length - 1];
+  return [start, start.length - 1, start.length - 1];
 }
 
 function generate() {
   const job = ++currentJob;
-  const [codes, numHidden] = encodePrompt();
+  const [codes, numHidden, numStart] = encodePrompt();
   const length = Math.max(1, Math.min(20000, Number(element("length").value) || 1));
   // Without a prompt, the line start is shown and counts as the first new character.
-  let numDrawn = numHidden && codes.length > numHidden ? 1 : 0;
-  let numRead = 0, steps = 0, milliseconds = 0;
+  let numDrawn = numStart, numRead = 0, steps = 0, milliseconds = 0, hasEnded = false;
   shownCharacters = [];
   element("text").replaceChildren();
   network.reset();
@@ -202,18 +203,21 @@ function generate() {
   function frame() {
     if (job !== currentJob) return;
     const start = performance.now();
-    while (performance.now() - start < MILLISECONDS_PER_FRAME && (numRead < codes.length || numDrawn < length)) {
+    const isUnfinished = () => !hasEnded && (numRead < codes.length || numDrawn < length);
+    while (performance.now() - start < MILLISECONDS_PER_FRAME && isUnfinished()) {
       const isPrompt = numRead < codes.length;
       const code = isPrompt ? codes[numRead++] : network.draw(readNumber("temperature"), readNumber("min-p"));
+      hasEnded = !isPrompt && code === network.separator;
+      if (hasEnded) break;
       network.read(code);
       steps++;
       if (!isPrompt) numDrawn++;
-      if (!isPrompt || numRead > numHidden) show(network.vocabulary[code], isPrompt && !numHidden);
+      if (!isPrompt || numRead > numHidden) show(network.vocabulary[code], isPrompt && !numStart);
     }
     milliseconds += performance.now() - start;
     const speed = Math.round((1000 * steps) / milliseconds).toLocaleString("en");
     element("speed").textContent = `${speed} characters per second`;
-    if (numRead < codes.length || numDrawn < length) requestAnimationFrame(frame);
+    if (isUnfinished()) requestAnimationFrame(frame);
     else element("text").dataset.done = "";
   }
   frame();

@@ -77,7 +77,7 @@ class CudaGraphEngine(EagerEngine, BlockSamplingEngine):
         )
 
     def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], State]:
-        """Read a prompt, of one character or more, from the initial state."""
+        """Read a prompt from the initial state; see `SamplingEngine`."""
         self._step.refresh()
         return super().read(codes_T)
 

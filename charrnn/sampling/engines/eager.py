@@ -9,7 +9,7 @@ from charrnn.data.vocabulary import Codes
 from charrnn.model.forward import forward_chunks
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
-from charrnn.sampling.engines.interface import SamplingEngine
+from charrnn.sampling.engines.interface import SamplingEngine, add_separator
 
 _CHUNK = 1024  # characters of a prompt read in one call; bounds the memory
 
@@ -23,11 +23,12 @@ class EagerEngine(SamplingEngine):
 
     def __init__(self, model: CharRNN) -> None:
         self.vocabulary = model.vocabulary
-        self.line_start = model.line_start
+        self.line_start, self.separator = model.line_start, model.separator
         self._model = model
 
     def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], State]:
-        """Read a prompt, of one character or more, from the initial state."""
+        """Read a prompt from the initial state; see `SamplingEngine`."""
+        codes_T = add_separator(codes_T, self.separator)
         for chunk in forward_chunks(self._model, codes_T[:, None], _CHUNK):
             logits_BV, state = chunk.logits_TBV[-1], chunk.state
         return _numpy(logits_BV), state

@@ -20,15 +20,27 @@ class SamplingEngine(Protocol):
 
     vocabulary: Vocabulary
     line_start: str
+    separator: int | None = None
+    """The code of the separator, if the model reads and generates documents."""
 
     def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], Any]:
-        """Read a prompt from the initial state; return the logits (1, V) and the state after it."""
+        """Read a prompt from the initial state; return the logits (1, V) and the state after it.
+
+        A model of documents reads the separator first: the prompt is the start of a document.
+        """
 
     def select_samples(self, state: Any, samples_B: NDArray[np.int64]) -> Any:
         """Return the state of the samples with these numbers, which may repeat, in this order."""
 
     def step(self, state: Any, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
         """Read one character for each sample; return the logits (B, V) and the state after it."""
+
+
+def add_separator(codes_T: Codes, separator: int | None) -> Codes:
+    """Return the codes that a model reads for a prompt: after the separator, if it has one."""
+    if separator is None:
+        return codes_T
+    return np.concatenate([np.array([separator], codes_T.dtype), codes_T])
 
 
 @runtime_checkable

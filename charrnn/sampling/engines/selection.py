@@ -49,7 +49,13 @@ def engine_for_checkpoint(
 
         vocabulary = Vocabulary(config.vocabulary)
         arrays = checkpoint.load("model")
-        return Int8Engine(arrays, config.model, vocabulary, config.corpus.line_start)
+        return Int8Engine(
+            arrays,
+            config.model,
+            vocabulary,
+            config.corpus.line_start,
+            separator=vocabulary.find_code(config.text.separator),
+        )
     from charrnn.model.loading import load_checkpoint
 
     return engine_for_model(load_checkpoint(checkpoint, device), precision)

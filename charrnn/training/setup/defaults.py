@@ -3,8 +3,11 @@
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from charrnn.config.training import ResolvedTrainConfig, TrainConfig
 from charrnn.data.batches import count_steps_per_epoch
+from charrnn.data.document_index import DocumentIndex
 from charrnn.training.evaluation_plan import (
     MAX_CHARACTERS,
     device_factor,
@@ -16,6 +19,7 @@ from charrnn.training.evaluation_plan import (
 _MAX_CHARACTERS = 24_500_000  # that a run reads by default on a CPU
 _MIN_UPDATES = 400  # of a very small text; its held-out loss is lowest earlier
 _PREFERRED_UPDATES = 10_000
+_MIN_BATCHES = 8  # of documents, in an epoch
 
 
 def resolve_config(
@@ -27,6 +31,7 @@ def resolve_config(
     precision: str,
     threads: int,
     timed_passes: float | None = None,
+    documents: DocumentIndex | None = None,
 ) -> ResolvedTrainConfig:
     """Replace the settings that are None by defaults for the text and the budget; keep the others.
 
@@ -34,7 +39,8 @@ def resolve_config(
     short sequences, so that an epoch has enough updates; so does a run that reads few characters.
     The regularization grows with the number of passes through the text, because the network
     overfits more. `timed_passes` is the number of passes that the time limit allows; None if it is
-    not known. The device affects only how often the text is read, and what depends on it.
+    not known. `documents` are those of the training part, if it is not one stream. The device
+    affects only how often the text is read, and what depends on it.
     """
     characters = max(1, training_characters)
     default_epochs = _epochs(characters, device)
@@ -42,12 +48,20 @@ def resolve_config(
     total = characters * min(limits, default=default_epochs)
     seq_length = config.seq_length or _seq_length(characters, total)
     batch_size = config.batch_size or _batch_size(characters, total, seq_length)
-    characters_per_step = batch_size * seq_length
+    window_length: float = seq_length
+    if documents is not None and len(documents.num_targets):
+        window_length = _mean_window_length(documents, seq_length)
+        batch_size = config.batch_size or _document_batch_size(
+            documents, batch_size * seq_length / window_length
+        )
+    characters_per_step = max(1, round(batch_size * window_length))
     default_epochs = max(default_epochs, round(_MIN_UPDATES * characters_per_step / characters))
     epochs = config.epochs if config.has_limit else default_epochs
     if config.max_steps:
         limits.append(config.max_steps * characters_per_step / characters)
     passes = min(limits, default=default_epochs)
+    if config.teachers:
+        passes /= _TEACHERS_SHARE
     defaults: dict[str, Any] = {
         "seq_length": seq_length,
         "batch_size": batch_size,
@@ -83,6 +97,18 @@ def _batch_size(characters: int, total: float, seq_length: int) -> int:
     return 1 << (limit.bit_length() - 1)
 
 
+def _mean_window_length(documents: DocumentIndex, seq_length: int) -> float:
+    """Return the mean number of targets that a stream has in a step."""
+    targets_D = documents.num_targets
+    return float(targets_D.sum() / np.ceil(targets_D / seq_length).sum())
+
+
+def _document_batch_size(documents: DocumentIndex, wanted: float) -> int:
+    """Return the nearest power of two to the `wanted` streams, so that an epoch has 8 batches."""
+    limit = max(1, min(wanted, len(documents.starts_D) / _MIN_BATCHES))
+    return 1 << round(math.log2(limit))
+
+
 class Regularization(NamedTuple):
     """The settings that keep a network from overfitting; see `TrainConfig`."""
 
@@ -99,6 +125,9 @@ _STRONG = Regularization(0.3, 0.4, 0.4, 0.2, 0.9)
 """The network is overconfident once so much dropout is off: the held-out loss was lowest with the
 logits divided by 1.1 (temperature scaling: Guo et al., 2017), and training with a loss temperature
 of 0.9 makes that division unnecessary."""
+_TEACHERS_SHARE = 3
+"""With teachers, the network is regularized as in this fraction of the passes: it overfits less,
+because it learns from distributions in place of single characters (docs/experiments.md)."""
 _FEW_PASSES, _MANY_PASSES = 3, 50
 """Up to the first, weak regularization is best, and from the second on, strong regularization.
 Measured on parts of texts, as docs/experiments.md shows: on 0.9 million characters, the mean of

@@ -11,6 +11,7 @@ from charrnn.config.model import ModelConfig
 from charrnn.config.training import ResolvedTrainConfig, TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.corpus_record import CorpusRecord
+from charrnn.data.document_index import cut_after_document, locate_documents
 from charrnn.data.ngram import baseline_nats
 from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.errors import ConfigError, CorpusError
@@ -24,6 +25,7 @@ from charrnn.runs.find import find_run, unused_run_path
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.runs.run_config import Origin, RunConfig
+from charrnn.runs.teachers import teacher_path
 from charrnn.training.distributed.group import SINGLE_PROCESS, Group
 from charrnn.training.setup.defaults import resolve_config
 from charrnn.training.setup.speed import seconds_per_step
@@ -102,9 +104,11 @@ def prepare_new_run(
     )
 
     def make_teacher(number: int) -> Trainer:
-        teacher = plan_teacher(run, number)
-        seeded = dataclasses.replace(config, seed=teacher.config.training.seed)
-        return _make_trainer(teacher, text, seeded, initial, device, group)
+        planned, before = plan_teacher(config, number), run.config.training
+        resolved = _resolve(text, planned, before.device, before.precision, before.threads)
+        teacher_config = dataclasses.replace(run.config, training=resolved)
+        teacher = Run(teacher_path(run, number), teacher_config)
+        return _make_trainer(teacher, text, planned, initial, device, group)
 
     return NewRun(trainer, added_characters, notes, make_teacher)
 
@@ -119,7 +123,8 @@ def _make_trainer(
 ) -> Trainer:
     """Return a trainer at step 0. Only the process of rank zero has `initial`."""
     resolved, vocabulary = run.config.training, Vocabulary(run.config.vocabulary)
-    network = CharRNN(run.config.model, vocabulary, text.line_start).initialize(config.seed)
+    network = CharRNN(run.config.model, vocabulary, text.line_start, text.config.separator)
+    network.initialize(config.seed)
     if initial:
         network.copy_weights_from(initial.model)
     planned = None if config.eval_every else resolved.eval_every
@@ -197,7 +202,9 @@ def _run_config(
         corpus=text.record,
         text=text.config,
         init_from=initial.origin if initial else None,
-        baseline=_baseline(training, held_out[: resolved.eval_characters + 1], text),
+        baseline=_baseline(
+            training, cut_after_document(held_out, text.separator, resolved.eval_characters), text
+        ),
     )
 
 
@@ -210,6 +217,7 @@ def _resolve(
     timed_passes: float | None = None,
 ) -> ResolvedTrainConfig:
     training, held_out = text.split(config.val_fraction)
+    separator = text.separator
     return resolve_config(
         config,
         len(training),
@@ -218,6 +226,7 @@ def _resolve(
         precision=precision,
         threads=threads,
         timed_passes=timed_passes,
+        documents=None if separator is None else locate_documents(training, separator),
     )
 
 
@@ -225,4 +234,4 @@ def _baseline(training: Codes, held_out: Codes, text: Corpus) -> float | None:
     """Return the loss of a 5-gram model in nats per character, None if a part is too short."""
     if not len(training) or len(held_out) < 2:
         return None
-    return baseline_nats(training, held_out, len(text.vocabulary))
+    return baseline_nats(training, held_out, len(text.vocabulary), text.separator)

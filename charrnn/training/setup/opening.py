@@ -1,5 +1,6 @@
 """Opens the text of a run; a stop request interrupts it."""
 
+import dataclasses
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -57,7 +58,20 @@ def open_new_text(
     sources = [sources] if isinstance(sources, (str, Path)) else sources
     config = config_for_sources(sources, given, given.resolve(inherited))
     known = Vocabulary(characters) if characters else None
-    return Corpus.open(sources, config, known=known, progress=progress)
+    text = Corpus.open(sources, config, known=known, progress=progress)
+    if not given.finds_documents or init_from is not None:
+        return text
+    return _read_as_documents_if_short(text)
+
+
+def _read_as_documents_if_short(text: Corpus) -> Corpus:
+    """Return the text as documents if it has many short ones, else as it is."""
+    if text.config.document_separator not in text.vocabulary:
+        return text
+    config = dataclasses.replace(text.config, documents=True)
+    as_documents = dataclasses.replace(text, config=config)
+    documents = as_documents.documents
+    return as_documents if documents is not None and documents.are_short else text
 
 
 def _find_inherited(init_from: str | None) -> tuple[ResolvedTextConfig, tuple[str, ...]]:

@@ -27,6 +27,7 @@ from charrnn.training.setup.new_run import check_same_text
 from charrnn.training.setup.opening import open_unless_stopped
 from charrnn.training.setup.teachers import load_teachers
 from charrnn.training.setup.text_notes import list_text_notes
+from charrnn.training.step.inputs import make_batches
 from charrnn.training.trainer import Trainer
 
 
@@ -111,7 +112,9 @@ def prepare_resumed_run(
     )
     if text is None:
         return None
-    network = CharRNN(config.model, reader.vocabulary, config.corpus.line_start).to(device)
+    network = CharRNN(
+        config.model, reader.vocabulary, config.corpus.line_start, text.config.separator
+    ).to(device)
     return _restore(run, reader, checkpoint, text, network, request.budget, group)
 
 
@@ -155,7 +158,8 @@ def _check_budget_left(run: Run, text: Corpus, progress: Progress, is_other_text
     """
     config = run.config.training
     training, held_out = text.split(config.val_fraction)
-    plan = BudgetPlan.for_text(config, len(training), len(held_out))
+    batches = make_batches(training, text.separator, config)
+    plan = BudgetPlan.for_text(config, batches.steps_per_epoch, len(training), len(held_out))
     reason = plan.limit_reached(progress) if is_other_text else plan.finish_reason(progress)
     epochs = 2 * max(1, round(progress.epoch))
     if reason == "patience":

@@ -7,21 +7,20 @@ import torch
 from numpy.typing import NDArray
 
 from charrnn.config.checks import MAX_SEED
+from charrnn.config.training import TrainConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.network import CharRNN
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.runs.run_config import Origin
-from charrnn.runs.teachers import record_teachers, select_teachers, teacher_path
+from charrnn.runs.teachers import record_teachers, select_teachers
 from charrnn.training.distributed.group import Group
 
 
-def plan_teacher(run: Run, number: int) -> Run:
-    """Return a teacher of a run that is not on the disk yet: the same run with another seed."""
-    config = run.config.training
+def plan_teacher(config: TrainConfig, number: int) -> TrainConfig:
+    """Return the settings of a teacher: those of a run without teachers, with another seed."""
     seed = (config.seed + number) % (MAX_SEED + 1)
-    training = dataclasses.replace(config, teachers=0, seed=seed)
-    return Run(teacher_path(run, number), dataclasses.replace(run.config, training=training))
+    return dataclasses.replace(config, teachers=0, seed=seed)
 
 
 def load_teachers(

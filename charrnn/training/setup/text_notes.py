@@ -2,6 +2,7 @@
 
 from charrnn.config.training import TrainConfig
 from charrnn.data.corpus import Corpus
+from charrnn.data.corpus_notes import describe_corpus, describe_split
 from charrnn.data.vocabulary import Codes
 
 _PASSAGE = 50  # characters: two texts rarely have so many in common by chance
@@ -15,12 +16,12 @@ def list_text_notes(text: Corpus, val_fraction: float) -> tuple[str, ...]:
     """Return a sentence for each unusual property of the text of a run."""
     if len(text.counts) == 1:
         return (
-            *text.notes,
+            *describe_corpus(text),
             "the text has only one distinct character, so there is nothing to learn",
         )
     return (
-        *text.notes,
-        *text.split_notes(val_fraction),
+        *describe_corpus(text),
+        *describe_split(text, val_fraction),
         *describe_repeated_text(*text.split(val_fraction)),
     )
 

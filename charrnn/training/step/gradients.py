@@ -8,6 +8,7 @@ Shape suffixes: T steps, B streams, V characters of the vocabulary, N = T * B of
 """
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -52,21 +53,24 @@ def compute_gradients(
     precision: str = "float32",
     temperature: float = 1.0,
     teacher_TBV: Tensor | None = None,
+    num_targets: float | None = None,
 ) -> tuple[Tensor, State]:
     """Set the gradients of all parameters; return the mean loss and the state after the window.
 
-    `window_TB` has T + 1 rows: the model reads all but the last and predicts all but the first.
-    The logits are divided by `temperature`. With `teacher_TBV`, the gradients are those of
-    `distillation_loss`.
+    `window_TB` has T + 1 rows: the model reads all but the last and predicts all but the first,
+    except `PADDING`. The sum of the losses is divided by `num_targets`, by default the number of
+    rows to predict times that of streams. The logits are divided by `temperature`. With
+    `teacher_TBV`, the gradients are those of `distillation_loss`.
     """
-    streams, total = window_TB.shape[1], window_TB[1:].numel()
+    x_TB, targets_TB = split_window(window_TB)
+    streams, total = x_TB.shape[1], num_targets or targets_TB.numel()
 
     def loss_of(part: slice, layers: Sequence[LayerWeights] | None = None) -> _Losses:
         with autocast(model.device, precision):
             logits_TBV, new_state = model(
-                window_TB[:-1, part], state.select_streams(part), masks.select_streams(part), layers
+                x_TB[:, part], state.select_streams(part), masks.select_streams(part), layers
             )
-        logits_NV, targets_N = logits_TBV.flatten(0, 1), window_TB[1:, part].flatten()
+        logits_NV, targets_N = logits_TBV.flatten(0, 1), targets_TB[:, part].flatten()
         if teacher_TBV is None:
             loss = cross_entropy_loss(logits_NV, targets_N, temperature, total)
             return _Losses(loss, loss.detach(), new_state.detach())
@@ -83,6 +87,11 @@ def compute_gradients(
         gradients = [parameter.grad for parameter in model.parameters()]
         torch._foreach_div_([gradient for gradient in gradients if gradient is not None], scale)
     return reported, new_state
+
+
+def split_window(window_TB: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the codes to read, with any code for padding, and the codes to predict."""
+    return window_TB[:-1].clamp_min(0), window_TB[1:]
 
 
 def _compute_in_threads(
@@ -122,12 +131,12 @@ def _set_gradients(weights: Sequence[Tensor], gradients: Sequence[Tensor]) -> No
     torch.autograd.backward(dropped, gradients_of_dropped)
 
 
-def _loss_scale(characters: int) -> int:
+def _loss_scale(characters: float) -> int:
     """Return the loss scale for float16, which keeps small gradients from being rounded to zero.
 
     It is a power of two that makes the mean loss about as large as the sum of losses. The gradient
     of the logits of one character is then at most 1, where float16 is precise (Micikevicius et al.,
     2018).
     """
-    scale: int = 1 << (characters - 1).bit_length()
+    scale: int = 1 << (math.ceil(characters) - 1).bit_length()
     return scale

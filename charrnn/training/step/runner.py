@@ -17,6 +17,8 @@ class StepResult(NamedTuple):
 
     train_loss: float
     """In nats per character, over the whole batch."""
+    characters: int
+    """The number of characters that the whole batch predicts."""
     gradient_norm: float
     """Before clipping."""
     duration: float
@@ -57,14 +59,20 @@ class StepRunner:
         end = self._clock.seconds() if self._is_single_process else self._sync.seconds
         duration = (end - start) / len(results)
         step_results = [
-            StepResult(loss, norm, duration, seconds=start + duration * number)
-            for number, (loss, norm) in enumerate(results, start=1)
+            StepResult(
+                loss,
+                self._inputs.count_targets(step + index),
+                norm,
+                duration,
+                seconds=start + duration * (index + 1),
+            )
+            for index, (loss, norm) in enumerate(results)
         ]
         return step_results, stop if self._is_single_process else self._sync.stop_requested
 
     def _take_step(self, step: int, learning_rate: float, stop: bool) -> torch.Tensor:
         """Take a step, asynchronously on a GPU; return its loss and its gradient norm."""
-        if self._inputs.starts_epoch(step):
+        if self._inputs.starts_from_initial_state(step):
             self._train_step.reset_state()
         self._inputs.load(step, learning_rate)
         return self._train_step(self._inputs.read, lambda loss: self._sync(loss, stop))

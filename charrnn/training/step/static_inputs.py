@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from charrnn.config.training import ResolvedTrainConfig
+from charrnn.data.batches import Batches
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import DeviceWarning
 from charrnn.model.dropout import mask_keys, mask_shapes
@@ -36,9 +37,11 @@ class StaticInputSource(StepInputSource):
         launch: philox.Launch = philox.launch_kernel,
     ) -> None:
         super().__init__(codes, model, config, streams)
+        assert isinstance(self._batches, Batches)
+        self._text_batches = self._batches
         device = model.device
         self._resident = copy_if_small(codes, device, free_memory(device))
-        self._offsets_TB = torch.from_numpy(self._batches.offsets(streams)).to(device)
+        self._offsets_TB = torch.from_numpy(self._text_batches.offsets(streams)).to(device)
         self._window_TB = torch.zeros_like(self._offsets_TB)
         """The characters of the loaded step, if the text is not resident."""
         shapes = mask_shapes(config, model.config, len(model.vocabulary))
@@ -64,7 +67,7 @@ class StaticInputSource(StepInputSource):
     def load(self, step: int, learning_rate: float) -> None:
         """Start to copy the numbers of the step that follows `step` steps."""
         record_R = np.zeros(len(self._record_R), np.int64)
-        record_R[0] = self._batches.first_position(step)
+        record_R[0] = self._text_batches.first_position(step)
         record_R[1:2].view(np.float32)[:] = learning_rate, self._ema_weight(step)
         record_R[2:] = mask_keys(self._config, self._mask_names, step).view(np.int64).ravel()
         copy_async(self._record_R, torch.from_numpy(record_R))
@@ -79,4 +82,5 @@ class StaticInputSource(StepInputSource):
         if self._resident is not None:
             window_TB = self._resident[self._first + self._offsets_TB].long()
         mask_bytes = self._masks.read(self._keys_M2)
-        return StepInputs(window_TB, mask_bytes, self._learning_rate, self._ema)
+        num_targets = window_TB[1:].numel()
+        return StepInputs(window_TB, mask_bytes, self._learning_rate, self._ema, num_targets)

@@ -16,7 +16,7 @@ from charrnn.model.dropout import make_masks
 from charrnn.model.network import Arrays, CharRNN, to_array
 from charrnn.model.state import State
 from charrnn.numerics.precision import allow_tf32
-from charrnn.training.step.gradients import compute_gradients
+from charrnn.training.step.gradients import compute_gradients, split_window
 from charrnn.training.step.inputs import ReadInputs, StepInputs
 from charrnn.training.step.optimization import make_optimizer, update_average
 from charrnn.training.step.teachers import Teachers
@@ -67,7 +67,7 @@ class TrainStep:
         with allow_tf32(self.model.device):
             teacher_TBV = None
             if self._teachers:
-                teacher_TBV = self._teachers.predict(inputs.window_TB[:-1])
+                teacher_TBV = self._teachers.predict(split_window(inputs.window_TB)[0])
             loss, state = compute_gradients(
                 self.model,
                 inputs.window_TB,
@@ -76,6 +76,7 @@ class TrainStep:
                 precision=self._config.precision,
                 temperature=self._config.loss_temperature,
                 teacher_TBV=teacher_TBV,
+                num_targets=inputs.num_targets,
             )
         loss = sync(loss)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._config.clip_norm)

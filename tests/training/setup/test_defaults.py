@@ -5,10 +5,13 @@ import operator
 import typing
 from typing import Any
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.config.training import FROM_TEXT, Budget, ResolvedTrainConfig, TrainConfig
+from charrnn.data.document_index import locate_documents
 from charrnn.training.setup.defaults import Regularization, resolve_config
 
 TINYSHAKESPEARE = 1_115_394  # characters
@@ -21,6 +24,41 @@ def resolved(config: TrainConfig, characters: int, device: str = "cpu") -> Resol
     return resolve_config(
         config, training, characters - training, device=device, precision="float32", threads=1
     )
+
+
+def resolved_for_documents(length: int, count: int, **settings: Any) -> ResolvedTrainConfig:
+    codes = np.array(([1] * length + [0]) * count, np.uint8)
+    return resolve_config(
+        TrainConfig(**settings),
+        len(codes),
+        len(codes) // 10,
+        device="cpu",
+        precision="float32",
+        threads=1,
+        documents=locate_documents(codes, 0),
+    )
+
+
+def test_short_documents_get_batches_of_as_many_characters_as_a_stream() -> None:
+    stream = resolved(TrainConfig(), 1_115_394)
+    assert (stream.batch_size, stream.seq_length) == (32, 64)
+    names = resolved_for_documents(8, 111_539)
+    assert names.batch_size == 256
+    assert names.batch_size * 9 == pytest.approx(32 * 64, rel=0.3)
+    assert names.seq_length == 64
+    recipes = resolved_for_documents(600, 1_800)
+    assert (recipes.batch_size, recipes.seq_length) == (32, 64)
+    assert resolved_for_documents(8, 100_000, batch_size=40).batch_size == 40
+    assert resolved_for_documents(8, 60).batch_size == 8  # an epoch has eight batches
+    # They are evaluated as often as a stream, measured in characters.
+    assert names.eval_every * 256 * 9 == pytest.approx(stream.eval_every * 32 * 64, rel=0.15)
+
+
+def test_with_teachers_the_network_is_regularized_as_in_fewer_passes() -> None:
+    taught = resolved(TrainConfig(teachers=2, epochs=30), TINYSHAKESPEARE)
+    alone = resolved(TrainConfig(epochs=10), TINYSHAKESPEARE)
+    assert [getattr(taught, name) for name in FIELDS] == [getattr(alone, name) for name in FIELDS]
+    assert taught.dropout < resolved(TrainConfig(epochs=30), TINYSHAKESPEARE).dropout
 
 
 @given(st.integers(1, 10**12))

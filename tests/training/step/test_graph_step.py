@@ -215,7 +215,7 @@ def test_a_failed_rehearsal_changes_nothing(
     config = dataclasses.replace(UNREGULARIZED, batch_size=4)
     model = CharRNN(TINY_MODEL, Vocabulary("abcde")).initialize(1)
     train_step = GraphedTrainStep(model, config, slice(0, 4), capture=capture_by_calls)
-    inputs = StepInputs(torch.arange(36).reshape(9, 4) % 5, {}, 0.1, 0.5)
+    inputs = StepInputs(torch.arange(36).reshape(9, 4) % 5, {}, 0.1, 0.5, 32)
     calls = iter(range(10))
 
     def update(*arguments: Any) -> None:

@@ -26,11 +26,11 @@ class SteppedClock(Clock):
 class Inputs:
     """Inputs that start an epoch at every fourth step."""
 
-    def starts_epoch(self, step: int) -> bool:
+    def starts_from_initial_state(self, step: int) -> bool:
         return step % 4 == 0
 
     def load(self, step: int, learning_rate: float) -> None:
-        self.inputs = StepInputs(torch.tensor([[step]]), {}, learning_rate, 0.0)
+        self.inputs = StepInputs(torch.tensor([[step]]), {}, learning_rate, 0.0, 1.0)
 
     def read(self) -> StepInputs:
         return self.inputs

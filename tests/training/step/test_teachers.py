@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from charrnn.data.document_batches import PADDING
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.model.loss import TEACHER_WEIGHT, cross_entropy_loss, distillation_loss
 from charrnn.model.network import CharRNN
@@ -47,3 +48,6 @@ def test_the_distillation_loss_is_that_of_a_mixture_of_targets() -> None:
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(reported, cross_entropy_loss(logits_NV, targets_N, 0.9).detach())
     assert not reported.requires_grad
+    padded_N = torch.where(torch.arange(6) > 1, targets_N, PADDING)
+    kept = distillation_loss(logits_NV[2:], targets_N[2:], teacher_NV[2:], 0.9)
+    torch.testing.assert_close(distillation_loss(logits_NV, padded_N, teacher_NV, 0.9, 4), kept)

@@ -20,7 +20,7 @@ def test_the_training_loss_uses_the_loss_temperature(temperature: float) -> None
     sharpened_NV = torch.log_softmax(logits_TBV.flatten(0, 1), 1) / temperature
     expected = cross_entropy(sharpened_NV, window_TB[1:].flatten())
     step = TrainStep(model, config, slice(0, 4))
-    inputs = StepInputs(window_TB, {}, learning_rate=0.0, ema_weight=0.0)
+    inputs = StepInputs(window_TB, {}, 0.0, 0.0, window_TB[1:].numel())
     loss, norm = step(lambda: inputs, lambda loss: loss)
     assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
     gradients = torch.autograd.grad(expected, list(model.parameters()))

@@ -19,7 +19,7 @@ from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.sampling.engines.int8.interface import Int8Weights, Loop
 from charrnn.sampling.engines.int8.switching_loop import SwitchingLoop
 from charrnn.sampling.engines.int8.weights import quantize_lstm
-from charrnn.sampling.engines.interface import SamplingEngine
+from charrnn.sampling.engines.interface import SamplingEngine, add_separator
 
 Int8State = tuple[NDArray[np.int16], NDArray[np.float32]]
 """Hidden units as integers, and cells: (B, L, H) each."""
@@ -35,9 +35,11 @@ class Int8Engine(SamplingEngine):
         vocabulary: Vocabulary,
         line_start: str,
         make_loop: Callable[[Int8Weights], Loop] = SwitchingLoop,
+        *,
+        separator: int | None = None,
     ) -> None:
         self.vocabulary = vocabulary
-        self.line_start = line_start
+        self.line_start, self.separator = line_start, separator
         self._shape = (config.num_layers, config.hidden_size)
         weights = quantize_lstm(arrays, config)
         self._loop = make_loop(weights)
@@ -47,7 +49,8 @@ class Int8Engine(SamplingEngine):
         self._output_bias_V = arrays["output.bias"]
 
     def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], Int8State]:
-        """Read a prompt from the initial state."""
+        """Read a prompt from the initial state; see `SamplingEngine`."""
+        codes_T = add_separator(codes_T, self.separator)
         hidden_LH, cells_LH = np.zeros(self._shape, np.int16), np.zeros(self._shape, np.float32)
         self._loop.read(codes_T, hidden_LH, cells_LH)
         return self._logits(hidden_LH[None]), (hidden_LH[None], cells_LH[None])
