@@ -4,6 +4,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from charrnn.model.gradient_squares import GradientSquares, mean_squares
+from charrnn.training import gradient_measurement
 from charrnn.training.gradient_measurement import measure_gradient_squares
 from tests.model.small_model import VOCABULARY, small_model
 
@@ -24,6 +25,32 @@ def test_squares_are_means_over_segments_of_the_whole_text() -> None:
     for name, expected in sums.items():
         for mean, total in zip(squares.means[name], expected, strict=True):
             np.testing.assert_allclose(mean, total.numpy(), rtol=1e-3, atol=1e-12)
+
+
+def test_documents_are_measured_from_their_start() -> None:
+    model, text = small_model(), "abc\nba\n\ncab\naabca"
+    model.separator = 0
+    assert VOCABULARY.characters[0] == "\n"
+    squares = measure_gradient_squares(model, VOCABULARY.encode(text))
+    expected = torch.zeros(1)
+    documents = text.replace("\n\n", "\n").split("\n")
+    for document in documents:
+        x_T1 = torch.from_numpy(VOCABULARY.encode(f"\n{document}\n").astype(np.int64))[:, None]
+        logits_T1V, _ = model(x_T1[:-1], model.initial_state(1))
+        loss = cross_entropy(logits_T1V[:, 0], x_T1[1:, 0])
+        (gradient,) = torch.autograd.grad(loss, [model.output.weight])
+        expected = expected + torch.cat(list(mean_squares(gradient))) / len(documents)
+    actual = np.concatenate(squares.means["output.weight"])
+    np.testing.assert_allclose(actual, expected.numpy(), rtol=1e-4)
+
+
+def test_of_many_short_documents_as_many_characters_are_measured_as_of_a_text() -> None:
+    codes = VOCABULARY.encode("abc\n" * 5_000)
+    segments = gradient_measurement._choose_segments(codes, 0)
+    assert len(segments) == 20
+    assert {VOCABULARY.decode(segment) for segment in segments} == {"\nabc\n"}
+    long = gradient_measurement._choose_segments(VOCABULARY.encode(f"{'ab' * 90}\n" * 9), 0)
+    assert [VOCABULARY.decode(segment) for segment in long] == ["\n" + "ab" * 30] * 4
 
 
 @pytest.mark.parametrize("length", [2, 3, 21, 30])
