@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy
 
 from charrnn.analysis.dynamic_evaluation import adapt_copy
 from charrnn.config.dynamic_evaluation import AdaptConfig
+from charrnn.data.document_index import locate_documents
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError
 from charrnn.model.document_forward import forward_documents
@@ -46,6 +47,14 @@ class Score:
     nats_per_char: float
     characters: int
     standard_error: float
+    documents: int | None = None
+    """The number of documents; None for a model that reads a text as one stream. The end of each
+    counts as a character."""
+
+    @property
+    def nats_per_document(self) -> float | None:
+        """The mean loss of a whole document; None for a stream."""
+        return self.nats_per_char * self.characters / self.documents if self.documents else None
 
     @property
     def bits_per_char(self) -> float:
@@ -61,7 +70,8 @@ def score(
 ) -> Score:
     """Return the mean loss of a model, or of a run's best checkpoint, on `text`.
 
-    By default, the model reads the text once and carries its state. With `context`, it reads
+    By default, the model reads the text once and carries its state; a model of documents reads each
+    document from the initial state. With `context`, it reads
     independent windows of that many characters, each from the initial state. With `adapt`, a copy
     of the model learns from the text while it reads (dynamic evaluation). The line ends of the text
     are converted if those of the run were; a model does not say so. The first character of
@@ -81,7 +91,10 @@ def score_codes(
     """Return the mean loss of a model on an encoded text; see `score`."""
     nats_N = character_nats(model, codes, context, adapt)
     mean = float(nats_N.mean(dtype=np.float64)) + 0.0  # without the sign of a negative zero
-    return Score(mean, len(nats_N), standard_error(nats_N))
+    documents = None
+    if model.separator is not None:
+        documents = len(locate_documents(codes, model.separator).starts_D)
+    return Score(mean, len(nats_N), standard_error(nats_N), documents)
 
 
 def standard_error(nats_N: NDArray[np.float32]) -> float:

@@ -140,3 +140,24 @@ def test_standard_input_is_decoded_as_the_text_of_each_run(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"the water runs\r\naway")))
     scored = cli("score", "--run", "one", "--run", "two", "--newline", "lf", "--json", "-")
     assert [row["characters"] for row in json.loads(scored.out)] == [18, 18]
+
+
+def test_the_score_of_documents_is_that_of_each_alone(cli: Cli, text_file: Path) -> None:
+    assert cli("train", text_file, "--document-separator", "\n", *TINY).code == 0
+    documents = ["The mill", "he", "arm", "he"]
+    Path("all.txt").write_text("\n".join(documents))
+    result = json.loads(cli("score", "all.txt", "--json").out)
+    assert (result["documents"], result["characters"]) == (4, sum(map(len, documents)) + 4)
+    total = 0.0
+    for document in documents:
+        Path("one.txt").write_text(f"{document}\n")
+        one = json.loads(cli("score", "one.txt", "--json").out)
+        assert one["characters"] == len(document) + 1
+        assert one["nats_per_document"] == pytest.approx(one["nats_per_char"] * one["characters"])
+        total += one["nats_per_document"]
+    assert result["nats_per_char"] * result["characters"] == pytest.approx(total, rel=1e-5)
+    assert result["nats_per_document"] == pytest.approx(total / 4, rel=1e-5)
+    assert "(each document is read from its start)" in cli("score", "all.txt").out
+    adapted = json.loads(cli("score", "all.txt", "--adapt", "--json").out)
+    assert adapted["characters"] == result["characters"]
+    assert cli("score", "all.txt", "--context", 4).code == 1

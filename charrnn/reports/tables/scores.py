@@ -41,6 +41,8 @@ def score_texts(
             "bits_per_char": result.bits_per_char,
             "standard_error": result.standard_error if is_known else None,  # in nats
             "characters": result.characters,
+            "documents": result.documents,
+            "nats_per_document": result.nats_per_document,
             "context": context,
             "adapted": adapt,
         }
@@ -56,9 +58,11 @@ def rank_rows(rows: list[Row]) -> list[Row]:
 
 def print_scores(rows: list[Row], context: int | None, adapt: bool) -> None:
     """Print scores as a table."""
-    method = (
-        f"windows of {format_count(context, 'character')}" if context else "the text is read once"
-    )
+    method = "the text is read once"
+    if context:
+        method = f"windows of {format_count(context, 'character')}"
+    elif all(row["documents"] for row in rows):
+        method = "each document is read from its start"
     print_table(
         f"loss per character, lower is better ({'adapted while reading' if adapt else method})",
         ("run", "text", "characters", "nats", "bits", "standard error"),
