@@ -29,13 +29,19 @@ def describe_corpus(corpus: Corpus) -> tuple[str, ...]:
 
 
 def describe_documents(documents: DocumentIndex) -> tuple[str, ...]:
-    """Return a sentence for each unusual property of the documents of a text."""
-    notes = []
+    """Return a sentence about the documents of a text, and one for each unusual property."""
+    lengths_D = documents.ends_D - documents.starts_D
+    if not len(lengths_D):
+        return ()
+    notes = [
+        f"the text is read as {format_count(len(lengths_D), 'document')}, with a median length of "
+        f"{format_count(round(float(np.median(lengths_D))), 'character')}: --no-documents reads it "
+        "as one stream"
+    ]
     if documents.num_empty:
         empty = format_count(documents.num_empty, "empty document")
         notes.append(f"{empty} {'was' if documents.num_empty == 1 else 'were'} left out")
-    lengths_D = documents.ends_D - documents.starts_D
-    longest = int(np.max(lengths_D, initial=0))
+    longest = int(lengths_D.max())
     if longest > lengths_D.sum() - longest:
         notes.append(
             f"one document, of {format_count(longest, 'character')}, is longer than all others "

@@ -118,11 +118,12 @@ def wait_for_step(run: str, step: int) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.parametrize("flags", [[], ["--document-separator", "\n"]])
 def test_two_processes_train_like_one_process(
-    text_file: Path, start: type[Processes], cli: Cli
+    flags: list[str], text_file: Path, start: type[Processes], cli: Cli
 ) -> None:
-    assert cli(*train(text_file, "one", "--max-steps", "20")).code == 0
-    first, second = start(*train(text_file, "two", "--max-steps", "20")).wait()
+    assert cli(*train(text_file, "one", "--max-steps", "20", *flags)).code == 0
+    first, second = start(*train(text_file, "two", "--max-steps", "20", *flags)).wait()
     assert (first[0], second[0]) == (0, 0), first[2] + second[2]
     assert first[1] == "two\n"
     assert second[1:] == ("", "")
