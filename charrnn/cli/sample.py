@@ -41,7 +41,8 @@ AdaptFileOption = Annotated[
     str | None,
     text_option(
         "--adapt",
-        "First train a copy of the model on this draft; without a prompt, continue the draft.",
+        "First train a copy of the model on this draft; without a prompt, continue the draft, or "
+        "write another document.",
     ),
 ]
 EscapeOption = Annotated[
@@ -122,7 +123,7 @@ def sample(
     corpus = novelty_corpus or (reader.reopen() if config.max_copy else None)
     draft, draft_codes = reader.read_known(adapt, config.unknown) if adapt else (None, None)
     engine = _make_engine(selected, draft_codes, config, device, precision)
-    if draft and not text:
+    if draft and not text and engine.separator is None:
         text, no_prompt = draft, True
     if interactive:
         samples.print_unused(config, engine.vocabulary, text)

@@ -29,7 +29,7 @@ class Conversation:
     """The text so far, and the operations that continue it.
 
     The answer with number k since the seed was set (from 0) uses seed + k. So a conversation is
-    reproducible.
+    reproducible. With a model of documents, each line of the user starts a new document.
     """
 
     def __init__(
@@ -39,6 +39,8 @@ class Conversation:
         self._engine, self._corpus = engine, corpus
         self._current = self._before_answer = _EMPTY
         self._num_answers = 0
+        self._has_ended = False
+        """Whether the text is a document that has ended."""
         self.ended_by_no_repeat = False
         """Whether the last answer ended because each possible character would repeat a run."""
         if config.seed is None:
@@ -60,12 +62,20 @@ class Conversation:
 
         Raises `VocabularyError` and adds nothing if the vocabulary lacks a character.
         """
+        if self._engine.separator is not None:
+            self._current, self._has_ended = self._read(_EMPTY, line), False
+            return self.continue_text()
         needs_break = self.text and self.text[-1] != "\n" and "\n" in self._engine.vocabulary
         self._current = self._read(self._current, "\n" * bool(needs_break) + line)
         return self.continue_text()
 
     def continue_text(self) -> Generator[str]:
-        """Yield the pieces of the model's continuation, which becomes part of the text."""
+        """Yield the pieces of the model's continuation, which becomes part of the text.
+
+        After the end of a document, it is a new document.
+        """
+        if self._has_ended:
+            self.clear()
         self._before_answer = self._current
         return self._answer()
 
@@ -77,13 +87,14 @@ class Conversation:
     def clear(self) -> None:
         """Remove the text; keep the settings."""
         self._current = self._before_answer = _EMPTY
+        self._has_ended = False
 
     def _answer(self) -> Generator[str]:
         """Yield the pieces of an answer, then add the pieces that were displayed to the text."""
         seed = ((self.config.seed or 0) + self._num_answers) % (MAX_SEED + 1)
         config = dataclasses.replace(self.config, seed=seed)
         self._num_answers += 1
-        self.ended_by_no_repeat = False
+        self.ended_by_no_repeat = self._has_ended = False
         start, answer = self._current, ""
         try:
             for piece in stream_samples(
@@ -92,8 +103,10 @@ class Conversation:
                 answer += piece.text  # before the yield, so that displayed text is never lost
                 self.ended_by_no_repeat = piece.ended_by_no_repeat
                 yield piece.text
+            is_cut = len(answer) >= config.length
+            self._has_ended = self._engine.separator is not None and not is_cut
         finally:
-            if start is _EMPTY and answer:
+            if start is _EMPTY and answer and self._engine.separator is None:
                 start = self._read(start, find_start_context(self._engine.vocabulary))
                 start = start._replace(text="")
             self._current = self._read(start, answer)

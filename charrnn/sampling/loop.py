@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config.sampling import SampleConfig
+from charrnn.data.character_names import name_character
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError
@@ -71,6 +72,12 @@ def stream_samples(
     Raises `VocabularyError` and `ConfigError` at the call, not at the first piece.
     """
     separator = None if engine.separator is None else engine.vocabulary.characters[engine.separator]
+    if separator and separator in prompt:
+        raise ConfigError(
+            f"the prompt contains {name_character(separator)}, which separates the documents of "
+            "this model",
+            "give the start of one document",
+        )
     if separator and config.only:
         config = dataclasses.replace(config, only=config.only + separator)
     rules = make_rules(config, engine.vocabulary, corpus)

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from charrnn.config.model import ModelConfig
@@ -36,6 +38,32 @@ def test_a_conversation_without_a_line_starts_like_a_document() -> None:
     assert [first] == generate(engine, "", CONFIG)
     expected = generate(engine, "\x1c" + first, CONFIG, seed=6)
     assert ["".join(conversation.continue_text())] == expected
+
+
+def test_with_a_model_of_documents_each_line_starts_a_new_one() -> None:
+    shape = ModelConfig(num_layers=2, hidden_size=12)
+    vocabulary = Vocabulary("\n abcd")
+    engine = engine_for(CharRNN(shape, vocabulary, separator="\n").initialize(1))
+    config = dataclasses.replace(CONFIG, length=6)
+    conversation = Conversation(engine, config)
+    ended, has_ended = 0, False
+    for number, prompt in enumerate(["ab", "", "", "cd", "a", "", "b"]):
+        before = conversation.text
+        answers = conversation.add_line(prompt) if prompt else conversation.continue_text()
+        answer = "".join(answers)
+        start = prompt if prompt or has_ended else before
+        assert [answer] == generate(engine, start, config, seed=5 + number)
+        assert conversation.text == start + answer
+        has_ended = len(answer) < config.length
+        ended += has_ended
+    assert 0 < ended < 7
+
+
+def test_a_prompt_is_the_start_of_one_document() -> None:
+    shape = ModelConfig(num_layers=2, hidden_size=12)
+    model = CharRNN(shape, Vocabulary("\n abcd"), separator="\n").initialize(1)
+    with pytest.raises(ConfigError, match=r"the prompt contains line break \(U\+000A\), which"):
+        generate(model, "ab\nc", CONFIG)
 
 
 def test_an_empty_first_answer_changes_nothing() -> None:
