@@ -3,10 +3,9 @@
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from charrnn.data.encoded_cache import EncodedText
 from charrnn.data.line_starts import find_line_start
 from charrnn.data.progress import CHUNK, ProgressCallback
 from charrnn.data.recorded_text import (
+    encode_for,
     find_or_none,
     list_recorded_sources,
     make_not_found_error,
@@ -221,13 +221,13 @@ class Corpus:
                 encode = functools.partial(
                     encoded_cache.encode, documents, fingerprint, progress=progress
                 )
-                text = _encode_for(vocabulary, config, encode)
+                text = encode_for(vocabulary, config, encode)
                 details = (documents.paths, fingerprint.sha256, config, documents.notes)
                 return cls._from_encoded(text, name, *details).encode_with(vocabulary)
             mismatch = mismatch or (documents, fingerprint.sha256)
         if source is None:
             find_copy = functools.partial(encoded_cache.find_copy, record.sha256)
-            if copy := _encode_for(vocabulary, config, find_copy):
+            if copy := encode_for(vocabulary, config, find_copy):
                 paths = record.paths or ("",)
                 corpus = cls._from_encoded(copy, record.name, paths, record.sha256, config)
                 return corpus.encode_with(vocabulary)
@@ -263,8 +263,20 @@ class Corpus:
 
     @functools.cached_property
     def documents(self) -> DocumentIndex | None:
-        """Where the documents are; None for a text that is read as one stream."""
-        return None if self.separator is None else locate_documents(self.codes, self.separator)
+        """Where the documents are; None for a text that is read as one stream.
+
+        Raises `CorpusError` if there is none.
+        """
+        if self.separator is None:
+            return None
+        index = locate_documents(self.codes, self.separator)
+        if not len(index.starts_D):
+            raise CorpusError(
+                f"{self.name} contains only separators of documents",
+                "give another character with --document-separator",
+                "read it as one stream with --no-documents",
+            )
+        return index
 
     @property
     def record(self) -> CorpusRecord:
@@ -277,22 +289,3 @@ class Corpus:
             line_start=self.line_start,
             more_paths=self.more_paths,
         )
-
-
-_Encoded = TypeVar("_Encoded", EncodedText, EncodedText | None)
-
-
-def _encode_for(
-    vocabulary: Vocabulary,
-    config: ResolvedTextConfig,
-    encode: Callable[[ResolvedTextConfig], _Encoded],
-) -> _Encoded:
-    """Encode a text so that `vocabulary` decides which characters are rare.
-
-    The text is encoded with `min_count` only if that gives the same vocabulary.
-    """
-    if config.min_count > 1:
-        text = encode(config)
-        if text and text.vocabulary == vocabulary:
-            return text
-    return encode(dataclasses.replace(config, min_count=1))

@@ -141,6 +141,26 @@ def test_many_short_documents_are_recognized() -> None:
     assert open_new_text("few.txt", TextConfig(document_separator="n"), None).config.documents
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("\n\n\n", "t contains only separators of documents"),
+        ("one document\n", "the training part has no document"),
+    ],
+)
+def test_a_text_needs_a_document_to_train_on(text: str, message: str) -> None:
+    Path("t").write_text(text)
+    with pytest.raises(CorpusError, match=message):
+        list(train("t", TINY_TRAINING, TINY_MODEL, TextConfig(document_separator="\n")))
+    assert not list(Path().glob("checkpoints/*"))
+
+
+def test_two_documents_are_enough() -> None:
+    Path("t").write_text("one\nxy")
+    events = list(train("t", TINY_TRAINING, TINY_MODEL, TextConfig(document_separator="\n")))
+    assert last_event(events).best_val_loss is not None
+
+
 def test_without_a_separator_there_are_no_documents(text_file: Path) -> None:
     with pytest.raises(CorpusError, match=r"verse does not contain U\+001C, so it has no separate"):
         list(train(str(text_file), TINY_TRAINING, TINY_MODEL, TextConfig(documents=True)))
