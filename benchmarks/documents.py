@@ -52,13 +52,15 @@ class Result(NamedTuple):
 def measure(run: Run, held_out: Codes, separator: str) -> Result:
     """Measure a finished run on the codes of documents."""
     model = load_checkpoint(run.select("best"))
-    if model.separator is None:  # reads the separator before the first document, and predicts all
+    if (
+        model.separator_code is None
+    ):  # reads the separator before the first document, and predicts all
         held_out = frame_documents(held_out, model.vocabulary.characters.index(separator))
     loss = float(character_nats(model, held_out).mean(dtype="float64"))
     rows = read_rows(run.metrics_path)
     speed = statistics.median(row["characters_per_second"] for row in rows)
-    prompt = "" if model.separator is not None else separator
-    stop = None if model.separator is not None else separator
+    prompt = "" if model.separator_code is not None else separator
+    stop = None if model.separator_code is not None else separator
     texts = generate(
         engine_for_model(model), prompt, length=LENGTH, num_samples=SAMPLES, seed=1, stop=stop
     )

@@ -41,7 +41,7 @@ class Effect:
 
 def _compute_logits(model: CharRNN, codes: Codes) -> Tensor:
     """Return the logits (N, V) of each character of documents, or after each of a text."""
-    if model.separator is not None:
+    if model.separator_code is not None:
         chunks = forward_documents(model, codes, len(codes))
         return torch.cat([chunk.logits_TBV[chunk.is_target_TB] for chunk in chunks]).double()
     (chunk,) = forward_chunks(model, codes[:, None], chunk_size=len(codes))

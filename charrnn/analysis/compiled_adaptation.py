@@ -41,7 +41,7 @@ def adapt(model: CharRNN, codes_N: Codes, config: AdaptConfig) -> NDArray[np.flo
     """Adapt a model to a text in place; return the losses as `adapt_copy` does."""
     adaptation = CompiledAdaptation(model, min(config.segment, len(codes_N)), config)
     nats = []
-    for segment in cut_segments(codes_N, config.segment, model.separator):
+    for segment in cut_segments(codes_N, config.segment, model.separator_code):
         if segment.starts_from_initial_state:
             adaptation.reset_state()
         nats.append(adaptation.learn(segment.codes_T))

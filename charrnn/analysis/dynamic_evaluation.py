@@ -72,7 +72,7 @@ def _adapt_with_autograd(
     """Adapt a model to a text with the operations of torch; return the losses on the text."""
     update = _Update(model.requires_grad_(True), config)
     state, losses = model.initial_state(1), []
-    for segment in cut_segments(codes_N, config.segment, model.separator):
+    for segment in cut_segments(codes_N, config.segment, model.separator_code):
         if segment.starts_from_initial_state:
             state = model.initial_state(1)
         window_T1 = torch.from_numpy(segment.codes_T.astype(np.int64))[:, None].to(model.device)

@@ -132,14 +132,14 @@ def _choose_windows(
 ) -> NDArray[np.int64]:
     """Return the positions where windows of `min_length` characters start, each in a document."""
     starts_D, ends_D = np.array([0]), np.array([len(codes)])
-    if model.separator is not None:
-        index = locate_documents(codes, model.separator)
+    if model.separator_code is not None:
+        index = locate_documents(codes, model.separator_code)
         starts_D, ends_D = index.starts_D, index.ends_D
     num_starts_D = np.maximum(ends_D - starts_D - min_length + 1, 0)
     if not num_starts_D.sum():
         longest = format_count(int((ends_D - starts_D).max(initial=0)), "character")
         text = f"a text of {longest}"
-        if model.separator is not None:
+        if model.separator_code is not None:
             text = f"the longest document, of {longest},"
         raise CorpusError(
             f"{text} is too short to measure memory over "

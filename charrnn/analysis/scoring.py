@@ -92,8 +92,8 @@ def score_codes(
     nats_N = character_nats(model, codes, context, adapt)
     mean = float(nats_N.mean(dtype=np.float64)) + 0.0  # without the sign of a negative zero
     documents = None
-    if model.separator is not None:
-        documents = len(locate_documents(codes, model.separator).starts_D)
+    if model.separator_code is not None:
+        documents = len(locate_documents(codes, model.separator_code).starts_D)
     return Score(mean, len(nats_N), standard_error(nats_N), documents)
 
 
@@ -115,7 +115,7 @@ def character_nats(
     """
     if context is not None and adapt is not None:
         raise ConfigError("context and adapt cannot be combined", "use one of them")
-    if context is not None and model.separator is not None:
+    if context is not None and model.separator_code is not None:
         raise ConfigError(
             "context cannot be given for a model of documents, which starts each document from the "
             "initial state",
@@ -125,7 +125,7 @@ def character_nats(
     check_length(codes)
     if adapt is not None:
         return adapt_copy(model, codes, adapt)[1]
-    if context is None and model.separator is not None:
+    if context is None and model.separator_code is not None:
         return _compute_document_nats(model, codes)
     if context is None:
         return _compute_carried_nats(model, codes)
@@ -166,7 +166,7 @@ def held_out_loss(model: CharRNN, codes: Codes, stop: threading.Event) -> float 
     characters before its own. So the result is within 0.001 of that of one pass. The result of
     documents is exact.
     """
-    if model.separator is not None:
+    if model.separator_code is not None:
         return _mean_document_loss(model, codes, stop)
     length = len(codes) - 1
     streams = count_streams(length, _MIN_STREAM)

@@ -82,7 +82,7 @@ def _read_logits(
     model: CharRNN, codes: Codes
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.integer[Any]], Tensor]]:
     """Yield positions of a text, the characters there, and the logits of their predictions."""
-    if model.separator is not None:
+    if model.separator_code is not None:
         for chunk in forward_documents(model, codes, _CHUNK):
             is_target_TB = chunk.is_target_TB
             yield (

@@ -270,7 +270,7 @@ def _read_activities(
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     """Yield positions of a text and the activities (positions, U) after these characters."""
     forward = functools.partial(activities, model)
-    if model.separator is not None:
+    if model.separator_code is not None:
         yield from _read_document_activities(model, codes, forward)
         return
     chunk_size = max(1, _CHUNK // num_streams)

@@ -123,7 +123,7 @@ def sample(
     corpus = novelty_corpus or (reader.reopen() if config.max_copy else None)
     draft, draft_codes = reader.read_known(adapt, config.unknown) if adapt else (None, None)
     engine = _make_engine(selected, draft_codes, config, device, precision)
-    if draft and not text and engine.separator is None:
+    if draft and not text and engine.separator_code is None:
         text, no_prompt = draft, True
     if interactive:
         samples.print_unused(config, engine.vocabulary, text)

@@ -244,7 +244,7 @@ class Corpus:
         return self.codes[:boundary], self.codes[boundary:]
 
     @property
-    def separator(self) -> int | None:
+    def separator_code(self) -> int | None:
         """The code of the separator of documents; None for a text that is read as one stream.
 
         Raises `CorpusError` if the text does not contain it.
@@ -267,9 +267,9 @@ class Corpus:
 
         Raises `CorpusError` if there is none.
         """
-        if self.separator is None:
+        if self.separator_code is None:
             return None
-        index = locate_documents(self.codes, self.separator)
+        index = locate_documents(self.codes, self.separator_code)
         if not len(index.starts_D):
             raise CorpusError(
                 f"{self.name} contains only separators of documents",

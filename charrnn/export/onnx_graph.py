@@ -72,9 +72,9 @@ def build_onnx_model(model: CharRNN) -> bytes:
 
 
 def _describe_separator(model: CharRNN) -> dict[str, str]:
-    if model.separator is None:
+    if model.separator_code is None:
         return {}
-    return {"separator": json.dumps(model.vocabulary.characters[model.separator])}
+    return {"separator": json.dumps(model.vocabulary.characters[model.separator_code])}
 
 
 def _build_graph(model: CharRNN, helper: Any, tensor_types: Any, numpy_helper: Any) -> Any:

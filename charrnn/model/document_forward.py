@@ -44,8 +44,8 @@ def forward_documents(
     The model reads the separator before each document, and predicts its characters and the
     separator at its end. With `forward`, the chunks hold its values in place of logits.
     """
-    assert model.separator is not None
-    index = locate_documents(codes_N, model.separator)
+    assert model.separator_code is not None
+    index = locate_documents(codes_N, model.separator_code)
     by_length_D = np.argsort(-index.num_targets, kind="stable")
     first = 0
     while first < len(by_length_D):
@@ -53,7 +53,9 @@ def forward_documents(
         streams = max(_MIN_STREAMS, chunk_size // longest)
         documents_B = by_length_D[first : first + streams]
         first += streams
-        window_TB = read_documents(codes_N, index, model.separator, documents_B, range(longest + 1))
+        window_TB = read_documents(
+            codes_N, index, model.separator_code, documents_B, range(longest + 1)
+        )
         x_TB, targets_TB = window_TB[:-1].clip(0).astype(codes_N.dtype), window_TB[1:]
         rows_T1 = np.arange(longest)[:, None]
         positions_TB = index.starts_D[documents_B] + rows_T1

@@ -47,7 +47,7 @@ class CharRNN(nn.Module):
         self.config = config
         self.vocabulary = vocabulary
         self.line_start = line_start or vocabulary.characters[0]
-        self.separator = vocabulary.find_code(separator)
+        self.separator_code = vocabulary.find_code(separator)
         """The code of the separator, if each document is read from the initial state."""
         hidden, gates = config.hidden_size, config.num_gates * config.hidden_size
         for layer in range(config.num_layers):

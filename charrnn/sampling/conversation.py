@@ -62,7 +62,7 @@ class Conversation:
 
         Raises `VocabularyError` and adds nothing if the vocabulary lacks a character.
         """
-        if self._engine.separator is not None:
+        if self._engine.separator_code is not None:
             self._current, self._has_ended = self._read(_EMPTY, line), False
             return self.continue_text()
         needs_break = self.text and self.text[-1] != "\n" and "\n" in self._engine.vocabulary
@@ -104,9 +104,9 @@ class Conversation:
                 self.ended_by_no_repeat = piece.ended_by_no_repeat
                 yield piece.text
             is_cut = len(answer) >= config.length
-            self._has_ended = self._engine.separator is not None and not is_cut
+            self._has_ended = self._engine.separator_code is not None and not is_cut
         finally:
-            if start is _EMPTY and answer and self._engine.separator is None:
+            if start is _EMPTY and answer and self._engine.separator_code is None:
                 start = self._read(start, find_start_context(self._engine.vocabulary))
                 start = start._replace(text="")
             self._current = self._read(start, answer)

@@ -71,7 +71,11 @@ def stream_samples(
 
     Raises `VocabularyError` and `ConfigError` at the call, not at the first piece.
     """
-    separator = None if engine.separator is None else engine.vocabulary.characters[engine.separator]
+    separator = (
+        None
+        if engine.separator_code is None
+        else engine.vocabulary.characters[engine.separator_code]
+    )
     if separator and separator in prompt:
         raise ConfigError(
             f"the prompt contains {name_character(separator)}, which separates the documents of "

@@ -49,7 +49,7 @@ def find_first_input(engine: SamplingEngine, codes: Codes, draws_first: bool) ->
     `codes` are those of the prompt. With `draws_first`, a text has no given line start, nor has a
     document.
     """
-    if len(codes) or engine.separator is not None:
+    if len(codes) or engine.separator_code is not None:
         return codes, ""
     context = find_start_context(engine.vocabulary)
     if draws_first:

@@ -26,7 +26,7 @@ class Evaluator:
     """
 
     def __init__(self, model: CharRNN, held_out: Codes, config: ResolvedTrainConfig) -> None:
-        self._held_out = cut_after_document(held_out, model.separator, config.eval_characters)
+        self._held_out = cut_after_document(held_out, model.separator_code, config.eval_characters)
         self._model, self._config = model, config
         self._engine: EagerEngine | None = None
 

@@ -28,7 +28,7 @@ def measure_gradient_squares(model: CharRNN, codes_N: Codes) -> GradientSquares:
     measured = copy.deepcopy(model).eval().requires_grad_(True)
     parameters = dict(measured.named_parameters())
     sums = {name: [0 * mean for mean in mean_squares(p)] for name, p in parameters.items()}
-    segments = _choose_segments(codes_N, model.separator)
+    segments = _choose_segments(codes_N, model.separator_code)
     for codes_T in segments:
         x_T1 = torch.from_numpy(codes_T.astype(np.int64))[:, None].to(model.device)
         context = max(0, len(x_T1) - 1 - _SEGMENT)

@@ -61,7 +61,7 @@ class Trainer:
         )
         streams = group.ranks.local_streams(config.batch_size)
         is_gpu = model.device.type == "cuda"
-        has_fixed_shape = is_gpu and corpus.separator is None
+        has_fixed_shape = is_gpu and corpus.separator_code is None
         source = StaticInputSource if has_fixed_shape else StepInputSource
         # First, while most of the memory of the GPU is free.
         inputs = source(training, model, config, streams)

@@ -71,7 +71,7 @@ def test_text_shorter_than_the_distance_is_an_error() -> None:
 
 def test_windows_are_in_one_document() -> None:
     model = rnn_of(0.8)
-    model.separator = 0
+    model.separator_code = 0
     lengths = [50, 115, 20, 300, 114, 116]
     text = "a".join(("bcd" * 100)[:length] for length in lengths)
     codes = model.vocabulary.encode(text)

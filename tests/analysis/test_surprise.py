@@ -64,7 +64,7 @@ def test_surprise_of_a_line_is_the_mean_of_its_characters_and_line_break() -> No
 def test_each_document_is_predicted_from_its_start(model: CharRNN) -> None:
     text = "\nabc\n\nfed\nab\n"
     streamed = predict_text(model, model.vocabulary.encode(text))
-    model.separator = 0
+    model.separator_code = 0
     predictions = predict_text(model, model.vocabulary.encode(text))
     for document in ("abc", "fed", "ab"):
         nats_N = character_nats(model, model.vocabulary.encode(document))

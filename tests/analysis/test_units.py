@@ -131,7 +131,7 @@ def test_the_activities_of_documents_do_not_depend_on_each_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model, text = make_small_model("lstm"), "ab\n\nbca\nc\n"
-    model.separator = model.vocabulary.find_code("\n")
+    model.separator_code = model.vocabulary.find_code("\n")
     chosen = [Unit(1, 3), Unit(2, 5)]
     for chunk in (2, 4096):
         monkeypatch.setattr(units, "_CHUNK", chunk)

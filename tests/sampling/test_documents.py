@@ -23,7 +23,9 @@ def make_model(separator: str | None) -> CharRNN:
 
 
 def make_engines(model: CharRNN) -> list[SamplingEngine]:
-    int8 = Int8Engine(model.arrays(), model.config, VOCABULARY, "c", separator=model.separator)
+    int8 = Int8Engine(
+        model.arrays(), model.config, VOCABULARY, "c", separator_code=model.separator_code
+    )
     return [EagerEngine(model), PackedEngine(model, "float32"), int8]
 
 
@@ -34,7 +36,7 @@ def test_a_document_is_what_a_stream_has_after_a_separator(number: int) -> None:
         make_engines(make_model("|"))[number],
         make_engines(make_model(None))[number],
     )
-    assert documents.separator == 0
+    assert documents.separator_code == 0
     for prompt in ("", "ab"):
         texts = generate(documents, prompt, length=40, num_samples=6, seed=2, temperature=1.0)
         longer = generate(stream, f"|{prompt}", length=40, num_samples=6, seed=2, temperature=1.0)

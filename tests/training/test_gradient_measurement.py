@@ -29,7 +29,7 @@ def test_squares_are_means_over_segments_of_the_whole_text() -> None:
 
 def test_documents_are_measured_from_their_start() -> None:
     model, text = small_model(), "abc\nba\n\ncab\naabca"
-    model.separator = 0
+    model.separator_code = 0
     assert VOCABULARY.characters[0] == "\n"
     squares = measure_gradient_squares(model, VOCABULARY.encode(text))
     expected = torch.zeros(1)

@@ -23,12 +23,12 @@ class EagerEngine(SamplingEngine):
 
     def __init__(self, model: CharRNN) -> None:
         self.vocabulary = model.vocabulary
-        self.line_start, self.separator = model.line_start, model.separator
+        self.line_start, self.separator_code = model.line_start, model.separator_code
         self._model = model
 
     def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], State]:
         """Read a prompt from the initial state; see `SamplingEngine`."""
-        codes_T = add_separator(codes_T, self.separator)
+        codes_T = add_separator(codes_T, self.separator_code)
         for chunk in forward_chunks(self._model, codes_T[:, None], _CHUNK):
             logits_BV, state = chunk.logits_TBV[-1], chunk.state
         return _numpy(logits_BV), state

@@ -20,7 +20,7 @@ class SamplingEngine(Protocol):
 
     vocabulary: Vocabulary
     line_start: str
-    separator: int | None = None
+    separator_code: int | None = None
     """The code of the separator, if the model reads and generates documents."""
 
     def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], Any]:
@@ -36,11 +36,11 @@ class SamplingEngine(Protocol):
         """Read one character for each sample; return the logits (B, V) and the state after it."""
 
 
-def add_separator(codes_T: Codes, separator: int | None) -> Codes:
+def add_separator(codes_T: Codes, separator_code: int | None) -> Codes:
     """Return the codes that a model reads for a prompt: after the separator, if it has one."""
-    if separator is None:
+    if separator_code is None:
         return codes_T
-    return np.concatenate([np.array([separator], codes_T.dtype), codes_T])
+    return np.concatenate([np.array([separator_code], codes_T.dtype), codes_T])
 
 
 @runtime_checkable

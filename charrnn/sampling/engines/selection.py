@@ -54,7 +54,7 @@ def engine_for_checkpoint(
             config.model,
             vocabulary,
             config.corpus.line_start,
-            separator=vocabulary.find_code(config.text.separator),
+            separator_code=vocabulary.find_code(config.text.separator),
         )
     from charrnn.model.loading import load_checkpoint
 

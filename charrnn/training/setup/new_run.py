@@ -203,7 +203,9 @@ def _run_config(
         text=text.config,
         init_from=initial.origin if initial else None,
         baseline=_baseline(
-            training, cut_after_document(held_out, text.separator, resolved.eval_characters), text
+            training,
+            cut_after_document(held_out, text.separator_code, resolved.eval_characters),
+            text,
         ),
     )
 
@@ -217,7 +219,7 @@ def _resolve(
     timed_passes: float | None = None,
 ) -> ResolvedTrainConfig:
     training, held_out = text.split(config.val_fraction)
-    separator = text.separator
+    separator = text.separator_code
     return resolve_config(
         config,
         len(training),
@@ -234,4 +236,4 @@ def _baseline(training: Codes, held_out: Codes, text: Corpus) -> float | None:
     """Return the loss of a 5-gram model in nats per character, None if a part is too short."""
     if not len(training) or len(held_out) < 2:
         return None
-    return baseline_nats(training, held_out, len(text.vocabulary), text.separator)
+    return baseline_nats(training, held_out, len(text.vocabulary), text.separator_code)

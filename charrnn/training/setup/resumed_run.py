@@ -158,7 +158,7 @@ def _check_budget_left(run: Run, text: Corpus, progress: Progress, is_other_text
     """
     config = run.config.training
     training, held_out = text.split(config.val_fraction)
-    batches = make_batches(training, text.separator, config)
+    batches = make_batches(training, text.separator_code, config)
     plan = BudgetPlan.for_text(config, batches.steps_per_epoch, len(training), len(held_out))
     reason = plan.limit_reached(progress) if is_other_text else plan.finish_reason(progress)
     epochs = 2 * max(1, round(progress.epoch))

@@ -55,7 +55,7 @@ class StepInputSource:
     def __init__(
         self, codes: Codes, model: CharRNN, config: ResolvedTrainConfig, streams: slice
     ) -> None:
-        self._batches = make_batches(codes, model.separator, config)
+        self._batches = make_batches(codes, model.separator_code, config)
         self._model, self._config, self._streams = model, config, streams
         self._share = (streams.stop - streams.start) / config.batch_size
 

@@ -36,10 +36,10 @@ class Int8Engine(SamplingEngine):
         line_start: str,
         make_loop: Callable[[Int8Weights], Loop] = SwitchingLoop,
         *,
-        separator: int | None = None,
+        separator_code: int | None = None,
     ) -> None:
         self.vocabulary = vocabulary
-        self.line_start, self.separator = line_start, separator
+        self.line_start, self.separator_code = line_start, separator_code
         self._shape = (config.num_layers, config.hidden_size)
         weights = quantize_lstm(arrays, config)
         self._loop = make_loop(weights)
@@ -50,7 +50,7 @@ class Int8Engine(SamplingEngine):
 
     def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], Int8State]:
         """Read a prompt from the initial state; see `SamplingEngine`."""
-        codes_T = add_separator(codes_T, self.separator)
+        codes_T = add_separator(codes_T, self.separator_code)
         hidden_LH, cells_LH = np.zeros(self._shape, np.int16), np.zeros(self._shape, np.float32)
         self._loop.read(codes_T, hidden_LH, cells_LH)
         return self._logits(hidden_LH[None]), (hidden_LH[None], cells_LH[None])
