@@ -55,7 +55,7 @@ def measure_effect(
 
     The result lists the `count` characters whose probabilities change most.
     """
-    check_length(codes)
+    check_length(codes, separator_code=original.separator_code)
     original_NV, clamped_NV = (_compute_logits(model, codes) for model in (original, clamped_model))
     p_NV, q_NV = softmax(original_NV, -1), softmax(clamped_NV, -1)
     log_ratio_NV = original_NV.log_softmax(-1) - clamped_NV.log_softmax(-1)

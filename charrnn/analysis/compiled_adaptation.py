@@ -39,7 +39,7 @@ _PAUSE = 5e-5  # seconds between two looks at an update whose helper lost its co
 
 def adapt(model: CharRNN, codes_N: Codes, config: AdaptConfig) -> NDArray[np.float32]:
     """Adapt a model to a text in place; return the losses as `adapt_copy` does."""
-    adaptation = CompiledAdaptation(model, min(config.segment, len(codes_N)), config)
+    adaptation = CompiledAdaptation(model, min(config.segment, len(codes_N) + 1), config)
     nats = []
     for segment in cut_segments(codes_N, config.segment, model.separator_code):
         if segment.starts_from_initial_state:

@@ -46,7 +46,7 @@ def adapt_copy(
     decay is the same for all weights.
     """
     config = config or AdaptConfig()
-    check_length(codes_N)
+    check_length(codes_N, separator_code=model.separator_code)
     adapted = copy.deepcopy(model)
     engine = _compiled_engine()
     if engine and model.is_lstm_on_cpu and config.segment <= engine.MAX_SEGMENT:

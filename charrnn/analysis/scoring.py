@@ -122,7 +122,7 @@ def character_nats(
             "omit it",
             setting="context",
         )
-    check_length(codes)
+    check_length(codes, separator_code=model.separator_code)
     if adapt is not None:
         return adapt_copy(model, codes, adapt)[1]
     if context is None and model.separator_code is not None:
@@ -184,11 +184,13 @@ def held_out_loss(model: CharRNN, codes: Codes, stop: threading.Event) -> float 
 
 def _compute_document_nats(model: CharRNN, codes: Codes) -> NDArray[np.float32]:
     """Return the loss of each character of the documents, and of the end of the last one."""
-    nats_N = np.full(len(codes) + 1, np.nan, np.float32)
+    nats_N = np.zeros(len(codes) + 1, np.float32)
+    is_predicted_N = np.zeros(len(codes) + 1, np.bool_)
     for chunk in forward_documents(model, codes, _CHUNK):
         nats_TB = _compute_nats(chunk.logits_TBV, chunk.targets_TB.clip(0))
-        nats_N[chunk.positions_TB[chunk.is_target_TB]] = nats_TB[chunk.is_target_TB]
-    return nats_N[~np.isnan(nats_N)]  # separators around empty documents have no loss
+        positions = chunk.positions_TB[chunk.is_target_TB]
+        nats_N[positions], is_predicted_N[positions] = nats_TB[chunk.is_target_TB], True
+    return nats_N[is_predicted_N]  # separators around empty documents have no loss
 
 
 def _mean_document_loss(model: CharRNN, codes: Codes, stop: threading.Event) -> float | None:

@@ -36,6 +36,13 @@ class Predictions:
     nats_N: NDArray[np.float32]
     codes_NK: NDArray[np.int64]
     probabilities_NK: NDArray[np.float32]
+    is_predicted_N: NDArray[np.bool_]
+    """False for separators around empty documents, whose loss is given as 0."""
+
+    @property
+    def nats_per_char(self) -> float:
+        """The mean loss of the predicted characters, in nats."""
+        return float(self.nats_N[self.is_predicted_N].mean(dtype=np.float64)) + 0.0
 
 
 class SurprisingLine(NamedTuple):
@@ -58,9 +65,9 @@ def predict_text(
     The state is carried from character to character, in a document. Raises `CorpusError` for a text
     of fewer than two characters.
     """
-    check_length(codes)
+    check_length(codes, separator_code=model.separator_code)
     count = min(count, len(model.vocabulary))
-    # Separators that no document precedes have no prediction.
+    is_predicted_N = np.zeros(len(codes) + 1, np.bool_)
     nats_N = np.zeros(len(codes) + 1, np.float32)
     likely_NK = np.zeros((len(codes) + 1, count), np.int64)
     probabilities_NK = np.zeros((len(codes) + 1, count), np.float32)
@@ -73,9 +80,10 @@ def predict_text(
         top = log_p_MV.topk(count)
         likely_NK[positions_M] = top.indices.cpu().numpy()
         probabilities_NK[positions_M] = top.values.exp().cpu().numpy()
+        is_predicted_N[positions_M] = True
         done += len(positions_M)
         report(Reading(_TASK, done, len(codes)))
-    return Predictions(nats_N[1:-1], likely_NK[1:-1], probabilities_NK[1:-1])
+    return Predictions(nats_N[1:-1], likely_NK[1:-1], probabilities_NK[1:-1], is_predicted_N[1:-1])
 
 
 def _read_logits(

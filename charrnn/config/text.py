@@ -69,8 +69,8 @@ class TextConfig(ReadingConfig):
     documents: Annotated[
         bool | None,
         "Read the text as separate documents, each from its start, such as recipes or the lines of "
-        "a log. Default: if it has at least 200, with a median length of at most 2,000 characters, "
-        "or as in --init-from.",
+        "a log. Default: if it has at least 200 documents with a median length of at most 2,000 "
+        "characters, or as in --init-from.",
     ] = None
     document_separator: Annotated[
         str | None,
@@ -96,7 +96,7 @@ class TextConfig(ReadingConfig):
             )
         try:
             separator.encode(self.encoding or "utf-8", "surrogatepass")
-        except UnicodeEncodeError:
+        except UnicodeError:
             raise ConfigError(
                 f"document_separator must be a character of the encoding {self.encoding}, not "
                 f"{separator!r}",

@@ -34,13 +34,8 @@ def format_run_facts(
         )
         network += f", {started.parameters:,} parameters"
         schedule = f"{format_count(started.steps_per_epoch, 'step')} per epoch, {schedule}"
-    batch = f"{_format_batch(config)} per step, {schedule}"
-    facts = [("text", text), ("network", network), ("batch", batch)]
-    if config.text.separator is not None:
-        separator = name_character(config.text.separator)
-        facts.insert(
-            1, ("documents", f"separated by {separator}; each is read from the initial state")
-        )
+    batch = f"{format_batch(config)} per step, {schedule}"
+    facts = [("text", text), *_describe_documents(config), ("network", network), ("batch", batch)]
     facts.append(("training", _format_settings(training)))
     if training.teachers:
         networks = format_count(training.teachers, "network")
@@ -64,12 +59,20 @@ def format_run_facts(
     return facts
 
 
-def _format_batch(config: RunConfig) -> str:
+def _describe_documents(config: RunConfig) -> list[tuple[str, str]]:
+    if config.text.separator is None:
+        return []
+    separator = name_character(config.text.separator)
+    return [("documents", f"separated by {separator}; each is read from the initial state")]
+
+
+def format_batch(config: RunConfig) -> str:
+    """Return the streams or documents of a step, and how many characters of each it reads."""
     characters = format_count(config.training.seq_length, "character")
     if config.text.separator is None:
         return f"{format_count(config.training.batch_size, 'stream')} x {characters}"
     documents = format_count(config.training.batch_size, "document")
-    return f"{documents}, at most {characters} of each,"
+    return f"{documents} x at most {characters}"
 
 
 def _format_settings(training: ResolvedTrainConfig) -> str:

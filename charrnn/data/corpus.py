@@ -143,7 +143,7 @@ class Corpus:
         counts = dict(zip(self.vocabulary.characters, self.counts, strict=False))
         minimum = self.config.min_count
         new = [char for char in self.vocabulary.characters if char not in vocabulary]
-        kept = (SEPARATOR, UNKNOWN)
+        kept = (SEPARATOR, UNKNOWN, self.config.document_separator)
         frequent = [char for char in new if char in kept or counts.get(char, minimum) >= minimum]
         added = frequent if len(frequent) == len(new) else [*frequent, UNKNOWN]
         return self._translate_codes(vocabulary.extended("".join(added)))

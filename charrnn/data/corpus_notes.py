@@ -34,9 +34,8 @@ def describe_documents(documents: DocumentIndex) -> tuple[str, ...]:
     if not len(lengths_D):
         return ()
     notes = [
-        f"the text is read as {format_count(len(lengths_D), 'document')}, with a median length of "
-        f"{format_count(round(float(np.median(lengths_D))), 'character')}: --no-documents reads it "
-        "as one stream"
+        f"the text has {format_count(len(lengths_D), 'document')}, with a median length of "
+        f"{format_count(round(float(np.median(lengths_D))), 'character')}"
     ]
     if documents.num_empty:
         empty = format_count(documents.num_empty, "empty document")
@@ -45,8 +44,8 @@ def describe_documents(documents: DocumentIndex) -> tuple[str, ...]:
     if longest > lengths_D.sum() - longest:
         notes.append(
             f"one document, of {format_count(longest, 'character')}, is longer than all others "
-            "together, so most of each batch waits for it: read the text as one stream with "
-            "--no-documents, or divide this document"
+            "together, so most steps read it alone, which is slow: divide this document, or read "
+            "the text as one stream with --no-documents"
         )
     return tuple(notes)
 

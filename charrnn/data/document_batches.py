@@ -21,8 +21,9 @@ from charrnn.numerics.randomness import document_order
 PADDING = -1
 """The code of positions without a character: they are not read, and are no targets."""
 NO_DOCUMENT = -1
-"""The number of the document of a stream that has none."""
+"""In place of the number of a document: the stream has no document."""
 
+_RELEASE_INTERVAL = 10_000  # steps after which the pages of a mapped text are released
 _MAX_MIXED = 8  # groups whose documents are mixed
 _MAX_PADDING = 1.05  # times the number of characters that groups in the order of length have
 
@@ -64,7 +65,10 @@ class DocumentBatches:
 
     def count_targets(self, step: int) -> int:
         """Return the number of characters that `step` predicts in all streams."""
-        return int(np.count_nonzero(self.read_window(step)[1:] != PADDING))
+        group, window, documents_B = self._locate(step)
+        length = int(self._window_lengths_G[group])
+        left_B = self._index.num_targets[documents_B] - window * length
+        return int(left_B.clip(0, length).sum())
 
     def read_window(self, step: int, streams: slice = slice(None)) -> NDArray[np.int64]:
         """Return the codes of `step` (from 0) for these streams, of shape (T + 1, B).
@@ -73,6 +77,8 @@ class DocumentBatches:
         first input of a document is the separator, as is its last target. After it, there is
         `PADDING`.
         """
+        if step % _RELEASE_INTERVAL == 0:
+            encoded_cache.release_pages(self._codes)
         group, window, documents_B = self._locate(step)
         length = int(self._window_lengths_G[group])
         all_B = np.full(self.num_streams, NO_DOCUMENT)
@@ -93,7 +99,6 @@ class DocumentBatches:
     def _order(self, epoch: int) -> tuple[Positions, Positions, Positions]:
         """Return the documents of all groups, the order of the groups, and where each ends."""
         if self._epoch is None or self._epoch[0] != epoch:
-            encoded_cache.release_pages(self._codes)
             keys_D, groups_G = document_order(
                 self._seed, epoch, len(self._by_length_D), len(self._windows_G)
             )

@@ -15,6 +15,7 @@ from charrnn.data.vocabulary import Codes
 
 _MIN_DOCUMENTS = 200
 _MAX_MEDIAN_LENGTH = 2_000  # characters
+_MAX_LONGEST = 1 / 16  # of all characters; a step reads 16 documents or more
 
 Positions = NDArray[np.int64]
 
@@ -40,23 +41,28 @@ class DocumentIndex:
         return self.ends_D - self.starts_D + 1
 
     @property
-    def are_short(self) -> bool:
+    def has_many_short(self) -> bool:
         """Whether the text is read as documents unless the user decides.
 
-        It has at least 200 documents with a median length of at most 2,000 characters.
+        It has at least 200 documents with a median length of at most 2,000 characters. None is so
+        long that most steps of training would read it alone.
         """
         lengths_D = self.ends_D - self.starts_D
-        return len(lengths_D) >= _MIN_DOCUMENTS and np.median(lengths_D) <= _MAX_MEDIAN_LENGTH
+        return bool(
+            len(lengths_D) >= _MIN_DOCUMENTS
+            and np.median(lengths_D) <= _MAX_MEDIAN_LENGTH
+            and lengths_D.max() <= _MAX_LONGEST * lengths_D.sum()
+        )
 
 
 def locate_documents(codes: Codes, separator: int) -> DocumentIndex:
     """Find the documents of a text that are separated by the code `separator`."""
-    found = []
+    separators = []
     for first in range(0, len(codes), CHUNK):
-        found.append(first + np.flatnonzero(codes[first : first + CHUNK] == separator))
+        separators.append(first + np.flatnonzero(codes[first : first + CHUNK] == separator))
         release_pages(codes)
-    starts_D = np.concatenate([[0], *(positions + 1 for positions in found)])
-    ends_D = np.concatenate([*found, [len(codes)]])
+    starts_D = np.concatenate([[0], *(positions + 1 for positions in separators)])
+    ends_D = np.concatenate([*separators, [len(codes)]])
     has_text_D = ends_D > starts_D
     # A separator at the end of the text is the end of a document, not the start of an empty one.
     num_empty = int(np.count_nonzero(~has_text_D[:-1]))
@@ -75,20 +81,22 @@ def split_documents(index: DocumentIndex, length: int, val_fraction: float) -> i
 
 
 def cut_after_document(codes: Codes, separator: int | None, characters: int) -> Codes:
-    """Return about the first `characters` of a text, but at least one whole document.
+    """Return the start of a text, of which about this number of characters can be predicted.
 
-    Without a separator, the result has one character more: the first one is not predicted.
+    Of documents, it ends with the document that contains the last one of these characters. Without
+    the code of a `separator`, the first character of the result is not predicted.
     """
     if separator is None or len(codes) <= characters:
         return codes[: characters + 1]
     index = locate_documents(codes, separator)
-    fitting = int(np.searchsorted(index.ends_D, characters, "right"))
-    return codes[: index.ends_D[max(fitting - 1, 0)]]
+    last = int(np.searchsorted(index.ends_D, characters))
+    return codes[: index.ends_D[min(last, len(index.ends_D) - 1)]]
 
 
 def frame_documents(codes: Codes, separator: int) -> Codes:
     """Return a text with one separator before its first document, and one after each."""
-    framed: Codes = np.concatenate([[separator], codes, [separator]]).astype(codes.dtype)
+    framed: Codes = np.full(len(codes) + 2, separator, codes.dtype)
+    framed[1:-1] = codes
     is_separator = framed == separator
     is_repeated = np.concatenate([[False], is_separator[1:] & is_separator[:-1]])
     kept: Codes = framed[~is_repeated]

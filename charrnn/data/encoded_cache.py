@@ -124,8 +124,8 @@ def release_pages(codes: Codes) -> None:
 
 def _copy_path(sha256: str, config: ResolvedTextConfig, format_number: int = _FORMAT) -> Path:
     key_fields = [format_number, sha256, config.codec, config.newline, config.min_count]
-    if config.min_count > 1 and config.document_separator != SEPARATOR:  # is not rare
-        key_fields.append(config.document_separator)
+    if config.separator not in (None, SEPARATOR):  # it is between files, and never rare
+        key_fields.append(config.separator)
     key = hashlib.sha256(json.dumps(key_fields).encode()).hexdigest()
     return encoded_folder() / key
 
@@ -180,7 +180,7 @@ def _make_vocabulary(
             else f"all {len(documents.files)} files are empty",
             "give a text to learn from",
         )
-    separator = config.document_separator
+    separator = config.separator or SEPARATOR
     vocabulary = counter.make_vocabulary(config.min_count, separator)
     if counter.num_distinct > 1 and {UNKNOWN, SEPARATOR, separator}.issuperset(
         vocabulary.characters
@@ -208,7 +208,7 @@ def _decode_documents(
             chunks = fingerprint.update(chunks)
         for piece in decode_chunks(chunks, document, config, documents.files):
             if is_start and not is_first_document:
-                yield SEPARATOR
+                yield config.separator or SEPARATOR
             is_first_document = is_start = False
             yield piece
 

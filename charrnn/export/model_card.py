@@ -2,7 +2,9 @@
 
 from charrnn.config.counts import format_count
 from charrnn.config.sampling import SampleConfig
+from charrnn.console.run_facts import format_batch
 from charrnn.console.text import format_network
+from charrnn.data.character_names import name_character
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import Progress
 
@@ -78,15 +80,18 @@ def _list_properties(checkpoint: Checkpoint) -> dict[str, str]:
         loss = f"{progress.val_loss:z.4f} nats per character"
     if config.baseline is not None:
         loss += f" (a 5-gram model: {config.baseline:z.4f})"
+    documents = ""
+    if config.text.separator is not None:
+        separator = name_character(config.text.separator)
+        documents = f"; its documents, separated by {separator}, are read one by one"
     return {
         "Network": f"{format_network(model.num_layers, model.hidden_size, model.cell)} over "
         f"{format_count(characters, 'character')}, {model.count_parameters(characters):,} "
         "parameters",
         "Text": f"{_escape_markdown(text.name)}, {format_count(text.characters, 'character')}, "
-        f"SHA-256 {text.sha256}; the last {training.val_fraction:g} of it held out",
+        f"SHA-256 {text.sha256}; the last {training.val_fraction:g} of it held out{documents}",
         "Training": f"step {checkpoint.step:,}, {progress.epoch:z.2f} epochs of "
-        f"{format_count(training.batch_size, 'stream')} x "
-        f"{format_count(training.seq_length, 'character')}, learning rate "
+        f"{format_batch(config)}, learning rate "
         f"{training.learning_rate:g}, dropout {training.dropout:g} between layers and "
         f"{training.output_dropout:g} before the output, DropConnect {training.weight_drop:g}, "
         f"weight decay {training.weight_decay:g}, loss temperature "

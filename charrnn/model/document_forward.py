@@ -39,32 +39,30 @@ class DocumentChunk(NamedTuple):
 def forward_documents(
     model: CharRNN, codes_N: Codes, chunk_size: int, forward: Forward | None = None
 ) -> Iterator[DocumentChunk]:
-    """Yield chunks of documents of similar length, at most `chunk_size` characters in each.
+    """Yield chunks of documents of similar length, about `chunk_size` characters in each.
 
     The model reads the separator before each document, and predicts its characters and the
-    separator at its end. With `forward`, the chunks hold its values in place of logits.
+    separator at its end. The documents of a group are at least half as long as the longest one.
+    With `forward`, the chunks hold its values in place of logits.
     """
     assert model.separator_code is not None
     index = locate_documents(codes_N, model.separator_code)
     by_length_D = np.argsort(-index.num_targets, kind="stable")
+    targets_D = index.num_targets[by_length_D]
     first = 0
     while first < len(by_length_D):
-        longest = int(index.num_targets[by_length_D[first]])
-        streams = max(_MIN_STREAMS, chunk_size // longest)
-        documents_B = by_length_D[first : first + streams]
-        first += streams
-        window_TB = read_documents(
-            codes_N, index, model.separator_code, documents_B, range(longest + 1)
-        )
-        x_TB, targets_TB = window_TB[:-1].clip(0).astype(codes_N.dtype), window_TB[1:]
-        rows_T1 = np.arange(longest)[:, None]
-        positions_TB = index.starts_D[documents_B] + rows_T1
+        longest = int(targets_D[first])
+        end = first + max(_MIN_STREAMS, chunk_size // longest)
+        end = min(end, int(np.searchsorted(-targets_D, -(longest // 2), "right")))
+        documents_B, first = by_length_D[first:end], end
+        state = model.initial_state(len(documents_B))
         steps = max(1, chunk_size // len(documents_B))
-        for rows, logits_TBV, state in forward_chunks(model, x_TB, steps, forward=forward):
-            yield DocumentChunk(
-                positions_TB[rows],
-                targets_TB[rows],
-                targets_TB[rows] != PADDING,
-                logits_TBV,
-                state,
-            )
+        for start in range(0, longest, steps):
+            rows = range(start, min(start + steps, longest) + 1)
+            window_TB = read_documents(codes_N, index, model.separator_code, documents_B, rows)
+            x_TB, targets_TB = window_TB[:-1].clip(0), window_TB[1:]
+            (chunk,) = forward_chunks(model, x_TB, len(x_TB), state, forward)
+            state = chunk.state
+            positions_TB = index.starts_D[documents_B] + np.asarray(rows)[:-1, None]
+            is_target_TB = targets_TB != PADDING
+            yield DocumentChunk(positions_TB, targets_TB, is_target_TB, chunk.logits_TBV, state)

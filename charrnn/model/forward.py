@@ -50,11 +50,15 @@ class StreamChunk(NamedTuple):
     state: State
 
 
-def check_length(codes: Codes, name: str = "a text", *remedies: str) -> None:
+def check_length(
+    codes: Codes, name: str = "a text", *remedies: str, separator_code: int | None = None
+) -> None:
     """Raise `CorpusError` for a text too short to predict a character of it.
 
-    The message calls the text `name`.
+    So is one that contains only separators of documents. The message calls the text `name`.
     """
+    if separator_code is not None and len(codes) > 1 and (codes == separator_code).all():
+        raise CorpusError(f"{name} contains only separators of documents", *remedies)
     if len(codes) < 2:
         characters = format_count(len(codes), "character")
         raise CorpusError(

@@ -117,7 +117,9 @@ def _sample_temperatures(
         progress(Reading("generating samples", len(samples), len(_TEMPERATURES)))
         config = SampleConfig(temperature=temperature, length=_SAMPLE_LENGTH, seed=1)
         (sample,) = generate_scored(engine, "", config)
-        bits = nats_to_bits(-sample.log_probability) / len(sample.text)
+        is_cut = model.separator_code is None or len(sample.text) >= _SAMPLE_LENGTH
+        num_drawn = len(sample.text) + (not is_cut)  # the end of a document is drawn too
+        bits = nats_to_bits(-sample.log_probability) / num_drawn
         copied = measure_novelty(sample.text, text).longest if text else None
         samples.append(
             {

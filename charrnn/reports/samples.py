@@ -41,13 +41,8 @@ def generate_and_print(
         for variant in config.split_temperatures()
     ]
     print_unused(config, engine.vocabulary, prompt)
-    separator = (
-        None
-        if engine.separator_code is None
-        else engine.vocabulary.characters[engine.separator_code]
-    )
     shown_prompt = prompt if with_prompt else ""
-    texts = print_samples(groups, shown_prompt, config.num_samples, separator)
+    texts = print_samples(groups, shown_prompt, config.num_samples, engine.separator)
     new_texts = [text for _, text in texts]
     _print_warnings(describe_repetition(config, new_texts, len(ended)))
     return texts

@@ -39,7 +39,7 @@ class SurpriseReport:
     @property
     def nats_per_char(self) -> float:
         """The mean loss in nats per character."""
-        return float(self.predictions.nats_N.mean(dtype="float64")) + 0.0
+        return self.predictions.nats_per_char
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as a value for JSON."""
@@ -49,7 +49,7 @@ class SurpriseReport:
             "text": self.name,
             "nats_per_char": self.nats_per_char,
             "bits_per_char": nats_to_bits(self.nats_per_char),
-            "characters": len(self.predictions.nats_N),
+            "characters": int(self.predictions.is_predicted_N.sum()),
             "nats": [round(float(loss), 5) for loss in self.predictions.nats_N],
             "surprising_lines": [line._asdict() for line in self.lines],
         }

@@ -144,8 +144,9 @@ class Checkpoint:
             return 2 * parameters, 4 * parameters + MAX_OVERHEAD_BYTES
         if self.weights_only:
             return 0, _MAX_EMPTY_FILE_BYTES
-        size = self.run.checkpoint_bytes - 4 * parameters
-        return size, size + MAX_OVERHEAD_BYTES
+        largest = self.run.checkpoint_bytes - 4 * parameters
+        states_of_teachers = self.run.config.training.teachers * self.run.state_bytes
+        return largest - states_of_teachers, largest + MAX_OVERHEAD_BYTES
 
 
 def read_records(

@@ -86,11 +86,14 @@ def _convert_loss(nats: float, unit: LossUnit) -> float:
 
 
 def _compute_x(row: dict[str, Any], run: RunFolder, axis: Axis, seconds_per_unit: float) -> float:
-    characters_per_step = run.config.training.characters_per_step
+    training, characters = run.config.training, run.config.corpus.characters
+    num_read = row["step"] * training.characters_per_step
+    if run.config.text.documents:
+        num_read = row["epoch"] * (1 - training.val_fraction) * characters
     values: dict[Axis, float] = {
         "steps": float(row["step"]),
         "epochs": float(row["epoch"]),
-        "characters": float(row["step"] * characters_per_step),
+        "characters": float(num_read),
         "time": row["seconds"] / seconds_per_unit,
     }
     return values[axis]

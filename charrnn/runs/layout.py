@@ -50,9 +50,15 @@ class RunFolder:
     def checkpoint_bytes(self) -> int:
         """The size of the arrays of a checkpoint in bytes.
 
-        The arrays are the weights, the averaged weights, two optimizer moments and the state.
+        The arrays are the weights, the averaged weights, two optimizer moments, the state, and the
+        states of the teachers, which the checkpoint of step 0 does not contain.
         """
+        parameters = self.config.model.count_parameters(len(self.config.vocabulary))
+        return 16 * parameters + (1 + self.config.training.teachers) * self.state_bytes
+
+    @property
+    def state_bytes(self) -> int:
+        """The size of the state of all streams of one network in bytes."""
         model, batch = self.config.model, self.config.training.batch_size
         state_tensors = 2 if model.cell == "lstm" else 1
-        state_size = state_tensors * model.num_layers * batch * model.hidden_size
-        return 4 * (4 * model.count_parameters(len(self.config.vocabulary)) + state_size)
+        return 4 * state_tensors * model.num_layers * batch * model.hidden_size

@@ -85,15 +85,25 @@ class Progress(CheckedFields):
         return self.loss_sum / self.loss_count if self.loss_count else None
 
     def record_step(
-        self, *, epoch: float, train_loss: float, learning_rate: float, seconds: float
+        self,
+        *,
+        epoch: float,
+        train_loss: float,
+        learning_rate: float,
+        seconds: float,
+        weight: int = 1,
     ) -> None:
-        """Record a completed step; `seconds` is the training time at its end."""
+        """Record a completed step; `seconds` is the training time at its end.
+
+        `weight` is that of its loss in the mean: 1, or the number of characters that the step
+        predicted, if it differs between steps.
+        """
         self.step += 1
         self.epoch = epoch
         self.val_loss = None
         self.learning_rate = learning_rate
-        self.loss_sum += train_loss
-        self.loss_count += 1
+        self.loss_sum += train_loss * weight
+        self.loss_count += weight
         self.seconds = seconds
 
     def record_evaluation(self, val_loss: float) -> bool:

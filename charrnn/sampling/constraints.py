@@ -111,6 +111,12 @@ def forbid_repetition(vocabulary: Vocabulary) -> Rule:
     return rule
 
 
+def allow_end(rule: Rule, vocabulary: Vocabulary, separator: str) -> Rule:
+    """Return a rule that also allows the separator, so that a document can end anywhere."""
+    is_end_V = _member_mask(vocabulary, separator)
+    return lambda position: rule(position) | is_end_V
+
+
 def find_never_generated(config: SampleConfig, vocabulary: Vocabulary, text: str) -> str:
     """Return the characters of a text that are never generated, because of a rule or at all."""
     bans_unknown = UNKNOWN not in (config.only or "")

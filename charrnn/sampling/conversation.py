@@ -102,9 +102,8 @@ class Conversation:
             ):
                 answer += piece.text  # before the yield, so that displayed text is never lost
                 self.ended_by_no_repeat = piece.ended_by_no_repeat
+                self._has_ended = piece.ends_document
                 yield piece.text
-            is_cut = len(answer) >= config.length
-            self._has_ended = self._engine.separator_code is not None and not is_cut
         finally:
             if start is _EMPTY and answer and self._engine.separator_code is None:
                 start = self._read(start, find_start_context(self._engine.vocabulary))

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from charrnn.config.sampling import SampleConfig
 from charrnn.data.character_names import name_character
 from charrnn.data.corpus import Corpus
-from charrnn.data.vocabulary import Codes
+from charrnn.data.vocabulary import Codes, Vocabulary
 from charrnn.errors import ConfigError
 from charrnn.runs.find import find_run
 from charrnn.runs.text_reader import TextReader
 from charrnn.sampling.blocks import sample_blocks
-from charrnn.sampling.constraints import Rule, allowed_or_raise, make_rules
+from charrnn.sampling.constraints import Rule, allow_end, allowed_or_raise, make_rules
 from charrnn.sampling.engines.interface import BlockSamplingEngine, SamplingEngine
 from charrnn.sampling.engines.selection import engine_for
 from charrnn.sampling.filters import Filters, distribution, sample_codes
@@ -45,6 +45,8 @@ class Piece(NamedTuple):
     the log-probability of the text, including the stop text."""
     ended_by_no_repeat: bool = False
     """Whether the text ends here because every allowed character would repeat a run of it."""
+    ends_document: bool = False
+    """Whether the document ends here."""
 
 
 def stream_samples(
@@ -71,24 +73,13 @@ def stream_samples(
 
     Raises `VocabularyError` and `ConfigError` at the call, not at the first piece.
     """
-    separator = (
-        None
-        if engine.separator_code is None
-        else engine.vocabulary.characters[engine.separator_code]
-    )
-    if separator and separator in prompt:
-        raise ConfigError(
-            f"the prompt contains {name_character(separator)}, which separates the documents of "
-            "this model",
-            "give the start of one document",
-        )
-    if separator and config.only:
-        config = dataclasses.replace(config, only=config.only + separator)
     rules = make_rules(config, engine.vocabulary, corpus)
+    if engine.separator:
+        rules = _allow_end(rules, engine.vocabulary, engine.separator, prompt, config)
     codes = engine.vocabulary.encode(prompt, config.unknown)
     history = None if config.no_repeat is None else RunHistory(config.no_repeat, prompt)
     texts = [
-        SampleText(prompt, config, bool(rules), history and history.copy(), separator)
+        SampleText(prompt, config, bool(rules), history and history.copy(), engine.separator)
         for _ in range(config.num_samples)
     ]
     if (
@@ -101,6 +92,28 @@ def stream_samples(
     else:
         sampled = _sample(engine, codes, config, rules, texts, prompt_state)
     return _make_pieces(sampled, texts, log_probabilities)
+
+
+def _allow_end(
+    rules: Sequence[Rule],
+    vocabulary: Vocabulary,
+    separator: str,
+    prompt: str,
+    config: SampleConfig,
+) -> tuple[Rule, ...]:
+    """Return rules that let a document end anywhere, unless the user bans its separator.
+
+    Raises `ConfigError` for a prompt that contains the separator.
+    """
+    if separator in prompt:
+        raise ConfigError(
+            f"the prompt contains {name_character(separator)}, which separates the documents of "
+            "this model",
+            "give the start of one document",
+        )
+    if separator in (config.ban or ""):
+        return tuple(rules)
+    return tuple(allow_end(rule, vocabulary, separator) for rule in rules)
 
 
 def _make_pieces(
@@ -120,8 +133,8 @@ def _make_pieces(
                 yield Piece(sample, text.pending, nothing_sampled, ended_by_no_repeat=True)
                 continue
             ready_text = text.add(new_text)
-            if ready_text or log_probabilities:
-                yield Piece(sample, ready_text, value)
+            if ready_text or log_probabilities or text.is_whole_document:
+                yield Piece(sample, ready_text, value, ends_document=text.is_whole_document)
         if all(text.has_ended for text in texts):
             return
     for sample, text in enumerate(texts):

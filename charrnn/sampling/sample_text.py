@@ -17,7 +17,7 @@ class SampleText:
         separator: str | None = None,
     ) -> None:
         """`history` is that of the prompt, with `no_repeat`; a `separator` ends a document."""
-        self.has_ended = False
+        self.has_ended = self.is_whole_document = False
         self.pending = ""
         """Characters at the end that may be the start of the stop text."""
         repeating = history.repeating if history else ""
@@ -29,21 +29,20 @@ class SampleText:
 
     def add(self, new_text: str) -> str:
         """Add new text (with rules, one character); return the text that can now be displayed."""
-        is_end = False
         if self._separator is not None:
             new_text, end, _ = new_text.partition(self._separator)
-            is_end = bool(end)
+            self.is_whole_document = bool(end)
         if self._has_rules and new_text:
             repeating = self._history.add(new_text) if self._history else ""
             self.position = self.position.advance(new_text, repeating)
             self.has_ended = self.position.line == self._num_lines
-        self.has_ended |= is_end
+        self.has_ended |= self.is_whole_document
         if self._stop is None:
             return new_text
         text = self.pending + new_text
         before, stop, _ = text.partition(self._stop)
         if stop:
-            self.has_ended = True
+            self.has_ended, self.is_whole_document = True, False
             return before
         self.pending = "" if self.has_ended else self._find_start_of_stop(text)
         return text[: len(text) - len(self.pending)]

@@ -1,5 +1,6 @@
 """When a run evaluates, logs, saves and ends: pure functions of its settings and its progress."""
 
+import math
 from dataclasses import dataclass
 
 from charrnn.config.training import ResolvedTrainConfig
@@ -24,6 +25,8 @@ class BudgetPlan:
 
     config: ResolvedTrainConfig
     steps_per_epoch: int
+    characters_per_step: int
+    """The characters that a step predicts; of documents, in the mean of an epoch."""
     longest_interval: int
     """The most steps between two evaluations: see `evaluation_plan.longest_interval`."""
 
@@ -36,14 +39,16 @@ class BudgetPlan:
         held_out_characters: int,
     ) -> "BudgetPlan":
         """Return the plan of a run on a text with these numbers of characters."""
+        mean = math.ceil(training_characters / steps_per_epoch)
+        characters_per_step = min(config.characters_per_step, mean)
         interval = longest_interval(
             training_characters,
             held_out_characters,
-            characters_per_step=config.characters_per_step,
+            characters_per_step=characters_per_step,
             eval_characters=config.eval_characters,
             device=config.device,
         )
-        return cls(config, steps_per_epoch, interval)
+        return cls(config, steps_per_epoch, characters_per_step, interval)
 
     def horizon(self, progress: Progress, seconds: float, step_seconds: float) -> int | None:
         """Return the step at which the learning rate is planned to end, None if it is not known.
@@ -91,7 +96,7 @@ class BudgetPlan:
         """
         if progress.step:
             return seconds / progress.step
-        cost = (1 + BACKWARD_COST) * self.config.characters_per_step / characters
+        cost = (1 + BACKWARD_COST) * self.characters_per_step / characters
         return max(_MIN_STEP_SECONDS, cost * evaluation_seconds)
 
     def seconds_left(self, progress: Progress, step_seconds: float) -> float | None:

@@ -107,7 +107,8 @@ def make_report(corpus: Corpus, new_run: NewRun) -> DryRunReport:
         duplicate_lines=duplicate_lines,
         parameters=parameters,
         steps_per_epoch=trainer.plan.steps_per_epoch,
-        memory_bytes=(_MEMORY_COPIES + teachers) * weight_bytes + _activation_bytes(config),
+        memory_bytes=(_MEMORY_COPIES + teachers) * weight_bytes
+        + _activation_bytes(config, trainer.plan.characters_per_step),
         disk_bytes=(1 + teachers) * MAX_CHECKPOINTS * _CHECKPOINT_COPIES * weight_bytes,
         seconds_per_epoch=seconds_per_step(trainer, _PROBE_SECONDS) * trainer.plan.steps_per_epoch,
         notes=new_run.notes,
@@ -147,10 +148,9 @@ def _is_suspicious(character: str) -> bool:
     return is_control or character in "\ufeff\ufffd"
 
 
-def _activation_bytes(config: RunConfig) -> int:
+def _activation_bytes(config: RunConfig, positions: int) -> int:
     """Return the approximate size of the activations that a step stores for the backward pass."""
     training, model = config.training, config.model
-    positions = training.characters_per_step
     per_layer = (model.num_gates + 4) * model.hidden_size  # gates, cell, output, two masks
     per_character = 3 + (_TEACHER_COPIES if training.teachers else 0)
     numbers = model.num_layers * per_layer + per_character * len(config.vocabulary)

@@ -76,21 +76,21 @@ def train(
             prepare = functools.partial(
                 prepare_new_run, text, config, model, init_from=init_from, group=group
             )
-            yield from _train_new(prepare, text.name, folder, progress, stop, group)
+            yield from _train_new(prepare, text, folder, progress, stop, group)
 
 
 def _train_new(
     prepare: Callable[..., NewRun],
-    name: str,
+    text: Corpus,
     folder: Path | None,
     progress: ProgressCallback | None,
     stop: threading.Event,
     group: Group,
 ) -> Iterator[Event]:
-    """Train a new run in `folder`, by default in a folder for `name` that is reserved for it."""
+    """Train a new run in `folder`, by default in a folder that is reserved for the text's name."""
     with contextlib.ExitStack() as stack:
         if folder is None and group.ranks.is_rank_zero:
-            folder = stack.enter_context(reserve_run_folder(name))
+            folder = stack.enter_context(reserve_run_folder(text.name))
         new_run = prepare(out_dir=folder)
         run = new_run.trainer.run
         stack.enter_context(group.rank_zero_context(run.lock_for_writing))
@@ -107,7 +107,7 @@ def _train_new(
         )
         if teachers:
             del new_run, teacher  # frees their memory
-            yield from _resume(run, ResumeRequest(), progress, stop, group)
+            yield from _resume(run, ResumeRequest(text=text), progress, stop, group)
         else:
             yield from new_run.trainer.train(stop)
 

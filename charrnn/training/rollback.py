@@ -63,4 +63,5 @@ def progress_after_rollback(progress: Progress, checkpoint: Checkpoint) -> Progr
         corpus=progress.corpus,
         text=progress.text,
         processes=progress.processes,
+        teachers=progress.teachers,
     )

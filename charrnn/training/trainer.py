@@ -176,6 +176,7 @@ class Trainer:
             train_loss=result.train_loss,
             learning_rate=learning_rate,
             seconds=result.seconds,
+            weight=1 if self.model.separator_code is None else result.characters,
         )
         speed = self._recorder.add_step(result.characters, result.duration)
         return Step(

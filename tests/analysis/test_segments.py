@@ -4,13 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.analysis import compiled_adaptation
+from charrnn.analysis.clamping import measure_effect
 from charrnn.analysis.dynamic_evaluation import _adapt_with_autograd, adapt_copy
 from charrnn.analysis.scoring import character_nats
 from charrnn.analysis.segments import cut_segments
+from charrnn.analysis.surprise import predict_text
 from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.model.network import CharRNN
 
 VOCABULARY = Vocabulary("|abc")
@@ -53,6 +55,26 @@ def test_both_engines_adapt_to_documents_equally() -> None:
         _adapt_with_autograd(make_model("|"), codes, config), compiled_N, atol=0.02
     )
     assert compiled_N[-20:].mean() < compiled_N[:20].mean() - 0.1
+
+
+@pytest.mark.parametrize("length", range(1, 10))
+def test_a_single_document_without_a_separator_can_be_adapted_to(length: int) -> None:
+    codes = VOCABULARY.encode("abc"[:1] * length)
+    if length == 1:
+        codes = VOCABULARY.encode("a|")
+    for segment in (4, 20):
+        _, nats_N = adapt_copy(make_model("|"), codes, AdaptConfig(segment=segment, adapt_rate=0.0))
+        np.testing.assert_allclose(nats_N, character_nats(make_model("|"), codes), rtol=0.01)
+
+
+def test_a_text_of_separators_is_an_error_for_every_reader() -> None:
+    model, codes = make_model("|"), VOCABULARY.encode("|||")
+    message = "a text contains only separators of documents"
+    for read in (character_nats, adapt_copy, predict_text):
+        with pytest.raises(CorpusError, match=message):
+            read(model, codes)
+    with pytest.raises(CorpusError, match=message):
+        measure_effect(model, model, codes)
 
 
 def test_windows_of_documents_are_an_error() -> None:

@@ -46,11 +46,11 @@ def test_unusual_documents_are_noted() -> None:
     config = TextConfig(document_separator="|")
     Path("t.txt").write_text("|ab||" + "c" * 9 + "|def|")
     assert describe_corpus(Corpus.open("t.txt", config)) == (
-        "the text is read as 3 documents, with a median length of 3 characters: --no-documents "
-        "reads it as one stream",
+        "the text has 3 documents, with a median length of 3 characters",
         "2 empty documents were left out",
-        "one document, of 9 characters, is longer than all others together, so most of each batch "
-        "waits for it: read the text as one stream with --no-documents, or divide this document",
+        "one document, of 9 characters, is longer than all others together, so most steps "
+        "read it alone, which is slow: divide this document, or read the text as one stream with "
+        "--no-documents",
     )
     Path("t.txt").write_text("ab||cde|fgh")
     _, note = describe_corpus(Corpus.open("t.txt", config))

@@ -34,11 +34,11 @@ def test_documents_are_between_separators(
 
 
 def test_short_and_many_documents_are_recognized() -> None:
-    assert find("|".join(["x" * 2_000] * 200)).are_short
-    assert find("|".join(["x"] * 101 + ["x" * 9_000] * 99)).are_short
-    assert not find("|".join(["x" * 2_001] * 200)).are_short
-    assert not find("|".join(["x"] * 199)).are_short
-    assert not find("").are_short
+    assert find("|".join(["x" * 2_000] * 200)).has_many_short
+    assert find("|".join(["x"] * 101 + ["x" * 9_000] * 99)).has_many_short
+    assert not find("|".join(["x" * 2_001] * 200)).has_many_short
+    assert not find("|".join(["x"] * 199)).has_many_short
+    assert not find("").has_many_short
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,20 @@ def test_with_a_model_of_documents_each_line_starts_a_new_one() -> None:
     assert 0 < ended < 7
 
 
+def test_a_stopped_document_is_continued() -> None:
+    shape = ModelConfig(num_layers=2, hidden_size=12)
+    model = CharRNN(shape, Vocabulary("\n abcd"), separator="\n").initialize(1)
+    conversation = Conversation(engine_for(model), CONFIG)
+    conversation.set(stop="c", length=200)
+    answers = ["".join(conversation.add_line("ab")) for _ in range(9)]
+    stopped = next(answer for answer in answers if conversation.text)
+    assert stopped is not None
+    before = conversation.text
+    has_ended = conversation._has_ended
+    answer = "".join(conversation.continue_text())
+    assert conversation.text == ("" if has_ended else before) + answer
+
+
 def test_a_prompt_is_the_start_of_one_document() -> None:
     shape = ModelConfig(num_layers=2, hidden_size=12)
     model = CharRNN(shape, Vocabulary("\n abcd"), separator="\n").initialize(1)

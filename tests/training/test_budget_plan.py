@@ -21,7 +21,7 @@ def plan(**settings: Any) -> BudgetPlan:
     config: ResolvedTrainConfig = dataclasses.replace(
         UNREGULARIZED, **{"batch_size": 4, **settings}
     )
-    return BudgetPlan(config, EPOCH, LONGEST_INTERVAL)
+    return BudgetPlan(config, EPOCH, config.characters_per_step, LONGEST_INTERVAL)
 
 
 def progress(step: int = 0, budget: Budget | None = None, **fields: Any) -> Progress:

@@ -16,6 +16,10 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.document_batches import PADDING
 from charrnn.errors import CorpusError
 from charrnn.model.network import CharRNN
+from charrnn.runs.metrics import read_rows
+from charrnn.runs.run import Run
+from charrnn.training.budget_plan import BudgetPlan
+from charrnn.training.events import Evaluated, Started, Step
 from charrnn.training.loop import resume, train
 from charrnn.training.setup.opening import open_new_text
 from charrnn.training.step.inputs import StepInputSource
@@ -165,3 +169,49 @@ def test_without_a_separator_there_are_no_documents(text_file: Path) -> None:
     with pytest.raises(CorpusError, match=r"verse does not contain U\+001C, so it has no separate"):
         list(train(str(text_file), TINY_TRAINING, TINY_MODEL, TextConfig(documents=True)))
     assert not list(Path().glob("checkpoints/*"))
+
+
+def test_files_are_separated_by_the_separator_of_their_documents() -> None:
+    Path("d").mkdir()
+    Path("d/1.txt").write_text("one\ntwo\n")
+    Path("d/2.txt").write_text("three\nfour")
+    corpus = Corpus.open("d", TextConfig(document_separator="\n"))
+    assert corpus.vocabulary.decode(corpus.codes) == "one\ntwo\n\nthree\nfour"
+    assert corpus.documents is not None
+    assert corpus.documents.num_empty == 1
+    stream = Corpus.open("d", TextConfig(documents=False))
+    assert stream.vocabulary.decode(stream.codes) == "one\ntwo\n\x1cthree\nfour"
+
+
+def test_documents_are_evaluated_as_often_as_their_characters_require(lines: Corpus) -> None:
+    events = list(tiny("run", lines, eval_every=None, seq_length=64, batch_size=8, max_steps=60))
+    evaluated = [event for event in events if isinstance(event, Evaluated)]
+    assert 10 <= len(evaluated) <= 20
+    started = next(event for event in events if isinstance(event, Started))
+    steps = started.steps_per_epoch
+    plan = BudgetPlan.for_text(started.run.config.training, steps, started.training_characters, 90)
+    assert plan.characters_per_step == math.ceil(started.training_characters / steps) < 8 * 64
+
+
+def test_teachers_read_the_same_documents(lines: Corpus) -> None:
+    list(tiny("whole", lines, teachers=1))
+    stop, total = threading.Event(), 0
+    for event in tiny("parts", lines, stop, teachers=1):
+        total += isinstance(event, Step)
+        if total == 37:
+            stop.set()
+    assert last_event(list(resume("parts"))).reason == "max_steps"
+    for name in ("teacher-1", "."):
+        assert_same_run_apart_from_kept_checkpoints(Path("parts", name), Path("whole", name))
+
+
+def test_the_training_loss_of_a_row_is_the_mean_over_characters(lines: Corpus) -> None:
+    events = list(tiny("run", lines, log_every=5, eval_every=5, learning_rate=1e-9, max_steps=5))
+    losses = [event.train_loss for event in events if isinstance(event, Step)]
+    config = Run.open(Path("run")).config.training
+    model = CharRNN(TINY_MODEL, lines.vocabulary, separator="\n")
+    inputs = StepInputSource(lines.split(0.1)[0], model, config, slice(0, config.batch_size))
+    weights = [inputs.count_targets(step) for step in range(5)]
+    assert len(set(weights)) > 1
+    row = read_rows(Path("run/metrics.jsonl"))[-1]
+    assert row["train_loss"] == pytest.approx(np.average(losses, weights=weights), rel=1e-6)

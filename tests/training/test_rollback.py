@@ -79,7 +79,9 @@ def test_settings_that_a_resume_may_change_are_kept(run: Run) -> None:
 
 
 def test_the_error_after_the_last_rollback_gives_advice(run: Run) -> None:
-    plan = BudgetPlan(run.config.training, steps_per_epoch=23, longest_interval=10)
+    plan = BudgetPlan(
+        run.config.training, steps_per_epoch=23, characters_per_step=32, longest_interval=10
+    )
     error = DivergedError("training diverged at step 15", step=15, loss=9.0)
     progress = Progress(budget=Budget(max_steps=30), rollbacks=MAX_ROLLBACKS - 1)
     check_rollbacks_left(run, plan, progress, error)

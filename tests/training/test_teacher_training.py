@@ -1,3 +1,4 @@
+import dataclasses
 import shutil
 import threading
 from pathlib import Path
@@ -9,14 +10,17 @@ import torch
 from charrnn.config.training import Budget, TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError, ConfigError
+from charrnn.runs.layout import MAX_OVERHEAD_BYTES
+from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.runs.verification import verify_run
 from charrnn.training import loop, teacher_training
 from charrnn.training.events import Event, Finished, Started, Step, TeacherFinished
-from charrnn.training.loop import resume
+from charrnn.training.loop import resume, train
+from charrnn.training.rollback import progress_after_rollback
 from charrnn.training.setup.resumed_run import prepare_resumed_run
 from charrnn.training.step.teachers import Teachers
-from tests.conftest import last_event
+from tests.conftest import TINY_MODEL, TINY_TRAINING, last_event
 from tests.training.tiny_runs import (
     assert_same_run_apart_from_kept_checkpoints,
     digest,
@@ -201,3 +205,29 @@ def test_a_missing_teacher_is_an_error(text: Corpus) -> None:
 def test_teachers_need_a_limit_that_is_not_a_time() -> None:
     with pytest.raises(ConfigError, match="cannot be combined with a time limit"):
         TrainConfig(teachers=3, max_time=60)
+
+
+def test_checkpoints_with_large_states_of_teachers_are_intact() -> None:
+    text = Corpus.from_text("the quick brown fox jumps over the lazy dog\n" * 300)
+    config = dataclasses.replace(
+        TINY_TRAINING, teachers=2, batch_size=1024, seq_length=2, max_steps=2, eval_every=1
+    )
+    model = dataclasses.replace(TINY_MODEL, hidden_size=96)
+    stop, total = threading.Event(), 0
+    for event in train(text, config, model, out_dir="run", stop=stop):
+        total += isinstance(event, Step)
+        if total == 5:
+            stop.set()
+    run = Run.open(Path("run"))
+    assert 2 * run.state_bytes > MAX_OVERHEAD_BYTES
+    assert not [result for result in verify_run(run) if result.damage]
+    assert Run.open(Path("run")).select("last", ("model", "trainer")).step == 1
+
+
+def test_a_rollback_keeps_the_record_of_the_teachers(text: Corpus) -> None:
+    list(tiny("run", text, teachers=1))
+    checkpoint = Run.open(Path("run")).select("last")
+    progress = Progress.from_checkpoint(checkpoint)
+    assert [origin.path for origin in progress.teachers] == ["teacher-1/step-00000030"]
+    restored = progress_after_rollback(progress, Run.open(Path("run/teacher-1")).checkpoints()[0])
+    assert restored.teachers == progress.teachers

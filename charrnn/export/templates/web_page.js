@@ -178,10 +178,11 @@ function show(character, isPrompt) {
 // as new characters.
 function encodePrompt() {
   const prompt = Array.from(element("prompt").value);
-  const unknown = [...new Set(prompt.filter((character) => !codeOf.has(character)))];
+  const isKnown = (character) => codeOf.has(character) && codeOf.get(character) !== network.separator;
+  const unknown = [...new Set(prompt.filter((character) => !isKnown(character)))];
   element("note").textContent = unknown.length
     ? `these characters are skipped, because they are not in the model's vocabulary: ${unknown.join(" ")}` : "";
-  const codes = prompt.filter((character) => codeOf.has(character)).map((character) => codeOf.get(character));
+  const codes = prompt.filter(isKnown).map((character) => codeOf.get(character));
   if (network.separator !== null) return [[network.separator, ...codes], 1, 0]; // a document
   if (codes.length) return [codes, 0, 0];
   const context = codeOf.get("\x1c") ?? codeOf.get("\n"); // a new document, or a new line

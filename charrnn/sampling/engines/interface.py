@@ -23,6 +23,12 @@ class SamplingEngine(Protocol):
     separator_code: int | None = None
     """The code of the separator, if the model reads and generates documents."""
 
+    @property
+    def separator(self) -> str | None:
+        """The separator of documents; None for a model that reads a text as one stream."""
+        code = self.separator_code
+        return None if code is None else self.vocabulary.characters[code]
+
     def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], Any]:
         """Read a prompt from the initial state; return the logits (1, V) and the state after it.
 

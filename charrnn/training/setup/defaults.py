@@ -38,22 +38,20 @@ def resolve_config(
     The run computes with `device`, `precision` and `threads`. A small text gets few streams and
     short sequences, so that an epoch has enough updates; so does a run that reads few characters.
     The regularization grows with the number of passes through the text, because the network
-    overfits more. `timed_passes` is the number of passes that the time limit allows; None if it is
-    not known. `documents` are those of the training part, if it is not one stream. The device
-    affects only how often the text is read, and what depends on it.
+    overfits more. `timed_passes` is the number of passes that the time limit allows, if it is
+    known. `documents` are those of the training part, if it is not one stream. The device affects
+    only how often the text is read, and what depends on it.
     """
     characters = max(1, training_characters)
     default_epochs = _epochs(characters, device)
     limits = [limit for limit in (config.epochs, timed_passes) if limit]
     total = characters * min(limits, default=default_epochs)
     seq_length = config.seq_length or _seq_length(characters, total)
-    batch_size = config.batch_size or _batch_size(characters, total, seq_length)
-    window_length: float = seq_length
-    if documents is not None and len(documents.num_targets):
-        window_length = _mean_window_length(documents, seq_length)
-        batch_size = config.batch_size or _document_batch_size(
-            documents, batch_size * seq_length / window_length
-        )
+    batch_size = _batch_size(characters, total, seq_length)
+    window_length = _mean_window_length(documents, seq_length)
+    if documents is not None:
+        batch_size = _document_batch_size(documents, batch_size * seq_length / window_length)
+    batch_size = config.batch_size or batch_size
     characters_per_step = max(1, round(batch_size * window_length))
     default_epochs = max(default_epochs, round(_MIN_UPDATES * characters_per_step / characters))
     epochs = config.epochs if config.has_limit else default_epochs
@@ -97,16 +95,19 @@ def _batch_size(characters: int, total: float, seq_length: int) -> int:
     return 1 << (limit.bit_length() - 1)
 
 
-def _mean_window_length(documents: DocumentIndex, seq_length: int) -> float:
+def _mean_window_length(documents: DocumentIndex | None, seq_length: int) -> float:
     """Return the mean number of targets that a stream has in a step."""
+    if documents is None or not len(documents.starts_D):
+        return seq_length
     targets_D = documents.num_targets
     return float(targets_D.sum() / np.ceil(targets_D / seq_length).sum())
 
 
 def _document_batch_size(documents: DocumentIndex, wanted: float) -> int:
-    """Return the nearest power of two to the `wanted` streams, so that an epoch has 8 batches."""
-    limit = max(1, min(wanted, len(documents.starts_D) / _MIN_BATCHES))
-    return 1 << round(math.log2(limit))
+    """Return the nearest power of two to the `wanted` streams with which an epoch has 8 batches."""
+    exponent = round(math.log2(max(1, wanted)))
+    largest = int(math.log2(max(1, len(documents.starts_D) / _MIN_BATCHES)))
+    return 1 << min(exponent, largest)
 
 
 class Regularization(NamedTuple):

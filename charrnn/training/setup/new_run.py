@@ -97,11 +97,8 @@ def prepare_new_run(
         passes = _passes_in(config.max_time, trainer)
         run, time_notes = group.on_rank_zero(lambda: _plan_for_time(run, text, config, passes))
         trainer = _make_trainer(run, text, config, initial, device, group)
-    notes = (
-        *list_text_notes(text, config.val_fraction),
-        *describe_short_warmup(config, trainer.progress.horizon),
-        *time_notes,
-    )
+    warmup_notes = describe_short_warmup(config, trainer.progress.horizon)
+    notes = (*list_text_notes(text, config.val_fraction), *warmup_notes, *time_notes)
 
     def make_teacher(number: int) -> Trainer:
         planned, before = plan_teacher(config, number), run.config.training
@@ -136,7 +133,7 @@ def _passes_in(max_time: float, trainer: Trainer) -> float:
     """Return how many passes through the text a time limit allows, from the measured speed."""
     seconds = seconds_per_step(trainer, min(_PROBE_SECONDS, _MAX_PROBE * max_time))
     steps = (1 - _EVALUATIONS) * max_time / seconds
-    return steps * trainer.plan.config.characters_per_step / trainer.training_characters
+    return steps * trainer.plan.characters_per_step / trainer.training_characters
 
 
 def _plan_for_time(

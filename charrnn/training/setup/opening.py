@@ -71,7 +71,7 @@ def _read_as_documents_if_short(text: Corpus) -> Corpus:
     config = dataclasses.replace(text.config, documents=True)
     as_documents = dataclasses.replace(text, config=config)
     documents = as_documents.documents
-    return as_documents if documents is not None and documents.are_short else text
+    return as_documents if documents is not None and documents.has_many_short else text
 
 
 def _find_inherited(init_from: str | None) -> tuple[ResolvedTextConfig, tuple[str, ...]]:

@@ -42,6 +42,8 @@ class ResumeRequest:
     threads: int | None = None
     reading: ReadingConfig | None = None
     """How to read the text; None: as before."""
+    text: Corpus | None = None
+    """The text of the run, if it is already open."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,14 @@ def prepare_resumed_run(
     choose_precision(config.training.precision, device, config.model.cell)
     set_threads(request.threads or config.training.threads)
     reader = TextReader(checkpoint, request.reading or ReadingConfig())
-    text = open_unless_stopped(
-        lambda report: reader.reopen(request.corpus, allow_other=True, progress=report),
-        progress,
-        stop,
-    )
+    if request.text is not None:
+        text: Corpus | None = request.text.encode_with(reader.vocabulary)
+    else:
+        text = open_unless_stopped(
+            lambda report: reader.reopen(request.corpus, allow_other=True, progress=report),
+            progress,
+            stop,
+        )
     if text is None:
         return None
     network = CharRNN(
