@@ -103,13 +103,20 @@ def _allow_end(
 ) -> tuple[Rule, ...]:
     """Return rules that let a document end anywhere, unless the user bans its separator.
 
-    Raises `ConfigError` for a prompt that contains the separator.
+    Raises `ConfigError` for a prompt that contains the separator, and for an acrostic of documents
+    that have one line.
     """
     if separator in prompt:
         raise ConfigError(
             f"the prompt contains {name_character(separator)}, which separates the documents of "
             "this model",
             "give the start of one document",
+        )
+    if config.acrostic and separator == "\n":
+        raise ConfigError(
+            "acrostic needs several lines, but a document of this model is one line",
+            "omit it",
+            setting="acrostic",
         )
     if separator in (config.ban or ""):
         return tuple(rules)

@@ -78,6 +78,8 @@ def test_a_prompt_is_the_start_of_one_document() -> None:
     model = CharRNN(shape, Vocabulary("\n abcd"), separator="\n").initialize(1)
     with pytest.raises(ConfigError, match=r"the prompt contains line break \(U\+000A\), which"):
         generate(model, "ab\nc", CONFIG)
+    with pytest.raises(ConfigError, match=r"^acrostic needs several lines, but a document of"):
+        generate(model, "", CONFIG, acrostic="ab")
 
 
 def test_an_empty_first_answer_changes_nothing() -> None:
