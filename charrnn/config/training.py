@@ -71,11 +71,14 @@ class TrainConfig(Budget):
     batch_size: Annotated[
         int | None,
         Range(1, 2**20),
-        "Number of parallel streams that the text is split into.",
+        "Number of parallel streams that the text is split into, or of documents in a step.",
         FROM_TEXT,
     ] = None
     seq_length: Annotated[
-        int | None, Range(1, 2**20), "Characters of each stream in one training step.", FROM_TEXT
+        int | None,
+        Range(1, 2**20),
+        "Characters of each stream, or at most so many of each document, in one training step.",
+        FROM_TEXT,
     ] = None
     dropout: Annotated[
         float | None,
