@@ -107,8 +107,7 @@ class TextConfig(ReadingConfig):
         if self.documents is False and self.document_separator is not None:
             raise ConfigError(
                 "document_separator has no effect, because the text is read as one stream",
-                "omit --no-documents",
-                "omit --document-separator",
+                "omit one of the two settings",
                 setting="document_separator",
             )
 

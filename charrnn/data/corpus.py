@@ -256,6 +256,7 @@ class Corpus:
             raise CorpusError(
                 f"{self.name} does not contain {name_character(separator)}, so it has no "
                 "separate documents",
+                "give a text that contains it",
                 "give the character between its documents with --document-separator",
                 "read it as one stream with --no-documents",
             )
@@ -273,6 +274,7 @@ class Corpus:
         if not len(index.starts_D):
             raise CorpusError(
                 f"{self.name} contains only separators of documents",
+                "give a text with documents",
                 "give another character with --document-separator",
                 "read it as one stream with --no-documents",
             )

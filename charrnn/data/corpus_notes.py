@@ -45,7 +45,7 @@ def describe_documents(documents: DocumentIndex) -> tuple[str, ...]:
         notes.append(
             f"one document, of {format_count(longest, 'character')}, is longer than all others "
             "together, so most steps read it alone, which is slow: divide this document, or read "
-            "the text as one stream with --no-documents"
+            "the text as one stream"
         )
     return tuple(notes)
 

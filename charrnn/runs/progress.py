@@ -121,7 +121,9 @@ class Progress(CheckedFields):
 
     def to_record(self) -> dict[str, Any]:
         """Return the contents of `state.json`; `from_checkpoint` is the inverse."""
-        return to_stored_names(dataclasses.asdict(self))
+        return to_stored_names(
+            {**dataclasses.asdict(self), "teachers": [*map(vars, self.teachers)]}
+        )
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint) -> "Progress":

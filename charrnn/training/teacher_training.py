@@ -39,7 +39,7 @@ def train_teachers(
                 raise ConfigError(
                     f"teacher {number} of {run.path} is not finished, and the text of teachers "
                     "cannot be changed",
-                    "give the text of the run with --corpus",
+                    f"run `charrnn resume {quote_path(run.path)}` without another text",
                 )
             yield make_started_event(
                 resumed.trainer,

@@ -81,5 +81,5 @@ def test_windows_are_in_one_document() -> None:
     starts = set(starts_W.tolist())
     assert {51, text.index("bcd" * 100), len(text) - 115} <= starts  # all long enough ones
     assert measure_memory(model, codes, max_distance=13).ablation[0][1] > 0
-    with pytest.raises(CorpusError, match="the longest document, of 300 characters is too short"):
+    with pytest.raises(CorpusError, match="the longest document, of 300 characters, is too short"):
         measure_memory(model, codes, max_distance=250)

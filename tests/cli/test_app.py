@@ -84,7 +84,11 @@ def test_an_error_prints_one_sentence_and_exits_with_code_1(
         monkeypatch.setenv("WORLD_SIZE", "2")
     if error is DivergedError:  # this network is too small to diverge by itself
         plain = torch.nn.functional.cross_entropy
-        monkeypatch.setattr(model_loss, "cross_entropy", lambda *args: plain(*args) * math.inf)
+        monkeypatch.setattr(
+            model_loss,
+            "cross_entropy",
+            lambda *args, **kw: plain(*args, **kw) * math.inf,
+        )
     outcome = cli(*arguments)
     assert outcome.code == 1
     assert outcome.out == ""

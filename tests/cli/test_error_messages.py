@@ -30,7 +30,7 @@ ERRORS = [message for message in MESSAGES if message.kind in ERROR_CLASSES | {US
 VERB = re.compile(
     r"\b(is|are|has|have|had|was|were|do|does|did|can|cannot|could|must|should|gives?|needs?|holds?|"
     r"ends?|occurs?|differs?|changed|counts|shows?|read|diverged|reached|finds?|contains?|"
-    r"generates|determines|belongs?|names|allows?|reported|would|skipped)\b"
+    r"generates|determines|learns|belongs?|names|allows?|reported|would|skipped)\b"
 )
 """A finite verb that a message contains, so that it is a sentence and not a heading."""
 INTERNAL = re.compile(

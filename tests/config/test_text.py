@@ -38,7 +38,7 @@ def test_the_initial_model_decides_unless_the_user_does() -> None:
             {"document_separator": "é", "encoding": "ascii"},
             "must be a character of the encoding ascii, not 'é'",
         ),
-        ({"document_separator": "|", "documents": False}, "has no effect.*omit --no-documents"),
+        ({"document_separator": "|", "documents": False}, "has no effect.*omit one of the two"),
     ],
 )
 def test_a_separator_that_cannot_be_used_is_an_error(

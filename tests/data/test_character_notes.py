@@ -49,8 +49,7 @@ def test_unusual_documents_are_noted() -> None:
         "the text has 3 documents, with a median length of 3 characters",
         "2 empty documents were left out",
         "one document, of 9 characters, is longer than all others together, so most steps "
-        "read it alone, which is slow: divide this document, or read the text as one stream with "
-        "--no-documents",
+        "read it alone, which is slow: divide this document, or read the text as one stream",
     )
     Path("t.txt").write_text("ab||cde|fgh")
     _, note = describe_corpus(Corpus.open("t.txt", config))

@@ -72,4 +72,5 @@ def test_purposes_keep_their_numbers() -> None:
         "WEIGHT_DROP",
         "INPUT_DROPOUT",
         "STATE_DROP",
+        "DOCUMENT_ORDER",
     ]

@@ -31,6 +31,6 @@ def test_state_json_keeps_its_names(corpus: Corpus) -> None:
         *("budget", "horizon", "eval_every", "budget_start"),
         *("step", "epoch", "seconds", "learning_rate", "evaluation_seconds"),
         *("loss_sum", "loss_count", "val_loss", "evaluated_step", "best_val_loss", "best_step"),
-        *("stale_evaluations", "setbacks", "processes", "corpus", "text"),
+        *("stale_evaluations", "setbacks", "processes", "corpus", "text", "teachers"),
     ]
     assert Progress.from_checkpoint(checkpoint).to_record() == checkpoint.state

@@ -109,6 +109,8 @@ def test_a_resume_with_another_text_records_how_it_is_read(reader: TextReader) -
         "encoding": "utf-8",
         "newline": "lf",
         "min_count": 1,
+        "documents": False,
+        "document_separator": "\x1c",
         "strict": False,
     }
     again = open_reader("run")

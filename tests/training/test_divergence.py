@@ -47,7 +47,11 @@ def corrupt_gradient(patch: pytest.MonkeyPatch) -> None:
 
 def corrupt_loss(patch: pytest.MonkeyPatch) -> None:
     plain = torch.nn.functional.cross_entropy
-    patch.setattr(loss, "cross_entropy", lambda *arguments: plain(*arguments) * math.nan)
+    patch.setattr(
+        loss,
+        "cross_entropy",
+        lambda *args, **kw: plain(*args, **kw) * math.nan,
+    )
 
 
 CORRUPTED: list[Trainer] = []

@@ -28,7 +28,7 @@ def lstm(num_layers: int = 3, hidden_size: int = 24) -> CharRNN:
 
 
 # 288 units make products large enough for packed weights.
-@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("auto", 1e-3)])
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("auto", 2e-3)])
 @pytest.mark.parametrize(("num_layers", "hidden_size"), [(1, 24), (3, 24), (2, 288)])
 def test_logits_are_those_of_the_network(
     num_layers: int, hidden_size: int, precision: Precision, tolerance: float

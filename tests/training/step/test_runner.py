@@ -29,6 +29,9 @@ class Inputs:
     def starts_from_initial_state(self, step: int) -> bool:
         return step % 4 == 0
 
+    def count_targets(self, step: int) -> int:
+        return 10 + step
+
     def load(self, step: int, learning_rate: float) -> None:
         self.inputs = StepInputs(torch.tensor([[step]]), {}, learning_rate, 0.0, 1.0)
 
@@ -64,6 +67,7 @@ def test_steps_are_taken_in_order_and_share_the_time() -> None:
     assert train_step.calls == [(3, 0.1), "reset", (4, 0.2), (5, 0.3)]
     assert [result.train_loss for result in results] == pytest.approx([0.3, 0.4, 0.5])
     assert [result.gradient_norm for result in results] == pytest.approx([0.03, 0.04, 0.05])
+    assert [result.characters for result in results] == [13, 14, 15]
     assert [result.duration for result in results] == [1, 1, 1]
     assert [result.seconds for result in results] == [start + 1, start + 2, start + 3]
     assert not stop_requested
