@@ -71,11 +71,11 @@ def score(
     """Return the mean loss of a model, or of a run's best checkpoint, on `text`.
 
     By default, the model reads the text once and carries its state; a model of documents reads each
-    document from the initial state. With `context`, it reads
-    independent windows of that many characters, each from the initial state. With `adapt`, a copy
-    of the model learns from the text while it reads (dynamic evaluation). The line ends of the text
-    are converted if those of the run were; a model does not say so. The first character of
-    the text has no loss. Raises `VocabularyError` if the vocabulary lacks a character.
+    document from the initial state. With `context`, it reads independent windows of that many
+    characters, each from the initial state. With `adapt`, a copy of the model learns from the text
+    while it reads (dynamic evaluation). The line ends of the text are converted if those of the run
+    were; a model does not say so. The first character of the text has no loss. Raises
+    `VocabularyError` if the vocabulary lacks a character.
     """
     if isinstance(source, CharRNN):
         model = source
@@ -125,7 +125,7 @@ def character_nats(
     check_length(codes, separator_code=model.separator_code)
     if adapt is not None:
         return adapt_copy(model, codes, adapt)[1]
-    if context is None and model.separator_code is not None:
+    if model.separator_code is not None:
         return _compute_document_nats(model, codes)
     if context is None:
         return _compute_carried_nats(model, codes)

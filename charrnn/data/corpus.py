@@ -20,7 +20,6 @@ from charrnn.data.encoded_cache import EncodedText
 from charrnn.data.line_starts import find_line_start
 from charrnn.data.progress import CHUNK, ProgressCallback
 from charrnn.data.recorded_text import (
-    encode_for,
     find_or_none,
     list_recorded_sources,
     make_not_found_error,
@@ -221,13 +220,13 @@ class Corpus:
                 encode = functools.partial(
                     encoded_cache.encode, documents, fingerprint, progress=progress
                 )
-                text = encode_for(vocabulary, config, encode)
+                text = encoded_cache.encode_for(vocabulary, config, encode)
                 details = (documents.paths, fingerprint.sha256, config, documents.notes)
                 return cls._from_encoded(text, name, *details).encode_with(vocabulary)
             mismatch = mismatch or (documents, fingerprint.sha256)
         if source is None:
             find_copy = functools.partial(encoded_cache.find_copy, record.sha256)
-            if copy := encode_for(vocabulary, config, find_copy):
+            if copy := encoded_cache.encode_for(vocabulary, config, find_copy):
                 paths = record.paths or ("",)
                 corpus = cls._from_encoded(copy, record.name, paths, record.sha256, config)
                 return corpus.encode_with(vocabulary)

@@ -30,7 +30,7 @@ def describe_corpus(corpus: Corpus) -> tuple[str, ...]:
 
 def describe_documents(documents: DocumentIndex) -> tuple[str, ...]:
     """Return a sentence about the documents of a text, and one for each unusual property."""
-    lengths_D = documents.ends_D - documents.starts_D
+    lengths_D = documents.lengths
     if not len(lengths_D):
         return ()
     notes = [

@@ -36,9 +36,14 @@ class DocumentIndex:
     """How many empty documents were left out: between two separators, or at an end of the text."""
 
     @property
+    def lengths(self) -> Positions:
+        """The number of characters of each document, (D)."""
+        return self.ends_D - self.starts_D
+
+    @property
     def num_targets(self) -> Positions:
         """The number of targets of each document, (D)."""
-        return self.ends_D - self.starts_D + 1
+        return self.lengths + 1
 
     @property
     def has_many_short(self) -> bool:
@@ -47,7 +52,7 @@ class DocumentIndex:
         It has at least 200 documents with a median length of at most 2,000 characters. None is so
         long that most steps of training would read it alone.
         """
-        lengths_D = self.ends_D - self.starts_D
+        lengths_D = self.lengths
         return bool(
             len(lengths_D) >= _MIN_DOCUMENTS
             and np.median(lengths_D) <= _MAX_MEDIAN_LENGTH

@@ -8,14 +8,15 @@ a temporary folder that is then renamed, so that it is complete or absent.
 """
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import mmap
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +82,25 @@ def encode(
         if report.failed:
             raise
         return _encode(documents, fingerprint, config, None, report)
+
+
+_Encoded = TypeVar("_Encoded", EncodedText, EncodedText | None)
+
+
+def encode_for(
+    vocabulary: Vocabulary,
+    config: ResolvedTextConfig,
+    encode: Callable[[ResolvedTextConfig], _Encoded],
+) -> _Encoded:
+    """Encode a text so that `vocabulary` decides which characters are rare.
+
+    The text is encoded with `min_count` only if that gives the same vocabulary.
+    """
+    if config.min_count > 1:
+        text = encode(config)
+        if text and text.vocabulary == vocabulary:
+            return text
+    return encode(dataclasses.replace(config, min_count=1))
 
 
 def find_copy(sha256: str, config: ResolvedTextConfig) -> EncodedText | None:

@@ -1,19 +1,14 @@
-"""The places where the text of a run may be, the error if it is not there, and its codes."""
+"""The places where the text of a run may be, and the error if it is not there."""
 
-import dataclasses
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from charrnn.config.text import ResolvedTextConfig
 from charrnn.data import catalogue
 from charrnn.data.cache import cached_text_path
 from charrnn.data.corpus_record import CorpusRecord
-from charrnn.data.encoded_cache import EncodedText
 from charrnn.data.sources import Documents, Source, find_documents
-from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import CorpusError
 
-_Encoded = TypeVar("_Encoded", EncodedText, EncodedText | None)
 _GIVE_PATH = ("give its path with --corpus FILE", "give the text with --novelty FILE")
 """The remedies if the text of a run is not found; no command has both options."""
 
@@ -60,19 +55,3 @@ def find_or_none(sources: Sequence[Source], config: ResolvedTextConfig) -> Docum
         return find_documents(sources, config)
     except CorpusError:
         return None
-
-
-def encode_for(
-    vocabulary: Vocabulary,
-    config: ResolvedTextConfig,
-    encode: Callable[[ResolvedTextConfig], _Encoded],
-) -> _Encoded:
-    """Encode a text so that `vocabulary` decides which characters are rare.
-
-    The text is encoded with `min_count` only if that gives the same vocabulary.
-    """
-    if config.min_count > 1:
-        text = encode(config)
-        if text and text.vocabulary == vocabulary:
-            return text
-    return encode(dataclasses.replace(config, min_count=1))

@@ -48,10 +48,10 @@ def train(
     """Train a new model on a text until a limit or the patience is reached; yield events.
 
     `corpus` is by default the bundled text; `text_config` says how to read it; a `Corpus` is used
-    as it is. `out_dir` is the
-    folder of the run, by default the name of the text under `checkpoints/`. `init_from` names a
-    run: training starts from its best model, the network has the shape of that model, and the
-    text is read as the text of that run, except for what `text_config` says.
+    as it is. `out_dir` is the folder of the run, by default the name of the text under
+    `checkpoints/`. `init_from` names a run: training starts from its best model, the network has
+    the shape of that model, and the text is read as the text of that run, except for what
+    `text_config` says.
     `progress` is called with a `Reading` while a large text is downloaded or read. When `stop` is
     set, training saves and ends; while the text is read, it ends without an event. Raises
     `CharrnnError`.

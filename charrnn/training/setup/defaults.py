@@ -59,7 +59,7 @@ def resolve_config(
         limits.append(config.max_steps * characters_per_step / characters)
     passes = min(limits, default=default_epochs)
     if config.teachers:
-        passes /= _TEACHERS_SHARE
+        passes /= _TEACHERS_DIVISOR
     defaults: dict[str, Any] = {
         "seq_length": seq_length,
         "batch_size": batch_size,
@@ -126,8 +126,8 @@ _STRONG = Regularization(0.3, 0.4, 0.4, 0.2, 0.9)
 """The network is overconfident once so much dropout is off: the held-out loss was lowest with the
 logits divided by 1.1 (temperature scaling: Guo et al., 2017), and training with a loss temperature
 of 0.9 makes that division unnecessary."""
-_TEACHERS_SHARE = 3
-"""With teachers, the network is regularized as in this fraction of the passes: it overfits less,
+_TEACHERS_DIVISOR = 3
+"""With teachers, the network is regularized as with its passes divided by this: it overfits less,
 because it learns from distributions in place of single characters (docs/experiments.md)."""
 _FEW_PASSES, _MANY_PASSES = 3, 50
 """Up to the first, weak regularization is best, and from the second on, strong regularization.
