@@ -1,12 +1,12 @@
-"""Write the three texts of documents that `benchmarks/documents.py` is measured with.
+r"""Write the three texts of documents that `benchmarks/documents.py` is measured with.
 
-pip download names==0.3.0 --no-deps   # the names of the census of the United States in 1990
-apt install python3-doc               # Debian's copy of Python's documentation
-python benchmarks/document_texts.py FOLDER --names names-0.3.0.tar.gz
---docs /usr/share/doc/python3.11/html/_sources
+    pip download names==0.3.0 --no-deps   # the names of the census of the United States in 1990
+    apt install python3-doc               # Debian's copy of Python's documentation
+    python benchmarks/document_texts.py FOLDER --names names-0.3.0.tar.gz \
+        --docs /usr/share/doc/python3.11/html/_sources
 
 FOLDER/names.txt      last names, one in each line
-FOLDER/log.txt        a log of 40,000 JSON objects, one in each line, made by this program
+FOLDER/log.txt        a log of 20,000 JSON objects, one in each line, made by this program
 FOLDER/sections.txt   the sections of Python's documentation, separated by U+001C
 """
 

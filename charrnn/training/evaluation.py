@@ -16,6 +16,7 @@ from charrnn.sampling.loop import generate
 from charrnn.training.divergence import check_evaluation
 
 _PREVIEW = SampleConfig(length=240)
+_PREVIEW_DOCUMENTS = 8
 
 
 class Evaluator:
@@ -55,10 +56,19 @@ class Evaluator:
         return val_loss
 
     def preview(self, step: int) -> str:
-        """Return a short generated text, a function of the seed and the step."""
+        """Return a short generated text, a function of the seed and the step.
+
+        If the model generates documents, these are as many as fit, and at least one.
+        """
         seed = preview_seed(self._config.seed, step)
         engine = self._engine or engine_for_model(self._model)
         if not engine.copies_weights:
             self._engine = engine
-        (text,) = generate(engine, config=_PREVIEW, seed=seed)
-        return text
+        num_samples = _PREVIEW_DOCUMENTS if engine.separator else 1
+        first, *others = generate(engine, config=_PREVIEW, seed=seed, num_samples=num_samples)
+        joint = "\n" if engine.separator == "\n" else "\n\n"
+        for text in others:
+            if len(first) + len(joint) + len(text) > _PREVIEW.length:
+                break
+            first += joint + text
+        return first

@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 import math
 import threading
 
@@ -8,12 +9,16 @@ import torch
 
 from charrnn.analysis.scoring import score_codes
 from charrnn.config.model import Cell
+from charrnn.config.sampling import SampleConfig
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.errors import DivergedError
 from charrnn.model.network import CharRNN
 from charrnn.numerics.cuda_graph import Work
+from charrnn.numerics.randomness import preview_seed
 from charrnn.sampling.engines.cuda_graph import CudaGraphEngine
 from charrnn.sampling.engines.eager import EagerEngine
+from charrnn.sampling.engines.selection import engine_for_model
+from charrnn.sampling.loop import generate
 from charrnn.training import evaluation
 from charrnn.training.evaluation import Evaluator
 from tests.conftest import TINY_MODEL, UNREGULARIZED
@@ -94,3 +99,17 @@ def test_a_preview_uses_the_current_weights(cell: Cell) -> None:
     second = evaluator.preview(3)
     assert second == Evaluator(model, HELD_OUT, UNREGULARIZED).preview(3)
     assert second != first
+
+
+@pytest.mark.parametrize(("separator", "joint"), [("\n", "\n"), ("e", "\n\n")])
+def test_a_preview_of_documents_shows_as_many_as_fit(separator: str, joint: str) -> None:
+    model = CharRNN(TINY_MODEL, Vocabulary("\nabcde"), separator=separator).initialize(1)
+    model.output.bias.data.fill_(0)[model.separator_code] = -1.5  # documents of about 25 characters
+    engine = engine_for_model(model)
+    preview = Evaluator(model, HELD_OUT, UNREGULARIZED).preview(3)
+    config = SampleConfig(length=240, num_samples=8, seed=preview_seed(UNREGULARIZED.seed, 3))
+    documents = generate(engine, config=config)
+    lengths = itertools.accumulate(len(joint) + len(document) for document in documents)
+    count = max(1, sum(length - len(joint) <= 240 for length in lengths))
+    assert count > 1
+    assert preview == joint.join(documents[:count])
