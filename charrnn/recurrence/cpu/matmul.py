@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 
 from charrnn.numerics.precision import has_bfloat16
 
@@ -18,6 +19,9 @@ MatmulFunction = Callable[[Tensor], Tensor]
 # Smallest number of multiplications for which oneDNN's packed product is faster. Measured on two
 # AVX2 cores, where a call takes at least 60 microseconds.
 _MIN_PACKED_SIZE = 6_000_000
+_PACKED_ROWS = (64, 1)  # numbers of rows to pack weights for, in the order in which they are tried
+_TESTED_ROWS = (1, 2, 16, 32, 33, 37, 64)
+_BLOCK = 16  # rows
 
 
 def prepare_matmul(weight_NK: Tensor, rows: int) -> MatmulFunction:
@@ -33,6 +37,40 @@ def prepare_matmul(weight_NK: Tensor, rows: int) -> MatmulFunction:
         return _pack(weight_NK, rows)
     weight_KN = weight_NK.t().contiguous()
     return lambda x_MK: torch.mm(x_MK, weight_KN)
+
+
+def prepare_row_matmul(weight_NK: Tensor) -> MatmulFunction:
+    """Return the product of `prepare_matmul`, but the result of a row never depends on other rows.
+
+    oneDNN chooses the order of a sum by the number of rows, and by the number that the weights were
+    packed for. On a CPU with AMX, products in bfloat16 of 32, 36 and 64 rows differ if the weights
+    were packed for 64 rows, but not if they were packed for one; products in float32 differ if they
+    were packed for one. So the products are compared here. If no packing passes, each product has
+    16 rows.
+    """
+    if max(_PACKED_ROWS) * weight_NK.numel() >= _MIN_PACKED_SIZE and _can_pack(weight_NK.dtype):
+        for rows in _PACKED_ROWS:
+            product = _pack(weight_NK, rows)
+            if _has_independent_rows(product, weight_NK):
+                return product
+    product = prepare_matmul(weight_NK, _BLOCK)
+
+    def multiply_blocks(x_MK: Tensor) -> Tensor:
+        padded_MK = pad(x_MK, (0, 0, 0, -len(x_MK) % _BLOCK))
+        return torch.cat([product(block_MK) for block_MK in torch.split(padded_MK, _BLOCK)])[
+            : len(x_MK)
+        ]
+
+    return multiply_blocks
+
+
+def _has_independent_rows(product: MatmulFunction, weight_NK: Tensor) -> bool:
+    """Whether products of different numbers of random rows have the same first rows."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (max(_TESTED_ROWS), weight_NK.shape[1])
+    x_MK = torch.randn(shape, generator=generator).to(weight_NK.dtype)
+    expected_MN = product(x_MK)
+    return all(torch.equal(product(x_MK[:rows]), expected_MN[:rows]) for rows in _TESTED_ROWS)
 
 
 def matmul(a_MK: Tensor, b_KN: Tensor, out_MN: Tensor | None = None) -> Tensor:

@@ -21,13 +21,12 @@ from charrnn.model.network import CharRNN
 from charrnn.model.state import State
 from charrnn.numerics.precision import has_bfloat16
 from charrnn.numerics.threads import count_parts, divide_streams, start_in_threads
-from charrnn.recurrence.cpu.matmul import MatmulFunction, as_array, prepare_matmul
+from charrnn.recurrence.cpu.matmul import MatmulFunction, as_array, prepare_row_matmul
 from charrnn.sampling.engines.cpu_step_kernels import draw, lstm_cell
 from charrnn.sampling.engines.eager import EagerEngine
 from charrnn.sampling.engines.interface import BlockSamplingEngine
 from charrnn.sampling.filters import Filters
 
-_ROWS = 64  # rows that the packing is tuned for; the result of a row does not depend on it
 _VECTOR = 16  # numbers of the longest vectors of a CPU
 _MIN_TEXTS = 32  # per thread, for which blocks were measured to be faster
 
@@ -59,7 +58,7 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
                     weight_GK = torch.cat((layer.weight_ih_GI, weight_GK), dim=1)
                 else:
                     table_RG = table_RG + layer.weight_ih_GI.t()
-                self._products.append(prepare_matmul(weight_GK.to(self._dtype), _ROWS))
+                self._products.append(prepare_row_matmul(weight_GK.to(self._dtype)))
                 self._tables_RG.append(as_array(table_RG.contiguous()))
             # Whole vectors of columns: products with 107 columns were a third slower.
             padding = (0, -len(model.output.bias) % _VECTOR)
@@ -119,8 +118,10 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
             sums_BG = as_array(product(memory.factors[n]))
             lstm_cell(rows_B, table_RG, sums_BG, memory.cells[n], arrays[n], arrays[n + 1])
             rows_B = memory.first_row_B
-        logits_BV = torch.addmm(self._output_bias_V, memory.factors[-1], self._output_HV)
-        return as_array(logits_BV)[:, : len(self.vocabulary)]
+        # The product of a single row has another order of sums than that of several rows.
+        factors_BH = memory.factors[-1].expand(max(2, len(codes_B)), -1)
+        logits_BV = torch.addmm(self._output_bias_V, factors_BH, self._output_HV)
+        return as_array(logits_BV)[: len(codes_B), : len(self.vocabulary)]
 
 
 class _StepMemory:

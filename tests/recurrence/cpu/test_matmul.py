@@ -44,3 +44,21 @@ def test_public_product_is_used_without_the_private_operators(
     finally:
         matmul._can_pack.cache_clear()
     torch.testing.assert_close(result_MN, x_MK @ weight_NK.t())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("is_packed_product_used", [True, False])
+def test_row_of_a_product_does_not_depend_on_other_rows(
+    is_packed_product_used: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_packed_product_used:
+        monkeypatch.setattr(matmul, "_has_independent_rows", lambda product, weight_NK: False)
+    generator = torch.Generator().manual_seed(1)
+    weight_NK = torch.randn(1024, 256, generator=generator).to(dtype)
+    x_MK = torch.randn(50, 256, generator=generator).to(dtype)
+    product = matmul.prepare_row_matmul(weight_NK)
+    result_MN = product(x_MK)
+    torch.testing.assert_close(result_MN, x_MK @ weight_NK.t(), rtol=0.02, atol=0.3)
+    for rows in (1, 2, 15, 16, 17, 33, 49):
+        assert torch.equal(product(x_MK[:rows]), result_MN[:rows])
+        assert torch.equal(product(x_MK[-rows:]), result_MN[-rows:])

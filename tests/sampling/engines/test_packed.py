@@ -68,6 +68,28 @@ def test_sample_does_not_depend_on_the_batch(precision: Precision) -> None:
 
 
 @pytest.mark.parametrize("precision", ["float32", "auto"])
+@pytest.mark.parametrize("hidden_size", [24, 512])
+def test_logits_of_a_text_have_the_same_bits_in_every_batch(
+    hidden_size: int, precision: Precision
+) -> None:
+    engine = PackedEngine(lstm(2, hidden_size), precision)
+    _, start = engine.read(PROMPT)
+    codes_TB = np.random.default_rng(1).integers(0, len(VOCABULARY), (4, 70))
+
+    def run(num_samples: int) -> list[Any]:
+        logits, state = [], engine.select_samples(start, np.zeros(num_samples, np.int64))
+        for codes_B in codes_TB[:, :num_samples]:
+            logits_BV, state = engine.step(state, codes_B.copy())
+            logits.append(logits_BV)
+        return logits
+
+    expected = run(70)
+    for num_samples in (1, 2, 16, 31, 33, 40, 64):
+        for logits_BV, expected_BV in zip(run(num_samples), expected, strict=True):
+            np.testing.assert_array_equal(logits_BV, expected_BV[:num_samples])
+
+
+@pytest.mark.parametrize("precision", ["float32", "auto"])
 def test_blocks_in_threads_give_the_texts_of_single_steps(
     precision: Precision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
