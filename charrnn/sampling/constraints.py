@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config.sampling import MAX_LOOKBACK, SampleConfig
+from charrnn.data.character_names import name_character
 from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import UNKNOWN, Vocabulary
 from charrnn.errors import ConfigError
@@ -160,6 +161,39 @@ def make_rules(
     if config.no_repeat is not None:
         rules.append(forbid_repetition(vocabulary))
     return tuple(rules)
+
+
+def make_text_rules(
+    config: SampleConfig,
+    vocabulary: Vocabulary,
+    corpus: Corpus | None,
+    separator: str | None,
+    prompt: str,
+) -> tuple[Rule, ...]:
+    """Return the rules of a text that follows `prompt`; see `make_rules`.
+
+    With a `separator`, they let a document end anywhere, unless the config bans it. Raises
+    `ConfigError` also for a prompt that contains the separator, and for an acrostic of documents
+    that have one line.
+    """
+    rules = make_rules(config, vocabulary, corpus)
+    if not separator:
+        return rules
+    if separator in prompt:
+        raise ConfigError(
+            f"the prompt contains {name_character(separator)}, which separates the documents of "
+            "this model",
+            "give the start of one document",
+        )
+    if config.acrostic and separator == "\n":
+        raise ConfigError(
+            "acrostic needs several lines, but a document of this model is one line",
+            "omit it",
+            setting="acrostic",
+        )
+    if separator in (config.ban or ""):
+        return rules
+    return tuple(allow_end(rule, vocabulary, separator) for rule in rules)
 
 
 def check_contradictions(config: SampleConfig) -> None:

@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config.sampling import SampleConfig
-from charrnn.data.character_names import name_character
 from charrnn.data.corpus import Corpus
-from charrnn.data.vocabulary import Codes, Vocabulary
+from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError
 from charrnn.runs.find import find_run
 from charrnn.runs.text_reader import TextReader
 from charrnn.sampling.blocks import sample_blocks
-from charrnn.sampling.constraints import Rule, allow_end, allowed_or_raise, make_rules
+from charrnn.sampling.constraints import Rule, allowed_or_raise, make_text_rules
 from charrnn.sampling.engines.interface import BlockSamplingEngine, SamplingEngine
 from charrnn.sampling.engines.selection import engine_for
 from charrnn.sampling.filters import Filters, distribution, sample_codes
+from charrnn.sampling.log_probabilities import log_softmax
 from charrnn.sampling.repetition import RunHistory
 from charrnn.sampling.sample_text import SampleText
 from charrnn.sampling.start import PromptState, SampledText, find_first_input, start_samples
@@ -73,9 +73,7 @@ def stream_samples(
 
     Raises `VocabularyError` and `ConfigError` at the call, not at the first piece.
     """
-    rules = make_rules(config, engine.vocabulary, corpus)
-    if engine.separator:
-        rules = _allow_end(rules, engine.vocabulary, engine.separator, prompt, config)
+    rules = make_text_rules(config, engine.vocabulary, corpus, engine.separator, prompt)
     codes = engine.vocabulary.encode(prompt, config.unknown)
     history = None if config.no_repeat is None else RunHistory(config.no_repeat, prompt)
     texts = [
@@ -92,35 +90,6 @@ def stream_samples(
     else:
         sampled = _sample(engine, codes, config, rules, texts, prompt_state)
     return _make_pieces(sampled, texts, log_probabilities)
-
-
-def _allow_end(
-    rules: Sequence[Rule],
-    vocabulary: Vocabulary,
-    separator: str,
-    prompt: str,
-    config: SampleConfig,
-) -> tuple[Rule, ...]:
-    """Return rules that let a document end anywhere, unless the user bans its separator.
-
-    Raises `ConfigError` for a prompt that contains the separator, and for an acrostic of documents
-    that have one line.
-    """
-    if separator in prompt:
-        raise ConfigError(
-            f"the prompt contains {name_character(separator)}, which separates the documents of "
-            "this model",
-            "give the start of one document",
-        )
-    if config.acrostic and separator == "\n":
-        raise ConfigError(
-            "acrostic needs several lines, but a document of this model is one line",
-            "omit it",
-            setting="acrostic",
-        )
-    if separator in (config.ban or ""):
-        return tuple(rules)
-    return tuple(allow_end(rule, vocabulary, separator) for rule in rules)
 
 
 def _make_pieces(
@@ -192,12 +161,8 @@ def _sample(
 
 
 def _log_probabilities(logits_BV: NDArray[Any], codes_B: NDArray[np.int64]) -> Probabilities:
-    logits_BV = logits_BV.astype(np.float64)
-    highest_B = logits_BV.max(axis=1)
-    totals_B = highest_B + np.log(np.exp(logits_BV - highest_B[:, None]).sum(axis=1))
-    chosen_B: Probabilities = np.take_along_axis(logits_BV, codes_B[:, None], axis=1)[:, 0]
-    log_probabilities_B: Probabilities = chosen_B - totals_B
-    return log_probabilities_B
+    chosen_B: Probabilities = np.take_along_axis(log_softmax(logits_BV), codes_B[:, None], axis=1)
+    return chosen_B[:, 0]
 
 
 def stream(

@@ -1,6 +1,6 @@
 """The interface of sampling engines: logits of the next character, given the characters before."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -40,6 +40,51 @@ class SamplingEngine(Protocol):
 
     def step(self, state: Any, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], Any]:
         """Read one character for each sample; return the logits (B, V) and the state after it."""
+
+
+class Rows(Protocol):
+    """The rows of a running batch: texts that join and leave it between two characters.
+
+    The results of a row do not depend on the other rows.
+
+    Shape suffixes: B rows, V characters of the vocabulary.
+    """
+
+    max_rows: int
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def append(self, states: Sequence[Any]) -> None:
+        """Add rows with these states, each of one text."""
+
+    def keep(self, rows_B: NDArray[np.int64]) -> None:
+        """Keep only the rows with these numbers, in this order."""
+
+    def state(self, row: int) -> Any:
+        """Return a copy of the state of a row."""
+
+    def advance(self, codes_B: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Read one character for each row; return the logits (B, V)."""
+
+    def draw(
+        self, logits_BV: NDArray[np.float32], filters: Filters, uniforms_B: NDArray[np.float64]
+    ) -> NDArray[np.int64]:
+        """Sample one code for each row of the logits."""
+
+
+@runtime_checkable
+class RowSamplingEngine(SamplingEngine, Protocol):
+    """An engine whose texts can be the rows of a running batch."""
+
+    max_prompt_in_rows: int
+    """The longest prompt, in characters, that rows read as `read` does."""
+
+    def initial_state(self) -> Any:
+        """Return the state of one text before its first character."""
+
+    def make_rows(self) -> Rows:
+        """Return rows without a text."""
 
 
 def add_separator(codes_T: Codes, separator_code: int | None) -> Codes:

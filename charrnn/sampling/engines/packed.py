@@ -7,7 +7,7 @@ Shape suffixes: K characters of a block or factors of a sum of products, B sampl
 layers, G gate rows (4H: i, f, g, o), V characters, R rows of a table.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Literal, NamedTuple
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import pad
 
 from charrnn.config.sampling import SampleConfig
+from charrnn.data.vocabulary import Codes
 from charrnn.model.network import CharRNN
 from charrnn.model.state import State
 from charrnn.numerics.precision import has_bfloat16
@@ -24,7 +25,7 @@ from charrnn.numerics.threads import count_parts, divide_streams, start_in_threa
 from charrnn.recurrence.cpu.matmul import MatmulFunction, as_array, prepare_row_matmul
 from charrnn.sampling.engines.cpu_step_kernels import draw, lstm_cell
 from charrnn.sampling.engines.eager import EagerEngine
-from charrnn.sampling.engines.interface import BlockSamplingEngine
+from charrnn.sampling.engines.interface import BlockSamplingEngine, Rows, add_separator
 from charrnn.sampling.filters import Filters
 
 _VECTOR = 16  # numbers of the longest vectors of a CPU
@@ -40,11 +41,12 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
 
     copies_weights = True
     needs_full_blocks = False
+    max_prompt_in_rows = 32  # a step of several rows takes little more time than that of one
 
     def __init__(self, model: CharRNN, precision: Literal["auto", "float32"] = "auto") -> None:
         super().__init__(model)
         rounds = precision == "auto" and has_bfloat16()
-        self._dtype = torch.bfloat16 if rounds else torch.float32
+        self.dtype = torch.bfloat16 if rounds else torch.float32
         self._units = model.config.hidden_size
         self._products: list[MatmulFunction] = []
         self._tables_RG: list[NDArray[np.float32]] = []
@@ -58,12 +60,30 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
                     weight_GK = torch.cat((layer.weight_ih_GI, weight_GK), dim=1)
                 else:
                     table_RG = table_RG + layer.weight_ih_GI.t()
-                self._products.append(prepare_row_matmul(weight_GK.to(self._dtype)))
+                self._products.append(prepare_row_matmul(weight_GK.to(self.dtype)))
                 self._tables_RG.append(as_array(table_RG.contiguous()))
             # Whole vectors of columns: products with 107 columns were a third slower.
             padding = (0, -len(model.output.bias) % _VECTOR)
             self._output_HV = pad(model.output.weight.t(), padding)
             self._output_bias_V = pad(model.output.bias, padding)
+
+    def make_rows(self) -> Rows:
+        """Return rows without a text."""
+        return PackedRows(self)
+
+    @torch.inference_mode()
+    def read(self, codes_T: Codes) -> tuple[NDArray[np.float32], State]:
+        """Read a prompt from the initial state; see `SamplingEngine`.
+
+        A short prompt is read by steps, as rows of a running batch read it.
+        """
+        codes_T = add_separator(codes_T, self.separator_code)
+        if len(codes_T) > self.max_prompt_in_rows:
+            return self._read_prompt(codes_T)
+        memory = _StepMemory(self.initial_state(), self.dtype)
+        for code in codes_T.astype(np.int64):
+            logits_BV = self.advance(code[None], memory)
+        return logits_BV, memory.state()
 
     def prefers_blocks(self, config: SampleConfig) -> bool:
         """Whether there are enough texts for several threads, and none may end early."""
@@ -72,8 +92,8 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
     @torch.inference_mode()
     def step(self, state: State, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], State]:
         """Read one character for each sample."""
-        memory = _StepMemory(state, self._dtype)
-        return self._advance(codes_B, memory), memory.state()
+        memory = _StepMemory(state, self.dtype)
+        return self.advance(codes_B, memory), memory.state()
 
     @torch.inference_mode()
     def sample_block(
@@ -86,7 +106,7 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
         codes_KB = np.empty(uniforms_KB.shape, np.int64)
 
         def start(samples: slice) -> _Shard:
-            memory = _StepMemory(state.select_streams(samples), self._dtype)
+            memory = _StepMemory(state.select_streams(samples), self.dtype)
             return _Shard(samples, memory, logits_BV[samples])
 
         def run(started: Future[_Shard]) -> _Shard:
@@ -95,7 +115,7 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
                 uniforms_KB[:, samples], codes_KB[:, samples], strict=True
             ):
                 draw(shard_BV, filters, uniforms_B, codes_B)
-                shard_BV = self._advance(codes_B, memory)
+                shard_BV = self.advance(codes_B, memory)
             return _Shard(samples, memory, shard_BV)
 
         shards = state
@@ -111,7 +131,7 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
 
         return wait, None, shards
 
-    def _advance(self, codes_B: NDArray[np.int64], memory: "_StepMemory") -> NDArray[np.float32]:
+    def advance(self, codes_B: NDArray[np.int64], memory: "_StepMemory") -> NDArray[np.float32]:
         """Read one character for each sample and change the state; return the logits."""
         rows_B, arrays = codes_B, memory.arrays
         for n, (product, table_RG) in enumerate(zip(self._products, self._tables_RG, strict=True)):
@@ -122,6 +142,51 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
         factors_BH = memory.factors[-1].expand(max(2, len(codes_B)), -1)
         logits_BV = torch.addmm(self._output_bias_V, factors_BH, self._output_HV)
         return as_array(logits_BV)[: len(codes_B), : len(self.vocabulary)]
+
+
+class PackedRows(Rows):
+    """Rows in the memory of a step."""
+
+    max_rows = 64
+
+    def __init__(self, engine: PackedEngine) -> None:
+        self._engine = engine
+        self._memory = self._hold(engine.initial_state().select_streams([]))
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self._memory.first_row_B)
+
+    @torch.inference_mode()
+    def append(self, states: Sequence[State]) -> None:
+        """Add rows; see `Rows`."""
+        self._memory = self._hold(State.join([self._memory.state(), *states]))
+
+    @torch.inference_mode()
+    def keep(self, rows_B: NDArray[np.int64]) -> None:
+        """Keep only these rows."""
+        self._memory = self._hold(self._memory.state().select_streams(rows_B.tolist()))
+
+    @torch.inference_mode()
+    def state(self, row: int) -> State:
+        """Return a copy of the state of a row."""
+        return self._memory.state().select_streams([row])
+
+    @torch.inference_mode()
+    def advance(self, codes_B: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Read one character for each row."""
+        return self._engine.advance(codes_B, self._memory)
+
+    def draw(
+        self, logits_BV: NDArray[np.float32], filters: Filters, uniforms_B: NDArray[np.float64]
+    ) -> NDArray[np.int64]:
+        """Sample one code for each row."""
+        codes_B = np.empty(len(logits_BV), np.int64)
+        draw(logits_BV, filters, uniforms_B, codes_B)
+        return codes_B
+
+    def _hold(self, state: State) -> "_StepMemory":
+        return _StepMemory(state, self._engine.dtype)
 
 
 class _StepMemory:

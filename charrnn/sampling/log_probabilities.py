@@ -1,0 +1,36 @@
+"""Log-probabilities of characters at temperature 1, before all filters.
+
+Shape suffixes: B samples, V characters of the vocabulary.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class CharacterScore(NamedTuple):
+    """The log-probability of a character, in nats, and those of the most likely characters."""
+
+    code: int
+    log_probability: float
+    likely: Sequence[tuple[int, float]]
+    """Codes and log-probabilities, the most likely one first."""
+
+
+def log_softmax(logits_BV: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the natural logarithms of the probabilities, in float64."""
+    logits_BV = logits_BV.astype(np.float64)
+    highest_B1 = logits_BV.max(axis=1, keepdims=True)
+    totals_B1 = np.log(np.exp(logits_BV - highest_B1).sum(axis=1, keepdims=True))
+    log_probabilities_BV: NDArray[np.float64] = logits_BV - highest_B1 - totals_B1
+    return log_probabilities_BV
+
+
+def score_character(logits_V: NDArray[Any], code: int, num_likely: int) -> CharacterScore:
+    """Return the score of a character, with the `num_likely` most likely ones."""
+    log_probability_V = log_softmax(logits_V[None])[0]
+    codes = np.argsort(-log_probability_V, kind="stable")[:num_likely].tolist()
+    likely = tuple((likely_code, float(log_probability_V[likely_code])) for likely_code in codes)
+    return CharacterScore(code, float(log_probability_V[code]), likely)
