@@ -19,6 +19,7 @@ from charrnn.cli.plot import plot
 from charrnn.cli.resume import resume
 from charrnn.cli.sample import sample
 from charrnn.cli.score import score
+from charrnn.cli.serve import serve
 from charrnn.cli.train import train
 from charrnn.cli.verify import verify
 from charrnn.console.output import print_error, print_result
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "plot": plot,
     "neurons": neurons,
     "export": export,
+    "serve": serve,
     "corpora": corpora,
 }
 

@@ -103,13 +103,18 @@ def _in_modes_of_caller(work: Callable[[Argument], Result]) -> Callable[[Argumen
 @functools.cache
 def _thread(number: int, count: int, torch_threads: int) -> ThreadPoolExecutor:
     """Return thread `number` of `count`, which uses this number of torch's threads."""
+    return make_thread(f"charrnn-{number}-of-{count}", torch_threads)
+
+
+def make_thread(name: str, torch_threads: int) -> ThreadPoolExecutor:
+    """Return a new thread that uses this number of torch's threads."""
     before = torch.get_num_threads()
 
     def initialize() -> None:
         torch.get_num_threads()  # otherwise, the first operation would undo the next line
         torch.set_num_threads(torch_threads)
 
-    thread = ThreadPoolExecutor(1, f"charrnn-{number}-of-{count}", initialize)
+    thread = ThreadPoolExecutor(1, name, initialize)
     thread.submit(int).result()
     torch.set_num_threads(before)  # `initialize` also changed the default of new threads
     return thread

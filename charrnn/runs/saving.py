@@ -96,6 +96,22 @@ def lock_for_writing(run: Path) -> Iterator[None]:
                 run.rmdir()
 
 
+def is_locked(run: Path) -> bool:
+    """Return whether a process is training a run, as far as its files say. Changes no file."""
+    process_id = _read_writer(run)
+    if not process_id:
+        return False
+    if os.name != "posix":  # a signal with the number 0 would end the process
+        return True
+    try:
+        os.kill(int(process_id), 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
 def save_checkpoint(folder: Path, contents: Mapping[str, bytes], label: str) -> None:
     """Write the files of a checkpoint to a temporary folder, then rename it to `folder`.
 
@@ -164,8 +180,14 @@ def _clean_up(run: Path) -> None:
 
 def _describe_writer(run: Path) -> str:
     """Return the ID of the process that holds the lock, for a message; empty if unknown."""
+    process_id = _read_writer(run)
+    return f" (process ID {process_id})" if process_id else ""
+
+
+def _read_writer(run: Path) -> str:
+    """Return the ID of the process that trains a run; empty if it is not known."""
     try:
         process_id = (run / _WRITER_FILE).read_text(encoding="ascii")[:20]
     except (OSError, ValueError):
-        process_id = ""
-    return f" (process ID {process_id})" if process_id.isdigit() else ""
+        return ""
+    return process_id if process_id.isdigit() else ""

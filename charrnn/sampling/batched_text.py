@@ -20,7 +20,7 @@ from charrnn.sampling.filters import Filters, distribution, sample_codes
 from charrnn.sampling.log_probabilities import CharacterScore, score_character
 from charrnn.sampling.repetition import RunHistory
 from charrnn.sampling.sample_text import SampleText
-from charrnn.sampling.start import find_first_input
+from charrnn.sampling.start import PromptState, find_first_input
 
 UNIFORMS = 64  # uniform numbers that are drawn at once
 
@@ -65,7 +65,7 @@ class BatchedText:
         self.codes_to_read = add_separator(codes, engine.separator_code).tolist()
         self.state: Any = engine.initial_state()
         """The state of the text while it is in no batch."""
-        self.position = len(line_start)
+        self.position = self.num_given = len(line_start)
         """The number of characters of the text before the next one."""
         self.next_input: int = self.codes_to_read[0]
         self.finish_reason: str | None = None
@@ -95,10 +95,14 @@ class BatchedText:
         numbers_K: NDArray[np.float64] = self._uniforms.block(first, UNIFORMS)[:, self._sample]
         return numbers_K
 
-    def read_prompt(self, engine: RowSamplingEngine) -> None:
-        """Read a prompt that is too long for a batch, and sample the first character."""
+    def read_prompt(self, engine: RowSamplingEngine) -> PromptState:
+        """Return the state after the prompt, if it is too long to be read in a batch."""
         codes = np.array(self.codes_to_read)
-        logits_1V, self.state = engine.read(codes[engine.separator_code is not None :])
+        return PromptState(*engine.read(codes[engine.separator_code is not None :]))
+
+    def start(self, prompt_state: PromptState) -> None:
+        """Sample the first character after a prompt that was read; see `read_prompt`."""
+        logits_1V, self.state = prompt_state.logits_1V.copy(), prompt_state.state
         self.codes_to_read.clear()
         logits_V = logits_1V[0].copy()
         self.apply_rules(logits_1V[0])

@@ -56,7 +56,7 @@ def run(engine: RowSamplingEngine, texts: list[BatchedText], interval: int = 7) 
         if waiting and steps % interval == 0 and batch.num_free:
             text = waiting.pop(0)
             if text.has_work and len(text.codes_to_read) > engine.max_prompt_in_rows:
-                text.read_prompt(engine)
+                text.start(text.read_prompt(engine))
             if text.has_work:
                 batch.add([text])
             else:

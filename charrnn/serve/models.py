@@ -1,0 +1,190 @@
+"""Models that are loaded to serve requests, and unloaded after a time without one.
+
+An 8-bit engine generates a single text without torch. All other work needs the torch model, which
+is loaded for the first request that needs it.
+"""
+
+import asyncio
+import threading
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NamedTuple
+
+from charrnn.data.corpus import Corpus
+from charrnn.errors import CharrnnError, CheckpointError, DamagedCheckpointWarning
+from charrnn.numerics.cpu import available_cores
+from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.layout import STEP_FOLDERS
+from charrnn.runs.text_reader import TextReader
+from charrnn.sampling.engines.interface import RowSamplingEngine, SamplingEngine
+from charrnn.sampling.engines.selection import engine_for_checkpoint, engine_for_model
+from charrnn.serve.api_errors import ApiError
+from charrnn.serve.batch_worker import BatchWorker, Deliver
+from charrnn.serve.scheduler import Scheduler
+from charrnn.serve.served_runs import ServedRuns
+from charrnn.serve.single_worker import SingleTextWorker
+
+if TYPE_CHECKING:
+    from charrnn.model.network import CharRNN
+
+_SHORT = 200  # characters of all prompts of a request
+_IDLE_SECONDS = 600.0  # without a request, after which a model is unloaded
+
+
+class _Selected(NamedTuple):
+    """The checkpoint that a name stands for, while the run has these step folders."""
+
+    steps: tuple[str, ...]
+    digest: str
+
+
+class PromptThreads:
+    """The threads that prepare texts: one for requests with short prompts, one for the others."""
+
+    def __init__(self) -> None:
+        self._short = ThreadPoolExecutor(1, "charrnn-short-prompts")
+        self._long = ThreadPoolExecutor(1, "charrnn-long-prompts")
+
+    def choose(self, prompts: Sequence[str]) -> ThreadPoolExecutor:
+        """Return the thread for a request with these prompts."""
+        return self._short if sum(map(len, prompts)) <= _SHORT else self._long
+
+    def close(self) -> None:
+        """End the threads."""
+        for thread in (self._short, self._long):
+            thread.shutdown(wait=False, cancel_futures=True)
+
+
+class ServedModel:
+    """A checkpoint, its engines, and the scheduler of its texts."""
+
+    def __init__(self, name: str, checkpoint: Checkpoint) -> None:
+        self.name, self.checkpoint = name, checkpoint
+        self.reader = TextReader(checkpoint)
+        self.scheduler = Scheduler(self._start_workers, self._start_single)
+        self.prompt_threads = PromptThreads()
+        self.last_used = time.monotonic()
+        self._lock = threading.Lock()
+        self._model: CharRNN | None = None
+        self._engine: RowSamplingEngine | None = None
+        self._corpus: Corpus | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """The name of the checkpoint and the start of its digest."""
+        return f"{self.checkpoint.path.name}-{self.checkpoint.origin.sha256[:12]}"
+
+    def load_model(self) -> "CharRNN":
+        """Return the torch model; the first call loads it, in any thread."""
+        with self._lock:
+            if self._model is None:
+                from charrnn.model.loading import load_checkpoint
+
+                self._model = load_checkpoint(self.checkpoint, "cpu")
+            return self._model
+
+    def load_engine(self) -> RowSamplingEngine:
+        """Return the engine of batches; the first call makes it, in any thread."""
+        model = self.load_model()
+        with self._lock:
+            if self._engine is None:
+                self._engine = engine_for_model(model)
+            return self._engine
+
+    def load_corpus(self) -> Corpus:
+        """Return the text of the run, for `max_copy`; raise `ApiError` if it cannot be read."""
+        with self._lock:
+            if self._corpus is None:
+                try:
+                    self._corpus = self.reader.reopen()
+                except CharrnnError:
+                    message = f"max_copy cannot be used: the text of {self.name} cannot be read"
+                    raise ApiError(400, message, param="max_copy") from None
+            return self._corpus
+
+    def close(self) -> None:
+        """End the threads of the model."""
+        self.scheduler.close()
+        self.prompt_threads.close()
+
+    def _start_workers(self, deliver: Deliver) -> list[BatchWorker]:
+        from charrnn.numerics.threads import make_thread
+
+        return [
+            BatchWorker(self.load_engine(), make_thread(f"charrnn-batch-{number}", 1), deliver)
+            for number in range(available_cores())
+        ]
+
+    def _start_single(self, deliver: Deliver) -> SingleTextWorker | None:
+        if self.checkpoint.run.config.model.cell != "lstm":
+            return None
+
+        def load() -> SamplingEngine:
+            return engine_for_checkpoint(self.checkpoint, device="cpu")
+
+        return SingleTextWorker(load, deliver)
+
+
+class Models:
+    """The loaded models. A model is loaded again if its run has a better or newer checkpoint."""
+
+    def __init__(self, runs: ServedRuns) -> None:
+        self.runs = runs
+        self._loaded: dict[str, ServedModel] = {}  # by the digest of the checkpoint
+        self._selected: dict[tuple[str, str], _Selected] = {}
+        self._lock = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, "charrnn-load")
+
+    def __iter__(self) -> Iterator[ServedModel]:
+        """Return an iterator over the loaded models."""
+        return iter(list(self._loaded.values()))
+
+    async def get(self, name: str, checkpoint: str) -> ServedModel:
+        """Return the model of a checkpoint of a run; raise `ApiError`."""
+        steps = self._list_steps(name)
+        selected = self._selected.get((name, checkpoint))
+        if selected is None or selected.steps != steps or selected.digest not in self._loaded:
+            async with self._lock:
+                found = await asyncio.get_running_loop().run_in_executor(
+                    self._thread, self._select, name, checkpoint
+                )
+                digest = found.origin.sha256
+                if digest not in self._loaded:
+                    self._loaded[digest] = ServedModel(name, found)
+                selected = self._selected[name, checkpoint] = _Selected(steps, digest)
+        model = self._loaded[selected.digest]
+        model.last_used = time.monotonic()
+        return model
+
+    def unload_idle(self) -> None:
+        """Unload models without a request for ten minutes."""
+        for digest, model in list(self._loaded.items()):
+            if model.scheduler.is_idle and time.monotonic() - model.last_used > _IDLE_SECONDS:
+                self._loaded.pop(digest).close()
+
+    def close(self) -> None:
+        """End the threads of all models."""
+        for model in self:
+            model.close()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _list_steps(self, name: str) -> tuple[str, ...]:
+        """Return the names of the checkpoints of a run; other names if a checkpoint is new."""
+        path = self.runs.path(name)
+        return tuple(sorted(folder.name for folder in path.glob(STEP_FOLDERS)))
+
+    def _select(self, name: str, checkpoint: str) -> Checkpoint:
+        run = self.runs.open(name)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DamagedCheckpointWarning)
+                return run.select(checkpoint)
+        except CheckpointError:
+            known = ", ".join(checkpoint.path.name for checkpoint in run.checkpoints())
+            raise ApiError(
+                404,
+                f"the run {name} has no intact checkpoint {checkpoint}; it has {known or 'none'}",
+                param="checkpoint",
+            ) from None

@@ -1,0 +1,151 @@
+"""Runs as JSON: their settings, losses, generated texts, and what is new while they are trained."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from charrnn.console.run_facts import format_run_facts
+from charrnn.errors import CharrnnError, CheckpointError
+from charrnn.reports.tables.runs import describe_run
+from charrnn.runs.metrics import read_rows
+from charrnn.runs.progress import Progress
+from charrnn.runs.run import Run
+from charrnn.serve.api_errors import ApiError
+from charrnn.serve.served_runs import ServedRuns
+
+_MAX_ROWS, _MAX_PREVIEWS = 2_000, 50
+_POLL_SECONDS = 1.0
+_COMMENT_SECONDS = 15.0  # between two comments that keep a connection open
+
+Json = dict[str, Any]
+
+
+def list_runs(runs: ServedRuns) -> list[Json]:
+    """Describe all runs that can be read."""
+    described = []
+    for name in runs.paths():
+        try:
+            described.append(describe(name, runs.open(name)))
+        except (ApiError, CheckpointError, OSError):
+            continue  # damaged, or removed meanwhile
+    return described
+
+
+def describe(name: str, run: Run) -> Json:
+    """Return the keys of `charrnn info --json`, with names in place of paths, and the progress."""
+    facts = describe_run(run)
+    rows = read_rows(run.metrics_path)
+    parent = name.rpartition("/")[0] or None
+    teachers = [f"{name}/{teacher['run'].rpartition('/')[2]}" for teacher in facts["teachers"]]
+    return facts | {
+        "run": name,
+        "parent": parent,
+        "teachers": teachers,
+        "last_row": _format_row(rows[-1]) if rows else None,
+        **_describe_progress(run, rows),
+    }
+
+
+def describe_in_full(name: str, run: Run) -> Json:
+    """Return a description with the settings, the losses and the generated texts."""
+    rows = read_rows(run.metrics_path)
+    checkpoints = run.checkpoints()
+    config, budget, eval_every = run.config, run.config.training.limits, None
+    if checkpoints:
+        progress = Progress.from_checkpoint(checkpoints[-1])
+        config, budget = progress.current_config(config), progress.budget
+        eval_every = progress.eval_every
+    return describe(name, run) | {
+        "settings": [
+            list(fact) for fact in format_run_facts(config, budget, eval_every=eval_every)
+        ],
+        "rows": [_format_row(row) for row in _thin_out(rows)],
+        "previews": _list_previews(rows)[-_MAX_PREVIEWS:],
+    }
+
+
+async def follow(run: Run, after: int) -> AsyncIterator[bytes]:
+    """Yield server-sent events with what is new after a step, until the client disconnects."""
+    last: Json = {}
+    waited = 0.0
+    while True:
+        rows = await asyncio.to_thread(read_rows, run.metrics_path)
+        new = [row for row in rows if row["step"] > after]
+        state = await asyncio.to_thread(_describe_progress, run, rows)
+        evaluated = [row for row in rows if row.get("val_loss") is not None]
+        best = min(evaluated, key=lambda row: row["val_loss"], default={})
+        state |= {"val_loss": best.get("val_loss"), "best_step": best.get("step")}
+        if new or state["is_training"] != last.get("is_training"):
+            after = rows[-1]["step"] if rows else after
+            event = {
+                "rows": [_format_row(row) for row in new[-_MAX_ROWS:]],
+                "previews": _list_previews(new)[-_MAX_PREVIEWS:],
+                **state,
+            }
+            yield f"data: {json.dumps(event)}\n\n".encode()
+            last, waited = state, 0.0
+        elif waited >= _COMMENT_SECONDS:
+            yield b": no change\n\n"
+            waited = 0.0
+        await asyncio.sleep(_POLL_SECONDS)
+        waited += _POLL_SECONDS
+
+
+def render_report(name: str, run: Run) -> str:
+    """Return the page of a run; raise `ApiError` if it cannot be made."""
+    from charrnn.reports.run_page import render_run_page
+    from charrnn.runs.text_reader import TextReader
+
+    try:
+        checkpoint = run.select("best")
+        reader = TextReader(checkpoint)
+        page = render_run_page(
+            checkpoint, reader, "steps", "bits", 200, None, "cpu", lambda reading: None
+        )
+    except CharrnnError as error:
+        message = f"the report of {name} cannot be made"
+        if "matplotlib" in str(error):
+            message = 'the report needs matplotlib: pip install "charrnn[plots]"'
+        raise ApiError(501, message) from None
+    for path in (str(run.path), *reader.record.paths):  # in a sentence about a missing text
+        page = page.replace(path, reader.record.name)
+    return page
+
+
+def _describe_progress(run: Run, rows: Sequence[Json]) -> Json:
+    """Return whether a run is being trained, its planned last step and the seconds until then."""
+    checkpoints = run.checkpoints()
+    horizon = Progress.from_checkpoint(checkpoints[-1]).horizon if checkpoints else None
+    seconds_left = None
+    if run.is_training and horizon and rows and rows[-1]["step"]:
+        row = rows[-1]
+        seconds_left = max(0.0, (horizon - row["step"]) * row["seconds"] / row["step"])
+    return {
+        "is_training": run.is_training,
+        "total_steps": horizon,
+        "seconds_left": seconds_left,
+    }
+
+
+def _thin_out(rows: Sequence[Json]) -> Sequence[Json]:
+    """Return at most `_MAX_ROWS` rows, with all that have a held-out loss and the last one."""
+    stride = -(-len(rows) // _MAX_ROWS)
+    last = len(rows) - 1
+    return [
+        row
+        for number, row in enumerate(rows)
+        if number % stride == 0 or number == last or row.get("val_loss") is not None
+    ]
+
+
+def _format_row(row: Json) -> Json:
+    return {name: value for name, value in row.items() if name != "preview"}
+
+
+def _list_previews(rows: Sequence[Json]) -> list[Json]:
+    return [
+        {"step": row["step"], "val_loss": row["val_loss"], "text": row["preview"]}
+        for row in rows
+        if row.get("preview") is not None
+    ]

@@ -1,0 +1,84 @@
+"""Start and stop the server."""
+
+import socket
+import sys
+import webbrowser
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import uvicorn
+
+from charrnn.errors import CharrnnError
+from charrnn.serve.application import make_application
+from charrnn.serve.guard import LOOPBACK
+
+_FIRST_PORT, _NUM_PORTS = 8000, 20  # that are tried if the user gives none
+_SWITCH_SECONDS = 0.0005
+"""How long one Python thread may delay another. With Python's default of 5 milliseconds, the event
+loop would delay each step of a batch."""
+_END_SECONDS = 2  # for open connections, after Ctrl-C
+
+
+def run_server(
+    names: Sequence[str],
+    *,
+    host: str,
+    port: int | None,
+    api_key: str | None,
+    open_browser: bool,
+    show_address: Callable[[str], None],
+) -> None:
+    """Serve runs until Ctrl-C; raise `CharrnnError` if the address cannot be used."""
+    application = make_application(names, host=host, api_key=api_key)
+    listening = _listen(host, port)
+    used_port = listening.getsockname()[1]
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+    address = f"http://{f'[{shown}]' if ':' in shown else shown}:{used_port}"
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    show_address(address)
+    if open_browser:
+        webbrowser.open(address)
+    make_server(application).run(sockets=[listening])
+
+
+def make_server(application: Any) -> uvicorn.Server:
+    """Return the server of an application; its method `run` takes a socket that is bound."""
+    config = uvicorn.Config(
+        application,
+        log_level="error",
+        access_log=False,
+        ws="none",
+        server_header=False,
+        timeout_graceful_shutdown=_END_SECONDS,
+    )
+    return uvicorn.Server(config)
+
+
+def check_host(host: str, api_key: str | None) -> None:
+    """Raise `CharrnnError` if other machines could use the server without an API key."""
+    if host not in LOOPBACK and not api_key:
+        raise CharrnnError(
+            f"other machines could use the server at {host}",
+            "give an API key with --api-key, or in the variable CHARRNN_API_KEY",
+        )
+
+
+def _listen(host: str, port: int | None) -> socket.socket:
+    """Return a socket that listens at the port, or at the first free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    ports = range(_FIRST_PORT, _FIRST_PORT + _NUM_PORTS) if port is None else [port]
+    for candidate in ports:
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        if sys.platform != "win32":
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, candidate))
+        except OSError as error:
+            listening.close()
+            problem = error
+        else:
+            return listening
+    raise CharrnnError(
+        f"the server cannot listen at {host}, port {ports[-1]} ({problem.strerror})",
+        "give another port with --port",
+    )
