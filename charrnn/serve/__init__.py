@@ -1,4 +1,4 @@
-"""The local web page and HTTP API: requests, running batches of models, and views of runs.
+"""The local web page and HTTP API: requests, texts that run in batches, views of runs.
 
-Imports all packages but `cli`. Starlette, uvicorn and prometheus_client are imported only here.
+May import: charrnn.export and everything below it.
 """

@@ -20,6 +20,9 @@ from charrnn.serve.prompt_reading import PreparedTexts, prepare_texts
 from charrnn.serve.single_worker import SingleText
 
 MAX_WAITING = 256  # texts of a model that wait for a free row
+_SHORT, _FEW = 200, 8
+"""Characters of all prompts, and texts of each, that are prepared in the event loop: a thread would
+take longer to start than to prepare them."""
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -47,8 +50,12 @@ async def start_completion(
             if model.scheduler.accepts_single:
                 model.scheduler.start_single(generation, single)
                 return CompletionResponse(request, model, generation, prepared, metrics, "int8")
-        thread = model.prompt_threads.choose(request.prompts)
-        prepared = await loop.run_in_executor(thread, prepare_texts, request, model)
+        if model.is_ready and _is_prepared_quickly(request):
+            prepared = prepare_texts(request, model)
+        else:
+            prepared = await loop.run_in_executor(
+                model.prompt_thread, prepare_texts, request, model
+            )
     except CharrnnError as error:
         raise from_charrnn_error(error, model.name) from None
     for job, text in zip(generation.jobs, prepared.texts, strict=True):
@@ -57,6 +64,11 @@ async def start_completion(
             generation.put(job, text.take())
     model.scheduler.start(generation)
     return CompletionResponse(request, model, generation, prepared, metrics, "packed")
+
+
+def _is_prepared_quickly(request: CompletionRequest) -> bool:
+    is_short = sum(map(len, request.prompts)) <= _SHORT and request.n <= _FEW
+    return is_short and request.config.max_copy is None
 
 
 def _prepare_single(

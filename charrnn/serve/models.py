@@ -8,7 +8,7 @@ import asyncio
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -29,7 +29,6 @@ from charrnn.serve.single_worker import SingleTextWorker
 if TYPE_CHECKING:
     from charrnn.model.network import CharRNN
 
-_SHORT = 200  # characters of all prompts of a request
 _IDLE_SECONDS = 600.0  # without a request, after which a model is unloaded
 
 
@@ -40,23 +39,6 @@ class _Selected(NamedTuple):
     digest: str
 
 
-class PromptThreads:
-    """The threads that prepare texts: one for requests with short prompts, one for the others."""
-
-    def __init__(self) -> None:
-        self._short = ThreadPoolExecutor(1, "charrnn-short-prompts")
-        self._long = ThreadPoolExecutor(1, "charrnn-long-prompts")
-
-    def choose(self, prompts: Sequence[str]) -> ThreadPoolExecutor:
-        """Return the thread for a request with these prompts."""
-        return self._short if sum(map(len, prompts)) <= _SHORT else self._long
-
-    def close(self) -> None:
-        """End the threads."""
-        for thread in (self._short, self._long):
-            thread.shutdown(wait=False, cancel_futures=True)
-
-
 class ServedModel:
     """A checkpoint, its engines, and the scheduler of its texts."""
 
@@ -64,7 +46,7 @@ class ServedModel:
         self.name, self.checkpoint = name, checkpoint
         self.reader = TextReader(checkpoint)
         self.scheduler = Scheduler(self._start_workers, self._start_single)
-        self.prompt_threads = PromptThreads()
+        self.prompt_thread = ThreadPoolExecutor(1, "charrnn-prompts")
         self.last_used = time.monotonic()
         self._lock = threading.Lock()
         self._model: CharRNN | None = None
@@ -75,6 +57,11 @@ class ServedModel:
     def fingerprint(self) -> str:
         """The name of the checkpoint and the start of its digest."""
         return f"{self.checkpoint.path.name}-{self.checkpoint.origin.sha256[:12]}"
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the engine of batches is loaded."""
+        return self._engine is not None
 
     def load_model(self) -> "CharRNN":
         """Return the torch model; the first call loads it, in any thread."""
@@ -107,7 +94,7 @@ class ServedModel:
     def close(self) -> None:
         """End the threads of the model."""
         self.scheduler.close()
-        self.prompt_threads.close()
+        self.prompt_thread.shutdown(wait=False, cancel_futures=True)
 
     def _start_workers(self, deliver: Deliver) -> list[BatchWorker]:
         from charrnn.numerics.threads import make_thread

@@ -16,6 +16,7 @@ _FIRST_PORT, _NUM_PORTS = 8000, 20  # that are tried if the user gives none
 _SWITCH_SECONDS = 0.0005
 """How long one Python thread may delay another. With Python's default of 5 milliseconds, the event
 loop would delay each step of a batch."""
+_BACKLOG = 2048  # connections that wait to be accepted
 _END_SECONDS = 2  # for open connections, after Ctrl-C
 
 
@@ -68,11 +69,13 @@ def _listen(host: str, port: int | None) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     ports = range(_FIRST_PORT, _FIRST_PORT + _NUM_PORTS) if port is None else [port]
     for candidate in ports:
-        listening = socket.socket(family, socket.SOCK_STREAM)
+        # asyncio sends small answers at once only if the protocol is given.
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         if sys.platform != "win32":
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((host, candidate))
+            listening.listen(_BACKLOG)  # so that clients can connect as soon as they know the port
         except OSError as error:
             listening.close()
             problem = error

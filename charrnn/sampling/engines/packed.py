@@ -145,13 +145,15 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
 
 
 class PackedRows(Rows):
-    """Rows in the memory of a step."""
+    """Rows in the memory of a step, which has room for all of them."""
 
     max_rows = 64
 
     def __init__(self, engine: PackedEngine) -> None:
         self._engine = engine
-        self._memory = self._hold(engine.initial_state().select_streams([]))
+        room = engine.initial_state().select_streams([0] * self.max_rows)
+        self._room = _StepMemory(room, engine.dtype)
+        self._memory = self._room.first(0)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -160,12 +162,16 @@ class PackedRows(Rows):
     @torch.inference_mode()
     def append(self, states: Sequence[State]) -> None:
         """Add rows; see `Rows`."""
-        self._memory = self._hold(State.join([self._memory.state(), *states]))
+        first = len(self)
+        self._memory = self._room.first(first + len(states))
+        for row, state in enumerate(states, first):
+            self._room.set_row(row, state)
 
     @torch.inference_mode()
     def keep(self, rows_B: NDArray[np.int64]) -> None:
         """Keep only these rows."""
-        self._memory = self._hold(self._memory.state().select_streams(rows_B.tolist()))
+        self._room.move_to_front(rows_B)
+        self._memory = self._room.first(len(rows_B))
 
     @torch.inference_mode()
     def state(self, row: int) -> State:
@@ -185,9 +191,6 @@ class PackedRows(Rows):
         draw(logits_BV, filters, uniforms_B, codes_B)
         return codes_B
 
-    def _hold(self, state: State) -> "_StepMemory":
-        return _StepMemory(state, self._engine.dtype)
-
 
 class _StepMemory:
     """The state of some samples, in the memory of a step."""
@@ -195,24 +198,52 @@ class _StepMemory:
     def __init__(self, state: State, dtype: torch.dtype) -> None:
         """Copy the state; its hidden units are rounded to `dtype`."""
         hidden_LBH, cells_LBH = state.parts_LBH
-        layers, samples, units = cells_LBH.shape
-        self._cells_LBH = cells_LBH.clone(memory_format=torch.contiguous_format)
-        self.cells = as_array(self._cells_LBH)
-        self.factors = [
-            torch.empty(samples, units * (2 if n else 1), dtype=dtype) for n in range(layers)
+        layers, samples, self._units = cells_LBH.shape
+        factors = [
+            torch.empty(samples, self._units * (2 if n else 1), dtype=dtype) for n in range(layers)
         ]
+        for factors_BK, hidden_BH in zip(factors, hidden_LBH, strict=True):
+            factors_BK[:, -self._units :] = hidden_BH
+        factors.append(torch.empty(samples, self._units))
+        self._hold(cells_LBH.clone(memory_format=torch.contiguous_format), factors)
+
+    def _hold(self, cells_LBH: torch.Tensor, factors: list[torch.Tensor]) -> None:
+        self._cells_LBH = cells_LBH
+        self.cells = as_array(cells_LBH)
+        self.factors = factors
         """Factors of the layers' products: the inputs of a layer next to its own units, so that one
         product has both. Last, in float32, those of the output layer."""
-        for factors_BK, hidden_BH in zip(self.factors, hidden_LBH, strict=True):
-            factors_BK[:, -units:] = hidden_BH
-        self.factors.append(torch.empty(samples, units))
-        self.arrays = [as_array(factors_BK) for factors_BK in self.factors]
-        self.first_row_B = np.zeros(samples, np.int64)
+        self.arrays = [as_array(factors_BK) for factors_BK in factors]
+        self.first_row_B = np.zeros(cells_LBH.shape[1], np.int64)
+
+    def first(self, samples: int) -> "_StepMemory":
+        """Return the first samples, in the same memory."""
+        memory = object.__new__(_StepMemory)
+        memory._units = self._units
+        memory._hold(self._cells_LBH[:, :samples], [factors[:samples] for factors in self.factors])
+        return memory
+
+    def set_row(self, row: int, state: State) -> None:
+        """Replace the state of a sample by that of one text."""
+        hidden_L1H, cells_L1H = state.parts_LBH
+        for factors_BK, hidden_1H in zip(self.factors, hidden_L1H, strict=False):
+            factors_BK[row, -self._units :] = hidden_1H[0]
+        self._cells_LBH[:, row] = cells_L1H[:, 0]
+
+    def move_to_front(self, rows_B: NDArray[np.int64]) -> None:
+        """Move these samples to the front, in this order."""
+        if np.array_equal(rows_B, np.arange(len(rows_B))):
+            return
+        rows = torch.from_numpy(rows_B)
+        for factors_BK in self.factors:
+            factors_BK[: len(rows)] = factors_BK[rows]
+        self._cells_LBH[:, : len(rows)] = self._cells_LBH[:, rows]
 
     def state(self) -> State:
         """Return the state; the next step changes its cells."""
-        units = self._cells_LBH.shape[2]
-        hidden_LBH = torch.stack([factors_BK[:, -units:] for factors_BK in self.factors[:-1]])
+        hidden_LBH = torch.stack(
+            [factors_BK[:, -self._units :] for factors_BK in self.factors[:-1]]
+        )
         return State((hidden_LBH, self._cells_LBH))
 
 

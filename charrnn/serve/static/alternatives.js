@@ -48,7 +48,7 @@ export class Alternatives {
   place(anchor) {
     const panel = this.panel, needed = panel.offsetHeight + GAP + MARGIN;
     const { top: start, bottom: end } = anchor.getBoundingClientRect();
-    if (end + needed > innerHeight && start < needed) scrollBy({ top: start - MARGIN, behavior: "instant" });
+    if (end + needed > innerHeight && start < needed) scrollBy({ top: start - 6 * MARGIN, behavior: "instant" });
     const box = anchor.getBoundingClientRect();
     const left = Math.min(box.left, document.documentElement.clientWidth - panel.offsetWidth - MARGIN);
     const lowest = innerHeight - panel.offsetHeight - MARGIN;
