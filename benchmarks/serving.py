@@ -227,11 +227,11 @@ async def measure_memory(model: str, num_requests: int) -> str:
 async def measure_slow(model: str) -> str:
     """Compare the speed of 16 clients alone and beside 200 that do not read."""
     alone, beside = [], []
-    for _ in range(3):
+    for _ in range(2):
         with serving(model) as server:
             await warm_up(server, 64)
             alone.append(await speed_of_16(server))
-            slow = [Client(server) for _ in range(200)]
+            slow = [Client(server, receive_buffer=4096) for _ in range(200)]
             for seed, client in enumerate(slow):
                 body = completion(server, stream=True, seed=seed, max_tokens=100_000, n=1)
                 await client.send("/v1/completions", body)

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -55,16 +56,19 @@ def serving(model: str) -> Iterator[ServerProcess]:
 class Client:
     """A connection that sends requests one after the other and reads the answers as bytes."""
 
-    def __init__(self, server: ServerProcess) -> None:
-        self._server = server
+    def __init__(self, server: ServerProcess, receive_buffer: int | None = None) -> None:
+        self._server, self._receive_buffer = server, receive_buffer
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
     async def send(self, path: str, body: dict[str, Any] | None = None) -> None:
         """Send a request; connect if there is no connection."""
         if self._writer is None:
+            connection = socket.create_connection(("127.0.0.1", self._server.port))
+            if self._receive_buffer:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer)
             self._reader, self._writer = await asyncio.open_connection(
-                "127.0.0.1", self._server.port
+                sock=connection, limit=self._receive_buffer or 1 << 20
             )
         content = b"" if body is None else json.dumps(body).encode()
         method = "GET" if body is None else "POST"

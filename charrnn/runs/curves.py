@@ -86,17 +86,21 @@ def _convert_loss(nats: float, unit: LossUnit) -> float:
 
 
 def _compute_x(row: dict[str, Any], run: RunFolder, axis: Axis, seconds_per_unit: float) -> float:
-    training, characters = run.config.training, run.config.corpus.characters
-    num_read = row["step"] * training.characters_per_step
-    if run.config.text.documents:
-        num_read = row["epoch"] * (1 - training.val_fraction) * characters
     values: dict[Axis, float] = {
         "steps": float(row["step"]),
         "epochs": float(row["epoch"]),
-        "characters": float(num_read),
+        "characters": count_characters_read(row, run),
         "time": row["seconds"] / seconds_per_unit,
     }
     return values[axis]
+
+
+def count_characters_read(row: dict[str, Any], run: RunFolder) -> float:
+    """Return how many characters a run had read at a row of metrics."""
+    training = run.config.training
+    if run.config.text.documents:
+        return float(row["epoch"] * (1 - training.val_fraction) * run.config.corpus.characters)
+    return float(row["step"] * training.characters_per_step)
 
 
 def visible_loss_range(series: list[Series]) -> tuple[float, float]:

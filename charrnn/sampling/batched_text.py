@@ -35,6 +35,11 @@ class NewText(NamedTuple):
     """None, `length`, or `stop`: a stop text, the end of a document, or a rule."""
     error: CharrnnError | None = None
 
+    def join(self, later: "NewText") -> "NewText":
+        """Return this text and the text that follows it."""
+        scores = (*self.scores, *later.scores)
+        return NewText(self.text + later.text, scores, later.finish_reason, later.error)
+
 
 class BatchedText:
     """A text that is sampled in a running batch.

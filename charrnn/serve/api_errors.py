@@ -53,5 +53,6 @@ def from_charrnn_error(error: CharrnnError, model: str = "") -> ApiError:
         return ApiError(400, message, param=error.setting or None)
     if isinstance(error, VocabularyError):
         remedy = 'give "unknown": "skip" to leave them out'
-        return ApiError(400, f"{error.message}: {remedy}", param="prompt")
+        message = f"{error.message}: {remedy}"
+        return ApiError(400, message, param="prompt", code="unknown_characters")
     return ApiError(500, f"the model {model} cannot be used: run `charrnn verify {model}` there")

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from charrnn.sampling.batched_text import BatchedText, NewText
 
-MAX_UNSENT = 64 * 1024  # characters; a reader that has so many unread is slow
+MAX_UNSENT = 4_096
+"""Characters that wait here while 64 KB of the answer, the limit of asyncio, wait to be sent."""
 _SCORED_CHARACTER = 50  # characters that a score needs when it is sent, at least
 
 
@@ -64,8 +65,14 @@ class Generation:
         self._has_new.set()
 
     async def get(self) -> Sequence[tuple[int, NewText]]:
-        """Wait for new text of any of the texts; return it with their numbers."""
+        """Wait for new text of any of the texts; return it, joined for each text, with its number.
+
+        The texts are in the order of their first new characters.
+        """
         await self._has_new.wait()
         self._has_new.clear()
-        new, self._new, self.num_unsent = self._new, [], 0
-        return new
+        joined: dict[int, NewText] = {}
+        for index, new in self._new:
+            joined[index] = joined[index].join(new) if index in joined else new
+        self._new, self.num_unsent = [], 0
+        return [*joined.items()]

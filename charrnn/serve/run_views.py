@@ -8,6 +8,7 @@ from typing import Any
 from charrnn.console.run_facts import format_run_facts
 from charrnn.errors import CharrnnError, CheckpointError
 from charrnn.reports.tables.runs import describe_run
+from charrnn.runs.curves import count_characters_read
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
@@ -42,7 +43,7 @@ def describe(name: str, run: Run) -> Json:
         "run": name,
         "parent": parent,
         "teachers": teachers,
-        "last_row": _format_row(rows[-1]) if rows else None,
+        "last_row": _format_row(rows[-1], run) if rows else None,
         **_describe_progress(run, rows),
     }
 
@@ -60,7 +61,7 @@ def describe_in_full(name: str, run: Run) -> Json:
         "settings": [
             list(fact) for fact in format_run_facts(config, budget, eval_every=eval_every)
         ],
-        "rows": [_format_row(row) for row in _thin_out(rows)],
+        "rows": [_format_row(row, run) for row in _thin_out(rows)],
         "previews": _list_previews(rows)[-_MAX_PREVIEWS:],
     }
 
@@ -72,6 +73,8 @@ async def follow(run: Run, after: int) -> AsyncIterator[bytes]:
     while True:
         rows = await asyncio.to_thread(read_rows, run.metrics_path)
         new = [row for row in rows if row["step"] > after]
+        if rows and rows[-1]["step"] < after:  # training diverged and returned to an earlier step
+            new = rows[-1:]
         state = await asyncio.to_thread(_describe_progress, run, rows)
         evaluated = [row for row in rows if row.get("val_loss") is not None]
         best = min(evaluated, key=lambda row: row["val_loss"], default={})
@@ -79,7 +82,7 @@ async def follow(run: Run, after: int) -> AsyncIterator[bytes]:
         if new or state["is_training"] != last.get("is_training"):
             after = rows[-1]["step"] if rows else after
             event = {
-                "rows": [_format_row(row) for row in new[-_MAX_ROWS:]],
+                "rows": [_format_row(row, run) for row in new[-_MAX_ROWS:]],
                 "previews": _list_previews(new)[-_MAX_PREVIEWS:],
                 **state,
             }
@@ -116,11 +119,17 @@ def render_report(name: str, run: Run) -> str:
 def _describe_progress(run: Run, rows: Sequence[Json]) -> Json:
     """Return whether a run is being trained, its planned last step and the seconds until then."""
     checkpoints = run.checkpoints()
-    horizon = Progress.from_checkpoint(checkpoints[-1]).horizon if checkpoints else None
-    seconds_left = None
-    if run.is_training and horizon and rows and rows[-1]["step"]:
-        row = rows[-1]
-        seconds_left = max(0.0, (horizon - row["step"]) * row["seconds"] / row["step"])
+    horizon = max_time = seconds_left = None
+    if checkpoints:
+        progress = Progress.from_checkpoint(checkpoints[-1])
+        horizon, max_time = progress.horizon, progress.budget.max_time
+    if run.is_training and rows and rows[-1]["step"]:
+        row, limits = rows[-1], []
+        if horizon:
+            limits.append((horizon - row["step"]) * row["seconds"] / row["step"])
+        if max_time:
+            limits.append(max_time - row["seconds"])
+        seconds_left = max(0.0, min(limits)) if limits else None
     return {
         "is_training": run.is_training,
         "total_steps": horizon,
@@ -139,8 +148,9 @@ def _thin_out(rows: Sequence[Json]) -> Sequence[Json]:
     ]
 
 
-def _format_row(row: Json) -> Json:
-    return {name: value for name, value in row.items() if name != "preview"}
+def _format_row(row: Json, run: Run) -> Json:
+    shown = {name: value for name, value in row.items() if name != "preview"}
+    return shown | {"characters": count_characters_read(row, run)}
 
 
 def _list_previews(rows: Sequence[Json]) -> list[Json]:

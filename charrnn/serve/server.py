@@ -17,6 +17,8 @@ _SWITCH_SECONDS = 0.0005
 """How long one Python thread may delay another. With Python's default of 5 milliseconds, the event
 loop would delay each step of a batch."""
 _BACKLOG = 2048  # connections that wait to be accepted
+_SEND_BUFFER = 64 * 1024
+"""Bytes of an answer that the system keeps for a slow reader; by default it keeps megabytes."""
 _END_SECONDS = 2  # for open connections, after Ctrl-C
 
 
@@ -75,6 +77,7 @@ def _listen(host: str, port: int | None) -> socket.socket:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((host, candidate))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
             listening.listen(_BACKLOG)  # so that clients can connect as soon as they know the port
         except OSError as error:
             listening.close()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from charrnn.runs.metrics import append_row
+from charrnn.runs.metrics import append_row, drop_rows_after
 from charrnn.runs.run import Run
 from charrnn.training.events import Finished
 from tests.serve.conftest import RunningServer, StartServer
@@ -20,6 +20,7 @@ def test_list_of_runs_has_names_and_no_paths(server: RunningServer, served_run: 
     assert verse["is_training"] is False
     assert verse["seconds_left"] is None
     assert verse["last_row"]["step"] == 30
+    assert verse["last_row"]["characters"] == 30 * 4 * 8
     assert verse["checkpoints"][-1] == "step-00000030"
     for path in ("/v1/runs", "/v1/runs/verse", "/v1/models", "/v1/models/verse"):
         body = server.get(path).body.decode()
@@ -50,12 +51,15 @@ def test_events_follow_a_run_that_is_trained(own_server: RunningServer, finished
     first = read_event()
     assert [row["step"] for row in first["rows"]] == [25, 30]
     assert first["is_training"] is True
+    assert first["seconds_left"] == 0.0
     row = {"step": 31, "epoch": 9.0, "train_loss": 2.0, "val_loss": 1.5, "seconds": 9.0}
     append_row(finished.run.metrics_path, row | {"preview": "new text"})
     second = read_event()
     assert [row["step"] for row in second["rows"]] == [31]
     assert second["previews"] == [{"step": 31, "val_loss": 1.5, "text": "new text"}]
     assert second["best_step"] == 31
+    drop_rows_after(finished.run.metrics_path, 25)  # as after divergence
+    assert [row["step"] for row in read_event()["rows"]] == [25]
     (finished.run.path / ".writer").unlink()
     assert read_event()["is_training"] is False
     connection.close()

@@ -8,7 +8,7 @@ const MARGIN = 0.08; // fraction of the range of losses
 const AXES = {
   steps: { name: "step", read: (row) => row.step },
   epochs: { name: "epoch (one pass over the training text)", read: (row) => row.epoch },
-  characters: { name: "characters read", read: (row, run) => row.characters ?? row.epoch * run.characters },
+  characters: { name: "characters read", read: (row) => row.characters },
   time: { name: "training time (minutes)", read: (row) => row.seconds / 60 },
 };
 
@@ -17,7 +17,7 @@ export const nameAxis = (axis) => AXES[axis].name;
 // Return the series of losses of a run: held-out, training and 5-gram. `color` is a number.
 export function listLosses(run, color, axis, unit) {
   const convert = unit === "bits" ? natsToBits : (nats) => nats;
-  const read = (row) => AXES[axis].read(row, run);
+  const read = (row) => AXES[axis].read(row);
   const collect = (key) => run.rows.filter((row) => Number.isFinite(row[key]))
     .map((row) => [read(row), convert(row[key])]);
   const series = [
@@ -46,6 +46,6 @@ export function visibleRange(series) {
 // Return one series of another column of the rows, such as the learning rate.
 export function listColumn(run, key, axis) {
   const points = run.rows.filter((row) => Number.isFinite(row[key]))
-    .map((row) => [AXES[axis].read(row, run), row[key]]);
+    .map((row) => [AXES[axis].read(row), row[key]]);
   return points.length ? [{ kind: "held-out", run: run.run, color: 0, points }] : [];
 }
