@@ -2,16 +2,14 @@
 
     python benchmarks/serving.py [--model bard] [--requests 10000] [--only NAME]
 
-Each measurement starts its own server. One process per server and this client share the cores.
+Each measurement starts its own server, which shares the cores with this client.
 
-    single     one client without a seed, characters per second after the first, relative to
-               `charrnn sample`
-    clients    64 clients with a text each, with and without streaming, relative to
-               `sample --num-samples 64`
-    first      16 clients that send requests one after the other (prompts of 10 characters): time to
-               the first character, relative to a step of 16 rows plus an empty request
+    single     one client without a seed, characters per second, relative to `charrnn sample`
+    clients    64 clients with a text each, as streams and not, relative to `--num-samples 64`
+    first      16 clients that send request after request (prompts of 10 characters): time to the
+               first character, relative to a step of 16 rows plus an empty request
     memory     many requests, a tenth of them cut off by the client: answers, memory, threads
-    slow       16 clients alone, and beside 200 clients that do not read their answers
+    slow       16 clients alone, and beside 200 that do not read their answers
     start      a new process until its first answer, relative to `import torch`
 """
 
@@ -21,6 +19,7 @@ import contextlib
 import itertools
 import json
 import os
+import random
 import statistics
 import subprocess
 import sys
@@ -127,9 +126,11 @@ async def measure_first(model: str) -> str:
         is_done = asyncio.Event()
 
         async def ask(number: int) -> None:
-            client = Client(server)
-            for repeat in range(60):
-                body = completion(server, stream=True, max_tokens=100, seed=number + 16 * repeat)
+            client, draws = Client(server), random.Random(number)
+            for _ in range(60):
+                prompt = "".join(draws.choices("abcdefghijklmnopqrstuvwxyz ", k=10))
+                fields = {"prompt": prompt, "max_tokens": draws.randint(50, 150)}
+                body = completion(server, stream=True, seed=draws.randrange(2**31), **fields)
                 start, is_first = time.perf_counter(), True
                 await client.send("/v1/completions", body)
                 async for _ in client.chunks():

@@ -33,6 +33,8 @@ from charrnn.errors import CorpusError
 from charrnn.files import new_folder, sync_file, write_synced
 
 MIN_CACHED_BYTES = 8 << 20  # a smaller text is encoded so fast that a copy is not useful
+write_copies = True
+"""Whether this process writes copies to the cache."""
 _FORMAT = 2
 _READABLE_FORMATS = (_FORMAT, 1)
 """In format 1, the line start of documents is that of their lines, and separators can be rare."""
@@ -72,6 +74,8 @@ def encode(
     path = _copy_path(fingerprint.sha256, config)
     if copy := _read_copy(path):
         return copy
+    if not write_copies:
+        return _encode(documents, fingerprint, config, None, report)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(path, ignore_errors=True)  # a damaged copy

@@ -37,6 +37,10 @@ _SEARCHED_CHARACTERS = 50_000  # of the held-out text, for surprising lines
 _NUM_WINDOWS, _WINDOW_LENGTH = 3, 700
 
 
+def _explain_missing(error: CorpusError) -> str:
+    return error.explain({"--corpus", "--encoding", "--newline"})
+
+
 def render_run_page(
     checkpoint: Checkpoint,
     reader: TextReader,
@@ -46,8 +50,12 @@ def render_run_page(
     corpus: str | None,
     device: str,
     progress: ProgressCallback,
+    explain: Callable[[CorpusError], str] = _explain_missing,
 ) -> str:
-    """Return the page of a run; parts that need its text are left out if it cannot be found."""
+    """Return the page of a run; parts that need its text are left out if it cannot be found.
+
+    `explain` returns the sentence that says why, for the page.
+    """
     run, model = checkpoint.run, load_checkpoint(checkpoint, device)
     reached = Progress.from_checkpoint(checkpoint)
     loss_curves = read_curves([run], axis, unit)
@@ -55,8 +63,9 @@ def render_run_page(
     try:
         text = reader.reopen(corpus)
     except CorpusError as error:
-        text, missing_reason = None, error.explain({"--corpus", "--encoding", "--newline"})
-        print_message(f"the page has no parts that need the text of the run: {missing_reason}")
+        text, missing_reason = None, explain(error)
+        reason = _explain_missing(error)
+        print_message(f"the page has no parts that need the text of the run: {reason}")
     loss = "not evaluated"
     if reached.val_loss is not None:
         loss = f"{format_loss(reached.val_loss)} per held-out character (lower is better)"

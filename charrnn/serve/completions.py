@@ -63,7 +63,7 @@ async def start_completion(
         if not text.has_work:
             generation.put(job, text.take())
     model.scheduler.start(generation)
-    return CompletionResponse(request, model, generation, prepared, metrics, "packed")
+    return CompletionResponse(request, model, generation, prepared, metrics, model.engine_name)
 
 
 def _is_prepared_quickly(request: CompletionRequest) -> bool:

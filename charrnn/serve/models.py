@@ -63,6 +63,11 @@ class ServedModel:
         """Whether the engine of batches is loaded."""
         return self._engine is not None
 
+    @property
+    def engine_name(self) -> str:
+        """The name of the engine of batches, which decides what text a seed gives."""
+        return "packed" if self.checkpoint.run.config.model.cell == "lstm" else "torch"
+
     def load_model(self) -> "CharRNN":
         """Return the torch model; the first call loads it, in any thread."""
         with self._lock:

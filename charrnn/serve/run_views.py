@@ -102,18 +102,22 @@ def render_report(name: str, run: Run) -> str:
 
     try:
         checkpoint = run.select("best")
-        reader = TextReader(checkpoint)
-        page = render_run_page(
-            checkpoint, reader, "steps", "bits", 200, None, "cpu", lambda reading: None
+        return render_run_page(
+            checkpoint,
+            TextReader(checkpoint),
+            "steps",
+            "bits",
+            200,
+            None,
+            "cpu",
+            lambda reading: None,
+            lambda error: "it is not where it was when the run was trained",
         )
     except CharrnnError as error:
         message = f"the report of {name} cannot be made"
         if "matplotlib" in str(error):
             message = 'the report needs matplotlib: pip install "charrnn[plots]"'
         raise ApiError(501, message) from None
-    for path in (str(run.path), *reader.record.paths):  # in a sentence about a missing text
-        page = page.replace(path, reader.record.name)
-    return page
 
 
 def _describe_progress(run: Run, rows: Sequence[Json]) -> Json:

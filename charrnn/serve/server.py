@@ -1,5 +1,6 @@
 """Start and stop the server."""
 
+import signal
 import socket
 import sys
 import webbrowser
@@ -8,6 +9,7 @@ from typing import Any
 
 import uvicorn
 
+from charrnn.data import encoded_cache
 from charrnn.errors import CharrnnError
 from charrnn.serve.application import make_application
 from charrnn.serve.guard import LOOPBACK
@@ -38,6 +40,9 @@ def run_server(
     shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
     address = f"http://{f'[{shown}]' if ':' in shown else shown}:{used_port}"
     sys.setswitchinterval(_SWITCH_SECONDS)
+    encoded_cache.write_copies = False  # no request changes anything on disk
+    # At the end, uvicorn raises the signal that it received again.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     show_address(address)
     if open_browser:
         webbrowser.open(address)

@@ -233,3 +233,15 @@ def test_two_gigabytes_train_in_600_megabytes() -> None:
     )
     print(result.stdout)
     assert float(result.stdout) < 600
+
+
+def test_a_process_can_leave_the_cache_unchanged(
+    cache_all_texts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write("t.txt", TEXT)
+    monkeypatch.setattr(encoded_cache, "write_copies", False)
+    assert np.array_equal(Corpus.open(path).codes, Corpus.from_text(TEXT).codes)
+    assert list_copies() == []
+    monkeypatch.setattr(encoded_cache, "write_copies", True)
+    Corpus.open(path)
+    assert len(list_copies()) == 1

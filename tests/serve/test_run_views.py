@@ -123,3 +123,30 @@ def test_wrong_fields_of_analyses_give_one_sentence(
     answer = server.post(f"/v1/{path}", {"model": "verse"} | fields)
     assert answer.status == 400
     assert message in answer.json()["error"]["message"]
+
+
+def list_files(folder: Path) -> dict[Path, tuple[int, int]]:
+    return {
+        path: (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_no_request_changes_a_file_or_names_a_path(
+    own_server: RunningServer, finished: Finished, text_file: Path, tmp_path: Path
+) -> None:
+    text_file.unlink()  # the report then says that the text is missing
+    before = list_files(tmp_path)
+    bodies = [own_server.get(path).body for path in ("/", "/docs", "/v1/runs", "/metrics")]
+    bodies += [own_server.get(f"/v1/runs/verse{end}").body for end in ("", "/report")]
+    fields: dict[str, Any] = {"model": "verse", "prompt": "The", "text": "The", "max_tokens": 5}
+    for name in ("max_copy", "n", "logprobs"):
+        body = {key: value for key, value in fields.items() if key != "text"} | {name: 2}
+        bodies.append(own_server.post("/v1/completions", body).body)
+    bodies.append(own_server.post("/v1/score", {"model": "verse", "text": "The"}).body)
+    assert b"Surprising lines, units and memory are missing" in bodies[5]
+    for body_bytes in bodies:
+        assert str(tmp_path).encode() not in body_bytes
+        assert b"checkpoints/verse" not in body_bytes
+    assert list_files(tmp_path) == before
