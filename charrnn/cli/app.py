@@ -15,6 +15,7 @@ from charrnn.cli.flags import quiet_flag
 from charrnn.cli.info import info
 from charrnn.cli.list import list_runs
 from charrnn.cli.neurons import neurons
+from charrnn.cli.next import show_next
 from charrnn.cli.plot import plot
 from charrnn.cli.resume import resume
 from charrnn.cli.sample import sample
@@ -32,6 +33,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": train,
     "resume": resume,
     "sample": sample,
+    "next": show_next,
     "score": score,
     "list": list_runs,
     "info": info,

@@ -23,7 +23,7 @@ from charrnn.config.training import DeviceName
 if TYPE_CHECKING:
     from charrnn.data.vocabulary import Codes
     from charrnn.runs.checkpoint import Checkpoint
-    from charrnn.runs.text_reader import TextReader
+    from charrnn.runs.text_reader import TextReader, Unknown
     from charrnn.sampling.engines.interface import SamplingEngine
 
 PromptOption = Annotated[
@@ -116,7 +116,7 @@ def sample(
     opened = open_run(run)
     selected = opened.select(checkpoint)
     reader = TextReader(selected, reading)
-    text = _read_prompt(reader, prompt, prompt_file, config)
+    text = read_prompt(reader, prompt, prompt_file, config.unknown)
     if config.stop:
         config = dataclasses.replace(config, stop=reader.convert(config.stop))
     novelty_corpus = reader.open_corpus(novelty) if novelty else None
@@ -168,11 +168,12 @@ def _make_engine(
     return engine_for(load_adapted(checkpoint, draft_codes, device), precision)
 
 
-def _read_prompt(
-    reader: "TextReader", prompt: str | None, prompt_file: str | None, config: SampleConfig
+def read_prompt(
+    reader: "TextReader", prompt: str | None, prompt_file: str | None, unknown: "Unknown"
 ) -> str:
+    """Return the prompt, or the text of a file."""
     if prompt_file:
-        return reader.read_known(prompt_file, config.unknown)[0]
+        return reader.read_known(prompt_file, unknown)[0]
     return reader.convert(prompt or "")
 
 
