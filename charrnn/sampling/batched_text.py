@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.config.sampling import SampleConfig
-from charrnn.data.corpus import Corpus
 from charrnn.errors import CharrnnError, ConfigError
 from charrnn.numerics.randomness import SampleUniforms
-from charrnn.sampling.constraints import allowed_or_raise, make_text_rules
+from charrnn.sampling.constraints import Rule, allowed_or_raise, make_text_rules
 from charrnn.sampling.engines.interface import RowSamplingEngine, add_separator
 from charrnn.sampling.filters import Filters, distribution, sample_codes
 from charrnn.sampling.log_probabilities import CharacterScore, score_character
@@ -55,18 +54,21 @@ class BatchedText:
         *,
         sample: int = 0,
         stops: Sequence[str] = (),
-        corpus: Corpus | None = None,
+        rules: Sequence[Rule] | None = None,
         num_likely: int | None = None,
     ) -> None:
         """With `num_likely`, each character has a score with this many likely characters.
 
+        `rules` are those of the config; texts can share them. They are needed for `max_copy`.
         Raises `VocabularyError` and `ConfigError`.
         """
-        rules = make_text_rules(config, engine.vocabulary, corpus, engine.separator, prompt)
+        if rules is None:
+            rules = make_text_rules(config, engine.vocabulary, None, engine.separator, prompt)
         self.config, self.filters, self._rules = config, Filters.from_config(config), rules
         codes = engine.vocabulary.encode(prompt, config.unknown)
         has_fixed_rules = len(rules) > (config.no_repeat is not None)
         codes, line_start = find_first_input(engine, codes, draws_first=has_fixed_rules)
+        line_start = line_start[: config.length]
         self.codes_to_read = add_separator(codes, engine.separator_code).tolist()
         self.state: Any = engine.initial_state()
         """The state of the text while it is in no batch."""

@@ -71,12 +71,6 @@ class RunningBatch:
         self._texts = [self._texts[row] for row in kept]
         self._plan()
 
-    def clear(self) -> None:
-        """Remove all texts, for example after an error."""
-        self._rows.keep(np.zeros(0, np.int64))
-        self._texts, self._num_sampled, self.must_collect = [], 0, False
-        self._plan()
-
     def step(self) -> None:
         """Read a character of each text, and sample the next one of those that have read all."""
         logits_BV = self._rows.advance(self._inputs_B)

@@ -9,6 +9,18 @@ from typing import Any
 from charrnn.errors import CharrnnError, ConfigError, VocabularyError, flags_in
 
 
+class ServerError(CharrnnError):
+    """A text cannot be generated for a reason that has nothing to do with the request."""
+
+    status = 500
+
+
+class StoppingError(ServerError):
+    """The server is being stopped."""
+
+    status = 503
+
+
 class ApiError(Exception):
     """An error that the client receives."""
 
@@ -45,7 +57,7 @@ def bad_request(message: str, param: str | None = None) -> ApiError:
     return ApiError(400, message, param=param)
 
 
-def from_charrnn_error(error: CharrnnError, model: str = "") -> ApiError:
+def from_charrnn_error(error: CharrnnError, model: str = "", param: str = "prompt") -> ApiError:
     """Return the error of the API for an error of charrnn."""
     if isinstance(error, ConfigError):
         remedies = [remedy for remedy in error.remedies if not flags_in(remedy)]
@@ -54,5 +66,7 @@ def from_charrnn_error(error: CharrnnError, model: str = "") -> ApiError:
     if isinstance(error, VocabularyError):
         remedy = 'give "unknown": "skip" to leave them out'
         message = f"{error.message}: {remedy}"
-        return ApiError(400, message, param="prompt", code="unknown_characters")
+        return ApiError(400, message, param=param, code="unknown_characters")
+    if isinstance(error, ServerError):
+        return ApiError(error.status, error.message)
     return ApiError(500, f"the model {model} cannot be used: run `charrnn verify {model}` there")

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import (
     FileResponse,
     HTMLResponse,
-    JSONResponse,
     Response,
     StreamingResponse,
 )
@@ -20,7 +21,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from charrnn.serve import run_views
-from charrnn.serve.api_errors import ApiError
+from charrnn.serve.api_errors import ApiError, StoppingError
 from charrnn.serve.bodies import read_object
 from charrnn.serve.completion_request import parse_completion
 from charrnn.serve.completions import start_completion
@@ -29,10 +30,12 @@ from charrnn.serve.guard import Guard
 from charrnn.serve.metrics import Metrics
 from charrnn.serve.models import Models
 from charrnn.serve.served_runs import ServedRuns
+from charrnn.serve.stopping import Stopping
 from charrnn.serve.text_analysis import TextAnalysis
 
 _STATIC = Path(__file__).parent / "static"
-_UNLOAD_SECONDS = 30.0  # between two checks for models without requests
+_WATCH_SECONDS = 0.25  # between two checks for models without requests, and for the end
+_MAX_REPORTS = 4  # that are made or wait
 
 
 def make_application(
@@ -40,26 +43,40 @@ def make_application(
 ) -> Any:
     """Return the ASGI application that serves these runs, or all."""
     metrics = Metrics()
-    routes = Routes(ServedRuns(names), metrics)
+    stopping = Stopping()
+    routes = Routes(ServedRuns(names), metrics, stopping)
     application = Starlette(
         routes=routes.list(),
         lifespan=routes.run,
         exception_handlers={
             ApiError: _answer_api_error,
             HTTPException: _answer_http_error,
+            ClientDisconnect: _answer_nobody,
             Exception: _answer_bug,
         },
     )
-    return Guard(application, host=host, api_key=api_key, metrics=metrics)
+    return Guard(application, host=host, api_key=api_key, metrics=metrics, stopping=stopping)
+
+
+class JSONResponse(Response):
+    """JSON in ASCII, so that each text can be sent, also lone surrogates."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """Return the body."""
+        return json.dumps(content, separators=(",", ":")).encode("ascii")
 
 
 class Routes:
     """The functions that answer requests, and what they share."""
 
-    def __init__(self, runs: ServedRuns, metrics: Metrics) -> None:
-        self._runs, self._metrics = runs, metrics
+    def __init__(self, runs: ServedRuns, metrics: Metrics, stopping: Stopping) -> None:
+        self._runs, self._metrics, self._stopping = runs, metrics, stopping
         self._models = Models(runs)
         self._analysis = TextAnalysis(self._models)
+        self._reports = ThreadPoolExecutor(1, "charrnn-reports")
+        self._num_reports = 0
 
     def list(self) -> list[Route | Mount]:
         """Return all routes."""
@@ -84,19 +101,21 @@ class Routes:
 
     @contextlib.asynccontextmanager
     async def run(self, application: Starlette) -> AsyncIterator[None]:
-        """Unload idle models while the server runs, and all of them at the end."""
+        """Unload idle models while the server runs; end all texts when it is being stopped."""
 
-        async def unload() -> None:
-            while True:
-                await asyncio.sleep(_UNLOAD_SECONDS)
+        async def watch() -> None:
+            while not self._stopping.is_set():
+                await asyncio.sleep(_WATCH_SECONDS)
                 self._models.unload_idle()
+            self._models.stop_all(StoppingError("the server is being stopped"))
 
-        task = asyncio.create_task(unload())
+        task = asyncio.create_task(watch())
         try:
             yield
         finally:
             task.cancel()
             self._analysis.close()
+            self._reports.shutdown(wait=False, cancel_futures=True)
             self._models.close()
 
     async def _show_page(self, request: Request) -> Response:
@@ -149,12 +168,22 @@ class Routes:
         if not after.lstrip("-").isdecimal() or len(after) > 15:
             raise ApiError(400, "after must be the number of a step", param="after")
         run = self._runs.open(request.path_params["name"])
-        return StreamingResponse(run_views.follow(run, int(after)), media_type="text/event-stream")
+        events = run_views.follow(run, int(after), self._stopping)
+        return StreamingResponse(events, media_type="text/event-stream")
 
     async def _show_report(self, request: Request) -> Response:
         name = request.path_params["name"]
         run = self._runs.open(name)
-        return HTMLResponse(await asyncio.to_thread(run_views.render_report, name, run))
+        if self._num_reports >= _MAX_REPORTS:
+            message = f"{self._num_reports} reports are being made: try again later"
+            raise ApiError(429, message, headers={"Retry-After": "10"})
+        self._num_reports += 1
+        try:
+            loop = asyncio.get_running_loop()
+            page = await loop.run_in_executor(self._reports, run_views.render_report, name, run)
+        finally:
+            self._num_reports -= 1
+        return HTMLResponse(page)
 
 
 def _describe_model(name: str, path: Path) -> dict[str, Any]:
@@ -180,9 +209,12 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
     return JSONResponse(answer.to_json(), error.status_code, headers=error.headers)
 
 
+async def _answer_nobody(request: Request, error: Exception) -> Response:
+    """Answer a client that disconnected while it sent its body."""
+    return Response(status_code=400)
+
+
 async def _answer_bug(request: Request, error: Exception) -> Response:
     """Answer after an error of the server itself; the server logs it."""
-    if isinstance(error, ClientDisconnect):
-        return Response(status_code=400)
     answer = ApiError(500, "the server failed; its terminal shows the error")
     return JSONResponse(answer.to_json(), 500)

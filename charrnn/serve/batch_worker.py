@@ -1,5 +1,6 @@
 """A thread that samples a running batch. Texts join and leave it between two characters."""
 
+import logging
 import queue
 import time
 from collections.abc import Callable, Sequence
@@ -9,9 +10,12 @@ from charrnn.errors import CharrnnError
 from charrnn.sampling.batched_text import NewText
 from charrnn.sampling.engines.interface import RowSamplingEngine
 from charrnn.sampling.running_batch import RunningBatch
+from charrnn.serve.api_errors import ServerError
 from charrnn.serve.generation import TextJob
 
 DELIVERY_SECONDS = 0.02  # between two deliveries of new text, after the first character
+
+_LOGGER = logging.getLogger(__name__)
 
 Update = tuple[TextJob, NewText | None]
 """New text of a job; None: the job has left its worker, because of `BatchWorker.remove`."""
@@ -28,10 +32,12 @@ class BatchWorker:
     def __init__(
         self, engine: RowSamplingEngine, thread: ThreadPoolExecutor, deliver: Deliver
     ) -> None:
-        self._batch, self._deliver_updates = RunningBatch(engine), deliver
+        self._engine, self._deliver_updates = engine, deliver
+        self._batch = RunningBatch(engine)
         self.max_texts = self._batch.num_free
         self._jobs: dict[int, TextJob] = {}  # by the identity of the text
         self._messages: queue.SimpleQueue[tuple[str, TextJob | None]] = queue.SimpleQueue()
+        self._added: list[TextJob] = []  # that join at the next step
         self._next_delivery = 0.0
         self._thread = thread
         thread.submit(self._run)
@@ -65,20 +71,21 @@ class BatchWorker:
         """Add and remove jobs; wait if there is no job. Return whether the thread goes on."""
         if len(self._batch) and self._messages.empty():
             return True
-        added: list[TextJob] = []
-        while not self._messages.empty() or not (added or len(self._batch)):
+        while not self._messages.empty() or not (self._added or len(self._batch)):
             kind, job = self._messages.get()
             if job is None:
                 return False
             if kind == "add":
-                added.append(job)
-            elif job in added:
-                added.remove(job)
+                self._added.append(job)
+            elif job in self._added:
+                self._added.remove(job)
+                self._deliver_updates([(job, None)])
             else:
                 self._remove(job)
-        texts = [job.text for job in added if job.text is not None]
+        texts = [job.text for job in self._added if job.text is not None]
         if texts:
-            self._jobs.update(zip(map(id, texts), added, strict=True))
+            self._jobs.update(zip(map(id, texts), self._added, strict=True))
+            self._added = []
             self._batch.add(texts)
         return True
 
@@ -101,7 +108,16 @@ class BatchWorker:
 
     def _fail(self, error: Exception) -> None:
         """End all texts with an error, and start again with an empty batch."""
-        problem = error if isinstance(error, CharrnnError) else CharrnnError(str(error))
-        jobs, self._jobs = list(self._jobs.values()), {}
-        self._batch.clear()
+        jobs = [*self._jobs.values(), *self._added]
+        self._jobs, self._added = {}, []
+        self._batch = RunningBatch(self._engine)
+        problem = explain_failure(error)
         self._deliver_updates([(job, NewText("", (), "stop", problem)) for job in jobs])
+
+
+def explain_failure(error: Exception) -> CharrnnError:
+    """Return the error for the client; log an error of the server itself."""
+    if isinstance(error, CharrnnError):
+        return error
+    _LOGGER.error("a text could not be generated", exc_info=error)
+    return ServerError("the server failed; its terminal shows the error")

@@ -72,9 +72,10 @@ class Choice:
         }
         for score in scores:
             value = None if score is None else round(score.log_probability, _DIGITS)
-            likely = score and {
-                characters[code]: round(number, _DIGITS) for code, number in score.likely
-            }
+            likely = None
+            if score is not None:  # as in OpenAI's API, the character itself is always included
+                pairs = [*score.likely, (score.code, score.log_probability)]
+                likely = {characters[code]: round(number, _DIGITS) for code, number in pairs}
             logprobs["token_logprobs"].append(value)
             logprobs["top_logprobs"].append(likely)
         return logprobs

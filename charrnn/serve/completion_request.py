@@ -7,14 +7,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from charrnn.config.checks import CheckedFields, Range
+from charrnn.config.checks import MAX_SEED, CheckedFields, Range
 from charrnn.config.sampling import SampleConfig
 from charrnn.errors import ConfigError
 from charrnn.serve.api_errors import bad_request, from_charrnn_error
 
 MAX_TEXTS = 128  # of a request
 MAX_PROMPT = 20_000  # characters
+_MAX_PROMPTS = 50_000  # characters of all prompts of a request
 _MAX_LENGTH = 100_000  # characters
+_MAX_WORK = 1_000_000
+"""Characters of all texts of a request, each counted once more for each log-probability."""
+_MAX_RULE = 1_000  # characters of a setting such as `only`
 _MAX_STOPS, _MAX_LIKELY = 16, 20
 
 _SETTINGS = frozenset(
@@ -27,6 +31,14 @@ _WITHOUT_EFFECT = frozenset(
     | {"metadata", "store", "service_tier", "safety_identifier"}
 )
 """Fields of OpenAI's API that have no effect here."""
+_NEUTRAL = {
+    "best_of": 1,
+    "frequency_penalty": 0,
+    "presence_penalty": 0,
+    "logit_bias": dict[str, int](),
+    "suffix": "",
+}
+"""Their values that have no effect in OpenAI's API either."""
 _OTHERS = frozenset({"prompt", "stop", "stream_options"})
 _DEFAULTS = SampleConfig()
 
@@ -59,7 +71,7 @@ class CompletionRequest(CheckedFields):
 
 def parse_completion(body: Mapping[str, Any]) -> CompletionRequest:
     """Return the request of a body; raise `ApiError` for what is wrong. Null means the default."""
-    given = {name: value for name, value in body.items() if value is not None}
+    given = drop_nulls(body)
     plain = {field.name for field in dataclasses.fields(CompletionRequest)} - {
         *("prompts", "stops", "include_usage", "config", "warnings")
     }
@@ -73,18 +85,47 @@ def parse_completion(body: Mapping[str, Any]) -> CompletionRequest:
             stops=_parse_stops(given.get("stop", [])),
             include_usage=_parse_include_usage(given),
             warnings=tuple(
-                f"{name} has no effect here" for name in sorted(_WITHOUT_EFFECT) if name in given
+                f"{name} has no effect here"
+                for name in sorted(_WITHOUT_EFFECT)
+                if given.get(name, _NEUTRAL.get(name)) != _NEUTRAL.get(name)
             ),
         )
     except ConfigError as error:
         raise from_charrnn_error(error) from None
     parse_checkpoint(given)
+    _check_work(request)
     if len(prompts) * request.n > MAX_TEXTS:
         message = f"a request may have at most {MAX_TEXTS} texts, not {len(prompts)} x {request.n}"
         raise bad_request(message, "n")
     return dataclasses.replace(
         request, config=dataclasses.replace(settings, length=request.max_tokens)
     )
+
+
+def drop_nulls(value: Any) -> Any:
+    """Return an object without its null values, and with whole numbers such as 5.0 as integers."""
+    if isinstance(value, Mapping):
+        return {name: drop_nulls(item) for name, item in value.items() if item is not None}
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _check_work(request: CompletionRequest) -> None:
+    """Raise `ApiError` for a request that needs too much time or memory."""
+    read = sum(map(len, request.prompts))
+    if read > _MAX_PROMPTS:
+        message = f"all prompts together may have at most {_MAX_PROMPTS:,} characters, not {read:,}"
+        raise bad_request(message, "prompt")
+    work = len(request.prompts) * request.n * request.max_tokens
+    if request.logprobs is not None:
+        work = (work + read * request.n * request.echo) * (1 + request.logprobs)
+    if work > _MAX_WORK:
+        raise bad_request(
+            f"the texts of a request may have at most {_MAX_WORK:,} characters together, each "
+            f"counted once more for each log-probability, not {work:,}",
+            "max_tokens",
+        )
 
 
 def check_names(body: Mapping[str, Any], known: Collection[str]) -> None:
@@ -148,6 +189,11 @@ def _parse_settings(given: Mapping[str, Any]) -> SampleConfig:
     settings = {name: given[name] for name in _SETTINGS if name in given}
     if settings.get("top_p") == 1 and not isinstance(settings["top_p"], bool):
         del settings["top_p"]  # the default of OpenAI's API: no filter
+    if isinstance(seed := settings.get("seed"), int) and not isinstance(seed, bool):
+        settings["seed"] = seed % (MAX_SEED + 1)  # OpenAI's API has negative seeds
+    for name in ("ban", "only", "acrostic"):
+        if isinstance(text := settings.get(name), str) and len(text) > _MAX_RULE:
+            raise bad_request(f"{name} may have at most {_MAX_RULE:,} characters", name)
     if isinstance(settings.get("temperature"), (list, tuple)):
         raise bad_request("temperature must be a number", "temperature")
     try:

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
-from charrnn.errors import CharrnnError
+from charrnn.errors import CharrnnError, CheckpointError
 from charrnn.sampling.batched_text import NewText
 from charrnn.sampling.constraints import make_text_rules
 from charrnn.serve.api_errors import ApiError, from_charrnn_error
@@ -33,31 +33,40 @@ async def start_completion(
     request: CompletionRequest, model: ServedModel, metrics: Metrics
 ) -> "CompletionResponse":
     """Start the texts of a request; raise `ApiError` if it is wrong, or if too many texts wait."""
-    num_texts = len(request.prompts) * request.n
-    if model.scheduler.num_waiting + num_texts > MAX_WAITING:
+    num_texts, scheduler = len(request.prompts) * request.n, model.scheduler
+    if scheduler.num_waiting + num_texts > MAX_WAITING:
         raise ApiError(
             429,
-            f"{model.scheduler.num_waiting} texts wait already: try again later",
+            f"{scheduler.num_waiting} texts wait already: try again later",
             code="rate_limit_exceeded",
             headers={"Retry-After": "1"},
         )
-    generation = Generation(num_texts, limits_unsent=request.stream)
+    scheduler.num_preparing += num_texts
+    try:
+        return await _prepare_and_start(request, model, metrics)
+    except CharrnnError as error:
+        model.is_broken |= isinstance(error, CheckpointError)
+        raise from_charrnn_error(error, model.name) from None
+    finally:
+        scheduler.num_preparing -= num_texts
+
+
+async def _prepare_and_start(
+    request: CompletionRequest, model: ServedModel, metrics: Metrics
+) -> "CompletionResponse":
+    generation = Generation(len(request.prompts) * request.n, limits_unsent=request.stream)
     loop = asyncio.get_running_loop()
     is_single = request.can_be_single and model.scheduler.accepts_single
-    try:
-        if is_single:
-            single, prepared = await loop.run_in_executor(None, _prepare_single, request, model)
-            if model.scheduler.accepts_single:
-                model.scheduler.start_single(generation, single)
-                return CompletionResponse(request, model, generation, prepared, metrics, "int8")
-        if model.is_ready and _is_prepared_quickly(request):
-            prepared = prepare_texts(request, model)
-        else:
-            prepared = await loop.run_in_executor(
-                model.prompt_thread, prepare_texts, request, model
-            )
-    except CharrnnError as error:
-        raise from_charrnn_error(error, model.name) from None
+    if is_single:
+        single, prepared = await loop.run_in_executor(None, _prepare_single, request, model)
+        if model.scheduler.accepts_single:
+            model.scheduler.start_single(generation, single)
+            return CompletionResponse(request, model, generation, prepared, metrics, "int8")
+    if model.is_ready and _is_prepared_quickly(request):
+        prepared = prepare_texts(request, model)
+    else:
+        thread = model.choose_prompt_thread(sum(map(len, request.prompts)))
+        prepared = await loop.run_in_executor(thread, prepare_texts, request, model)
     for job, text in zip(generation.jobs, prepared.texts, strict=True):
         job.text = text
         if not text.has_work:
@@ -67,8 +76,9 @@ async def start_completion(
 
 
 def _is_prepared_quickly(request: CompletionRequest) -> bool:
-    is_short = sum(map(len, request.prompts)) <= _SHORT and request.n <= _FEW
-    return is_short and request.config.max_copy is None
+    is_short = sum(map(len, request.prompts)) <= _SHORT
+    has_few = len(request.prompts) * request.n <= _FEW
+    return is_short and has_few and request.config.max_copy is None
 
 
 def _prepare_single(

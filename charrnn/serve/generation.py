@@ -30,6 +30,8 @@ class TextJob:
     is_cancelled: bool = False
     """Read by the thread that generates the text."""
     has_finished: bool = False
+    num_characters: int = 0
+    """Characters since the text got its row."""
     has_left: bool = True
     """Whether the text is with no worker. While it is paused, its worker may still have it."""
 

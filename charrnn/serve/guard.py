@@ -3,10 +3,14 @@
 - The Host header must be a name of this machine. So a page of another site cannot reach the server
   through a name that resolves to this machine (DNS rebinding).
 - The Origin header, if there is one, must be the server itself. So another site cannot post.
+- A request to the API must not come from a page of another site, also without an Origin header, as
+  for an image (Sec-Fetch-Site).
 - With an API key, requests to the API must have it.
 """
 
+import contextlib
 import hmac
+import ipaddress
 import re
 import socket
 from collections.abc import Iterable
@@ -15,6 +19,7 @@ from typing import Any
 from charrnn.serve.api_errors import ApiError
 from charrnn.serve.completions import Message, Receive, Send, send_json
 from charrnn.serve.metrics import Metrics
+from charrnn.serve.stopping import Stopping
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -37,8 +42,10 @@ _PROTECTED = ("/v1/", "/metrics")
 class Guard:
     """ASGI middleware with these checks."""
 
-    def __init__(self, app: Any, *, host: str, api_key: str | None, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
+    def __init__(
+        self, app: Any, *, host: str, api_key: str | None, metrics: Metrics, stopping: Stopping
+    ) -> None:
+        self._app, self._metrics, self.stopping = app, metrics, stopping
         self._api_key = api_key.encode() if api_key else None
         self._is_loopback = host in LOOPBACK
         self._hosts = {"localhost", "127.0.0.1", "[::1]"}
@@ -81,12 +88,15 @@ class Guard:
         match = _HOST.fullmatch(host or "")
         hosts = self._hosts
         if not self._is_loopback and scope.get("server"):
-            hosts = hosts | {str(scope["server"][0]), f"[{scope['server'][0]}]"}
+            hosts = hosts | _names_of_address(str(scope["server"][0]))
         if match is None or match[1].lower().rstrip(".") not in hosts:
             raise ApiError(403, "the Host header is not a name of this machine")
         origins = [value for name, value in scope["headers"] if name == b"origin"]
         own = f"{scope['scheme']}://{host}".lower().encode()
         if origins and [origin.lower() for origin in origins] != [own]:
+            raise ApiError(403, "requests from pages of other sites are not accepted")
+        site = _only(scope["headers"], b"sec-fetch-site") or "none"
+        if site not in ("same-origin", "none") and scope["path"].startswith(_PROTECTED):
             raise ApiError(403, "requests from pages of other sites are not accepted")
         if self._api_key is not None and scope["path"].startswith(_PROTECTED):
             given = _only(scope["headers"], b"authorization") or ""
@@ -104,6 +114,16 @@ def _only(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> str | None:
     """Return the value of a header, None if it is missing or occurs twice."""
     values = [value for name, value in headers if name == wanted]
     return values[0].decode("latin-1") if len(values) == 1 else None
+
+
+def _names_of_address(address: str) -> set[str]:
+    """Return how a Host header may write the address at which a request arrived."""
+    names = {address, f"[{address}]"}
+    with contextlib.suppress(ValueError):
+        parsed = ipaddress.ip_address(address)
+        if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
+            names.add(str(parsed.ipv4_mapped))
+    return names
 
 
 def _names_of_this_machine() -> set[str]:

@@ -5,6 +5,7 @@ is loaded for the first request that needs it.
 """
 
 import asyncio
+import contextlib
 import threading
 import time
 import warnings
@@ -16,7 +17,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.errors import CharrnnError, CheckpointError, DamagedCheckpointWarning
 from charrnn.numerics.cpu import available_cores
 from charrnn.runs.checkpoint import Checkpoint
-from charrnn.runs.layout import STEP_FOLDERS
+from charrnn.runs.layout import MANIFEST_FILE, STEP_FOLDERS
 from charrnn.runs.text_reader import TextReader
 from charrnn.sampling.engines.interface import RowSamplingEngine, SamplingEngine
 from charrnn.sampling.engines.selection import engine_for_checkpoint, engine_for_model
@@ -29,13 +30,19 @@ from charrnn.serve.single_worker import SingleTextWorker
 if TYPE_CHECKING:
     from charrnn.model.network import CharRNN
 
+_SHORT = 2_000  # characters of all prompts of a request; longer ones have a thread of their own
+_MAX_LOADED = 8  # models; a model that is used is kept
 _IDLE_SECONDS = 600.0  # without a request, after which a model is unloaded
 
 
-class _Selected(NamedTuple):
-    """The checkpoint that a name stands for, while the run has these step folders."""
+Manifests = tuple[tuple[str, int, int], ...]
+"""The name of each checkpoint, and the time and the size of its manifest."""
 
-    steps: tuple[str, ...]
+
+class _Selected(NamedTuple):
+    """The checkpoint that a name stands for, while the manifests of the run do not change."""
+
+    manifests: "Manifests"
     digest: str
 
 
@@ -46,9 +53,13 @@ class ServedModel:
         self.name, self.checkpoint = name, checkpoint
         self.reader = TextReader(checkpoint)
         self.scheduler = Scheduler(self._start_workers, self._start_single)
-        self.prompt_thread = ThreadPoolExecutor(1, "charrnn-prompts")
+        self._prompt_threads = [
+            ThreadPoolExecutor(1, f"charrnn-{kind}-prompts") for kind in ("short", "long")
+        ]
         self.last_used = time.monotonic()
-        self._lock = threading.Lock()
+        self.is_broken = False
+        """Whether its files could not be read."""
+        self._lock, self._corpus_lock = threading.Lock(), threading.Lock()
         self._model: CharRNN | None = None
         self._engine: RowSamplingEngine | None = None
         self._corpus: Corpus | None = None
@@ -68,8 +79,24 @@ class ServedModel:
         """The name of the engine of batches, which decides what text a seed gives."""
         return "packed" if self.checkpoint.run.config.model.cell == "lstm" else "torch"
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no text needs the model, also none that is paused."""
+        return self.scheduler.is_idle
+
+    @property
+    def idle_seconds(self) -> float:
+        """The time since the last request began or ended."""
+        return time.monotonic() - max(self.last_used, self.scheduler.last_active)
+
+    def choose_prompt_thread(self, prompt_characters: int) -> ThreadPoolExecutor:
+        """Return the thread that reads the prompts of a request."""
+        return self._prompt_threads[prompt_characters > _SHORT]
+
     def load_model(self) -> "CharRNN":
         """Return the torch model; the first call loads it, in any thread."""
+        if self._model is not None:
+            return self._model
         with self._lock:
             if self._model is None:
                 from charrnn.model.loading import load_checkpoint
@@ -79,6 +106,8 @@ class ServedModel:
 
     def load_engine(self) -> RowSamplingEngine:
         """Return the engine of batches; the first call makes it, in any thread."""
+        if self._engine is not None:
+            return self._engine
         model = self.load_model()
         with self._lock:
             if self._engine is None:
@@ -87,7 +116,7 @@ class ServedModel:
 
     def load_corpus(self) -> Corpus:
         """Return the text of the run, for `max_copy`; raise `ApiError` if it cannot be read."""
-        with self._lock:
+        with self._corpus_lock:
             if self._corpus is None:
                 try:
                     self._corpus = self.reader.reopen()
@@ -99,7 +128,8 @@ class ServedModel:
     def close(self) -> None:
         """End the threads of the model."""
         self.scheduler.close()
-        self.prompt_thread.shutdown(wait=False, cancel_futures=True)
+        for thread in self._prompt_threads:
+            thread.shutdown(wait=False, cancel_futures=True)
 
     def _start_workers(self, deliver: Deliver) -> list[BatchWorker]:
         from charrnn.numerics.threads import make_thread
@@ -135,26 +165,33 @@ class Models:
 
     async def get(self, name: str, checkpoint: str) -> ServedModel:
         """Return the model of a checkpoint of a run; raise `ApiError`."""
-        steps = self._list_steps(name)
+        manifests = self._list_manifests(name)
         selected = self._selected.get((name, checkpoint))
-        if selected is None or selected.steps != steps or selected.digest not in self._loaded:
+        model = self._loaded.get(selected.digest) if selected else None
+        if model is None or model.is_broken or selected is None or selected.manifests != manifests:
             async with self._lock:
                 found = await asyncio.get_running_loop().run_in_executor(
                     self._thread, self._select, name, checkpoint
                 )
                 digest = found.origin.sha256
-                if digest not in self._loaded:
-                    self._loaded[digest] = ServedModel(name, found)
-                selected = self._selected[name, checkpoint] = _Selected(steps, digest)
-        model = self._loaded[selected.digest]
+                self._selected[name, checkpoint] = _Selected(manifests, digest)
+                model = self._loaded.get(digest)
+                if model is None or model.is_broken:
+                    model = self._loaded[digest] = ServedModel(name, found)
+                self._unload_others(model)
         model.last_used = time.monotonic()
         return model
 
     def unload_idle(self) -> None:
         """Unload models without a request for ten minutes."""
         for digest, model in list(self._loaded.items()):
-            if model.scheduler.is_idle and time.monotonic() - model.last_used > _IDLE_SECONDS:
+            if model.is_idle and model.idle_seconds > _IDLE_SECONDS:
                 self._loaded.pop(digest).close()
+
+    def stop_all(self, reason: CharrnnError) -> None:
+        """End all texts with an error."""
+        for model in self:
+            model.scheduler.stop_all(reason)
 
     def close(self) -> None:
         """End the threads of all models."""
@@ -162,10 +199,24 @@ class Models:
             model.close()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _list_steps(self, name: str) -> tuple[str, ...]:
-        """Return the names of the checkpoints of a run; other names if a checkpoint is new."""
-        path = self.runs.path(name)
-        return tuple(sorted(folder.name for folder in path.glob(STEP_FOLDERS)))
+    def _unload_others(self, used: ServedModel) -> None:
+        """Unload idle models that no name stands for any more, and those above the maximum."""
+        current = {selected.digest for selected in self._selected.values()}
+        others = [item for item in self._loaded.items() if item[1] is not used]
+        others.sort(key=lambda item: (item[0] in current, -item[1].idle_seconds))
+        for digest, model in others:
+            is_needed = digest in current and len(self._loaded) <= _MAX_LOADED
+            if model.is_idle and not is_needed:
+                self._loaded.pop(digest).close()
+
+    def _list_manifests(self, name: str) -> Manifests:
+        """Return what changes if a run has a new checkpoint, also one of the same step."""
+        manifests = []
+        for folder in sorted(self.runs.path(name).glob(STEP_FOLDERS)):
+            with contextlib.suppress(OSError):  # it is being written, or was removed
+                status = (folder / MANIFEST_FILE).stat()
+                manifests.append((folder.name, status.st_mtime_ns, status.st_size))
+        return tuple(manifests)
 
     def _select(self, name: str, checkpoint: str) -> Checkpoint:
         run = self.runs.open(name)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from charrnn.sampling.batched_text import BatchedText
+from charrnn.sampling.constraints import make_text_rules
 from charrnn.sampling.engines.interface import add_separator
 from charrnn.sampling.log_probabilities import CharacterScore, score_character
 from charrnn.serve.completion_format import ScoredPrompt
@@ -30,9 +31,13 @@ def prepare_texts(request: CompletionRequest, model: ServedModel) -> PreparedTex
     engine = model.load_engine()
     corpus = model.load_corpus() if request.config.max_copy else None
     stops = [model.reader.convert(stop) for stop in request.stops]
-    texts, prompts = [], []
+    texts, prompts, rules = [], [], None
     for given in request.prompts:
         prompt = model.reader.convert(given)
+        if rules is None or engine.separator:  # which a prompt must not contain
+            rules = make_text_rules(
+                request.config, engine.vocabulary, corpus, engine.separator, prompt
+            )
         of_prompt = [
             BatchedText(
                 engine,
@@ -40,7 +45,7 @@ def prepare_texts(request: CompletionRequest, model: ServedModel) -> PreparedTex
                 request.config,
                 sample=sample,
                 stops=stops,
-                corpus=corpus,
+                rules=rules,
                 num_likely=request.logprobs,
             )
             for sample in range(request.n)

@@ -14,9 +14,11 @@ from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.serve.api_errors import ApiError
 from charrnn.serve.served_runs import ServedRuns
+from charrnn.serve.stopping import Stopping
 
 _MAX_ROWS, _MAX_PREVIEWS = 2_000, 50
 _POLL_SECONDS = 1.0
+_STOP_CHECKS = 4  # between two polls, whether the server is being stopped
 _COMMENT_SECONDS = 15.0  # between two comments that keep a connection open
 
 Json = dict[str, Any]
@@ -66,12 +68,14 @@ def describe_in_full(name: str, run: Run) -> Json:
     }
 
 
-async def follow(run: Run, after: int) -> AsyncIterator[bytes]:
+async def follow(run: Run, after: int, stopping: Stopping) -> AsyncIterator[bytes]:
     """Yield server-sent events with what is new after a step, until the client disconnects."""
     last: Json = {}
-    waited = 0.0
-    while True:
-        rows = await asyncio.to_thread(read_rows, run.metrics_path)
+    rows: list[Json] = []
+    waited, version = 0.0, None
+    while not stopping.is_set():
+        if version != (version := _find_version(run)):
+            rows = await asyncio.to_thread(read_rows, run.metrics_path)
         new = [row for row in rows if row["step"] > after]
         if rows and rows[-1]["step"] < after:  # training diverged and returned to an earlier step
             new = rows[-1:]
@@ -91,8 +95,19 @@ async def follow(run: Run, after: int) -> AsyncIterator[bytes]:
         elif waited >= _COMMENT_SECONDS:
             yield b": no change\n\n"
             waited = 0.0
-        await asyncio.sleep(_POLL_SECONDS)
+        for _ in range(_STOP_CHECKS):
+            if not stopping.is_set():
+                await asyncio.sleep(_POLL_SECONDS / _STOP_CHECKS)
         waited += _POLL_SECONDS
+
+
+def _find_version(run: Run) -> tuple[int, int] | None:
+    """Return what changes if the metrics of a run change."""
+    try:
+        status = run.metrics_path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
 
 
 def render_report(name: str, run: Run) -> str:

@@ -1,13 +1,17 @@
 """Distributes the texts of requests among the workers of a model.
 
 Requests take turns: the next text to start is that of the request that has waited longest since
-its last one. So a request of many texts does not delay a request of one text.
+its last one. While texts wait, a text leaves its row after some characters and waits for its next
+turn. So requests of many or long texts do not delay a short one for long.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from charrnn.errors import CharrnnError
+from charrnn.sampling.batched_text import NewText
 from charrnn.serve.batch_worker import BatchWorker, Deliver, Update
 from charrnn.serve.generation import Generation, TextJob
 from charrnn.serve.single_worker import SingleText, SingleTextWorker
@@ -15,6 +19,8 @@ from charrnn.serve.single_worker import SingleText, SingleTextWorker
 _MIN_SHARED = 16
 """Texts of the first worker before another one is used: a step of so few takes hardly more time
 than that of one."""
+
+_TURN = 1_000  # characters of a text, after which it leaves its row if other texts wait
 
 
 class Scheduler:
@@ -33,11 +39,15 @@ class Scheduler:
         self._jobs: list[set[TextJob]] = []  # of each worker
         self._waiting: deque[deque[TextJob]] = deque()  # one deque for each request
         self._single_job: TextJob | None = None
+        self._unfinished: set[Generation] = set()
+        self.num_preparing = 0
+        """Texts whose prompts are read; they are counted as waiting."""
+        self.last_active = time.monotonic()
 
     @property
     def num_waiting(self) -> int:
         """The number of texts that wait."""
-        return sum(map(len, self._waiting))
+        return self.num_preparing + sum(map(len, self._waiting))
 
     @property
     def num_running(self) -> int:
@@ -46,18 +56,21 @@ class Scheduler:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no text runs or waits."""
-        return not (self.num_running or self.num_waiting)
+        """Whether there is no text, also none that is paused."""
+        return not (self._unfinished or self.num_running or self.num_waiting)
 
     @property
     def accepts_single(self) -> bool:
         """Whether a text would be generated alone, so that the 8-bit engine is the fastest."""
-        return self._single is not None and self.is_idle
+        return self._single is not None and not (
+            self._unfinished or self.num_running or self._waiting
+        )
 
     def start_single(self, generation: Generation, text: SingleText) -> None:
         """Start the only text of a request with the 8-bit engine."""
         assert self._single is not None
         (self._single_job,) = generation.jobs
+        self._unfinished.add(generation)
         self._single_job.may_run.set()
         self._single.start(self._single_job, text)
 
@@ -68,6 +81,7 @@ class Scheduler:
             self._jobs = [set() for _ in self._workers]
         jobs = deque(job for job in generation.jobs if not job.has_finished)
         if jobs:
+            self._unfinished.add(generation)
             self._waiting.append(jobs)
             self._admit()
 
@@ -86,11 +100,20 @@ class Scheduler:
             job.is_cancelled, job.is_paused = True, False
             job.may_run.set()
             self._remove(job)
+        self._forget_generation(generation)
         cancelled = {*generation.jobs}
         for jobs in list(self._waiting):
             if cancelled & {*jobs}:
                 self._waiting.remove(jobs)
         self._admit()
+
+    def stop_all(self, reason: CharrnnError) -> None:
+        """End all texts with an error."""
+        for generation in list(self._unfinished):
+            self.cancel(generation)
+            for job in generation.jobs:
+                if not job.has_finished:
+                    generation.put(job, NewText("", (), "stop", reason))
 
     def close(self) -> None:
         """End the threads of the workers."""
@@ -108,14 +131,14 @@ class Scheduler:
             job = jobs.popleft()
             if jobs:
                 self._waiting.append(jobs)
-            job.has_left = False
+            job.has_left, job.num_characters = False, 0
             self._jobs[number].add(job)
             self._workers[number].add(job)
 
     def _choose_worker(self) -> int | None:
         """Return the worker for the next text, None if all are full."""
-        if len(self._jobs[0]) < _MIN_SHARED:
-            return 0 if len(self._jobs[0]) < self._workers[0].max_texts else None
+        if len(self._jobs[0]) < min(_MIN_SHARED, self._workers[0].max_texts):
+            return 0
         number = min(range(len(self._jobs)), key=lambda number: len(self._jobs[number]))
         return number if len(self._jobs[number]) < self._workers[number].max_texts else None
 
@@ -132,14 +155,26 @@ class Scheduler:
                 job.has_left = True
                 self._restart(job)
                 continue
+            job.num_characters += len(new.text)
+            if job.has_finished:  # it was stopped
+                self._forget(job)
+                continue
             job.generation.put(job, new)
             if new.finish_reason:
                 self._forget(job)
+                if job.generation.has_finished:
+                    self._forget_generation(job.generation)
             elif job.generation.is_slow and not (job.is_paused or job.is_cancelled):
                 job.is_paused = True
                 job.may_run.clear()
                 self._remove(job)
+            elif self._waiting and job.num_characters >= _TURN:
+                self._remove(job)
         self._admit()
+
+    def _forget_generation(self, generation: Generation) -> None:
+        self._unfinished.discard(generation)
+        self.last_active = time.monotonic()
 
     def _restart(self, job: TextJob) -> None:
         """Let a text of a batch that was paused wait for a row, once its worker has removed it."""

@@ -1,5 +1,6 @@
 """The runs that the server offers, by name. A request names a run and never a path."""
 
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,16 +31,15 @@ class ServedRuns:
         self._folder = RUNS_FOLDER.resolve()
         self._scanned: dict[str, Path] = {}
         self._next_scan = 0.0
+        self._lock = threading.Lock()
 
     def paths(self) -> dict[str, Path]:
-        """Return the folder of each run, by name."""
-        if time.monotonic() >= self._next_scan:
-            self._next_scan = time.monotonic() + _SCAN_SECONDS
-            self._scanned = dict(self._named) or self._scan()
-            for name, path in list(self._scanned.items()):
-                for teacher in sorted(path.glob(f"teacher-*/{CONFIG_FILE}")):
-                    self._scanned[f"{name}/{teacher.parent.name}"] = teacher.parent
-        return self._scanned
+        """Return the folder of each run, by name; called in any thread."""
+        with self._lock:
+            if time.monotonic() >= self._next_scan:
+                self._scanned = self._scan()
+                self._next_scan = time.monotonic() + _SCAN_SECONDS
+            return self._scanned
 
     def path(self, name: str) -> Path:
         """Return the folder of a run; raise `ApiError` if there is none of this name."""
@@ -61,6 +61,12 @@ class ServedRuns:
             raise ApiError(500, f"the run {name} cannot be read: its files are damaged") from None
 
     def _scan(self) -> dict[str, Path]:
-        runs = {BUNDLED: bundled_path()}
-        runs |= {path.name: path.resolve() for path in run_paths(self._folder)}
-        return {name: path for name, path in runs.items() if (path / CONFIG_FILE).is_file()}
+        runs = dict(self._named)
+        if not runs:
+            runs = {BUNDLED: bundled_path()}
+            runs |= {path.name: path.resolve() for path in run_paths(self._folder)}
+        runs = {name: path for name, path in runs.items() if (path / CONFIG_FILE).is_file()}
+        for name, path in list(runs.items()):
+            for teacher in sorted(path.glob(f"teacher-*/{CONFIG_FILE}")):
+                runs[f"{name}/{teacher.parent.name}"] = teacher.parent
+        return runs

@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 from charrnn.config.sampling import SampleConfig
 from charrnn.data.corpus import Corpus
-from charrnn.errors import CharrnnError
 from charrnn.sampling.batched_text import NewText
 from charrnn.sampling.engines.interface import SamplingEngine
 from charrnn.sampling.loop import stream_samples
-from charrnn.serve.batch_worker import DELIVERY_SECONDS, Deliver
+from charrnn.serve.batch_worker import DELIVERY_SECONDS, Deliver, explain_failure
 from charrnn.serve.generation import TextJob
 
 
@@ -44,8 +43,7 @@ class SingleTextWorker:
         try:
             self._generate(job, text)
         except Exception as error:
-            problem = error if isinstance(error, CharrnnError) else CharrnnError(str(error))
-            self._deliver([(job, NewText("", (), "stop", problem))])
+            self._deliver([(job, NewText("", (), "stop", explain_failure(error)))])
 
     def _generate(self, job: TextJob, text: SingleText) -> None:
         if self._engine is None:

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from charrnn.data.vocabulary import Codes
-from charrnn.errors import CharrnnError, ConfigError, CorpusError, VocabularyError
+from charrnn.errors import CheckpointError, ConfigError, CorpusError, VocabularyError
 from charrnn.numerics.information import nats_to_bits
 from charrnn.serve.api_errors import ApiError, bad_request, from_charrnn_error
-from charrnn.serve.completion_request import check_names, parse_checkpoint, parse_model
+from charrnn.serve.completion_request import check_names, drop_nulls, parse_checkpoint, parse_model
 from charrnn.serve.models import Models, ServedModel
 
 _MAX_TEXT = 100_000  # characters
@@ -28,6 +28,7 @@ class TextAnalysis:
 
     async def score(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the loss of a text; raise `ApiError`."""
+        body = drop_nulls(body)
         check_names(body, {"model", "text", "checkpoint", "unknown", "per_character"})
         if not isinstance(body.get("per_character", False), bool):
             raise bad_request("per_character must be true or false", "per_character")
@@ -35,6 +36,7 @@ class TextAnalysis:
 
     async def activity(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the activity of a unit along a text; raise `ApiError`."""
+        body = drop_nulls(body)
         check_names(body, {"model", "text", "checkpoint", "unknown", "unit"})
         if not isinstance(body.get("unit"), str):
             raise bad_request("unit must be LAYER:NUMBER, such as 2:317", "unit")
@@ -53,18 +55,19 @@ class TextAnalysis:
         if self._num_waiting >= _MAX_WAITING:
             message = f"{self._num_waiting} texts wait already: try again later"
             raise ApiError(429, message, headers={"Retry-After": "5"})
-        model = await self._models.get(parse_model(body), parse_checkpoint(body))
         self._num_waiting += 1
         try:
+            model = await self._models.get(parse_model(body), parse_checkpoint(body))
             codes = model.reader.vocabulary.encode(model.reader.convert(text), unknown)
             return await asyncio.get_running_loop().run_in_executor(
                 self._thread, compute, model, codes, body
             )
         except (ConfigError, VocabularyError) as error:
-            raise from_charrnn_error(error, model.name) from None
+            raise from_charrnn_error(error, param="text") from None
         except CorpusError as error:
             raise bad_request(error.message, "text") from None
-        except CharrnnError as error:
+        except CheckpointError as error:
+            model.is_broken = True
             raise from_charrnn_error(error, model.name) from None
         finally:
             self._num_waiting -= 1

@@ -29,6 +29,8 @@ def test_serve_prints_its_address_and_stops_at_a_signal(
         assert address.startswith("http://127.0.0.1:")
         with urllib.request.urlopen(f"{address}/v1/models") as answer:
             assert b'"verse"' in answer.read()
+        stream = urllib.request.urlopen(f"{address}/v1/runs/verse/events")
+        assert stream.readline().startswith(b"data: ")
         process.send_signal(number)
         rest, messages = process.communicate(timeout=30)
     assert (process.returncode, rest, messages) == (code, "", "press Ctrl-C to stop\n")

@@ -1,7 +1,6 @@
 import contextlib
 import http.client
 import json
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ import pytest
 
 from charrnn.runs.run import Run
 from charrnn.serve.application import make_application
-from charrnn.serve.server import make_server
+from charrnn.serve.server import listen, make_server
 from charrnn.training.events import Finished
 from charrnn.training.loop import train
 from tests.conftest import TINY_MODEL, TINY_TRAINING, VERSE, last_event
@@ -75,7 +74,7 @@ StartServer = Callable[..., RunningServer]
 @contextlib.contextmanager
 def running_server(**settings: Any) -> Iterator[RunningServer]:
     """Run a server for the runs in the current folder."""
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = listen("127.0.0.1", 0)
     server = make_server(make_application(**settings))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()

@@ -1,8 +1,18 @@
+import asyncio
 import json
 import socket
 import threading
 import time
 
+import pytest
+
+from charrnn.config.sampling import SampleConfig
+from charrnn.sampling.batched_text import BatchedText
+from charrnn.serve import models
+from charrnn.serve.generation import Generation
+from charrnn.serve.models import Models
+from charrnn.serve.served_runs import ServedRuns
+from charrnn.training.events import Finished
 from tests.serve.conftest import RunningServer
 
 
@@ -30,6 +40,7 @@ def test_a_slow_reader_pauses_its_text_and_gets_all_of_it(own_server: RunningSer
             if not count_texts(own_server, "running"):
                 break
         assert count_texts(own_server, "running") == 0
+        assert b"charrnn_generated_characters_total 6000.0" not in generated
         answer = b""
         while part := connection.recv(65536):
             answer += part
@@ -49,7 +60,7 @@ def test_a_request_of_many_texts_does_not_delay_one_of_a_single_text(
     results: list[float] = []
 
     def ask_for_many(seed: int) -> None:
-        own_server.complete(seed=seed, n=128, max_tokens=600)
+        own_server.complete(seed=seed, n=100, max_tokens=600)
         results.append(time.perf_counter())
 
     threads = [threading.Thread(target=ask_for_many, args=(seed,)) for seed in range(2)]
@@ -62,3 +73,32 @@ def test_a_request_of_many_texts_does_not_delay_one_of_a_single_text(
     for thread in threads:
         thread.join()
     assert end < min(results)
+
+
+def test_a_model_with_a_paused_text_is_not_unloaded(
+    finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "_IDLE_SECONDS", -1.0)
+
+    async def run() -> None:
+        loaded = Models(ServedRuns())
+        model = await loaded.get("verse", "best")
+        generation = Generation(1, limits_unsent=True)
+        config = SampleConfig(length=9_000, seed=1)
+        generation.jobs[0].text = BatchedText(model.load_engine(), "The", config)
+        model.scheduler.start(generation)
+        while model.scheduler.num_running:
+            await asyncio.sleep(0.01)
+        assert not generation.has_finished
+        loaded.unload_idle()
+        assert [*loaded] == [model]
+        characters = 0
+        while not generation.has_finished:
+            characters += sum(len(new.text) for _, new in await generation.get())
+            model.scheduler.resume(generation)
+        assert characters == 9_000
+        loaded.unload_idle()
+        assert [*loaded] == []
+        loaded.close()
+
+    asyncio.run(run())

@@ -111,7 +111,10 @@ def test_a_single_text_without_seed_uses_the_8_bit_engine(server: RunningServer)
     answer = server.complete(prompt="The", max_tokens=50)
     assert answer["system_fingerprint"].startswith("int8-step-")
     assert len(answer["choices"][0]["text"]) == 50
-    assert server.complete(max_tokens=0)["choices"][0]["finish_reason"] == "length"
+    for extra in ({}, {"seed": 1}):
+        nothing = server.complete(max_tokens=0, **extra)
+        assert nothing["choices"][0]["finish_reason"] == "length"
+        assert (nothing["choices"][0]["text"], nothing["usage"]["total_tokens"]) == ("", 0)
     (whole,) = server.complete(prompt="The", temperature=0, max_tokens=50)["choices"]
     stop = whole["text"][20:23]
     (stopped,) = server.complete(prompt="The", temperature=0, stop=stop, max_tokens=50)["choices"]
@@ -140,7 +143,9 @@ def test_log_probabilities_of_prompt_and_text(server: RunningServer) -> None:
     assert logprobs["token_logprobs"][0] is None
     assert logprobs["top_logprobs"][0] is None
     assert all(value <= 0 for value in logprobs["token_logprobs"][1:])
-    assert all(len(likely) == 2 for likely in logprobs["top_logprobs"][1:])
+    for token, likely in zip(logprobs["tokens"][1:], logprobs["top_logprobs"][1:], strict=True):
+        assert 2 <= len(likely) <= 3  # the character itself is always included
+        assert token in likely
     # The whole text as a prompt, of which only the scores are requested.
     read = server.complete(prompt=choice["text"], max_tokens=0, echo=True, logprobs=2)
     expected = read["choices"][0]["logprobs"]["token_logprobs"]
@@ -169,6 +174,21 @@ def test_several_prompts_and_warnings(server: RunningServer) -> None:
     assert answer["warnings"] == ["best_of has no effect here", "user has no effect here"]
 
 
+def test_values_of_other_clients_are_accepted(server: RunningServer) -> None:
+    usual: dict[str, Any] = {"prompt": "The", "max_tokens": 5, "seed": -3}
+    others: dict[str, Any] = {
+        "max_tokens": 5.0,
+        "top_p": 1.0,
+        "stop": None,
+        "logprobs": None,
+        "best_of": 1,
+    }
+    others |= {"frequency_penalty": 0, "stream_options": {"include_usage": None}, "suffix": None}
+    answer = server.complete(**usual | others)
+    assert answer["choices"] == server.complete(**usual)["choices"]
+    assert "warnings" not in answer
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -184,7 +204,11 @@ def test_several_prompts_and_warnings(server: RunningServer) -> None:
         ({"temperature": "hot"}, "temperature must be a number"),
         ({"stop": [""]}, "stop must be a text"),
         ({"stop": 3}, "stop must be a text"),
-        ({"seed": -1}, "seed must be a whole number"),
+        ({"seed": "x"}, "seed must be a whole number"),
+        ({"acrostic": "a" * 1001}, "acrostic may have at most 1,000 characters"),
+        ({"prompt": ["x" * 20_000] * 3}, "all prompts together may have at most 50,000"),
+        ({"n": 20, "max_tokens": 100_000}, "at most 1,000,000 characters together"),
+        ({"logprobs": 20, "max_tokens": 50_000}, "not 1,050,000"),
         ({"stream": 1}, "stream must be true or false"),
         ({"stream_options": []}, "stream_options must be an object"),
         ({"logprobs": True}, "logprobs must be a whole number"),
@@ -228,7 +252,7 @@ def test_a_client_that_disconnects_frees_its_rows(own_server: RunningServer) -> 
 
 def test_too_many_waiting_texts_are_rejected(own_server: RunningServer) -> None:
     own_server.complete(seed=1, max_tokens=1)
-    body = json.dumps({"model": "verse", "seed": 1, "n": 128, "max_tokens": 100_000})
+    body = json.dumps({"model": "verse", "seed": 1, "n": 128, "max_tokens": 7_000})
     connections = []
     for _ in range(5):  # 128 texts run on two cores, the others wait
         connection = http.client.HTTPConnection("127.0.0.1", own_server.port)

@@ -42,6 +42,25 @@ def test_pages_of_other_sites_are_rejected(origin: str, status: int, server: Run
     assert server.post("/v1/score", body, **given).status == status
 
 
+@pytest.mark.parametrize(("site", "status"), [("same-origin", 200), ("cross-site", 403)])
+def test_images_of_other_sites_are_rejected(site: str, status: int, server: RunningServer) -> None:
+    assert server.get("/v1/runs", **{"Sec-Fetch-Site": site}).status == status
+    assert server.get("/", **{"Sec-Fetch-Site": site}).status == 200  # a link to the page
+
+
+def test_a_long_head_is_cut_off(server: RunningServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ")
+        try:
+            for _ in range(100):
+                connection.sendall(b"x" * 0x10000)
+        except OSError:  # the server has closed the connection
+            pass
+        else:
+            pytest.fail("the server read 6 MB of headers")
+    assert server.get("/", X="x" * 20_000).status == 200
+
+
 def test_forms_of_other_sites_are_rejected(server: RunningServer) -> None:
     answer = server.request(
         "POST", "/v1/score", '{"model": "verse", "text": "abc"}', {"Content-Type": "text/plain"}

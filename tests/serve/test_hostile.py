@@ -29,7 +29,9 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=5,
 )
-BODIES = st.dictionaries(st.sampled_from(NAMES) | st.text(max_size=8), VALUES, max_size=6)
+BODIES = st.dictionaries(
+    st.sampled_from([*NAMES, "\ud800"]) | st.text(max_size=8), VALUES, max_size=6
+)
 PATHS = st.sampled_from(
     [
         *("/", "/docs", "/health", "/metrics", "/static/", "/static/serve.css", "/v1/models"),

@@ -137,17 +137,23 @@ def list_files(folder: Path) -> dict[Path, tuple[int, int]]:
 def test_no_request_changes_a_file_or_names_a_path(
     own_server: RunningServer, finished: Finished, text_file: Path, tmp_path: Path
 ) -> None:
-    text_file.unlink()  # the report then says that the text is missing
     before = list_files(tmp_path)
-    bodies = [own_server.get(path).body for path in ("/", "/docs", "/v1/runs", "/metrics")]
-    bodies += [own_server.get(f"/v1/runs/verse{end}").body for end in ("", "/report")]
-    fields: dict[str, Any] = {"model": "verse", "prompt": "The", "text": "The", "max_tokens": 5}
-    for name in ("max_copy", "n", "logprobs"):
-        body = {key: value for key, value in fields.items() if key != "text"} | {name: 2}
-        bodies.append(own_server.post("/v1/completions", body).body)
-    bodies.append(own_server.post("/v1/score", {"model": "verse", "text": "The"}).body)
-    assert b"Surprising lines, units and memory are missing" in bodies[5]
+    fields: dict[str, Any] = {"model": "verse", "prompt": "The", "max_tokens": 5}
+    answers = [
+        own_server.post("/v1/completions", fields | {name: 2}) for name in ("max_copy", "logprobs")
+    ]
+    answers.append(own_server.post("/v1/score", {"model": "verse", "text": "The"}))
+    assert {answer.status for answer in answers} == {200}
+    paths = ("/", "/docs", "/v1/runs", "/metrics", "/v1/models", "/v1/runs/verse")
+    answers += [own_server.get(path) for path in paths]
+    assert list_files(tmp_path) == before
+    text_file.unlink()  # the report then says that the text is missing
+    answers.append(own_server.get("/v1/runs/verse/report"))
+    bodies = [answer.body for answer in answers]
+    assert b"Surprising lines, units and memory are missing" in bodies[-1]
     for body_bytes in bodies:
         assert str(tmp_path).encode() not in body_bytes
         assert b"checkpoints/verse" not in body_bytes
-    assert list_files(tmp_path) == before
+    assert list_files(tmp_path) == {
+        path: value for path, value in before.items() if path != text_file
+    }
