@@ -150,7 +150,7 @@ def test_a_time_limit_is_planned_from_the_time_of_asynchronous_steps(
     text: Corpus, graphed: pytest.MonkeyPatch
 ) -> None:
     graphed.setattr(budget_plan.BudgetPlan, "step_seconds", lambda *arguments: 0.5)
-    events = list(tiny("run", text, max_steps=None, max_time=4.0, eval_every=100_000))
+    events = list(tiny("run", text, max_steps=None, max_time=4.0, eval_every=500))
     first_horizon = next(event.horizon for event in events if isinstance(event, Step))
     assert first_horizon is not None
     assert 2 < first_horizon < 10
