@@ -2,8 +2,7 @@
 
     python benchmarks/serving.py [--model bard] [--requests 10000] [--only NAME]
 
-Each measurement starts its own server, which shares the cores with this client.
-
+Each measurement starts its own server, which shares the cores with the clients.
     single     one client without a seed, characters per second, relative to `charrnn sample`
     clients    64 clients with a text each, as streams and not, relative to `--num-samples 64`
     first      16 clients that send request after request (prompts of 10 characters): time to the

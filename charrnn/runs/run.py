@@ -85,11 +85,6 @@ class Run(RunFolder):
                 "give another folder with --out-dir",
             ) from None
 
-    @property
-    def is_training(self) -> bool:
-        """Whether a process is training the run, as far as its files say."""
-        return saving.is_locked(self.path)
-
     @classmethod
     def open(cls, path: Path) -> "Run":
         """Open the run folder at `path`; raise `CheckpointError` if it is not a run."""

@@ -12,6 +12,7 @@ from charrnn.runs.curves import count_characters_read
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
+from charrnn.runs.saving import is_locked
 from charrnn.serve.api_errors import ApiError
 from charrnn.serve.served_runs import ServedRuns
 from charrnn.serve.stopping import Stopping
@@ -142,7 +143,8 @@ def _describe_progress(run: Run, rows: Sequence[Json]) -> Json:
     if checkpoints:
         progress = Progress.from_checkpoint(checkpoints[-1])
         horizon, max_time = progress.horizon, progress.budget.max_time
-    if run.is_training and rows and rows[-1]["step"]:
+    is_training = is_locked(run.path)
+    if is_training and rows and rows[-1]["step"]:
         row, limits = rows[-1], []
         if horizon:
             limits.append((horizon - row["step"]) * row["seconds"] / row["step"])
@@ -150,7 +152,7 @@ def _describe_progress(run: Run, rows: Sequence[Json]) -> Json:
             limits.append(max_time - row["seconds"])
         seconds_left = max(0.0, min(limits)) if limits else None
     return {
-        "is_training": run.is_training,
+        "is_training": is_training,
         "total_steps": horizon,
         "seconds_left": seconds_left,
     }

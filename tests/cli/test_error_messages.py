@@ -41,6 +41,7 @@ FIELD_NAME = re.compile(r"\b[a-z]+_[a-z]+\b")
 SETTINGS = {"batch_size", "max_copy", "line_start", "document_separator"}
 REACHED_BY = {
     "export": {"export"},
+    "serve": {"serve"},
     "training/setup/new_run.py": {"train"},
     "training": {"train", "resume"},
     "runs/new_folder.py": {"train"},
