@@ -18,6 +18,8 @@ from markupsafe import Markup, escape
 from charrnn.config.counts import format_count
 
 _TEMPLATES = Path(__file__).parent / "templates"
+SHADES = _TEMPLATES / "shades.css"
+"""The colors of characters, by surprise and by activity; `charrnn serve` has them too."""
 _JSON_ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 _ACTIVITY_SHADES = 6  # below zero, and as many above
 MAX_SURPRISE_LEVEL = 9
@@ -37,7 +39,7 @@ def render_page(
 
     With `web_assembly`, the page's policy allows the script to compile WebAssembly.
     """
-    style = Markup(_read(_TEMPLATES / "style.css"))
+    style = Markup(_read(_TEMPLATES / "style.css") + _read(SHADES))
     code = Markup(_read(folder / script)) if script else None
     script_sources = _hash(code) if code else "'none'"
     if web_assembly:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from charrnn.config.sampling import SampleConfig
 from charrnn.errors import CharrnnError, ConfigError
 from charrnn.numerics.randomness import SampleUniforms
-from charrnn.sampling.constraints import Rule, allowed_or_raise, make_text_rules
+from charrnn.sampling.constraints import Rule, allowed_or_raise, has_fixed_rules, make_text_rules
 from charrnn.sampling.engines.interface import RowSamplingEngine, add_separator
 from charrnn.sampling.filters import Filters, distribution, sample_codes
 from charrnn.sampling.log_probabilities import CharacterScore, score_character
@@ -66,8 +66,8 @@ class BatchedText:
             rules = make_text_rules(config, engine.vocabulary, None, engine.separator, prompt)
         self.config, self.filters, self._rules = config, Filters.from_config(config), rules
         codes = engine.vocabulary.encode(prompt, config.unknown)
-        has_fixed_rules = len(rules) > (config.no_repeat is not None)
-        codes, line_start = find_first_input(engine, codes, draws_first=has_fixed_rules)
+        draws_first = has_fixed_rules(rules, config)
+        codes, line_start = find_first_input(engine, codes, draws_first=draws_first)
         line_start = line_start[: config.length]
         self.codes_to_read = add_separator(codes, engine.separator_code).tolist()
         self.state: Any = engine.initial_state()

@@ -196,6 +196,11 @@ def make_text_rules(
     return tuple(allow_end(rule, vocabulary, separator) for rule in rules)
 
 
+def has_fixed_rules(rules: Sequence[Rule], config: SampleConfig) -> bool:
+    """Return whether there are rules besides `no_repeat`, which depends on the text."""
+    return len(rules) > (config.no_repeat is not None)
+
+
 def check_contradictions(config: SampleConfig) -> None:
     """Raise `ConfigError` if the rules allow no character, whatever the vocabulary is."""
     named = f"{config.ban or ''}{config.only or ''}{config.acrostic or ''}"

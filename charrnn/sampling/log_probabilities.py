@@ -28,9 +28,14 @@ def log_softmax(logits_BV: NDArray[Any]) -> NDArray[np.float64]:
     return log_probabilities_BV
 
 
+def find_likely(log_probability_V: NDArray[np.float64], count: int) -> list[tuple[int, float]]:
+    """Return the codes of the most likely characters and their log-probabilities, in this order."""
+    codes = np.argsort(-log_probability_V, kind="stable")[:count].tolist()
+    return [(code, float(log_probability_V[code])) for code in codes]
+
+
 def score_character(logits_V: NDArray[Any], code: int, num_likely: int) -> CharacterScore:
     """Return the score of a character, with the `num_likely` most likely ones."""
     log_probability_V = log_softmax(logits_V[None])[0]
-    codes = np.argsort(-log_probability_V, kind="stable")[:num_likely].tolist()
-    likely = tuple((likely_code, float(log_probability_V[likely_code])) for likely_code in codes)
+    likely = find_likely(log_probability_V, num_likely)
     return CharacterScore(code, float(log_probability_V[code]), likely)

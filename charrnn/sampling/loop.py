@@ -17,7 +17,7 @@ from charrnn.errors import ConfigError
 from charrnn.runs.find import find_run
 from charrnn.runs.text_reader import TextReader
 from charrnn.sampling.blocks import sample_blocks
-from charrnn.sampling.constraints import Rule, allowed_or_raise, make_text_rules
+from charrnn.sampling.constraints import Rule, allowed_or_raise, has_fixed_rules, make_text_rules
 from charrnn.sampling.engines.interface import BlockSamplingEngine, SamplingEngine
 from charrnn.sampling.engines.selection import engine_for
 from charrnn.sampling.filters import Filters, distribution, sample_codes
@@ -127,8 +127,8 @@ def _sample(
     prompt_state: PromptState | None,
 ) -> Iterator[SampledText]:
     """Yield one character of each sample at a time."""
-    has_fixed_rules = len(rules) > (config.no_repeat is not None)
-    codes, line_start = find_first_input(engine, codes, draws_first=has_fixed_rules)
+    is_fixed = has_fixed_rules(rules, config)
+    codes, line_start = find_first_input(engine, codes, draws_first=is_fixed)
     if line_start and config.length:
         yield SampledText(np.arange(config.num_samples), line_start * config.num_samples)
     if config.length <= len(line_start):
@@ -145,7 +145,7 @@ def _sample(
             state = engine.select_samples(state, active_B)
         allowed_logits_BV = logits_BV
         positions = [texts[sample].position for sample in samples_B.tolist()]
-        if has_fixed_rules or any(position.repeating for position in positions):
+        if is_fixed or any(position.repeating for position in positions):
             allowed_BV = allowed_or_raise(rules, positions)
             can_go_on_B = allowed_BV.any(axis=1)
             if not can_go_on_B.all():

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from charrnn.config.sampling import SampleConfig
 from charrnn.sampling.constraints import make_text_rules
 from charrnn.sampling.engines.interface import SamplingEngine
-from charrnn.sampling.log_probabilities import score_character
+from charrnn.sampling.log_probabilities import find_likely, log_softmax
 from charrnn.sampling.start import find_first_input
 
 
@@ -39,7 +39,7 @@ def find_next_characters(
     codes = engine.vocabulary.encode(prompt, unknown)
     codes, _ = find_first_input(engine, codes, draws_first=True)
     logits_1V, _ = engine.read(codes)
-    likely = score_character(logits_1V[0], 0, count).likely
+    likely = find_likely(log_softmax(logits_1V)[0], count)
     return [
         NextCharacter(
             engine.vocabulary.characters[code],

@@ -8,6 +8,8 @@ from typing import Any
 
 from charrnn.errors import CharrnnError, ConfigError, VocabularyError, flags_in
 
+SERVER_FAILED = "the server failed; its terminal shows the error"
+
 
 class ServerError(CharrnnError):
     """A text cannot be generated for a reason that has nothing to do with the request."""

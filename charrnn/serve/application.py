@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,13 +19,15 @@ from starlette.responses import (
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from charrnn.reports.pages import SHADES
 from charrnn.serve import run_views
-from charrnn.serve.api_errors import ApiError, StoppingError
+from charrnn.serve.api_errors import SERVER_FAILED, ApiError, StoppingError
 from charrnn.serve.bodies import read_object
 from charrnn.serve.completion_request import parse_completion
 from charrnn.serve.completions import start_completion
 from charrnn.serve.docs_page import render_docs
 from charrnn.serve.guard import Guard
+from charrnn.serve.json_response import JSONResponse, answer_error
 from charrnn.serve.metrics import Metrics
 from charrnn.serve.models import Models
 from charrnn.serve.served_runs import ServedRuns
@@ -58,16 +59,6 @@ def make_application(
     return Guard(application, host=host, api_key=api_key, metrics=metrics, stopping=stopping)
 
 
-class JSONResponse(Response):
-    """JSON in ASCII, so that each text can be sent, also lone surrogates."""
-
-    media_type = "application/json"
-
-    def render(self, content: Any) -> bytes:
-        """Return the body."""
-        return json.dumps(content, separators=(",", ":")).encode("ascii")
-
-
 class Routes:
     """The functions that answer requests, and what they share."""
 
@@ -84,6 +75,7 @@ class Routes:
         return [
             Route("/", self._show_page),
             Route("/docs", self._show_docs),
+            Route("/static/shades.css", self._show_shades),
             Mount("/static", StaticFiles(directory=_STATIC)),
             Route("/health", self._report_health),
             Route("/metrics", self._report_metrics),
@@ -120,6 +112,9 @@ class Routes:
 
     async def _show_page(self, request: Request) -> Response:
         return FileResponse(_STATIC / "index.html")
+
+    async def _show_shades(self, request: Request) -> Response:
+        return FileResponse(SHADES)
 
     async def _show_docs(self, request: Request) -> Response:
         return HTMLResponse(render_docs())
@@ -196,7 +191,7 @@ def _describe_model(name: str, path: Path) -> dict[str, Any]:
 
 async def _answer_api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
-    return JSONResponse(error.to_json(), error.status, headers=error.headers)
+    return answer_error(error)
 
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:
@@ -205,8 +200,7 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
     message = (
         f"{request.method} {request.url.path[:200]}: {error.detail}; /docs lists the addresses"
     )
-    answer = ApiError(error.status_code, message)
-    return JSONResponse(answer.to_json(), error.status_code, headers=error.headers)
+    return answer_error(ApiError(error.status_code, message, headers=dict(error.headers or {})))
 
 
 async def _answer_nobody(request: Request, error: Exception) -> Response:
@@ -216,5 +210,4 @@ async def _answer_nobody(request: Request, error: Exception) -> Response:
 
 async def _answer_bug(request: Request, error: Exception) -> Response:
     """Answer after an error of the server itself; the server logs it."""
-    answer = ApiError(500, "the server failed; its terminal shows the error")
-    return JSONResponse(answer.to_json(), 500)
+    return answer_error(ApiError(500, SERVER_FAILED))

@@ -10,7 +10,7 @@ from charrnn.errors import CharrnnError
 from charrnn.sampling.batched_text import NewText
 from charrnn.sampling.engines.interface import RowSamplingEngine
 from charrnn.sampling.running_batch import RunningBatch
-from charrnn.serve.api_errors import ServerError
+from charrnn.serve.api_errors import SERVER_FAILED, ServerError
 from charrnn.serve.generation import TextJob
 
 DELIVERY_SECONDS = 0.02  # between two deliveries of new text, after the first character
@@ -120,4 +120,4 @@ def explain_failure(error: Exception) -> CharrnnError:
     if isinstance(error, CharrnnError):
         return error
     _LOGGER.error("a text could not be generated", exc_info=error)
-    return ServerError("the server failed; its terminal shows the error")
+    return ServerError(SERVER_FAILED)

@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from charrnn.serve.api_errors import ApiError, from_charrnn_error
 from charrnn.serve.completion_format import Choice, Envelope, ScoredPrompt, count_usage, merge
 from charrnn.serve.completion_request import CompletionRequest
 from charrnn.serve.generation import Generation
+from charrnn.serve.json_response import JSONResponse, answer_error, to_json_bytes
 from charrnn.serve.metrics import Metrics
 from charrnn.serve.models import ServedModel
 from charrnn.serve.prompt_reading import PreparedTexts, prepare_texts
@@ -128,7 +128,7 @@ class CompletionResponse:
         """Send the answer."""
         answer = self._send_stream if self._request.stream else self._send_whole
         tasks = [
-            asyncio.create_task(answer(send)),
+            asyncio.create_task(answer(scope, receive, send)),
             asyncio.create_task(_wait_for_disconnect(receive)),
         ]
         try:
@@ -143,7 +143,7 @@ class CompletionResponse:
                 self._model.scheduler.cancel(self._generation)
                 self._metrics.count_cancelled()
 
-    async def _send_whole(self, send: Send) -> None:
+    async def _send_whole(self, scope: Any, receive: Receive, send: Send) -> None:
         parts: list[list[dict[str, Any]]] = [
             [choice.echo(self._prompt(choice))] if self._request.echo else []
             for choice in self._choices
@@ -152,12 +152,13 @@ class CompletionResponse:
             for index, new in updates:
                 if new.error is not None:
                     error = from_charrnn_error(new.error, self._model.name)
-                    await send_json(send, error.status, error.to_json())
+                    await answer_error(error)(scope, receive, send)
                     return
                 parts[index].append(self._choices[index].add(new))
-        await send_json(send, 200, self._envelope.wrap([*map(merge, parts)], self._usage()))
+        answer = self._envelope.wrap([*map(merge, parts)], self._usage())
+        await JSONResponse(answer)(scope, receive, send)
 
-    async def _send_stream(self, send: Send) -> None:
+    async def _send_stream(self, scope: Any, receive: Receive, send: Send) -> None:
         headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         if self._request.echo:
@@ -187,7 +188,7 @@ class CompletionResponse:
             yield updates
 
     async def _send_event(self, send: Send, value: dict[str, Any]) -> None:
-        body = f"data: {json.dumps(value, separators=(',', ':'))}\n\n".encode()
+        body = b"data: " + to_json_bytes(value) + b"\n\n"
         await send({"type": "http.response.body", "body": body, "more_body": True})
 
     def _prompt(self, choice: Choice) -> ScoredPrompt:
@@ -196,20 +197,6 @@ class CompletionResponse:
     def _usage(self) -> dict[str, int]:
         read = sum(len(prompt.text) for prompt in self._prompts)
         return count_usage(read, sum(choice.num_characters for choice in self._choices))
-
-
-async def send_json(
-    send: Send, status: int, value: Any, headers: Sequence[tuple[bytes, bytes]] = ()
-) -> None:
-    """Send an answer with a JSON body."""
-    body = json.dumps(value, separators=(",", ":")).encode()
-    headers = [
-        *headers,
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:

@@ -17,7 +17,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from charrnn.serve.api_errors import ApiError
-from charrnn.serve.completions import Message, Receive, Send, send_json
+from charrnn.serve.completions import Message, Receive, Send
+from charrnn.serve.json_response import answer_error
 from charrnn.serve.metrics import Metrics
 from charrnn.serve.stopping import Stopping
 
@@ -80,8 +81,7 @@ class Guard:
         except ApiError as error:
             if has_started:
                 raise
-            headers = [(name.encode(), value.encode()) for name, value in error.headers.items()]
-            await send_json(send_guarded, error.status, error.to_json(), headers)
+            await answer_error(error)(scope, receive, send_guarded)
 
     def _check(self, scope: Any) -> None:
         host = _only(scope["headers"], b"host")

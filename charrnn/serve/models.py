@@ -21,7 +21,7 @@ from charrnn.runs.layout import MANIFEST_FILE, STEP_FOLDERS
 from charrnn.runs.text_reader import TextReader
 from charrnn.sampling.engines.interface import RowSamplingEngine, SamplingEngine
 from charrnn.sampling.engines.selection import engine_for_checkpoint, engine_for_model
-from charrnn.serve.api_errors import ApiError
+from charrnn.serve.api_errors import ApiError, from_charrnn_error
 from charrnn.serve.batch_worker import BatchWorker, Deliver
 from charrnn.serve.scheduler import Scheduler
 from charrnn.serve.served_runs import ServedRuns
@@ -53,9 +53,8 @@ class ServedModel:
         self.name, self.checkpoint = name, checkpoint
         self.reader = TextReader(checkpoint)
         self.scheduler = Scheduler(self._start_workers, self._start_single)
-        self._prompt_threads = [
-            ThreadPoolExecutor(1, f"charrnn-{kind}-prompts") for kind in ("short", "long")
-        ]
+        self._short_prompts = ThreadPoolExecutor(1, "charrnn-short-prompts")
+        self._long_prompts = ThreadPoolExecutor(1, "charrnn-long-prompts")
         self.last_used = time.monotonic()
         self.is_broken = False
         """Whether its files could not be read."""
@@ -91,7 +90,7 @@ class ServedModel:
 
     def choose_prompt_thread(self, prompt_characters: int) -> ThreadPoolExecutor:
         """Return the thread that reads the prompts of a request."""
-        return self._prompt_threads[prompt_characters > _SHORT]
+        return self._short_prompts if prompt_characters <= _SHORT else self._long_prompts
 
     def load_model(self) -> "CharRNN":
         """Return the torch model; the first call loads it, in any thread."""
@@ -128,7 +127,7 @@ class ServedModel:
     def close(self) -> None:
         """End the threads of the model."""
         self.scheduler.close()
-        for thread in self._prompt_threads:
+        for thread in (self._short_prompts, self._long_prompts):
             thread.shutdown(wait=False, cancel_futures=True)
 
     def _start_workers(self, deliver: Deliver) -> list[BatchWorker]:
@@ -177,7 +176,11 @@ class Models:
                 self._selected[name, checkpoint] = _Selected(manifests, digest)
                 model = self._loaded.get(digest)
                 if model is None or model.is_broken:
-                    model = self._loaded[digest] = ServedModel(name, found)
+                    try:
+                        model = ServedModel(name, found)
+                    except CharrnnError as error:
+                        raise from_charrnn_error(error, name) from None
+                    self._loaded[digest] = model
                 self._unload_others(model)
         model.last_used = time.monotonic()
         return model

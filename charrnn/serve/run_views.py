@@ -30,37 +30,21 @@ def list_runs(runs: ServedRuns) -> list[Json]:
     described = []
     for name in runs.paths():
         try:
-            described.append(describe(name, runs.open(name)))
+            run = runs.open(name)
+            described.append(_describe(name, run, read_rows(run.metrics_path), _read_progress(run)))
         except (ApiError, CheckpointError, OSError):
             continue  # damaged, or removed meanwhile
     return described
 
 
-def describe(name: str, run: Run) -> Json:
-    """Return the keys of `charrnn info --json`, with names in place of paths, and the progress."""
-    facts = describe_run(run)
-    rows = read_rows(run.metrics_path)
-    parent = name.rpartition("/")[0] or None
-    teachers = [f"{name}/{teacher['run'].rpartition('/')[2]}" for teacher in facts["teachers"]]
-    return facts | {
-        "run": name,
-        "parent": parent,
-        "teachers": teachers,
-        "last_row": _format_row(rows[-1], run) if rows else None,
-        **_describe_progress(run, rows),
-    }
-
-
 def describe_in_full(name: str, run: Run) -> Json:
     """Return a description with the settings, the losses and the generated texts."""
-    rows = read_rows(run.metrics_path)
-    checkpoints = run.checkpoints()
+    rows, progress = read_rows(run.metrics_path), _read_progress(run)
     config, budget, eval_every = run.config, run.config.training.limits, None
-    if checkpoints:
-        progress = Progress.from_checkpoint(checkpoints[-1])
+    if progress:
         config, budget = progress.current_config(config), progress.budget
         eval_every = progress.eval_every
-    return describe(name, run) | {
+    return _describe(name, run, rows, progress) | {
         "settings": [
             list(fact) for fact in format_run_facts(config, budget, eval_every=eval_every)
         ],
@@ -69,30 +53,34 @@ def describe_in_full(name: str, run: Run) -> Json:
     }
 
 
+def _describe(name: str, run: Run, rows: Sequence[Json], progress: Progress | None) -> Json:
+    """Return the keys of `charrnn info --json`, with names in place of paths, and the progress."""
+    facts = describe_run(run)
+    parent = name.rpartition("/")[0] or None
+    teachers = [f"{name}/{teacher['run'].rpartition('/')[2]}" for teacher in facts["teachers"]]
+    return facts | {
+        "run": name,
+        "parent": parent,
+        "teachers": teachers,
+        "last_row": _format_row(rows[-1], run) if rows else None,
+        **_describe_progress(is_locked(run.path), rows, progress),
+    }
+
+
+def _read_progress(run: Run) -> Progress | None:
+    """Return the progress of the newest checkpoint, None if there is none."""
+    checkpoints = run.checkpoints()
+    return Progress.from_checkpoint(checkpoints[-1]) if checkpoints else None
+
+
 async def follow(run: Run, after: int, stopping: Stopping) -> AsyncIterator[bytes]:
     """Yield server-sent events with what is new after a step, until the client disconnects."""
-    last: Json = {}
-    rows: list[Json] = []
-    waited, version = 0.0, None
+    version, waited = None, 0.0
     while not stopping.is_set():
         if version != (version := _find_version(run)):
-            rows = await asyncio.to_thread(read_rows, run.metrics_path)
-        new = [row for row in rows if row["step"] > after]
-        if rows and rows[-1]["step"] < after:  # training diverged and returned to an earlier step
-            new = rows[-1:]
-        state = await asyncio.to_thread(_describe_progress, run, rows)
-        evaluated = [row for row in rows if row.get("val_loss") is not None]
-        best = min(evaluated, key=lambda row: row["val_loss"], default={})
-        state |= {"val_loss": best.get("val_loss"), "best_step": best.get("step")}
-        if new or state["is_training"] != last.get("is_training"):
-            after = rows[-1]["step"] if rows else after
-            event = {
-                "rows": [_format_row(row, run) for row in new[-_MAX_ROWS:]],
-                "previews": _list_previews(new)[-_MAX_PREVIEWS:],
-                **state,
-            }
+            event, after = await asyncio.to_thread(_describe_changes, run, after, version[0])
             yield f"data: {json.dumps(event)}\n\n".encode()
-            last, waited = state, 0.0
+            waited = 0.0
         elif waited >= _COMMENT_SECONDS:
             yield b": no change\n\n"
             waited = 0.0
@@ -102,13 +90,31 @@ async def follow(run: Run, after: int, stopping: Stopping) -> AsyncIterator[byte
         waited += _POLL_SECONDS
 
 
-def _find_version(run: Run) -> tuple[int, int] | None:
-    """Return what changes if the metrics of a run change."""
+def _find_version(run: Run) -> tuple[bool, tuple[int, int] | None]:
+    """Return whether a run is being trained, and what changes if its metrics change."""
     try:
         status = run.metrics_path.stat()
     except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size
+        return is_locked(run.path), None
+    return is_locked(run.path), (status.st_mtime_ns, status.st_size)
+
+
+def _describe_changes(run: Run, after: int, is_training: bool) -> tuple[Json, int]:
+    """Return the event with what is new after a step, and the step of the newest row."""
+    rows = read_rows(run.metrics_path)
+    new = [row for row in rows if row["step"] > after]
+    if rows and rows[-1]["step"] < after:  # training diverged and returned to an earlier step
+        new = rows[-1:]
+    evaluated = [row for row in rows if row.get("val_loss") is not None]
+    best = min(evaluated, key=lambda row: row["val_loss"], default={})
+    event = {
+        "rows": [_format_row(row, run) for row in new[-_MAX_ROWS:]],
+        "previews": _list_previews(new)[-_MAX_PREVIEWS:],
+        "val_loss": best.get("val_loss"),
+        "best_step": best.get("step"),
+        **_describe_progress(is_training, rows, _read_progress(run)),
+    }
+    return event, rows[-1]["step"] if rows else after
 
 
 def render_report(name: str, run: Run) -> str:
@@ -136,24 +142,19 @@ def render_report(name: str, run: Run) -> str:
         raise ApiError(501, message) from None
 
 
-def _describe_progress(run: Run, rows: Sequence[Json]) -> Json:
+def _describe_progress(is_training: bool, rows: Sequence[Json], progress: Progress | None) -> Json:
     """Return whether a run is being trained, its planned last step and the seconds until then."""
-    checkpoints = run.checkpoints()
-    horizon = max_time = seconds_left = None
-    if checkpoints:
-        progress = Progress.from_checkpoint(checkpoints[-1])
-        horizon, max_time = progress.horizon, progress.budget.max_time
-    is_training = is_locked(run.path)
-    if is_training and rows and rows[-1]["step"]:
+    seconds_left = None
+    if is_training and progress and rows and rows[-1]["step"]:
         row, limits = rows[-1], []
-        if horizon:
-            limits.append((horizon - row["step"]) * row["seconds"] / row["step"])
-        if max_time:
-            limits.append(max_time - row["seconds"])
+        if progress.horizon:
+            limits.append((progress.horizon - row["step"]) * row["seconds"] / row["step"])
+        if progress.budget.max_time:
+            limits.append(progress.budget.max_time - row["seconds"])
         seconds_left = max(0.0, min(limits)) if limits else None
     return {
         "is_training": is_training,
-        "total_steps": horizon,
+        "total_steps": progress.horizon if progress else None,
         "seconds_left": seconds_left,
     }
 

@@ -49,10 +49,9 @@ def prepare_row_matmul(weight_NK: Tensor) -> MatmulFunction:
     16 rows.
     """
     if max(_PACKED_ROWS) * weight_NK.numel() >= _MIN_PACKED_SIZE and _can_pack(weight_NK.dtype):
-        for rows in _PACKED_ROWS:
-            product = _pack(weight_NK, rows)
-            if _has_independent_rows(product, weight_NK):
-                return product
+        rows = _find_independent_packing(*weight_NK.shape, weight_NK.dtype)
+        if rows is not None:
+            return _pack(weight_NK, rows)
     product = prepare_matmul(weight_NK, _BLOCK)
 
     def multiply_blocks(x_MK: Tensor) -> Tensor:
@@ -64,13 +63,22 @@ def prepare_row_matmul(weight_NK: Tensor) -> MatmulFunction:
     return multiply_blocks
 
 
-def _has_independent_rows(product: MatmulFunction, weight_NK: Tensor) -> bool:
-    """Whether products of different numbers of random rows have the same first rows."""
+@functools.cache
+def _find_independent_packing(size_n: int, size_k: int, dtype: torch.dtype) -> int | None:
+    """Return for how many rows to pack weights of this shape so that rows are independent.
+
+    Products of different numbers of random rows then have the same first rows. None if no packing
+    has this property.
+    """
     generator = torch.Generator().manual_seed(0)
-    shape = (max(_TESTED_ROWS), weight_NK.shape[1])
-    x_MK = torch.randn(shape, generator=generator).to(weight_NK.dtype)
-    expected_MN = product(x_MK)
-    return all(torch.equal(product(x_MK[:rows]), expected_MN[:rows]) for rows in _TESTED_ROWS)
+    weight_NK = torch.randn(size_n, size_k, generator=generator).to(dtype)
+    x_MK = torch.randn(max(_TESTED_ROWS), size_k, generator=generator).to(dtype)
+    for packed_rows in _PACKED_ROWS:
+        product = _pack(weight_NK, packed_rows)
+        expected_MN = product(x_MK)
+        if all(torch.equal(product(x_MK[:rows]), expected_MN[:rows]) for rows in _TESTED_ROWS):
+            return packed_rows
+    return None
 
 
 def matmul(a_MK: Tensor, b_KN: Tensor, out_MN: Tensor | None = None) -> Tensor:

@@ -70,10 +70,6 @@ class EagerRows(Rows):
         self._engine = engine
         self._states: list[State] = []
 
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return len(self._states)
-
     def append(self, states: Sequence[State]) -> None:
         """Add rows; see `Rows`."""
         self._states += states

@@ -52,9 +52,6 @@ class Rows(Protocol):
 
     max_rows: int
 
-    def __len__(self) -> int:
-        """Return the number of rows."""
-
     def append(self, states: Sequence[Any]) -> None:
         """Add rows with these states, each of one text."""
 

@@ -80,7 +80,7 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
         codes_T = add_separator(codes_T, self.separator_code)
         if len(codes_T) > self.max_prompt_in_rows:
             return self._read_prompt(codes_T)
-        memory = _StepMemory(self.initial_state(), self.dtype)
+        memory = _StepMemory.from_state(self.initial_state(), self.dtype)
         for code in codes_T.astype(np.int64):
             logits_BV = self.advance(code[None], memory)
         return logits_BV, memory.state()
@@ -92,7 +92,7 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
     @torch.inference_mode()
     def step(self, state: State, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], State]:
         """Read one character for each sample."""
-        memory = _StepMemory(state, self.dtype)
+        memory = _StepMemory.from_state(state, self.dtype)
         return self.advance(codes_B, memory), memory.state()
 
     @torch.inference_mode()
@@ -106,7 +106,7 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
         codes_KB = np.empty(uniforms_KB.shape, np.int64)
 
         def start(samples: slice) -> _Shard:
-            memory = _StepMemory(state.select_streams(samples), self.dtype)
+            memory = _StepMemory.from_state(state.select_streams(samples), self.dtype)
             return _Shard(samples, memory, logits_BV[samples])
 
         def run(started: Future[_Shard]) -> _Shard:
@@ -152,17 +152,13 @@ class PackedRows(Rows):
     def __init__(self, engine: PackedEngine) -> None:
         self._engine = engine
         room = engine.initial_state().select_streams([0] * self.max_rows)
-        self._room = _StepMemory(room, engine.dtype)
+        self._room = _StepMemory.from_state(room, engine.dtype)
         self._memory = self._room.first(0)
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return len(self._memory.first_row_B)
 
     @torch.inference_mode()
     def append(self, states: Sequence[State]) -> None:
         """Add rows; see `Rows`."""
-        first = len(self)
+        first = len(self._memory.first_row_B)
         self._memory = self._room.first(first + len(states))
         for row, state in enumerate(states, first):
             self._room.set_row(row, state)
@@ -195,20 +191,8 @@ class PackedRows(Rows):
 class _StepMemory:
     """The state of some samples, in the memory of a step."""
 
-    def __init__(self, state: State, dtype: torch.dtype) -> None:
-        """Copy the state; its hidden units are rounded to `dtype`."""
-        hidden_LBH, cells_LBH = state.parts_LBH
-        layers, samples, self._units = cells_LBH.shape
-        factors = [
-            torch.empty(samples, self._units * (2 if n else 1), dtype=dtype) for n in range(layers)
-        ]
-        for factors_BK, hidden_BH in zip(factors, hidden_LBH, strict=True):
-            factors_BK[:, -self._units :] = hidden_BH
-        factors.append(torch.empty(samples, self._units))
-        self._hold(cells_LBH.clone(memory_format=torch.contiguous_format), factors)
-
-    def _hold(self, cells_LBH: torch.Tensor, factors: list[torch.Tensor]) -> None:
-        self._cells_LBH = cells_LBH
+    def __init__(self, cells_LBH: torch.Tensor, factors: list[torch.Tensor]) -> None:
+        self._cells_LBH, self._units = cells_LBH, cells_LBH.shape[2]
         self.cells = as_array(cells_LBH)
         self.factors = factors
         """Factors of the layers' products: the inputs of a layer next to its own units, so that one
@@ -216,12 +200,23 @@ class _StepMemory:
         self.arrays = [as_array(factors_BK) for factors_BK in factors]
         self.first_row_B = np.zeros(cells_LBH.shape[1], np.int64)
 
+    @classmethod
+    def from_state(cls, state: State, dtype: torch.dtype) -> "_StepMemory":
+        """Copy a state; its hidden units are rounded to `dtype`."""
+        hidden_LBH, cells_LBH = state.parts_LBH
+        layers, samples, units = cells_LBH.shape
+        factors = [
+            torch.empty(samples, units * (2 if n else 1), dtype=dtype) for n in range(layers)
+        ]
+        for factors_BK, hidden_BH in zip(factors, hidden_LBH, strict=True):
+            factors_BK[:, -units:] = hidden_BH
+        factors.append(torch.empty(samples, units))
+        return cls(cells_LBH.clone(memory_format=torch.contiguous_format), factors)
+
     def first(self, samples: int) -> "_StepMemory":
         """Return the first samples, in the same memory."""
-        memory = object.__new__(_StepMemory)
-        memory._units = self._units
-        memory._hold(self._cells_LBH[:, :samples], [factors[:samples] for factors in self.factors])
-        return memory
+        factors = [factors_BK[:samples] for factors_BK in self.factors]
+        return _StepMemory(self._cells_LBH[:, :samples], factors)
 
     def set_row(self, row: int, state: State) -> None:
         """Replace the state of a sample by that of one text."""

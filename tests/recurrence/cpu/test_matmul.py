@@ -52,7 +52,7 @@ def test_row_of_a_product_does_not_depend_on_other_rows(
     is_packed_product_used: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not is_packed_product_used:
-        monkeypatch.setattr(matmul, "_has_independent_rows", lambda product, weight_NK: False)
+        monkeypatch.setattr(matmul, "_find_independent_packing", lambda n, k, dtype: None)
     generator = torch.Generator().manual_seed(1)
     weight_NK = torch.randn(1024, 256, generator=generator).to(dtype)
     x_MK = torch.randn(50, 256, generator=generator).to(dtype)
