@@ -1,8 +1,10 @@
+import asyncio
 import contextlib
 import http.client
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import pytest
@@ -113,3 +115,13 @@ def server(served_run: Run) -> Iterator[RunningServer]:
 def own_server(finished: Finished, start_server: StartServer) -> RunningServer:
     """Start a server that offers `finished`, for a test that changes the run."""
     return start_server()
+
+
+def run_async(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run `function` to its end on an event loop of a new thread.
+
+    Playwright's driver keeps an event loop running in the thread of the tests, where `asyncio.run`
+    would raise an error.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(function())).result()

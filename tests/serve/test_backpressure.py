@@ -13,7 +13,7 @@ from charrnn.serve.generation import Generation
 from charrnn.serve.models import Models
 from charrnn.serve.served_runs import ServedRuns
 from charrnn.training.events import Finished
-from tests.serve.conftest import RunningServer
+from tests.serve.conftest import RunningServer, run_async
 
 
 def count_texts(server: RunningServer, state: str) -> int:
@@ -101,4 +101,4 @@ def test_a_model_with_a_paused_text_is_not_unloaded(
         assert [*loaded] == []
         loaded.close()
 
-    asyncio.run(run())
+    run_async(run)

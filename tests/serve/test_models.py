@@ -1,4 +1,3 @@
-import asyncio
 import dataclasses
 import shutil
 from pathlib import Path
@@ -15,7 +14,7 @@ from charrnn.serve.served_runs import ServedRuns
 from charrnn.training.events import Finished
 from charrnn.training.loop import resume, train
 from tests.conftest import TINY_MODEL, TINY_TRAINING, VERSE
-from tests.serve.conftest import RunningServer, StartServer
+from tests.serve.conftest import RunningServer, StartServer, run_async
 
 
 def test_a_model_without_requests_is_unloaded(
@@ -33,7 +32,7 @@ def test_a_model_without_requests_is_unloaded(
         assert await loaded.get("verse", "best") is not first
         loaded.close()
 
-    asyncio.run(run())
+    run_async(run)
 
 
 def test_a_new_checkpoint_is_used(finished: Finished) -> None:
@@ -49,7 +48,7 @@ def test_a_new_checkpoint_is_used(finished: Finished) -> None:
             await loaded.get("verse", "step-7")
         loaded.close()
 
-    asyncio.run(run())
+    run_async(run)
 
 
 def test_a_run_that_was_trained_again_is_loaded_again(finished: Finished, text_file: Path) -> None:
@@ -65,7 +64,7 @@ def test_a_run_that_was_trained_again_is_loaded_again(finished: Finished, text_f
         assert [*loaded] == [second]
         loaded.close()
 
-    asyncio.run(run())
+    run_async(run)
 
 
 def test_an_error_in_a_worker_ends_the_request_and_not_the_server(
