@@ -4,9 +4,15 @@ from typing import Annotated
 
 from charrnn.cli.flags import CheckpointOption, JsonOption, RunArgument, number_option, open_run
 from charrnn.cli.paths import check_standard_input
-from charrnn.cli.sample import EscapeOption, PromptFileOption, PromptOption, read_prompt
+from charrnn.cli.sample import (
+    EscapeOption,
+    PromptFileOption,
+    PromptOption,
+    check_single_prompt,
+    read_prompt,
+)
 from charrnn.cli.score import UnknownOption
-from charrnn.cli.usage import UsageError, as_usage_error
+from charrnn.cli.usage import as_usage_error
 from charrnn.config.checks import Range
 
 CountOption = Annotated[
@@ -29,8 +35,7 @@ def show_next(
 
     These are the probabilities of the network itself: temperature 1, without filters.
     """
-    if prompt is not None and prompt_file is not None:
-        raise UsageError("give --prompt or --prompt-file, not both")
+    check_single_prompt(prompt, prompt_file)
     from charrnn.config.parsing import parse_escapes
     from charrnn.console.output import print_json
     from charrnn.reports.next_characters import print_next_characters

@@ -12,10 +12,12 @@ from charrnn.cli.flags import (
     JsonOption,
     RunArgument,
     config_flags,
+    number_option,
     open_run,
 )
 from charrnn.cli.paths import check_standard_input, text_option
 from charrnn.cli.usage import UsageError, as_usage_error
+from charrnn.config.checks import Range
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.text import ReadingConfig
 from charrnn.config.training import DeviceName
@@ -72,6 +74,16 @@ InteractiveOption = Annotated[
         "--interactive", "-i", help="Take turns with the model: type a line, and it continues."
     ),
 ]
+LogprobsOption = Annotated[
+    int | None,
+    number_option(
+        int,
+        Range(0, 10**6),
+        "--logprobs",
+        help_text="With --json: list each new character with its log-probability at temperature 1, "
+        "and this many of the most likely characters.",
+    ),
+]
 PrecisionOption = Annotated[
     Literal["auto", "float32"],
     typer.Option(
@@ -95,6 +107,7 @@ def sample(
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     as_json: JsonOption = False,
+    logprobs: LogprobsOption = None,
     reading: ReadingConfig = ReadingConfig(),  # noqa: B008
     config: SampleConfig = SampleConfig(),  # noqa: B008
 ) -> None:
@@ -106,10 +119,11 @@ def sample(
     from charrnn.sampling.constraints import check_contradictions
     from charrnn.sampling.conversation import Conversation
 
-    if prompt is not None and prompt_file is not None:
-        raise UsageError("give --prompt or --prompt-file, not both")
+    check_single_prompt(prompt, prompt_file)
     if interactive:
         _check_single_text(config, as_json)
+    if logprobs is not None and not as_json:
+        raise UsageError("--logprobs adds to the output of --json: give --json too")
     check_standard_input([prompt_file, adapt, novelty])
     prompt, config = _parse_escapes(prompt, config) if escape else (prompt, config)
     as_usage_error(check_contradictions)(config)
@@ -133,12 +147,18 @@ def sample(
         config = dataclasses.replace(config, seed=secrets.randbits(32))
         print_message(f"seed {config.seed}")
     if as_json:
-        texts = samples.generate_as_json(engine, text, config, corpus, novelty_corpus)
+        texts = samples.generate_as_json(engine, text, config, corpus, novelty_corpus, logprobs)
         print_json({"run": str(opened.path), **texts})
         return
     printed = samples.generate_and_print(engine, text, config, corpus, with_prompt=not no_prompt)
     if novelty_corpus:
         samples.print_novelty(printed, novelty_corpus)
+
+
+def check_single_prompt(prompt: str | None, prompt_file: str | None) -> None:
+    """Raise an error if there are two prompts."""
+    if prompt is not None and prompt_file is not None:
+        raise UsageError("give --prompt or --prompt-file, not both")
 
 
 def _check_single_text(config: SampleConfig, as_json: bool) -> None:

@@ -13,7 +13,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.vocabulary import Vocabulary
 from charrnn.sampling.constraints import find_never_generated
 from charrnn.sampling.engines.interface import SamplingEngine
-from charrnn.sampling.loop import Piece, generate_scored, stream_samples
+from charrnn.sampling.loop import Piece, ScoredText, generate_scored, stream_samples
 from charrnn.sampling.novelty import MIN_COPIED_RUN, measure_novelty
 from charrnn.sampling.repetition import find_loop, repeats_run
 
@@ -144,18 +144,23 @@ def generate_as_json(
     config: SampleConfig,
     corpus: Corpus | None,
     novelty_corpus: Corpus | None,
+    num_likely: int | None,
 ) -> dict[str, Any]:
     """Generate texts at each temperature; return them with their log-probabilities and the speed.
 
     `corpus` is the text from which at most `max_copy` characters in a row may be copied. The texts
-    are compared with `novelty_corpus`.
+    are compared with `novelty_corpus`. With `num_likely`, each sample lists its new characters,
+    each with this many likely characters.
     """
     start = time.perf_counter()
-    samples: list[dict[str, Any]] = [
-        {"temperature": variant.temperature, **sample._asdict()}
-        for variant in config.split_temperatures()
-        for sample in generate_scored(engine, prompt, variant, corpus)
-    ]
+    samples: list[dict[str, Any]] = []
+    for variant in config.split_temperatures():
+        for sample in generate_scored(engine, prompt, variant, corpus, num_likely=num_likely or 0):
+            values = sample._asdict()
+            del values["scores"], values["starts_with_line_start"]
+            if num_likely is not None:
+                values["characters"] = _describe_characters(sample, engine)
+            samples.append({"temperature": variant.temperature, **values})
     seconds = time.perf_counter() - start
     num_ended = sum(sample["ended_by_no_repeat"] for sample in samples)
     print_unused(config, engine.vocabulary, prompt)
@@ -175,3 +180,30 @@ def generate_as_json(
         "seconds": round(seconds, 6),
         "characters_per_second": round(characters / seconds, 1),
     }
+
+
+def _describe_characters(sample: ScoredText, engine: SamplingEngine) -> list[dict[str, Any]]:
+    """Return each new character, its log-probability and the most likely characters.
+
+    A line start that was not sampled has no log-probability. The stop text and the separator that
+    ends a document are included.
+    """
+    names = engine.vocabulary.characters
+    scored: list[dict[str, Any]] = [
+        {
+            "character": names[score.code],
+            "log_probability": score.log_probability,
+            "likely": [
+                {"character": names[code], "log_probability": value} for code, value in score.likely
+            ],
+        }
+        for score in sample.scores
+    ]
+    if sample.starts_with_line_start:
+        start: dict[str, Any] = {
+            "character": engine.line_start,
+            "log_probability": None,
+            "likely": [],
+        }
+        return [start, *scored]
+    return scored

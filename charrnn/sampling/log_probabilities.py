@@ -15,7 +15,7 @@ class CharacterScore(NamedTuple):
 
     code: int
     log_probability: float
-    likely: Sequence[tuple[int, float]]
+    likely: Sequence[tuple[int, float]] = ()
     """Codes and log-probabilities, the most likely one first."""
 
 
@@ -34,8 +34,21 @@ def find_likely(log_probability_V: NDArray[np.float64], count: int) -> list[tupl
     return [(code, float(log_probability_V[code])) for code in codes]
 
 
+def score_characters(
+    logits_BV: NDArray[Any], codes_B: NDArray[np.int64], num_likely: int
+) -> list[CharacterScore]:
+    """Return the score of each sample's character, with the `num_likely` most likely ones."""
+    log_probabilities_BV = log_softmax(logits_BV)
+    chosen_B1 = np.take_along_axis(log_probabilities_BV, codes_B[:, None], axis=1)
+    scores = map(CharacterScore, codes_B.tolist(), chosen_B1[:, 0].tolist())
+    if not num_likely:
+        return list(scores)
+    return [
+        score._replace(likely=find_likely(log_probability_V, num_likely))
+        for score, log_probability_V in zip(scores, log_probabilities_BV, strict=True)
+    ]
+
+
 def score_character(logits_V: NDArray[Any], code: int, num_likely: int) -> CharacterScore:
-    """Return the score of a character, with the `num_likely` most likely ones."""
-    log_probability_V = log_softmax(logits_V[None])[0]
-    likely = find_likely(log_probability_V, num_likely)
-    return CharacterScore(code, float(log_probability_V[code]), likely)
+    """Return the score of one character; see `score_characters`."""
+    return score_characters(logits_V[None], np.array([code]), num_likely)[0]

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from charrnn.config.sampling import SampleConfig
 from charrnn.data.corpus import Corpus
@@ -21,15 +20,13 @@ from charrnn.sampling.constraints import Rule, allowed_or_raise, has_fixed_rules
 from charrnn.sampling.engines.interface import BlockSamplingEngine, SamplingEngine
 from charrnn.sampling.engines.selection import engine_for
 from charrnn.sampling.filters import Filters, distribution, sample_codes
-from charrnn.sampling.log_probabilities import log_softmax
+from charrnn.sampling.log_probabilities import CharacterScore, score_characters
 from charrnn.sampling.repetition import RunHistory
 from charrnn.sampling.sample_text import SampleText
 from charrnn.sampling.start import PromptState, SampledText, find_first_input, start_samples
 
 if TYPE_CHECKING:
     from charrnn.model.network import CharRNN
-
-Probabilities = NDArray[np.float64]
 
 
 class Piece(NamedTuple):
@@ -39,10 +36,10 @@ class Piece(NamedTuple):
     """The number of the sample, from 0."""
     text: str
     """Empty while the characters may be the start of the stop text."""
-    log_probability: float | None = None
-    """None if not requested. Else the natural logarithm of the probability, at temperature 1, of
-    the character that was sampled in this step; 0 if none was sampled. The sum over all pieces is
-    the log-probability of the text, including the stop text."""
+    score: CharacterScore | None = None
+    """If requested: the score, at temperature 1, of the character that was sampled in this step;
+    None if none was sampled. The sum of the log-probabilities of all pieces is that of the text,
+    including the stop text."""
     ended_by_no_repeat: bool = False
     """Whether the text ends here because every allowed character would repeat a run of it."""
     ends_document: bool = False
@@ -56,7 +53,7 @@ def stream_samples(
     corpus: Corpus | None = None,
     *,
     prompt_state: PromptState | None = None,
-    log_probabilities: bool = False,
+    num_likely: int | None = None,
 ) -> Iterator[Piece]:
     """Yield the new text of all samples in pieces, without the prompt.
 
@@ -68,8 +65,8 @@ def stream_samples(
     is known. `max_copy` limits copying from `corpus`. To avoid reading a prompt again, pass its
     `prompt_state`.
 
-    With `log_probabilities`, each character of a sample is a piece, even if its text is empty, and
-    has its log-probability. Characters are then sampled one at a time.
+    With `num_likely`, each character of a sample is a piece, even if its text is empty, and has a
+    score with this many likely characters. Characters are then sampled one at a time.
 
     Raises `VocabularyError` and `ConfigError` at the call, not at the first piece.
     """
@@ -84,38 +81,37 @@ def stream_samples(
         isinstance(engine, BlockSamplingEngine)
         and engine.prefers_blocks(config)
         and not rules
-        and not log_probabilities
+        and num_likely is None
     ):
         sampled = sample_blocks(engine, codes, config, prompt_state)
     else:
         sampled = _sample(engine, codes, config, rules, texts, prompt_state)
-    return _make_pieces(sampled, texts, log_probabilities)
+    return _make_pieces(sampled, texts, num_likely)
 
 
 def _make_pieces(
-    sampled: Iterator[SampledText], texts: Sequence[SampleText], log_probabilities: bool
+    sampled: Iterator[SampledText], texts: Sequence[SampleText], num_likely: int | None
 ) -> Iterator[Piece]:
-    nothing_sampled = 0.0 if log_probabilities else None
     for samples_B, texts_B, codes_B, logits_BV in sampled:
-        values_B: list[float | None] = [nothing_sampled] * len(samples_B)
-        if log_probabilities and codes_B is not None and logits_BV is not None:
-            values_B = _log_probabilities(logits_BV, codes_B).tolist()
-        for sample, new_text, value in zip(samples_B.tolist(), texts_B, values_B, strict=True):
+        scores_B: Sequence[CharacterScore | None] = [None] * len(samples_B)
+        if num_likely is not None and codes_B is not None and logits_BV is not None:
+            scores_B = score_characters(logits_BV, codes_B, num_likely)
+        for sample, new_text, score in zip(samples_B.tolist(), texts_B, scores_B, strict=True):
             text = texts[sample]
             if text.has_ended:
                 continue
             if not new_text:
                 text.has_ended = True
-                yield Piece(sample, text.pending, nothing_sampled, ended_by_no_repeat=True)
+                yield Piece(sample, text.pending, ended_by_no_repeat=True)
                 continue
             ready_text = text.add(new_text)
-            if ready_text or log_probabilities or text.is_whole_document:
-                yield Piece(sample, ready_text, value, ends_document=text.is_whole_document)
+            if ready_text or num_likely is not None or text.is_whole_document:
+                yield Piece(sample, ready_text, score, ends_document=text.is_whole_document)
         if all(text.has_ended for text in texts):
             return
     for sample, text in enumerate(texts):
         if not text.has_ended and text.pending:
-            yield Piece(sample, text.pending, nothing_sampled)
+            yield Piece(sample, text.pending)
 
 
 def _sample(
@@ -158,11 +154,6 @@ def _sample(
         codes_B = sample_codes(distribution(allowed_logits_BV, filters), uniforms_B)
         yield SampledText(samples_B, engine.vocabulary.decode(codes_B), codes_B, logits_BV)
         logits_BV, state = engine.step(state, codes_B)
-
-
-def _log_probabilities(logits_BV: NDArray[Any], codes_B: NDArray[np.int64]) -> Probabilities:
-    chosen_B: Probabilities = np.take_along_axis(log_softmax(logits_BV), codes_B[:, None], axis=1)
-    return chosen_B[:, 0]
 
 
 def stream(
@@ -225,22 +216,39 @@ class ScoredText(NamedTuple):
     log_probability: float
     ended_by_no_repeat: bool
     """See `Piece.ended_by_no_repeat`."""
+    starts_with_line_start: bool
+    """Whether the text starts with the line start of the corpus, which was not sampled."""
+    scores: Sequence[CharacterScore]
+    """Those of all sampled characters, including the stop text and the end of a document."""
 
 
 def generate_scored(
-    engine: SamplingEngine, prompt: str, config: SampleConfig, corpus: Corpus | None = None
+    engine: SamplingEngine,
+    prompt: str,
+    config: SampleConfig,
+    corpus: Corpus | None = None,
+    *,
+    num_likely: int = 0,
 ) -> list[ScoredText]:
     """Return `num_samples` new texts at one temperature, each with its log-probability.
 
-    See `Piece.log_probability` for what it includes.
+    Each character has a score with `num_likely` likely characters.
     """
-    pieces = list(stream_samples(engine, prompt, config, corpus, log_probabilities=True))
-    log_probability_B = [0.0] * config.num_samples
+    pieces = list(stream_samples(engine, prompt, config, corpus, num_likely=num_likely))
+    scores: list[list[CharacterScore]] = [[] for _ in range(config.num_samples)]
     for piece in pieces:
-        log_probability_B[piece.sample] += piece.log_probability or 0.0
+        if piece.score:
+            scores[piece.sample].append(piece.score)
+    has_line_start = bool(pieces) and not (pieces[0].score or pieces[0].ended_by_no_repeat)
     ended = {piece.sample for piece in pieces if piece.ended_by_no_repeat}
     return [
-        ScoredText(text, log_probability_B[sample], sample in ended)
+        ScoredText(
+            text,
+            sum(score.log_probability for score in scores[sample]),
+            sample in ended,
+            has_line_start,
+            scores[sample],
+        )
         for sample, text in enumerate(_join_pieces(pieces, config.num_samples))
     ]
 

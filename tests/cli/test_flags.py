@@ -36,6 +36,7 @@ from tests.conftest import Cli
                 "no_prompt",
                 "interactive",
                 "novelty",
+                "logprobs",
                 "checkpoint",
                 "device",
                 "as_json",

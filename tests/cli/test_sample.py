@@ -91,6 +91,32 @@ def test_sample_prints_json(cli: Cli, finished: Finished) -> None:
     assert result["characters_per_second"] == pytest.approx(18 / result["seconds"], rel=0.01)
 
 
+def test_logprobs_lists_each_character_with_its_likely_characters(
+    cli: Cli, finished: Finished
+) -> None:
+    sample = ("sample", "verse", "-n", 9, "-s", 5, "--json")
+    (plain,) = json.loads(cli(*sample).out)["samples"]
+    (listed,) = json.loads(cli(*sample, "--logprobs", 2).out)["samples"]
+    characters = listed.pop("characters")
+    assert listed == plain
+    assert "".join(character["character"] for character in characters) == plain["text"]
+    given, *sampled = characters  # a text without a prompt starts with a given line start
+    assert (given["log_probability"], given["likely"]) == (None, [])
+    total = sum(character["log_probability"] for character in sampled)
+    assert total == pytest.approx(plain["log_probability"])
+    (stopped,) = json.loads(
+        cli(*sample, "-p", "The", "--stop", plain["text"][3], "--logprobs", 2).out
+    )["samples"]
+    first = stopped["characters"][0]
+    after = json.loads(cli("next", "verse", "-p", "The", "-n", 2, "--json").out)["next"]
+    keys = ("character", "log_probability")
+    assert first["likely"] == [{key: character[key] for key in keys} for character in after]
+    assert first["character"] == (stopped["text"] or plain["text"][3])[0]
+    refused = cli("sample", "verse", "--logprobs", 2)
+    assert (refused.code, refused.out) == (2, "")
+    assert "--logprobs adds to the output of --json: give --json too" in refused.err
+
+
 def test_sample_follows_the_rules_of_its_flags(cli: Cli, finished: Finished) -> None:
     rules = ("--acrostic", "the", "--line-length", 20, "--ban", "xyz")
     text = cli("sample", "verse", "-s", 1, *rules).out

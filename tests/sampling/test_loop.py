@@ -1,4 +1,3 @@
-import itertools
 from typing import Any, ClassVar
 
 import numpy as np
@@ -208,37 +207,44 @@ def test_each_character_is_a_piece_with_its_log_probability() -> None:
     (text,) = generate(engine, prompt, length=40, seed=3)
     stop = text[5:8]
     config = SampleConfig(length=40, seed=3, num_samples=2, stop=stop)
-    pieces = list(stream_samples(engine, prompt, config, log_probabilities=True))
+    pieces = list(stream_samples(engine, prompt, config, num_likely=2))
     first = [piece for piece in pieces if piece.sample == 0]
     new_text = text[: text.index(stop) + len(stop)]
     codes = torch.from_numpy(model.vocabulary.encode(prompt + new_text).astype(np.int64))
     logits_T1V, _ = model(codes[:-1, None], model.initial_state(1))
     expected = -cross_entropy(logits_T1V[1:, 0], codes[2:], reduction="none")
-    assert [piece.log_probability for piece in first] == pytest.approx(expected.tolist(), abs=1e-4)
+    scores = [piece.score for piece in first if piece.score]
+    assert len(scores) == len(first)
+    assert [score.log_probability for score in scores] == pytest.approx(expected.tolist(), abs=1e-4)
+    best = torch.topk(logits_T1V[1:, 0].log_softmax(-1), 2)
+    assert [[code for code, _ in score.likely] for score in scores] == best.indices.tolist()
+    for score, values in zip(scores, best.values.tolist(), strict=True):
+        assert [value for _, value in score.likely] == pytest.approx(values, abs=1e-4)
     assert [piece.text for piece in first][-3:] == ["", "", ""]
     assert "".join(piece.text for piece in first) + stop == new_text
     for sample, scored in enumerate(generate_scored(engine, prompt, config)):
         sample_pieces = [piece for piece in pieces if piece.sample == sample]
         assert scored.text == "".join(piece.text for piece in sample_pieces)
-        *_, total = itertools.accumulate(piece.log_probability or 0 for piece in sample_pieces)
-        assert scored.log_probability == total
+        sample_scores = [piece.score for piece in sample_pieces if piece.score]
+        assert scored.log_probability == sum(score.log_probability for score in sample_scores)
 
 
-def test_given_line_start_has_log_probability_zero() -> None:
+def test_given_line_start_has_no_score() -> None:
     first, second = stream_samples(
-        engine_for(make_small_model()), "", SampleConfig(length=2, seed=1), log_probabilities=True
+        engine_for(make_small_model()), "", SampleConfig(length=2, seed=1), num_likely=0
     )
-    assert (first.text, first.log_probability) == ("c", 0)
-    assert second.log_probability
-    assert second.log_probability < 0
+    assert (first.text, first.score) == ("c", None)
+    assert second.score
+    assert second.score.log_probability < 0
+    assert second.score.likely == ()
 
 
-def test_log_probabilities_are_computed_only_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "_log_probabilities", None)
+def test_scores_are_computed_only_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "score_characters", None)
     config = SampleConfig(length=40, seed=3, num_samples=2, stop="ab")
     for piece in stream_samples(engine_for(make_small_model()), "ab", config):
         assert piece.text
-        assert piece.log_probability is None
+        assert piece.score is None
 
 
 @pytest.mark.parametrize("name", ["eager", "packed", "int8"])
