@@ -56,7 +56,7 @@ def export(
     from charrnn.export.targets import export_model
 
     selected = open_run(run).select(checkpoint)
-    path = out or Path(f"{selected.run.path.resolve().name}.{target}")
+    path = out or Path(f"{selected.run.name}.{target}")
     for written in (path, path.with_suffix(".md")):
         check_output(written, [corpus], [selected.run])
     export_model(selected, cast(ExportFormat, target), path, offer_units=cells, corpus=corpus)

@@ -74,6 +74,11 @@ def check_output(
         if text != "-" and expand_path(text).exists() and out.samefile(expand_path(text)):
             raise UsageError(f"{out} is a text to read, so the result cannot be written to it")
     for run in runs:
+        if run.path.is_file() and out.samefile(run.path):
+            raise ConfigError(
+                f"{out} is the model to read, so the result cannot be written to it",
+                "give another name with --out",
+            )
         for path in map(Path, run.config.corpus.paths):
             if path.exists() and out.samefile(path):
                 raise ConfigError(

@@ -10,6 +10,9 @@ from charrnn.runs.run_config import RunConfig
 from charrnn.training.evaluation_plan import MAX_CHARACTERS
 from charrnn.training.events import Started
 
+UNKNOWN = "unknown"
+"""What a model file of charrnn 0.1.0 does not say."""
+
 
 def format_run_facts(
     config: RunConfig,
@@ -26,6 +29,9 @@ def format_run_facts(
     characters = format_count(corpus.characters, "character")
     text = f"{corpus.name}: {characters}, {len(config.vocabulary)} distinct"
     network = format_network(model.num_layers, model.hidden_size, model.cell)
+    if not corpus.is_known:
+        distinct = f"{UNKNOWN}, {len(config.vocabulary)} distinct characters"
+        return [("text", distinct), ("network", network), ("training", UNKNOWN)]
     schedule = _format_evaluations(config, budget, started, eval_every)
     if started:
         text += (

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from charrnn.config.checks import CheckedFields, Range, check_sha256, check_text
 from charrnn.errors import ConfigError
 
+_NO_SHA256 = "0" * 64
+
 
 @dataclass(frozen=True, kw_only=True)
 class CorpusRecord(CheckedFields):
@@ -32,6 +34,11 @@ class CorpusRecord(CheckedFields):
             )
 
     @property
+    def is_known(self) -> bool:
+        """Whether this is the record of a text; a model file of charrnn 0.1.0 has none."""
+        return self.sha256 != _NO_SHA256
+
+    @property
     def paths(self) -> tuple[str, ...]:
         """All files, folders and patterns; empty for a text from memory."""
         return tuple(path for path in (self.path, *self.more_paths) if path)
@@ -40,3 +47,10 @@ class CorpusRecord(CheckedFields):
     def from_json(cls, record: Mapping[str, Any]) -> "CorpusRecord":
         """Create a record from its JSON form; raise `ConfigError` if a value is invalid."""
         return cls(**{**record, "more_paths": tuple(record.get("more_paths", ()))})
+
+
+def make_unknown_corpus(line_start: str) -> CorpusRecord:
+    """Return the record of a model whose text is not known."""
+    return CorpusRecord(
+        name="unknown", path="", sha256=_NO_SHA256, characters=0, line_start=line_start
+    )

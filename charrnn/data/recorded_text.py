@@ -26,6 +26,14 @@ def make_not_found_error(
     record: CorpusRecord, candidates: list[Sequence[Source]], mismatch: tuple[Documents, str] | None
 ) -> CorpusError:
     """Return the error if no candidate is the text; `mismatch` is a wrong text that was found."""
+    if not record.is_known:
+        return CorpusError(
+            "the file of this model does not say which text it was trained on",
+            "give a text with --text FILE",
+            "give the text with --novelty FILE",
+            "score a text with `charrnn score MODEL FILE`",
+            "export the run again with this version of charrnn",
+        )
     if mismatch:
         documents, sha256 = mismatch
         return CorpusError(

@@ -2,7 +2,7 @@
 
 from charrnn.config.counts import format_count
 from charrnn.config.sampling import SampleConfig
-from charrnn.console.run_facts import format_batch
+from charrnn.console.run_facts import UNKNOWN, format_batch
 from charrnn.console.text import format_network
 from charrnn.data.character_names import name_character
 from charrnn.runs.checkpoint import Checkpoint
@@ -20,7 +20,7 @@ def render_model_card(checkpoint: Checkpoint, file: str) -> str:
         f"- **{name}**: {value}." for name, value in _list_properties(checkpoint).items()
     )
     return f"""\
-# {_escape_markdown(run.path.name)}
+# {_escape_markdown(run.name)}
 
 {CARD_INTRODUCTION}
 
@@ -75,6 +75,14 @@ def _list_properties(checkpoint: Checkpoint) -> dict[str, str]:
     config = progress.current_config(checkpoint.run.config)
     model, training, characters = config.model, config.training, len(config.vocabulary)
     text = config.corpus
+    network = (
+        f"{format_network(model.num_layers, model.hidden_size, model.cell)} over "
+        f"{format_count(characters, 'character')}, {model.count_parameters(characters):,} "
+        "parameters"
+    )
+    if not text.is_known:
+        names = ("Text", "Training", "Held-out loss")
+        return {"Network": network} | dict.fromkeys(names, UNKNOWN)
     loss = "not evaluated"
     if progress.val_loss is not None:
         loss = f"{progress.val_loss:z.4f} nats per character"
@@ -85,9 +93,7 @@ def _list_properties(checkpoint: Checkpoint) -> dict[str, str]:
         separator = name_character(config.text.separator)
         documents = f"; its documents, separated by {separator}, are read one by one"
     return {
-        "Network": f"{format_network(model.num_layers, model.hidden_size, model.cell)} over "
-        f"{format_count(characters, 'character')}, {model.count_parameters(characters):,} "
-        "parameters",
+        "Network": network,
         "Text": f"{_escape_markdown(text.name)}, {format_count(text.characters, 'character')}, "
         f"SHA-256 {text.sha256}; the last {training.val_fraction:g} of it held out{documents}",
         "Training": f"step {checkpoint.step:,}, {progress.epoch:z.2f} epochs of "

@@ -45,7 +45,7 @@ def render_web_page(checkpoint: Checkpoint, feature_units: list[FeatureUnits]) -
     layers, units = config.model.num_layers, config.model.hidden_size
     arrays = checkpoint.load("model")
     weights = quantize_lstm(arrays, config.model)
-    name = checkpoint.run.path.name
+    name = checkpoint.run.name
     return pages.render_page(
         "web_page.html",
         folder=_TEMPLATES,

@@ -71,7 +71,7 @@ def show_memory(
         reader = TextReader(selected, reading)
         codes = reader.read_codes(source) if source else reader.split(corpus)[1]
         cell = run.config.model.cell
-        name = run.path.name if cell in run.path.name else f"{run.path.name} ({cell})"
+        name = run.name if cell in run.name else f"{run.name} ({cell})"
         model = load_checkpoint(selected, device)
         with show_progress() as progress:
             memories[name] = measure_memory(model, codes, farthest, progress)

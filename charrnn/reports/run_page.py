@@ -80,8 +80,8 @@ def render_run_page(
     ]
     return pages.render_page(
         "run.html",
-        title=f"charrnn: {make_printable(run.path.name)}",
-        name=make_printable(run.path.name),
+        title=f"charrnn: {make_printable(run.name)}",
+        name=make_printable(run.name),
         facts=[(name, make_printable(value)) for name, value in facts],
         curves=_encode_image_url(draw_curves(loss_curves, "svg")) if loss_curves.series else None,
         previews=_select_previews(checkpoint),
@@ -172,7 +172,7 @@ def _make_text_sections(
     def summarize_memory() -> Any:
         result = measure_memory(model, held_out_codes, farthest, _number_part(progress, 4))
         return {
-            "image": _encode_image_url(draw_memory({checkpoint.run.path.name: result}, "svg")),
+            "image": _encode_image_url(draw_memory({checkpoint.run.name: result}, "svg")),
             "reaches": [
                 (f"{threshold:g}", f"{result.reach(threshold):,}") for threshold in REACH_THRESHOLDS
             ],

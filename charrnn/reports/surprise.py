@@ -121,7 +121,7 @@ def write_page(report: SurpriseReport, length: int, path: Path) -> None:
             title="How surprising is this text?",
             script="surprise.js",
             text_name=make_printable(report.name),
-            run=make_printable(report.checkpoint.run.path.name),
+            run=make_printable(report.checkpoint.run.name),
             step=report.checkpoint.step,
             nats=report.nats_per_char,
             bits=nats_to_bits(report.nats_per_char),

@@ -200,7 +200,7 @@ def write_page(study: UnitStudy, report: UnitReport, path: Path) -> None:
         pages.render_page(
             "neurons.html",
             title="Features that single units follow",
-            run=make_printable(study.checkpoint.run.path.name),
+            run=make_printable(study.checkpoint.run.name),
             step=study.checkpoint.step,
             network=format_network(config.num_layers, config.hidden_size, config.cell),
             text_name=make_printable(study.text_name),

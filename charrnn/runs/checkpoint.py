@@ -78,7 +78,7 @@ class Checkpoint:
             if actual != expected:
                 parameter = min(set(actual.items()) ^ set(expected.items()))[0]
                 raise CheckpointError(
-                    f"{self.path / name} does not fit the network that {CONFIG_FILE} describes: "
+                    f"{self.locate(name)} does not fit the network that {CONFIG_FILE} describes: "
                     f"{parameter[:40]} should have the shape {expected.get(parameter)}, not "
                     f"{actual.get(parameter)}"
                 )
@@ -113,13 +113,26 @@ class Checkpoint:
             records[GRADIENT_SQUARES_FILE] = self.manifest[GRADIENT_SQUARES]
         return records
 
+    @property
+    def num_bytes(self) -> int:
+        """The size of its files."""
+        return sum(record["size"] for record in self.records.values())
+
+    def describe_unverified(self) -> str | None:
+        """Return what cannot be verified, None if nothing."""
+        return None
+
+    def locate(self, name: str) -> Path:
+        """Return the path of a file of the checkpoint."""
+        return self.path / name
+
     def _load(self, name: str) -> dict[str, NDArray[Any]]:
         """Verify a file and return its arrays, or use its bytes that `verify` has kept."""
         data = self._contents.pop(name, None) or self._read(name)
         try:
             return safetensors.numpy.load(data)
         except (safetensors.SafetensorError, ValueError, KeyError) as error:
-            raise CheckpointError(f"{self.path / name} is damaged: {error}") from None
+            raise CheckpointError(f"{self.locate(name)} is damaged: {error}") from None
 
     def _read(self, name: str) -> bytes:
         """Read a file and compare it with the manifest; raise `CheckpointError` if it differs."""

@@ -52,7 +52,7 @@ def read_curves(runs: Sequence[RunFolder], axis: Axis = "steps", unit: LossUnit 
     series: list[Series] = []
     baselines: list[Series] = []
     for run in runs:
-        label = f"{run.path.name} " if len(runs) > 1 else ""
+        label = f"{run.name} " if len(runs) > 1 else ""
         rows = rows_by_path[run.path]
         for kind, key in _KEYS.items():
             points = tuple(

@@ -1,4 +1,4 @@
-"""Find runs: by folder, by name under `checkpoints/`, or the bundled model."""
+"""Find runs: by folder, by name under `checkpoints/`, the bundled model, or a model file."""
 
 import difflib
 import re
@@ -6,7 +6,9 @@ from pathlib import Path
 
 from charrnn.errors import CheckpointError
 from charrnn.files import expand_path, installed_folder, quote_path
+from charrnn.runs.file_run import FileRun
 from charrnn.runs.layout import CONFIG_FILE, STEP_FOLDERS
+from charrnn.runs.model_file import SUFFIX
 from charrnn.runs.run import Run
 
 RUNS_FOLDER = Path("checkpoints")
@@ -14,13 +16,13 @@ BUNDLED = "bard"
 
 
 def find_run(name: str | None, allow_bundled: bool = True) -> Run:
-    """Open a run by its folder or its name under `checkpoints/`; None: the newest run there.
+    """Open a run by its folder, its name under `checkpoints/`, or a model file.
 
-    If there is no run, open the bundled model, `bard`, if `allow_bundled` is true. Raises
-    `CheckpointError`.
+    None: the newest run under `checkpoints/`. If there is no run, open the bundled model, `bard`,
+    if `allow_bundled` is true. Raises `CheckpointError`.
     """
     if name is not None:
-        return Run.open(_find_path(name))
+        return open_run_at(_find_path(name))
     bundled = bundled_path()
     saved_runs = [
         path
@@ -36,13 +38,18 @@ def find_run(name: str | None, allow_bundled: bool = True) -> Run:
     )
 
 
+def open_run_at(path: Path) -> Run:
+    """Open a run folder or a model file; raise `CheckpointError`."""
+    return FileRun.open(path) if path.is_file() else Run.open(path)
+
+
 def open_if_run(name: str) -> Run | None:
-    """Open the run that an argument names; return None for a file and for `-`.
+    """Open the run that an argument names; return None for a text file and for `-`.
 
     Raises `CheckpointError` for an unknown name, another folder and a file inside a run.
     """
     path = expand_path(name)
-    if path.is_file() and _run_around(path) is None:
+    if path.is_file() and path.suffix != SUFFIX and _run_around(path) is None:
         return None
     if path.exists() or _named_run(name):
         return find_run(name)
@@ -52,12 +59,14 @@ def open_if_run(name: str) -> Run | None:
 
 
 def _find_path(name: str) -> Path:
-    """Return the folder of the run `name`; raise `CheckpointError` if there is none."""
+    """Return the folder or file of the run `name`; raise `CheckpointError` if there is none."""
     if run := _named_run(name):
         return run
     path = expand_path(name)
     if run := _run_around(path):
         raise _inside_run_error(path, run)
+    if path.is_file() and path.suffix == SUFFIX:
+        return path
     if path.is_file():
         raise CheckpointError(
             f"{name} is a file, not a run",

@@ -9,14 +9,11 @@ checkpoints. Names that start with a dot are temporary: see `charrnn.runs.saving
                          gradient_squares.safetensors (not in checkpoints of charrnn 0.1.0)
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from charrnn.runs.run_config import RunConfig
-
-FORMAT = 1
-"""The number of the format. Increase it if an older charrnn cannot read a new config.json or
-checkpoint. The tests contain a run of each format."""
 
 CONFIG_FILE, MANIFEST_FILE, STATE_FILE = "config.json", "manifest.json", "state.json"
 MODEL_FILE, TRAINER_FILE = "model.safetensors", "trainer.safetensors"
@@ -36,6 +33,11 @@ class RunFolder:
 
     path: Path
     config: RunConfig
+
+    @property
+    def name(self) -> str:
+        """The name of the run: that of its folder."""
+        return Path(os.path.abspath(self.path)).name
 
     @property
     def metrics_path(self) -> Path:

@@ -1,6 +1,7 @@
 """The progress of a run: all data about training that a checkpoint stores besides arrays."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -129,16 +130,24 @@ class Progress(CheckedFields):
     def from_checkpoint(cls, checkpoint: Checkpoint) -> "Progress":
         """Read the progress from a checkpoint; raise `CheckpointError` if it is damaged."""
         try:
-            state = to_field_names(checkpoint.state)
-            corpus, text = state.get("corpus"), state.get("text")
-            return cls(
-                **{
-                    **state,
-                    "budget": Budget(**state["budget"]),
-                    "corpus": CorpusRecord.from_json(corpus) if corpus else None,
-                    "text": ResolvedTextConfig(**text) if text else None,
-                    "teachers": tuple(Origin(**origin) for origin in state.get("teachers", ())),
-                }
-            )
+            return cls.from_record(checkpoint.state)
         except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
-            raise CheckpointError(f"{checkpoint.path / STATE_FILE} is damaged: {error}") from None
+            raise CheckpointError(f"{checkpoint.locate(STATE_FILE)} is damaged: {error}") from None
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "Progress":
+        """Return the progress in the contents of `state.json`.
+
+        Raises `KeyError`, `TypeError`, `ValueError`, `AttributeError` or `ConfigError`.
+        """
+        state = to_field_names(record)
+        corpus, text = state.get("corpus"), state.get("text")
+        return cls(
+            **{
+                **state,
+                "budget": Budget(**state["budget"]),
+                "corpus": CorpusRecord.from_json(corpus) if corpus else None,
+                "text": ResolvedTextConfig(**text) if text else None,
+                "teachers": tuple(Origin(**origin) for origin in state.get("teachers", ())),
+            }
+        )

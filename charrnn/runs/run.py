@@ -4,7 +4,6 @@ The manifest of a checkpoint is written last. It contains the size and the SHA-2
 files and of config.json, and its own digest. A folder without a valid manifest is not a checkpoint.
 """
 
-import dataclasses
 import re
 import warnings
 from collections.abc import Iterable, Mapping
@@ -17,19 +16,13 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from charrnn.config.model import ModelConfig
-from charrnn.config.text import ResolvedTextConfig
-from charrnn.config.training import ResolvedTrainConfig
-from charrnn.data.corpus_record import CorpusRecord
-from charrnn.data.vocabulary import Vocabulary
-from charrnn.errors import CheckpointError, ConfigError, DamagedCheckpointWarning, VocabularyError
+from charrnn.errors import CheckpointError, DamagedCheckpointWarning
 from charrnn.files import replace_file
 from charrnn.runs import manifest as manifests
 from charrnn.runs import saving
 from charrnn.runs.checkpoint import Checkpoint, Part, read_records
 from charrnn.runs.layout import (
     CONFIG_FILE,
-    FORMAT,
     GRADIENT_SQUARES,
     GRADIENT_SQUARES_FILE,
     MANIFEST_FILE,
@@ -40,13 +33,9 @@ from charrnn.runs.layout import (
     RunFolder,
 )
 from charrnn.runs.manifest import MAX_JSON_BYTES, read_json, to_json_bytes
-from charrnn.runs.run_config import Origin, RunConfig
-from charrnn.version import __version__
+from charrnn.runs.run_config import FORMAT, config_to_record, parse_config
 
 _STEP_FOLDER = re.compile(r"(?:\.replaced-)?step-(\d{8,})")
-_DEFAULTS_FOR_OLD_RUNS = {"loss_temperature": 1.0, "eval_characters": 1_000_000}
-"""Values of settings that config.json of an older run does not contain. A setting needs an entry if
-its default has changed since it was added, or if `ResolvedTrainConfig` has no default for it."""
 _NUM_NEWEST_TO_KEEP = 2  # newest checkpoints to keep, in addition to the best one
 _MAX_SCANS = 10  # attempts to read a run while another process removes checkpoints
 MAX_CHECKPOINTS = 5
@@ -68,16 +57,13 @@ class Run(RunFolder):
         Raises `CheckpointError` if the folder already contains files, or if the disk is too full.
         """
         saving.check_new_folder(self.path)
-        record = {
-            "format": FORMAT,
-            "charrnn": __version__,
-            **dataclasses.asdict(self.config),
-        }
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             needed = MAX_CHECKPOINTS * (self.checkpoint_bytes + MAX_OVERHEAD_BYTES)
             saving.check_free_space(self.path, needed, "the run cannot be stored")
-            replace_file(self.path / CONFIG_FILE, to_json_bytes(record), synced=True)
+            replace_file(
+                self.path / CONFIG_FILE, to_json_bytes(config_to_record(self.config)), synced=True
+            )
         except OSError as error:
             raise CheckpointError(
                 f"the run folder {self.path} cannot be created ({error.strerror})",
@@ -95,29 +81,7 @@ class Run(RunFolder):
                 f"{path} is not a run: {error}",
                 "choose one of the runs that `charrnn list` shows",
             ) from None
-        record = read_json(path / CONFIG_FILE, data)
-        try:
-            if record["format"] > FORMAT:
-                raise CheckpointError(
-                    f"{path} has the format number {record['format']}, but this charrnn "
-                    f"({__version__}) reads up to {FORMAT}",
-                    "install a newer charrnn",
-                )
-            Vocabulary(record["vocabulary"])  # checks that the characters are single and distinct
-            config = RunConfig(
-                model=ModelConfig(**record["model"]),
-                training=ResolvedTrainConfig(**{**_DEFAULTS_FOR_OLD_RUNS, **record["training"]}),
-                vocabulary=tuple(record["vocabulary"]),
-                corpus=CorpusRecord.from_json(record["corpus"]),
-                text=ResolvedTextConfig(**record.get("text", {})),
-                init_from=Origin(**record["init_from"]) if record["init_from"] else None,
-                baseline=record.get("baseline"),
-            )
-        except (
-            *(ValueError, KeyError, TypeError, AttributeError),
-            *(ConfigError, VocabularyError),
-        ) as error:
-            raise CheckpointError(f"{path / CONFIG_FILE} is damaged: {error}") from None
+        config = parse_config(read_json(path / CONFIG_FILE, data), path / CONFIG_FILE)
         return cls(path, config)
 
     def checkpoints(self) -> list[Checkpoint]:

@@ -16,6 +16,8 @@ class VerifiedFile(NamedTuple):
     name: str
     bytes: int
     damage: str | None
+    note: str | None = None
+    """What could not be verified."""
 
 
 def verify_run(run: Run) -> list[VerifiedFile]:
@@ -31,7 +33,7 @@ def verify_run(run: Run) -> list[VerifiedFile]:
         for _, folder in sorted(damaged.items())
     ]
     if not checkpoints and not damaged:
-        results.append(VerifiedFile(run.path.name, 0, "it contains no checkpoint"))
+        results.append(VerifiedFile(run.name, 0, "it contains no checkpoint"))
     if run.metrics_path.exists():
         results.append(_verify_metrics(run))
     for teacher in list_kept_teachers(run):
@@ -48,7 +50,7 @@ def verify_run(run: Run) -> list[VerifiedFile]:
 
 
 def _verify_checkpoint(checkpoint: Checkpoint) -> VerifiedFile:
-    size = sum(record["size"] for record in checkpoint.records.values())
+    size = checkpoint.num_bytes
     try:
         checkpoint.verify()
         for part in ("model", "trainer"):
@@ -56,7 +58,8 @@ def _verify_checkpoint(checkpoint: Checkpoint) -> VerifiedFile:
         checkpoint.load_gradient_squares()
     except CheckpointError as error:
         return VerifiedFile(checkpoint.path.name, size, str(error))
-    return VerifiedFile(checkpoint.path.name, size, None)
+    note = checkpoint.describe_unverified()
+    return VerifiedFile(checkpoint.path.name, size, None, note)
 
 
 def _verify_metrics(run: Run) -> VerifiedFile:

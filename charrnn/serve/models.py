@@ -214,11 +214,12 @@ class Models:
 
     def _list_manifests(self, name: str) -> Manifests:
         """Return what changes if a run has a new checkpoint, also one of the same step."""
-        manifests = []
-        for folder in sorted(self.runs.path(name).glob(STEP_FOLDERS)):
+        manifests, path = [], self.runs.path(name)
+        paths = [folder / MANIFEST_FILE for folder in sorted(path.glob(STEP_FOLDERS))]
+        for file in [path] if path.is_file() else paths:
             with contextlib.suppress(OSError):  # it is being written, or was removed
-                status = (folder / MANIFEST_FILE).stat()
-                manifests.append((folder.name, status.st_mtime_ns, status.st_size))
+                status = file.stat()
+                manifests.append((file.parent.name, status.st_mtime_ns, status.st_size))
         return tuple(manifests)
 
     def _select(self, name: str, checkpoint: str) -> Checkpoint:

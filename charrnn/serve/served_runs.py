@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from charrnn.errors import CheckpointError, ConfigError
-from charrnn.runs.find import BUNDLED, RUNS_FOLDER, bundled_path, find_run, run_paths
+from charrnn.runs.find import (
+    BUNDLED,
+    RUNS_FOLDER,
+    bundled_path,
+    find_run,
+    open_run_at,
+    run_paths,
+)
 from charrnn.runs.layout import CONFIG_FILE
 from charrnn.runs.run import Run
 from charrnn.serve.api_errors import ApiError
@@ -15,7 +22,7 @@ _SCAN_SECONDS = 1.0  # between two scans of the folder of runs
 
 
 class ServedRuns:
-    """The folders of the runs: those that were named, or all in checkpoints/, and bard.
+    """The folders and model files: those that were named, or all in checkpoints/, and bard.
 
     A teacher has the name of its run, a slash and the name of its folder.
     """
@@ -24,17 +31,17 @@ class ServedRuns:
         """Raise `CheckpointError` for an unknown run, and `ConfigError` for equal names."""
         self._named: dict[str, Path] = {}
         for name in names:
-            path = find_run(name).path.resolve()
-            if path.name in self._named:
-                raise ConfigError(f"two runs have the name {path.name}", "give one of them")
-            self._named[path.name] = path
+            run = find_run(name)
+            if run.name in self._named:
+                raise ConfigError(f"two runs have the name {run.name}", "give one of them")
+            self._named[run.name] = run.path.resolve()
         self._folder = RUNS_FOLDER.resolve()
         self._scanned: dict[str, Path] = {}
         self._next_scan = 0.0
         self._lock = threading.Lock()
 
     def paths(self) -> dict[str, Path]:
-        """Return the folder of each run, by name; called in any thread."""
+        """Return the folder or file of each run, by name; called in any thread."""
         with self._lock:
             if time.monotonic() >= self._next_scan:
                 self._scanned = self._scan()
@@ -42,7 +49,7 @@ class ServedRuns:
             return self._scanned
 
     def path(self, name: str) -> Path:
-        """Return the folder of a run; raise `ApiError` if there is none of this name."""
+        """Return the folder or file of a run; raise `ApiError` if there is none of this name."""
         path = self.paths().get(name)
         if path is None:
             raise ApiError(
@@ -56,7 +63,7 @@ class ServedRuns:
     def open(self, name: str) -> Run:
         """Open a run by its name; raise `ApiError` if there is none, or if it is damaged."""
         try:
-            return Run.open(self.path(name))
+            return open_run_at(self.path(name))
         except CheckpointError:
             raise ApiError(500, f"the run {name} cannot be read: its files are damaged") from None
 
@@ -65,7 +72,11 @@ class ServedRuns:
         if not runs:
             runs = {BUNDLED: bundled_path()}
             runs |= {path.name: path.resolve() for path in run_paths(self._folder)}
-        runs = {name: path for name, path in runs.items() if (path / CONFIG_FILE).is_file()}
+        runs = {
+            name: path
+            for name, path in runs.items()
+            if path.is_file() or (path / CONFIG_FILE).is_file()
+        }
         for name, path in list(runs.items()):
             for teacher in sorted(path.glob(f"teacher-*/{CONFIG_FILE}")):
                 runs[f"{name}/{teacher.parent.name}"] = teacher.parent

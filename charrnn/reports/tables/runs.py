@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from charrnn.console.output import print_message
-from charrnn.console.run_facts import compare_loss, format_run_facts
+from charrnn.console.run_facts import UNKNOWN, compare_loss, format_run_facts
 from charrnn.console.tables import print_facts, print_table
 from charrnn.console.text import format_duration, format_loss
 from charrnn.errors import CheckpointError
@@ -34,7 +34,10 @@ def print_verification(run: Run, results: list[VerifiedFile]) -> None:
     print_table(
         f"{run.path}",
         ("file", "bytes", "state"),
-        [(result.name, f"{result.bytes:,}", result.damage or "intact") for result in results],
+        [
+            (result.name, f"{result.bytes:,}", result.damage or result.note or "intact")
+            for result in results
+        ],
     )
     num_damaged = sum(result.damage is not None for result in results)
     if num_damaged:
@@ -43,6 +46,8 @@ def print_verification(run: Run, results: list[VerifiedFile]) -> None:
             f"{num_damaged} of {len(results)} {verb} damaged: charrnn uses the intact checkpoints "
             "instead; restore the damaged files from a backup, or remove them"
         )
+    elif any(result.note for result in results):
+        print_message("no damage found, but not everything could be verified")
     else:
         print_message("all files are intact")
 
@@ -54,10 +59,13 @@ def describe_run(run: Run) -> Row:
     if checkpoints:
         progress = Progress.from_checkpoint(checkpoints[-1])
         config, newest = progress.current_config(config), dataclasses.asdict(progress)
+    is_known = config.corpus.is_known
+    if not is_known:
+        newest = {}
     return {
         "run": str(run.path),
-        "corpus": config.corpus.name,
-        "characters": config.corpus.characters,
+        "corpus": config.corpus.name if is_known else None,
+        "characters": config.corpus.characters if is_known else None,
         "vocabulary_size": len(config.vocabulary),
         "cell": config.model.cell,
         "num_layers": config.model.num_layers,
@@ -109,6 +117,9 @@ def print_run(run: Run) -> None:
     lines.append(("parameters", f"{facts['parameters']:,}"))
     if engine := _describe_engine(run):
         lines.append(("engine", f"{engine}, on this machine"))
+    if not config.corpus.is_known:
+        print_facts([*lines, ("progress", UNKNOWN), ("best held-out loss", UNKNOWN)])
+        return
     lines.append(("progress", _describe_progress(facts)))
     if facts["val_loss"] is not None:
         best = _describe_best(facts)
