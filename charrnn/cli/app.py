@@ -17,6 +17,7 @@ from charrnn.cli.list import list_runs
 from charrnn.cli.neurons import neurons
 from charrnn.cli.next import show_next
 from charrnn.cli.plot import plot
+from charrnn.cli.remove import remove
 from charrnn.cli.resume import resume
 from charrnn.cli.sample import sample
 from charrnn.cli.score import score
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_runs,
     "info": info,
     "verify": verify,
+    "remove": remove,
     "bench": bench,
     "plot": plot,
     "neurons": neurons,

@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from rich.console import Console
+from rich.prompt import Confirm
 from rich.text import Text
 
 from charrnn.console.text import encode_exactly, escape_unencodable, make_printable
@@ -61,6 +62,15 @@ def print_message(message: str, *, is_requested: bool = False) -> None:
     """Print a message to standard error; `--quiet` hides it, unless the user requested it."""
     console = stderr_console(is_always_shown=is_requested)
     console.print(make_displayable(message, console))
+
+
+def ask(question: str) -> bool:
+    """Ask a question on standard error; return whether the answer is yes."""
+    console = stderr_console(is_always_shown=True)
+    try:
+        return Confirm.ask(make_displayable(question, console), console=console, default=False)
+    except EOFError:
+        return False
 
 
 def print_error(message: str) -> None:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+from rich import filesize
 from rich.cells import cell_len
 
 from charrnn.config.counts import format_count
@@ -88,6 +89,11 @@ def format_duration(seconds: float) -> str:
     if rounded < 3600:
         return f"{rounded // 60}m {rounded % 60:02d}s"
     return f"{rounded // 3600}h {rounded % 3600 // 60:02d}m"
+
+
+def format_bytes(number: int) -> str:
+    """Return a size such as `21.8 MB`."""
+    return filesize.decimal(number)
 
 
 def format_network(num_layers: int, hidden_size: int, cell: str) -> str:

@@ -43,7 +43,11 @@ def test_commands_give_the_same_results_for_a_model_file(
 
 def test_info_and_verify_describe_a_model_file(model_file: str, cli: Cli) -> None:
     facts, expected = (json.loads(cli("info", run, "--json").out) for run in (model_file, "verse"))
-    assert facts == expected | {"run": model_file, "checkpoints": [model_file]}
+    assert facts == expected | {
+        "run": model_file,
+        "checkpoints": [model_file],
+        "bytes": Path(model_file).stat().st_size,
+    }
     assert "all files are intact" in cli("verify", model_file).err
     data = bytearray(Path(model_file).read_bytes())
     data[-1] ^= 1

@@ -8,11 +8,12 @@ from typing import Any
 from charrnn.console.output import print_message
 from charrnn.console.run_facts import UNKNOWN, compare_loss, format_run_facts
 from charrnn.console.tables import print_facts, print_table
-from charrnn.console.text import format_duration, format_loss
+from charrnn.console.text import format_bytes, format_duration, format_loss
 from charrnn.errors import CheckpointError
 from charrnn.numerics.information import nats_to_bits
 from charrnn.runs.find import run_paths
 from charrnn.runs.progress import Progress
+from charrnn.runs.removal import measure_size
 from charrnn.runs.run import Run
 from charrnn.runs.teachers import list_kept_teachers
 from charrnn.runs.verification import VerifiedFile
@@ -78,6 +79,7 @@ def describe_run(run: Run) -> Row:
         "baseline": config.baseline,
         "best_step": newest.get("best_step"),
         "checkpoints": [checkpoint.path.name for checkpoint in checkpoints],
+        "bytes": measure_size(run),
         "teachers": [describe_run(teacher) for teacher in list_kept_teachers(run)],
     }
 
@@ -86,7 +88,7 @@ def print_runs(rows: list[Row]) -> None:
     """Print runs as a table."""
     print_table(
         "runs, with their best loss per held-out character (lower is better)",
-        ("run", "text", "network", "step", "epoch", "nats", "bits"),
+        ("run", "text", "network", "step", "epoch", "nats", "bits", "size"),
         [
             (
                 row["run"],
@@ -96,6 +98,7 @@ def print_runs(rows: list[Row]) -> None:
                 "-" if row["epoch"] is None else f"{row['epoch']:z.2f}",
                 "-" if row["val_loss"] is None else f"{row['val_loss']:z.4f}",
                 "-" if row["val_loss"] is None else f"{nats_to_bits(row['val_loss']):z.4f}",
+                format_bytes(row["bytes"]),
             )
             for row in itertools.chain(*([row, *row["teachers"]] for row in rows))
         ],
@@ -118,6 +121,7 @@ def print_run(run: Run) -> None:
     if engine := _describe_engine(run):
         lines.append(("engine", f"{engine}, on this machine"))
     if not config.corpus.is_known:
+        lines.append(("size", format_bytes(facts["bytes"])))
         print_facts([*lines, ("progress", UNKNOWN), ("best held-out loss", UNKNOWN)])
         return
     lines.append(("progress", _describe_progress(facts)))
@@ -127,6 +131,7 @@ def print_run(run: Run) -> None:
             best += f"; {comparison}"
         lines.append(("best held-out loss", best))
     lines.append(("checkpoints", ", ".join(facts["checkpoints"]) or "none"))
+    lines.append(("size", format_bytes(facts["bytes"])))
     for number, teacher in enumerate(facts["teachers"], start=1):
         best = "" if teacher["val_loss"] is None else f"; best {_describe_best(teacher)}"
         lines.append((f"teacher {number}", f"{_describe_progress(teacher)}{best}"))

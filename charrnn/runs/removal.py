@@ -1,0 +1,58 @@
+"""The size of a run on the disk, and its removal."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from charrnn.errors import CheckpointError
+from charrnn.runs.layout import CONFIG_FILE, METRICS_FILE
+from charrnn.runs.run import Run
+from charrnn.runs.saving import lock_for_writing
+from charrnn.runs.teachers import list_kept_teachers
+
+_FILES_OF_A_RUN = re.compile(
+    rf"{re.escape(METRICS_FILE)}|step-\d+|\.(lock|writer|saving)|\.(replaced|removed)-step-\d+"
+)
+
+
+def measure_size(run: Run) -> int:
+    """Return the bytes of the files of a run and its teachers, or those of a model file."""
+    files = [run.path] if run.path.is_file() else [*_list_files(run.path)]
+    return sum(file.stat().st_size for file in files) + sum(
+        map(measure_size, list_kept_teachers(run))
+    )
+
+
+def remove_run(run: Run) -> list[Path]:
+    """Remove a run and its teachers; return the other files in its folder, which remain.
+
+    Raises `CheckpointError` if the run is being trained, or if a file cannot be removed.
+    """
+    with lock_for_writing(run.path):
+        for teacher in list_kept_teachers(run):
+            remove_run(teacher)
+        try:
+            for path in _list_own(run.path):
+                if path.is_dir():
+                    shutil.rmtree(path)
+            for name in (METRICS_FILE, CONFIG_FILE):
+                (run.path / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise CheckpointError(
+                f"{run.path} cannot be removed completely ({error.strerror})",
+                "check that you may write there",
+            ) from None
+    return sorted(run.path.iterdir()) if run.path.exists() else []
+
+
+def _list_own(folder: Path) -> Iterator[Path]:
+    """Yield the files and folders that charrnn has written in a run folder, without teachers."""
+    for path in folder.iterdir():
+        if path.name == CONFIG_FILE or _FILES_OF_A_RUN.fullmatch(path.name):
+            yield path
+
+
+def _list_files(folder: Path) -> Iterator[Path]:
+    for path in _list_own(folder):
+        yield from filter(Path.is_file, path.rglob("*") if path.is_dir() else [path])
