@@ -1,7 +1,7 @@
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,7 +11,7 @@ import torch
 from charrnn.config.model import ModelConfig
 from charrnn.config.training import ResolvedTrainConfig, TrainConfig
 from charrnn.data.corpus import Corpus
-from charrnn.training.events import Event, Finished
+from charrnn.training.events import Evaluated, Event, Finished
 from charrnn.training.loop import train
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ UNREGULARIZED = ResolvedTrainConfig(
     state_drop=0.0,
     loss_temperature=1.0,
     weight_decay=0.0,
+    patience=10,
     eval_every=10,
     eval_characters=1_000_000,
     device="cpu",
@@ -126,6 +127,15 @@ def text_file(tmp_path: Path) -> Path:
 def finished(text_file: Path) -> Finished:
     """A finished tiny run at checkpoints/verse, trained on `text_file`."""
     return last_event(list(train(str(text_file), TINY_TRAINING, TINY_MODEL)))
+
+
+def held_out_losses(events: Iterable[Event]) -> dict[int, float]:
+    """Return the held-out loss of each evaluated step."""
+    return {
+        event.step: event.val_loss
+        for event in events
+        if isinstance(event, Evaluated) and event.val_loss is not None
+    }
 
 
 @pytest.fixture(scope="session")

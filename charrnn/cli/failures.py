@@ -70,6 +70,12 @@ class CommandGroup(TyperGroup):
         except ParserError as error:
             command = ctx.invoked_subcommand if ctx.invoked_subcommand in self.commands else None
             program = f"charrnn {command}" if command else "charrnn"
+            if command == "resume" and (flag := self._find_fixed_setting(error)):
+                _fail(
+                    f"the settings of a run do not change, so resume has no {flag}: start a new "
+                    f"run from its weights with `charrnn train --init-from RUN {flag} ...`",
+                    exit_code=2,
+                )
             _fail(explain_usage_error(error, program, self._flags(ctx)), exit_code=2)
         except CharrnnError as error:
             if error.reported_by_rank_zero:
@@ -85,6 +91,11 @@ class CommandGroup(TyperGroup):
         except OSError as error:
             message = _explain_os_error(error)
         return _fail(message, exit_code=1)
+
+    def _find_fixed_setting(self, error: Any) -> str | None:
+        """Return the flag of `train` that a command does not have, if that is the error."""
+        flag = getattr(error, "option_name", None)
+        return flag if flag in list_flags(self.commands["train"]) else None
 
     def _flags(self, ctx: Any) -> set[str]:
         """Return the flags of the command that runs."""

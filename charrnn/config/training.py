@@ -24,6 +24,7 @@ class DerivedFromText:
 
 
 FROM_TEXT = DerivedFromText()
+_MIN_VAL_FRACTION = 0.001
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,11 +148,20 @@ class TrainConfig(Budget):
         "Evaluation and sampling use an average of recent weights; closer to 1: over more steps.",
     ] = 0.995
     patience: Annotated[
-        int, Range(0, 10**9), "Stop after this many evaluations without improvement. 0: never."
-    ] = 10
+        int | None,
+        Range(0, 10**9),
+        "Stop after this many evaluations without improvement. 0: never. Default: 10.",
+    ] = None
     val_fraction: Annotated[
-        float, Range(0.001, 0.9), "Fraction of the text, at its end, to hold out for evaluation."
+        float,
+        Range(0, 0.9),
+        "Fraction of the text, at its end, to hold out for evaluation. 0: train on all of it.",
     ] = 0.1
+    target_loss: Annotated[
+        float | None,
+        Range(0, 1e9),
+        "Stop when the held-out loss is at most this number of nats per character.",
+    ] = None
     eval_every: Annotated[
         int | None, Range(1, 10**12), "Steps between two evaluations.", FROM_TEXT
     ] = None
@@ -178,6 +188,19 @@ class TrainConfig(Budget):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if 0 < self.val_fraction < _MIN_VAL_FRACTION:
+            raise ConfigError(
+                f"val_fraction must be 0, or {_MIN_VAL_FRACTION:g} to 0.9, not "
+                f"{self.val_fraction:g}",
+                setting="val_fraction",
+            )
+        for name in ("patience", "target_loss"):
+            if not self.val_fraction and getattr(self, name):
+                raise ConfigError(
+                    f"{name} needs a held-out text, and with a val_fraction of 0 there is none",
+                    "omit one of the two",
+                    setting=name,
+                )
         if self.teachers and self.max_time is not None:
             raise ConfigError(
                 "teachers cannot be combined with a time limit, because each network is trained "
@@ -201,6 +224,7 @@ class ResolvedTrainConfig(TrainConfig):
     weight_drop: float = field()
     loss_temperature: float = field()
     weight_decay: float = field()
+    patience: int = field()
     eval_every: int = field()
     eval_characters: int = field()
     device: ResolvedDevice = field()

@@ -60,7 +60,8 @@ class LiveScreen:
 
     def add_evaluation(self, event: Evaluated) -> None:
         """Add the loss and the sample of an evaluation."""
-        self._held_out_points.append((event.step, nats_to_bits(event.val_loss)))
+        if event.val_loss is not None:
+            self._held_out_points.append((event.step, nats_to_bits(event.val_loss)))
         self._preview = event.step, event.preview
         self._chart = None
 

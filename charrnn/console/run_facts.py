@@ -34,10 +34,7 @@ def format_run_facts(
         return [("text", distinct), ("network", network), ("training", UNKNOWN)]
     schedule = _format_evaluations(config, budget, started, eval_every)
     if started:
-        text += (
-            f"; {started.training_characters:,} for training, "
-            f"{started.held_out_characters:,} held out for evaluation"
-        )
+        text += f"; {describe_split(started.training_characters, started.held_out_characters)}"
         network += f", {started.parameters:,} parameters"
         schedule = f"{format_count(started.steps_per_epoch, 'step')} per epoch, {schedule}"
     batch = f"{format_batch(config)} per step, {schedule}"
@@ -54,7 +51,7 @@ def format_run_facts(
                 "counts sequences of characters (a trained network should have a lower loss)",
             )
         )
-    facts.append(("limits", _format_limits(budget, config.training.patience)))
+    facts.append(("limits", _format_limits(budget, training)))
     threads = format_count(training.threads, "thread")
     device = started.device if started else training.device
     facts.append(("device", f"{device}, {training.precision}, {threads}"))
@@ -63,6 +60,13 @@ def format_run_facts(
     if started:
         facts.append(("run", str(started.run.path)))
     return facts
+
+
+def describe_split(training_characters: int, held_out_characters: int) -> str:
+    """Return how the characters of a text are used."""
+    if not held_out_characters:
+        return "all for training, so the loss is not evaluated"
+    return f"{training_characters:,} for training, {held_out_characters:,} held out for evaluation"
 
 
 def _describe_documents(config: RunConfig) -> list[tuple[str, str]]:
@@ -119,21 +123,22 @@ def _format_evaluations(
     training, characters = config.training, config.corpus.characters
     interval = started.eval_every if started else planned or training.eval_every
     steps = "step" if interval == 1 else f"{interval or 0:,} steps"
+    verb = "evaluated" if training.val_fraction else "saved"
     if interval is None:
-        schedule = "evaluated at least ten times"
+        schedule = f"{verb} at least ten times"
     elif budget.max_time and planned:
-        schedule = f"most recently evaluated every {steps}"
+        schedule = f"most recently {verb} every {steps}"
     elif budget.max_time and not started:
-        schedule = f"evaluated at least every {steps}"
+        schedule = f"{verb} at least every {steps}"
     else:
-        schedule = f"evaluated every {steps}"
+        schedule = f"{verb} every {steps}"
     held_out = started.held_out_characters if started else training.val_fraction * characters
     if training.eval_characters + 1 < held_out and training.eval_characters < MAX_CHARACTERS:
         schedule += f" on the first {training.eval_characters:,} held-out characters"
     return schedule
 
 
-def _format_limits(budget: Budget, patience: int) -> str:
+def _format_limits(budget: Budget, training: ResolvedTrainConfig) -> str:
     parts = []
     if budget.epochs:
         parts.append(format_count(budget.epochs, "epoch"))
@@ -141,6 +146,9 @@ def _format_limits(budget: Budget, patience: int) -> str:
         parts.append(format_count(budget.max_steps, "step"))
     if budget.max_time:
         parts.append(format_duration(budget.max_time))
-    if patience:
-        parts.append(f"{format_count(patience, 'evaluation')} without a lower held-out loss")
+    if training.patience:
+        evaluations = format_count(training.patience, "evaluation")
+        parts.append(f"{evaluations} without a lower held-out loss")
+    if training.target_loss is not None:
+        parts.append(f"a held-out loss of {training.target_loss:g} nats")
     return " or ".join(parts)

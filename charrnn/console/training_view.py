@@ -40,6 +40,7 @@ _END_REASONS = {
     "max_steps": "all steps done",
     "max_time": "time limit reached",
     "patience": "the held-out loss no longer falls",
+    "target_loss": "the held-out loss is low enough",
 }
 
 
@@ -171,17 +172,16 @@ class TrainingView:
             self.show_message(f"{network}{format_progress(event)}  {format_speed(event)}")
 
     def _show_evaluation(self, event: Evaluated) -> None:
+        val_loss = 0.0 if event.val_loss is None else event.val_loss
         train_loss = math.inf if event.train_loss is None else event.train_loss
-        self._is_overfitted = not event.improved and train_loss < _OVERFITTED * event.val_loss
+        self._is_overfitted = not event.improved and train_loss < _OVERFITTED * val_loss
         is_narrow = self._console.is_terminal and self._console.width < _FULL_LINE_COLUMNS
         train = ""
         if event.train_loss is not None and not is_narrow:
             train = f"train {event.train_loss:z.4f} nats  "
         self._console.print(
             Text(f"step {event.step:,}  epoch {event.epoch:z.2f}  {train}")
-            + Text(f"held-out {format_loss(event.val_loss)}", style="bold")
-            + Text("" if is_narrow else self._baseline_note)
-            + self._describe_result(event, is_narrow)
+            + (Text() if event.val_loss is None else self._describe_loss(event, is_narrow))
             + Text(f"  {format_duration(event.seconds)}")
         )
         if self._console.is_terminal:
@@ -190,12 +190,21 @@ class TrainingView:
         for line in event.preview.strip("\n").split("\n")[:_PREVIEW_LINES]:
             self._console.print(Text("    " + make_printable(line), style="dim"))
 
-    def _describe_result(self, event: Evaluated, is_narrow: bool) -> Text:
+    def _describe_loss(self, event: Evaluated, is_narrow: bool) -> Text:
+        """Return the held-out loss, and what it shows."""
+        assert event.val_loss is not None
+        return (
+            Text(f"held-out {format_loss(event.val_loss)}", style="bold")
+            + Text("" if is_narrow else self._baseline_note)
+            + self._describe_result(event.val_loss, event.improved, is_narrow)
+        )
+
+    def _describe_result(self, loss: float, improved: bool, is_narrow: bool) -> Text:
         """Return whether a loss is the best so far, or shows that nothing is learned yet."""
-        if event.val_loss >= self._uniform_nats:
+        if loss >= self._uniform_nats:
             guess = f"not better than a random guess ({nats_to_bits(self._uniform_nats):.4f} bits)"
             return Text(f"  {'not learned' if is_narrow else guess}", style="red")
-        return Text("  best so far" if event.improved else "", style="green")
+        return Text("  best so far" if improved else "", style="green")
 
     def _show_teacher_end(self, event: TeacherFinished) -> None:
         if self._console.is_terminal:

@@ -78,8 +78,10 @@ def split_documents(index: DocumentIndex, length: int, val_fraction: float) -> i
     """Return the position where the held-out part of a text of `length` characters starts.
 
     It is the start of a document: the first one in the last `val_fraction` of the text, or else the
-    last one.
+    last one. Without a held-out part, it is the end of the text.
     """
+    if not val_fraction:
+        return length
     boundary = math.ceil((1.0 - val_fraction) * length)
     first = int(np.searchsorted(index.starts_D, boundary))
     return int(index.starts_D[min(first, len(index.starts_D) - 1)])

@@ -88,6 +88,9 @@ def _list_properties(checkpoint: Checkpoint) -> dict[str, str]:
         loss = f"{progress.val_loss:z.4f} nats per character"
     if config.baseline is not None:
         loss += f" (a 5-gram model: {config.baseline:z.4f})"
+    held_out = "all of it for training"
+    if training.val_fraction:
+        held_out = f"the last {training.val_fraction:g} of it held out"
     documents = ""
     if config.text.separator is not None:
         separator = name_character(config.text.separator)
@@ -95,7 +98,7 @@ def _list_properties(checkpoint: Checkpoint) -> dict[str, str]:
     return {
         "Network": network,
         "Text": f"{_escape_markdown(text.name)}, {format_count(text.characters, 'character')}, "
-        f"SHA-256 {text.sha256}; the last {training.val_fraction:g} of it held out{documents}",
+        f"SHA-256 {text.sha256}; {held_out}{documents}",
         "Training": f"step {checkpoint.step:,}, {progress.epoch:z.2f} epochs of "
         f"{format_batch(config)}, learning rate "
         f"{training.learning_rate:g}, dropout {training.dropout:g} between layers and "

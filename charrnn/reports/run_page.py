@@ -62,6 +62,7 @@ def render_run_page(
     missing_reason = ""
     try:
         text = reader.reopen(corpus)
+        reader.check_held_out()
     except CorpusError as error:
         text, missing_reason = None, explain(error)
         reason = _explain_missing(error)
@@ -101,7 +102,7 @@ def _select_previews(checkpoint: Checkpoint) -> list[dict[str, Any]]:
     return [
         {
             "step": f"{row['step']:,}",
-            "loss": f"{nats_to_bits(row['val_loss']):z.3f}",
+            "loss": None if row["val_loss"] is None else f"{nats_to_bits(row['val_loss']):z.3f}",
             "text": make_printable(row["preview"].strip("\n")),
         }
         for row in rows

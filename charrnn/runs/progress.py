@@ -107,8 +107,14 @@ class Progress(CheckedFields):
         self.loss_count += weight
         self.seconds = seconds
 
-    def record_evaluation(self, val_loss: float) -> bool:
-        """Record the held-out loss of this step; return whether it is the lowest so far."""
+    def record_evaluation(self, val_loss: float | None) -> bool:
+        """Record the held-out loss of this step; return whether it is the lowest so far.
+
+        None: there is no held-out text.
+        """
+        if val_loss is None:
+            self.evaluated_step = self.step
+            return False
         is_best = self.best_val_loss is None or val_loss < self.best_val_loss
         if is_best:
             self.best_val_loss, self.best_step = val_loss, self.step

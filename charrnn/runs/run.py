@@ -239,7 +239,7 @@ class Run(RunFolder):
         return [
             checkpoint
             for checkpoint in checkpoints
-            if checkpoint.val_loss is not None or checkpoint.step == 0
+            if checkpoint.step in (0, checkpoint.state.get("evaluated_step"))
         ]
 
 

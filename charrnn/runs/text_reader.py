@@ -19,6 +19,7 @@ from charrnn.data.progress import ProgressCallback
 from charrnn.data.sources import Source
 from charrnn.data.vocabulary import UNKNOWN, Codes, Vocabulary
 from charrnn.errors import CorpusError, UnknownCharactersWarning, VocabularyError
+from charrnn.files import quote_path
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import Progress
 
@@ -188,8 +189,21 @@ class TextReader:
         return is_same and text.config.decodes_like(self.recorded)
 
     def split(self, source: Source | None = None) -> tuple[Codes, Codes]:
-        """Return the training part and the held-out part of the current text of the run."""
+        """Return the training part and the held-out part of the current text of the run.
+
+        Raises `CorpusError` if there is no held-out part.
+        """
+        self.check_held_out()
         return self.reopen(source).split(self._val_fraction)
+
+    def check_held_out(self) -> None:
+        """Raise `CorpusError` if the run was trained on all of its text."""
+        if not self._val_fraction:
+            raise CorpusError(
+                f"{self.path} was trained on all of its text, so there is no held-out text",
+                "give another text with --text FILE",
+                f"score a file with `charrnn score {quote_path(self.path)} FILE`",
+            )
 
     def _config_for(self, sources: Iterable[Source]) -> ResolvedTextConfig:
         return config_for_sources(sources, self._given, self.config)

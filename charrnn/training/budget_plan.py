@@ -54,13 +54,15 @@ class BudgetPlan:
         """Return the step at which the learning rate is planned to end, None if it is not known.
 
         `seconds` is the training time so far, `step_seconds` the time of a step. A time limit has
-        an effect after the first evaluation, and leaves time for one more evaluation.
+        an effect after the first evaluation, and leaves time for one more evaluation. The time of a
+        step is infinite as long as it is not known.
         """
         budget = progress.budget
         steps = [budget.epochs * self.steps_per_epoch] if budget.epochs else []
         if budget.max_steps:
             steps.append(budget.max_steps)
-        if budget.max_time and progress.evaluated_step is not None:
+        is_timed = progress.evaluated_step is not None and step_seconds < math.inf
+        if budget.max_time and is_timed:
             seconds_left = budget.max_time - seconds - _last_evaluation(progress)
             steps.append(progress.step + max(0, int(seconds_left / step_seconds)))
         return min(steps) if steps else None
@@ -93,9 +95,12 @@ class BudgetPlan:
 
         Before the first step it is estimated from an evaluation of `characters` that took
         `evaluation_seconds`: a step is a forward and a backward pass, an evaluation a forward pass.
+        Without a held-out text, it is infinite.
         """
         if progress.step:
             return seconds / progress.step
+        if not characters:
+            return math.inf
         cost = (1 + BACKWARD_COST) * self.characters_per_step / characters
         return max(_MIN_STEP_SECONDS, cost * evaluation_seconds)
 
@@ -179,9 +184,15 @@ class BudgetPlan:
         return None
 
     def finish_reason(self, progress: Progress) -> str | None:
-        """Return why the run ends at this step: a limit or `patience`; None if it continues."""
+        """Return why the run ends at this step; None if it continues.
+
+        The reasons are the limits, `patience` and `target_loss`.
+        """
         if self.is_evaluation_due(progress):
             return None
+        target, best = self.config.target_loss, progress.best_val_loss
+        if target is not None and best is not None and best <= target:
+            return "target_loss"
         patience = self.config.patience
         if patience and progress.stale_evaluations >= patience:
             return "patience"

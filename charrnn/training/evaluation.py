@@ -33,15 +33,16 @@ class Evaluator:
 
     @property
     def characters(self) -> int:
-        """The number of characters that an evaluation predicts."""
-        return len(self._held_out) - 1
+        """The number of characters that an evaluation predicts; 0 without a held-out text."""
+        return max(0, len(self._held_out) - 1)
 
     def warm_up(self) -> None:
         """Evaluate once, so that later evaluations have their usual speed.
 
         On a GPU, the first one checks and compiles kernels, and captures a CUDA graph.
         """
-        self.loss(0, threading.Event())
+        if self.characters:
+            self.loss(0, threading.Event())
         self.preview(0)
 
     def loss(self, step: int, stop: threading.Event) -> float | None:

@@ -67,13 +67,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """The averaged weights were evaluated on the held-out text."""
+    """The averaged weights were evaluated on the held-out text, if there is one."""
 
     step: int
     epoch: float
     train_loss: float | None
     """The mean training loss since the last row of metrics.jsonl, None without a step."""
-    val_loss: float
+    val_loss: float | None
+    """None without a held-out text."""
     improved: bool
     """Whether `val_loss` is the lowest of the run so far."""
     seconds: float
@@ -124,7 +125,7 @@ class Finished:
     run: Run
     step: int
     reason: str
-    """The limit that was reached, `patience`, or `stopped` after a stop request."""
+    """The limit that was reached, `patience`, `target_loss`, or `stopped` after a stop request."""
     best_step: int | None
     best_val_loss: float | None
     seconds: float

@@ -56,9 +56,9 @@ class Trainer:
     ) -> None:
         config = run.config.training
         training, held_out = corpus.split(config.val_fraction)
-        check_length(
-            held_out, "the held-out part", "use a longer text", "give a larger --val-fraction"
-        )
+        if config.val_fraction:
+            remedies = "use a longer text", "give a larger --val-fraction"
+            check_length(held_out, "the held-out part", *remedies)
         streams = group.ranks.local_streams(config.batch_size)
         is_gpu = model.device.type == "cuda"
         has_fixed_shape = is_gpu and corpus.separator_code is None
@@ -208,9 +208,11 @@ class Trainer:
 
     def _evaluate_on_rank_zero(self, stop: threading.Event) -> tuple[Evaluated | None, Progress]:
         progress, start = self.progress, self._clock.seconds()
-        val_loss = self._evaluator.loss(progress.step, stop)
-        if val_loss is None:
-            return None, progress
+        val_loss = None
+        if self._evaluator.characters:
+            val_loss = self._evaluator.loss(progress.step, stop)
+            if val_loss is None:
+                return None, progress
         loss_seconds = self._clock.seconds() - start
         improved = progress.record_evaluation(val_loss)
         preview = self._evaluator.preview(progress.step)

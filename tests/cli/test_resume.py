@@ -2,6 +2,8 @@ import hashlib
 import json
 from pathlib import Path
 
+import pytest
+
 from charrnn.training.events import Finished
 from tests.conftest import Cli
 
@@ -57,3 +59,12 @@ def test_a_run_that_continues_with_another_text_shows_that_text(
     facts = json.loads(cli("info", "verse", "--json").out)
     assert (facts["corpus"], facts["characters"]) == ("other", len(text))
     assert facts["baseline"] is None
+
+
+@pytest.mark.parametrize("flag", ["--learning-rate", "--batch-size", "--dropout"])
+def test_resume_names_the_way_to_change_a_setting(cli: Cli, finished: Finished, flag: str) -> None:
+    outcome = cli("resume", "verse", flag, "0.1")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert f"resume has no {flag}: start a new run from its weights with" in outcome.err
+    assert f"`charrnn train --init-from RUN {flag} ...`" in outcome.err
+    assert "no such option: --stepz" in cli("resume", "verse", "--stepz", 3).err

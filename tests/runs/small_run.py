@@ -24,13 +24,14 @@ CONFIG = RunConfig(
         output_dropout=0.0,
         weight_drop=0.0,
         weight_decay=0.02,
+        patience=10,
         loss_temperature=1.0,
         device="cpu",
         precision="float32",
         threads=1,
     ),
     vocabulary=("\n", "a", "é", "🙂"),
-    corpus=CorpusRecord(name="t", path="/t.txt", sha256="0" * 64, characters=9, line_start="a"),
+    corpus=CorpusRecord(name="t", path="/t.txt", sha256="1" * 64, characters=9, line_start="a"),
 )
 
 NUMBERS = np.arange(CONFIG.model.count_parameters(4))

@@ -16,10 +16,10 @@ from charrnn.errors import DivergedError
 from charrnn.model import loss
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
-from charrnn.training.events import Evaluated, Event, RolledBack, Step
+from charrnn.training.events import Event, RolledBack, Step
 from charrnn.training.loop import resume
 from charrnn.training.trainer import Trainer
-from tests.conftest import VERSE, last_event
+from tests.conftest import VERSE, held_out_losses, last_event
 from tests.training.tiny_runs import (
     assert_same_run_apart_from_kept_checkpoints,
     digest,
@@ -137,7 +137,7 @@ def test_after_a_rollback_with_another_text_the_best_loss_is_of_that_text(
     make_training_diverge(monkeypatch, corrupt_loss, 65, times=1)
     events = list(resume("run", Budget(max_steps=70), corpus="other.txt"))
     assert any(isinstance(event, RolledBack) for event in events)
-    losses = {event.step: event.val_loss for event in events if isinstance(event, Evaluated)}
+    losses = held_out_losses(events)
     assert list(losses) == [60, 70]
     finished = last_event(events)
     assert finished.best_val_loss == min(losses.values())

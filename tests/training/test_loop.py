@@ -23,7 +23,7 @@ from charrnn.training.events import Evaluated, Finished, Saved, Started, Step
 from charrnn.training.loop import resume, train
 from charrnn.training.step import inputs
 from tests.cli.process import SMALL, start_program
-from tests.conftest import TINY_MODEL, TINY_TRAINING, VERSE, last_event
+from tests.conftest import TINY_MODEL, TINY_TRAINING, VERSE, held_out_losses, last_event
 from tests.training.tiny_runs import (
     STEPS_PER_EPOCH,
     digest,
@@ -48,8 +48,9 @@ def test_events_describe_the_run(text: Corpus) -> None:
     assert [event.step for event in events if isinstance(event, Saved)] == [10, 20, 30]
     finished = last_event(events)
     assert finished.reason == "max_steps"
-    best = min(evaluated, key=lambda event: event.val_loss)
-    assert (finished.best_step, finished.best_val_loss) == (best.step, best.val_loss)
+    losses = held_out_losses(events)
+    best = min(losses, key=lambda step: losses[step])
+    assert (finished.best_step, finished.best_val_loss) == (best, losses[best])
     rows = read_rows(Path("run/metrics.jsonl"))
     assert [row["step"] for row in rows] == [5, 10, 15, 20, 25, 30]
     assert list(rows[0]) == [
@@ -68,7 +69,7 @@ def test_events_describe_the_run(text: Corpus) -> None:
 
 def test_training_decreases_the_held_out_loss(text: Corpus) -> None:
     events = list(tiny("run", text, max_steps=300, eval_every=100, learning_rate=0.02))
-    losses = [event.val_loss for event in events if isinstance(event, Evaluated)]
+    losses = [*held_out_losses(events).values()]
     assert losses[-1] < 2.0 < np.log(len(text.vocabulary)) - 1
 
 
@@ -117,7 +118,7 @@ def test_patience_ends_a_run_without_improvement(text: Corpus) -> None:
 
 def test_the_best_checkpoint_has_the_lowest_held_out_loss(text: Corpus) -> None:
     events = list(tiny("run", text, max_steps=60, learning_rate=0.05, clip_norm=100.0))
-    losses = {event.step: event.val_loss for event in events if isinstance(event, Evaluated)}
+    losses = held_out_losses(events)
     best = Run.open(Path("run")).select("best")
     assert best.step == min(losses, key=lambda step: losses[step])
     assert best.val_loss == min(losses.values())
@@ -241,8 +242,8 @@ GOLDEN_LOSSES = [3.643990, 3.669934, 3.666276, 3.550588]
 def test_the_config_on_disk_has_all_settings(text: Corpus) -> None:
     list(train(text, TrainConfig(max_steps=1, device="cpu"), TINY_MODEL, out_dir="run"))
     training = json.loads(Path("run/config.json").read_text("utf-8"))["training"]
-    optional = {"epochs", "max_time", "save_every"}
-    assert [key for key, value in training.items() if value is None] == sorted(optional)
+    optional = {"epochs", "max_time", "save_every", "target_loss"}
+    assert {key for key, value in training.items() if value is None} == optional
     assert training["device"] == "cpu"
 
 

@@ -1,7 +1,7 @@
 """The result of `train --dry-run` as a list of facts."""
 
 from charrnn.config.counts import format_count
-from charrnn.console.run_facts import format_run_facts
+from charrnn.console.run_facts import describe_split, format_run_facts
 from charrnn.console.tables import print_facts
 from charrnn.console.text import format_duration
 from charrnn.runs.run import MAX_CHECKPOINTS
@@ -23,8 +23,7 @@ def print_dry_run(result: DryRunReport) -> None:
         ),
         (
             "split",
-            f"{result.training_characters:,} for training, {result.held_out_characters:,} held out "
-            "for evaluation",
+            describe_split(result.training_characters, result.held_out_characters),
         ),
         (
             "line ends",

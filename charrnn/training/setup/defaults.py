@@ -19,6 +19,7 @@ from charrnn.training.evaluation_plan import (
 _MAX_CHARACTERS = 30_000_000  # that a run reads by default on a CPU
 _MIN_UPDATES = 400  # of a very small text; its held-out loss is lowest earlier
 _PREFERRED_UPDATES = 10_000
+_PATIENCE = 10  # evaluations without improvement
 _MIN_BATCHES = 8  # of documents, in an epoch
 
 
@@ -64,6 +65,7 @@ def resolve_config(
         "seq_length": seq_length,
         "batch_size": batch_size,
         "epochs": epochs,
+        "patience": _PATIENCE if config.val_fraction else 0,
         **choose_regularization(characters, passes)._asdict(),
         **_evaluations(
             config, characters, held_out_characters, characters_per_step, epochs, device

@@ -173,6 +173,12 @@ def _check_budget_left(run: Run, text: Corpus, progress: Progress, is_other_text
             "training rarely helps",
             f"train anyway by giving a limit, for example --epochs {epochs}",
         )
+    if reason == "target_loss":
+        raise ConfigError(
+            f"{run.path} is finished: its held-out loss reached {config.target_loss:g} nats",
+            "start a new run from its weights with "
+            f"`charrnn train --init-from {quote_path(run.path)}`",
+        )
     if reason:
         budget = progress.budget
         limits = {

@@ -35,7 +35,7 @@ from charrnn.training.step.graph_step import GraphedTrainStep
 from charrnn.training.step.inputs import StepInputs
 from charrnn.training.step.optimization import update_average
 from charrnn.training.step.static_inputs import StaticInputSource
-from tests.conftest import TINY_MODEL, TINY_TRAINING, UNREGULARIZED, last_event
+from tests.conftest import TINY_MODEL, TINY_TRAINING, UNREGULARIZED, held_out_losses, last_event
 from tests.numerics.philox_emulator import build_launch
 from tests.training.tiny_runs import (
     assert_same_run_apart_from_kept_checkpoints,
@@ -244,11 +244,7 @@ def test_a_gpu_trains_and_resumes_exactly_by_graphs(
     text: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = dataclasses.replace(TINY_TRAINING, device="cuda", max_steps=60, **REGULARIZED)
-    losses = [
-        event.val_loss
-        for event in train(text, config, TINY_MODEL, out_dir="whole")
-        if isinstance(event, Evaluated)
-    ]
+    losses = [*held_out_losses(train(text, config, TINY_MODEL, out_dir="whole")).values()]
     assert losses[-1] < losses[0]
     for step in (0, 1, 6, 7, 10, 13, 19, 20):
         stop = threading.Event()
