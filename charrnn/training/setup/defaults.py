@@ -65,7 +65,6 @@ def resolve_config(
         "seq_length": seq_length,
         "batch_size": batch_size,
         "epochs": epochs,
-        "patience": _PATIENCE if config.val_fraction else 0,
         **choose_regularization(characters, passes)._asdict(),
         **_evaluations(
             config, characters, held_out_characters, characters_per_step, epochs, device
@@ -174,7 +173,7 @@ def _evaluations(
     epochs: int | None,
     device: str,
 ) -> dict[str, int]:
-    """Return the interval of evaluations, and how many characters an evaluation reads."""
+    """Return the interval of evaluations, their characters, and the patience."""
     steps = [config.max_steps] if config.max_steps else []
     if epochs:
         steps.append(epochs * count_steps_per_epoch(characters, characters_per_step))
@@ -196,4 +195,5 @@ def _evaluations(
         max_time=config.max_time,
         device=device,
     )
-    return {"eval_every": interval, "eval_characters": eval_characters}
+    patience = _PATIENCE if config.val_fraction else 0
+    return {"eval_every": interval, "eval_characters": eval_characters, "patience": patience}
