@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from charrnn.cli.settings import is_from_file_or_run
 from charrnn.cli.usage import ParserError, explain_usage_error
 from charrnn.errors import (
     CharrnnError,
@@ -76,7 +77,10 @@ class CommandGroup(TyperGroup):
                     f"run from its weights with `charrnn train --init-from RUN {flag} ...`",
                     exit_code=2,
                 )
-            _fail(explain_usage_error(error, program, self._flags(ctx)), exit_code=2)
+            sentence = explain_usage_error(error, program, self._flags(ctx))
+            if _is_in_settings_file(error):
+                _fail(f"{sentence} (a setting of --config or --like)", exit_code=1)
+            _fail(sentence, exit_code=2)
         except CharrnnError as error:
             if error.reported_by_rank_zero:
                 raise typer.Exit(1) from None
@@ -107,6 +111,14 @@ def list_flags(command: Any) -> set[str]:
     """Return the flags of a command, also those that negate another one."""
     options = ([*option.opts, *option.secondary_opts] for option in command.params)
     return set(itertools.chain(*options))
+
+
+def _is_in_settings_file(error: Any) -> bool:
+    """Return whether a wrong value is not that of a flag, but comes from --config or --like."""
+    context, param = getattr(error, "ctx", None), getattr(error, "param", None)
+    if context is None or param is None:
+        return False
+    return is_from_file_or_run(context, param.name)
 
 
 def _fail(message: str, *, exit_code: int) -> NoReturn:

@@ -8,6 +8,8 @@ import typer
 
 from charrnn.cli.flags import complete_run_name, config_flags
 from charrnn.cli.paths import check_standard_input, parse_name, parse_path
+from charrnn.cli.settings import drop_replaced_limits, use_settings_file, use_settings_of_run
+from charrnn.cli.usage import UsageError
 from charrnn.config.model import ModelConfig
 from charrnn.config.text import TextConfig
 from charrnn.config.training import TrainConfig
@@ -34,10 +36,37 @@ InitFromOption = Annotated[
         parser=parse_name,
     ),
 ]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        parser=parse_path,
+        callback=use_settings_file,
+        is_eager=True,
+        help="Read settings from this TOML file: names of flags, such as hidden-size = 256. Flags "
+        "take precedence. A .json file with the output of `charrnn info --json` can be used too.",
+        show_default=False,
+    ),
+]
+LikeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--like",
+        metavar="RUN",
+        parser=parse_name,
+        callback=use_settings_of_run,
+        is_eager=True,
+        autocompletion=complete_run_name,
+        help="Use the settings of this run; --config and other flags take precedence.",
+        show_default=False,
+    ),
+]
 
 
 @config_flags
 def train(
+    context: typer.Context,
     corpus: Annotated[
         list[str] | None,
         typer.Argument(
@@ -51,6 +80,8 @@ def train(
     ] = None,
     out_dir: OutDirOption = None,
     init_from: InitFromOption = None,
+    config: ConfigOption = None,
+    like: LikeOption = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -58,6 +89,9 @@ def train(
             help="Do not train; show the properties of the text, and the settings and cost "
             "of training.",
         ),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="With --dry-run: print the result as JSON.")
     ] = False,
     text: TextConfig = TextConfig(),  # noqa: B008
     model: ModelConfig = ModelConfig(),  # noqa: B008
@@ -73,12 +107,31 @@ def train(
     from charrnn.training.loop import train as train_run
 
     check_standard_input(corpus or [])
+    if as_json and not dry_run:
+        raise UsageError("--json needs --dry-run")
+    training = drop_replaced_limits(context, training)
     if dry_run:
-        from charrnn.reports.tables.dry_run import print_dry_run
-        from charrnn.training.dry_run import dry_run as run_dry_run
-
-        print_dry_run(run_dry_run(corpus or None, training, model, text, init_from))
+        _show_dry_run(corpus or None, training, model, text, init_from, as_json)
         return
     keep_freed_memory()
     start = functools.partial(train_run, corpus or None, training, model, text)
     raise typer.Exit(follow(functools.partial(start, out_dir=out_dir, init_from=init_from)))
+
+
+def _show_dry_run(
+    corpus: list[str] | None,
+    training: TrainConfig,
+    model: ModelConfig,
+    text: TextConfig,
+    init_from: str | None,
+    as_json: bool,
+) -> None:
+    from charrnn.console.output import print_json
+    from charrnn.reports.tables.dry_run import describe_dry_run, print_dry_run
+    from charrnn.training.dry_run import dry_run
+
+    report = dry_run(corpus, training, model, text, init_from)
+    if as_json:
+        print_json(describe_dry_run(report))
+    else:
+        print_dry_run(report)

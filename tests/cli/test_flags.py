@@ -20,7 +20,7 @@ from tests.conftest import Cli
         (
             "train",
             [TextConfig, ModelConfig, TrainConfig],
-            {"corpus", "out_dir", "init_from", "dry_run"},
+            {"corpus", "out_dir", "init_from", "dry_run", "context", "config", "like", "as_json"},
         ),
         ("resume", [ReadingConfig, Budget], {"run", "corpus", "device", "threads"}),
         (

@@ -1,10 +1,14 @@
-"""The result of `train --dry-run` as a list of facts."""
+"""The result of `train --dry-run` as a list of facts, and for JSON."""
+
+import dataclasses
+from typing import Any
 
 from charrnn.config.counts import format_count
 from charrnn.console.run_facts import describe_split, format_run_facts
 from charrnn.console.tables import print_facts
 from charrnn.console.text import format_duration
 from charrnn.runs.run import MAX_CHECKPOINTS
+from charrnn.runs.settings import list_settings
 from charrnn.training.dry_run import DryRunReport
 
 _MAX_LISTED = 12  # characters of each kind
@@ -43,6 +47,24 @@ def print_dry_run(result: DryRunReport) -> None:
     facts += _list_costs(result)
     facts += [("note", note) for note in result.notes]
     print_facts(facts)
+
+
+def describe_dry_run(result: DryRunReport) -> dict[str, Any]:
+    """Return what a dry run found under JSON keys; `settings` are those of `train --config`."""
+    config = result.config
+    values = {
+        field.name: getattr(result, field.name)
+        for field in dataclasses.fields(result)
+        if field.name != "config"
+    }
+    return {
+        "corpus": config.corpus.name,
+        "sha256": config.corpus.sha256,
+        "baseline": config.baseline,
+        "vocabulary_size": len(config.vocabulary),
+        **values,
+        "settings": list_settings(config, config.training.limits),
+    }
 
 
 def _list_costs(result: DryRunReport) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from charrnn.runs.find import run_paths
 from charrnn.runs.progress import Progress
 from charrnn.runs.removal import measure_size
 from charrnn.runs.run import Run
+from charrnn.runs.settings import list_settings
 from charrnn.runs.teachers import list_kept_teachers
 from charrnn.runs.verification import VerifiedFile
 
@@ -57,9 +58,11 @@ def describe_run(run: Run) -> Row:
     """Return the properties of a run under the JSON keys of `info` and `list`."""
     config, checkpoints = run.config, run.checkpoints()
     newest: dict[str, Any] = {}
+    budget = config.training.limits
     if checkpoints:
         progress = Progress.from_checkpoint(checkpoints[-1])
         config, newest = progress.current_config(config), dataclasses.asdict(progress)
+        budget = progress.budget
     is_known = config.corpus.is_known
     if not is_known:
         newest = {}
@@ -80,6 +83,7 @@ def describe_run(run: Run) -> Row:
         "best_step": newest.get("best_step"),
         "checkpoints": [checkpoint.path.name for checkpoint in checkpoints],
         "bytes": measure_size(run),
+        "settings": list_settings(config, budget),
         "teachers": [describe_run(teacher) for teacher in list_kept_teachers(run)],
     }
 

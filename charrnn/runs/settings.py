@@ -1,0 +1,38 @@
+"""The settings of a run under the names of the flags of `charrnn train`."""
+
+import dataclasses
+from typing import Any
+
+from charrnn.config.model import ModelConfig
+from charrnn.config.text import TextConfig
+from charrnn.config.training import Budget, TrainConfig
+from charrnn.runs.run_config import RunConfig
+
+_OF_THE_MACHINE = ("device", "precision", "threads")
+_OF_THE_TEXT = ("eval_every", "eval_characters")
+
+
+def list_settings(config: RunConfig, budget: Budget) -> dict[str, Any]:
+    """Return all settings of a run that have a value; `budget` is its current budget.
+
+    With them, the same text gives the same run on the same machine.
+    """
+    values = vars(config.model) | vars(config.text)
+    if config.corpus.is_known:  # else the settings of training are unknown
+        values |= vars(config.training) | vars(budget)
+    if not config.text.documents:  # then it has no effect
+        del values["document_separator"]
+    names = [
+        field.name
+        for kind in (ModelConfig, TextConfig, TrainConfig)
+        for field in dataclasses.fields(kind)
+    ]
+    return {name: values[name] for name in names if values.get(name) is not None}
+
+
+def list_settings_for_another_text(config: RunConfig, budget: Budget) -> dict[str, Any]:
+    """Return the settings of a run without those of its machine and the plan of evaluations."""
+    settings = list_settings(config, budget)
+    for name in (*_OF_THE_MACHINE, *_OF_THE_TEXT):
+        settings.pop(name, None)
+    return settings
