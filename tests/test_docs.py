@@ -29,6 +29,7 @@ PATH = re.compile(r"(?:charrnn|tests|benchmarks|docs|corpora)/[\w./-]*\w")
 FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 BENCHMARKS = [*ROOT.glob("benchmarks/**/*.py"), ROOT / "benchmarks/gpu_check.sh"]
 FLAGS_OF_OTHERS = {
+    "--logdir",
     *("--nnodes", "--nproc-per-node", "--max-restarts"),  # torchrun
     *("--version", "--help"),
 }
@@ -80,6 +81,9 @@ def test_every_command_shown_is_valid(command: str, page: str, cli: Cli) -> None
         assert cli(name).code == 0
         return
     assert name in COMMANDS, f"{page} shows the unknown command {name}"
+    (settings,) = find_blocks(ROOT / "docs/guide.md", "toml")
+    Path("small.toml").write_text(settings, "utf-8")
+    Path("novel.json").write_text("{}", "utf-8")
     parser = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
     parser.make_context(name, arguments)  # raises if an option or a value is not valid
 

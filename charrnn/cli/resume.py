@@ -7,6 +7,7 @@ import typer
 
 from charrnn.cli.flags import complete_run_name, config_flags, number_option
 from charrnn.cli.paths import parse_name, text_option
+from charrnn.cli.train import ReportToOption, make_report
 from charrnn.config.checks import Range
 from charrnn.config.text import ReadingConfig
 from charrnn.config.training import Budget, DeviceName
@@ -41,6 +42,7 @@ def resume(
             int, Range(1, 4096), "--threads", help_text="CPU threads; default: as before."
         ),
     ] = None,
+    report_to: ReportToOption = None,
     reading: ReadingConfig = ReadingConfig(),  # noqa: B008
     budget: Budget = Budget(),  # noqa: B008
 ) -> None:
@@ -62,4 +64,4 @@ def resume(
         threads=threads,
         reading=reading,
     )
-    raise typer.Exit(follow(start))
+    raise typer.Exit(follow(start, make_report(report_to)))

@@ -2,7 +2,7 @@
 
 import functools
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,6 +13,11 @@ from charrnn.cli.usage import UsageError
 from charrnn.config.model import ModelConfig
 from charrnn.config.text import TextConfig
 from charrnn.config.training import TrainConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from charrnn.training.events import Event
 
 OutDirOption = Annotated[
     Path | None,
@@ -64,6 +69,16 @@ LikeOption = Annotated[
 ]
 
 
+ReportToOption = Annotated[
+    Literal["tensorboard"] | None,
+    typer.Option(
+        help="Also write losses, learning rate, speed, gradient norm and generated text for "
+        "TensorBoard, in the folder of the run.",
+        show_default=False,
+    ),
+]
+
+
 @config_flags
 def train(
     context: typer.Context,
@@ -82,6 +97,7 @@ def train(
     init_from: InitFromOption = None,
     config: ConfigOption = None,
     like: LikeOption = None,
+    report_to: ReportToOption = None,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -115,7 +131,17 @@ def train(
         return
     keep_freed_memory()
     start = functools.partial(train_run, corpus or None, training, model, text)
-    raise typer.Exit(follow(functools.partial(start, out_dir=out_dir, init_from=init_from)))
+    start = functools.partial(start, out_dir=out_dir, init_from=init_from)
+    raise typer.Exit(follow(start, make_report(report_to)))
+
+
+def make_report(report_to: Literal["tensorboard"] | None) -> "Callable[[Event], None] | None":
+    """Return a function that reports events, if there is something to report to."""
+    if report_to is None:
+        return None
+    from charrnn.reports.tensorboard import TensorBoardReport
+
+    return TensorBoardReport().add
 
 
 def _show_dry_run(

@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Protocol
 
@@ -31,10 +31,10 @@ class StartTraining(Protocol):
         """Start the run; setting `stop` ends it."""
 
 
-def follow(start: StartTraining) -> int:
+def follow(start: StartTraining, report: Callable[[Event], None] | None = None) -> int:
     """Show a training run until it ends; return the exit code (128 + signal number, or 0).
 
-    With several processes, only rank 0 shows the run.
+    `report` is called with each event. With several processes, only rank 0 shows and reports.
     """
     ranks = Ranks.from_environment()
     finished: Finished | None = None
@@ -44,6 +44,8 @@ def follow(start: StartTraining) -> int:
     ):
         for event in start(progress=view.show_reading, stop=stop):
             view.show(event)
+            if report and ranks.is_rank_zero:
+                report(event)
             if isinstance(event, Finished):
                 finished = event
         if finished is None:  # stopped before the run existed

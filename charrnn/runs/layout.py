@@ -5,6 +5,7 @@ checkpoints. Names that start with a dot are temporary: see `charrnn.runs.saving
 
     RUN/config.json
     RUN/metrics.jsonl
+    RUN/tensorboard/     only with `--report-to tensorboard`
     RUN/step-00001000/   model.safetensors  trainer.safetensors  state.json  manifest.json
                          gradient_squares.safetensors (not in checkpoints of charrnn 0.1.0)
 """
@@ -21,6 +22,7 @@ GRADIENT_SQUARES_FILE = "gradient_squares.safetensors"
 GRADIENT_SQUARES = "gradient_squares"
 """The key of that file's record in the manifest, which charrnn 0.1.0 does not read."""
 METRICS_FILE = "metrics.jsonl"
+TENSORBOARD_FOLDER = "tensorboard"
 STEP_FOLDERS = "step-*"
 
 MAX_OVERHEAD_BYTES = 1 << 20

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from charrnn.errors import CheckpointError
-from charrnn.runs.layout import CONFIG_FILE, METRICS_FILE
+from charrnn.runs.layout import CONFIG_FILE, METRICS_FILE, TENSORBOARD_FOLDER
 from charrnn.runs.run import Run
 from charrnn.runs.saving import lock_for_writing
 from charrnn.runs.teachers import list_kept_teachers
 
 _FILES_OF_A_RUN = re.compile(
-    rf"{re.escape(METRICS_FILE)}|step-\d+|\.(lock|writer|saving)|\.(replaced|removed)-step-\d+"
+    rf"{re.escape(METRICS_FILE)}|{TENSORBOARD_FOLDER}|step-\d+|\.(lock|writer|saving)|\.(replaced|removed)-step-\d+"
 )
 
 

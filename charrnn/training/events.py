@@ -58,6 +58,8 @@ class Step:
     train_loss: float
     """The mean loss of the batch of this step."""
     learning_rate: float
+    gradient_norm: float
+    """The length of the gradient before it is scaled down to `clip_norm`."""
     characters_per_second: float
     seconds: float
     seconds_left: float | None

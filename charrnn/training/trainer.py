@@ -184,6 +184,7 @@ class Trainer:
             epoch=progress.epoch,
             train_loss=result.train_loss,
             learning_rate=learning_rate,
+            gradient_norm=result.gradient_norm,
             characters_per_second=speed,
             seconds=progress.seconds,
             seconds_left=self.plan.seconds_left(progress, self._clock.seconds() / step),

@@ -20,9 +20,19 @@ from tests.conftest import Cli
         (
             "train",
             [TextConfig, ModelConfig, TrainConfig],
-            {"corpus", "out_dir", "init_from", "dry_run", "context", "config", "like", "as_json"},
+            {
+                "corpus",
+                "out_dir",
+                "init_from",
+                "dry_run",
+                "context",
+                "config",
+                "like",
+                "as_json",
+                "report_to",
+            },
         ),
-        ("resume", [ReadingConfig, Budget], {"run", "corpus", "device", "threads"}),
+        ("resume", [ReadingConfig, Budget], {"run", "corpus", "device", "threads", "report_to"}),
         (
             "sample",
             [ReadingConfig, SampleConfig],
