@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -23,6 +25,7 @@ def test_an_installed_wheel_samples_trains_and_exports_in_any_folder(tmp_path: P
     folder.mkdir()
     run("-m", "hatchling", "build", "-t", "wheel", "-d", dist, cwd=ROOT)
     (wheel,) = dist.glob("charrnn-*.whl")
+    assert wheel.stat().st_size < 12_000_000
     run("-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", site, wheel)
     options = {
         "cwd": folder,
@@ -38,3 +41,13 @@ def test_an_installed_wheel_samples_trains_and_exports_in_any_folder(tmp_path: P
     assert len(text) == 50
     page = run("-m", "charrnn", "export", "--to", "html", "--no-cells", **options).strip()
     assert "Content-Security-Policy" in (folder / page).read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("platform", ["linux", "aarch64-apple-darwin", "windows"])
+def test_an_installation_needs_no_compiler(platform: str, python: str) -> None:
+    pytest.importorskip("uv", reason="it is in the extra test-slow")
+    flags = ("--python-platform", platform, "--python-version", python, "--only-binary", ":all:")
+    resolved = run("-m", "uv", "pip", "compile", "--quiet", "pyproject.toml", *flags, cwd=ROOT)
+    assert "\ntorch==" in resolved
