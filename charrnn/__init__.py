@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from charrnn.data.progress import Reading
     from charrnn.data.vocabulary import Vocabulary
     from charrnn.errors import CharrnnError
+    from charrnn.export.targets import export_model
     from charrnn.model.loading import load
     from charrnn.model.network import CharRNN
+    from charrnn.reports.curves import plot_runs
+    from charrnn.reports.units import find_neurons
+    from charrnn.runs.summary import RunSummary, list_runs
     from charrnn.sampling.loop import generate, stream
     from charrnn.training.events import (
         Evaluated,
@@ -46,6 +50,7 @@ _MODULES = {
     "ReadingConfig": "config.text",
     "ResolvedTrainConfig": "config.training",
     "RolledBack": "training.events",
+    "RunSummary": "runs.summary",
     "SampleConfig": "config.sampling",
     "Saved": "training.events",
     "Started": "training.events",
@@ -54,8 +59,12 @@ _MODULES = {
     "TextConfig": "config.text",
     "TrainConfig": "config.training",
     "Vocabulary": "data.vocabulary",
+    "export_model": "export.targets",
+    "find_neurons": "reports.units",
     "generate": "sampling.loop",
+    "list_runs": "runs.summary",
     "load": "model.loading",
+    "plot_runs": "reports.curves",
     "resume": "training.loop",
     "score": "analysis.scoring",
     "stream": "sampling.loop",
@@ -75,6 +84,7 @@ __all__ = [
     "ReadingConfig",
     "ResolvedTrainConfig",
     "RolledBack",
+    "RunSummary",
     "SampleConfig",
     "Saved",
     "Started",
@@ -84,8 +94,12 @@ __all__ = [
     "TrainConfig",
     "Vocabulary",
     "__version__",
+    "export_model",
+    "find_neurons",
     "generate",
+    "list_runs",
     "load",
+    "plot_runs",
     "resume",
     "score",
     "stream",

@@ -87,7 +87,8 @@ def test_the_public_names_are_the_documented_ones() -> None:
         "TrainConfig, ResolvedTrainConfig, SampleConfig, TextConfig, ReadingConfig, Budget, "
         "AdaptConfig, "
         "CharrnnError, Reading, Started, Step, Evaluated, Saved, RolledBack, "
-        "TeacherFinished, Finished, __version__"
+        "TeacherFinished, Finished, __version__, "
+        "list_runs, RunSummary, export_model, find_neurons, plot_runs"
     )
     assert sorted(charrnn.__all__) == sorted(documented.split(", "))
 

@@ -53,11 +53,11 @@ def export(
     if out and suffix != target:
         raise UsageError(f"the name of the file must end in .{target}, but it is {out.name!r}")
     from charrnn.console.output import print_result
-    from charrnn.export.targets import export_model
+    from charrnn.export.targets import write_model
 
     selected = open_run(run).select(checkpoint)
     path = out or Path(f"{selected.run.name}.{target}")
     for written in (path, path.with_suffix(".md")):
         check_output(written, [corpus], [selected.run])
-    export_model(selected, cast(ExportFormat, target), path, offer_units=cells, corpus=corpus)
+    write_model(selected, cast(ExportFormat, target), path, offer_units=cells, corpus=corpus)
     print_result(str(path))

@@ -1,17 +1,20 @@
 """`charrnn list`."""
 
+import dataclasses
+
 from charrnn.cli.flags import JsonOption
 
 
 def list_runs(as_json: JsonOption = False) -> None:
     """List the runs in checkpoints/, with their best held-out loss."""
     from charrnn.console.output import print_json, print_message
-    from charrnn.reports.tables.runs import describe_all_runs, print_runs
+    from charrnn.reports.tables.runs import print_runs
+    from charrnn.runs import summary
     from charrnn.runs.find import RUNS_FOLDER
 
-    runs = list(describe_all_runs())
+    runs = summary.list_runs()
     if as_json:
-        print_json(runs)
+        print_json([*map(dataclasses.asdict, runs)])
     elif runs:
         print_runs(runs)
     else:

@@ -1,6 +1,7 @@
 """Export of a model to a file of any format."""
 
 from pathlib import Path
+from typing import cast, get_args
 
 from charrnn.analysis.units import FeatureUnits
 from charrnn.console.output import print_message
@@ -13,11 +14,35 @@ from charrnn.files import replace_file
 from charrnn.model.loading import load_checkpoint
 from charrnn.reports import units
 from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.find import find_run
 from charrnn.runs.model_file import make_model_file
 from charrnn.runs.text_reader import TextReader
 
 
 def export_model(
+    run: str | None,
+    path: str | Path,
+    *,
+    checkpoint: str = "best",
+    offer_units: bool = True,
+    corpus: str | None = None,
+) -> Path:
+    """Write the model of a run to a file whose suffix is .html, .onnx or .safetensors.
+
+    With a safetensors file, also write a card (.md). With `offer_units`, a web page offers the
+    units that follow a feature of the run's text, which may have moved to `corpus`. Returns the
+    path. Raises `CharrnnError`.
+    """
+    file = Path(path)
+    target = file.suffix.lower().removeprefix(".")
+    if target not in get_args(ExportFormat):
+        raise ConfigError(f"the name of the file must end in .html, .onnx or .safetensors: {file}")
+    selected = find_run(run).select(checkpoint)
+    write_model(selected, cast(ExportFormat, target), file, offer_units=offer_units, corpus=corpus)
+    return file
+
+
+def write_model(
     checkpoint: Checkpoint,
     target: ExportFormat,
     path: Path,

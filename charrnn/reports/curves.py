@@ -2,14 +2,19 @@
 
 import itertools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from charrnn.console.chart import print_curves
 from charrnn.errors import ConfigError
 from charrnn.files import replace_file
-from charrnn.reports.plots import draw_curves, find_image_format
-from charrnn.runs.curves import Axis, LossUnit, read_curves
+from charrnn.reports.plots import draw_curves, find_image_format, make_curves_figure
+from charrnn.runs.curves import Axis, Curves, LossUnit, read_curves
+from charrnn.runs.find import find_run
 from charrnn.runs.run import Run
 from charrnn.runs.teachers import list_kept_teachers
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def show_curves(runs: list[Run], axis: Axis, unit: LossUnit, out: Path | None) -> None:
@@ -18,6 +23,24 @@ def show_curves(runs: list[Run], axis: Axis, unit: LossUnit, out: Path | None) -
     While only the teachers of a run have losses, their curves are drawn. Raises `ConfigError` for a
     model file, which has no losses of steps.
     """
+    loss_curves = _read_curves(runs, axis, unit)
+    if out:
+        replace_file(out, draw_curves(loss_curves, find_image_format(out)))
+    else:
+        print_curves(loss_curves)
+
+
+def plot_runs(*runs: str, x: Axis = "steps", unit: LossUnit = "bits") -> "Figure":
+    """Return a matplotlib figure of the losses of runs, by default of the newest run.
+
+    `x` is "steps", "epochs", "characters" or "time", and `unit` "bits" or "nats". Raises
+    `CheckpointError` for an unknown run, and `ConfigError` without matplotlib.
+    """
+    opened = [find_run(name) for name in runs] if runs else [find_run(None)]
+    return make_curves_figure(_read_curves(opened, x, unit))
+
+
+def _read_curves(runs: list[Run], axis: Axis, unit: LossUnit) -> Curves:
     for run in runs:
         if run.path.is_file():
             raise ConfigError(
@@ -28,8 +51,4 @@ def show_curves(runs: list[Run], axis: Axis, unit: LossUnit, out: Path | None) -
     started = [
         [run] if run.metrics_path.exists() else list_kept_teachers(run) or [run] for run in runs
     ]
-    loss_curves = read_curves(list(itertools.chain(*started)), axis, unit)
-    if out:
-        replace_file(out, draw_curves(loss_curves, find_image_format(out)))
-    else:
-        print_curves(loss_curves)
+    return read_curves(list(itertools.chain(*started)), axis, unit)

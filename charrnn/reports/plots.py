@@ -3,6 +3,7 @@
 import io
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -37,8 +38,14 @@ def find_image_format(path: Path) -> ImageFormat:
     return cast(ImageFormat, path.suffix.lower().removeprefix("."))
 
 
+def make_curves_figure(curves: Curves) -> "Figure":
+    """Return a figure of training losses (thin) and held-out losses (bold), one color per run."""
+    with _using_style():
+        return _make_figure(lambda figure: _plot_curves(figure, curves), _SIZE)
+
+
 def draw_curves(curves: Curves, image_format: ImageFormat) -> bytes:
-    """Return an image of training losses (thin) and held-out losses (bold), one color per run."""
+    """Return an image of the figure of losses."""
     return _render(lambda figure: _plot_curves(figure, curves), _SIZE, image_format)
 
 
@@ -122,19 +129,10 @@ def _render(
     plot: Callable[["Figure"], None], size: tuple[float, float], image_format: ImageFormat
 ) -> bytes:
     """Return the bytes of an image file; raise `ConfigError` if matplotlib is not installed."""
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ConfigError(
-            "images need matplotlib, which is not installed",
-            'install it with `pip install "matplotlib>=3.9"`',
-        ) from None
     file = io.BytesIO()
-    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+    with _using_style(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # the font may lack letters of a name
-        figure = Figure(figsize=size, layout="constrained")
-        plot(figure)
+        figure = _make_figure(plot, size)
         metadata = {"Date": None} if image_format == "svg" else {"Software": None}
         figure.savefig(file, format=image_format, dpi=_DPI, facecolor="white", metadata=metadata)
     return file.getvalue()
@@ -143,3 +141,24 @@ def _render(
 def _escape_label(name: str) -> str:
     """Return a name that matplotlib shows as plain text: not as mathematics, and not hidden."""
     return (" " if name.startswith("_") else "") + name.replace("$", r"\$")
+
+
+def _using_style() -> "AbstractContextManager[None]":
+    """Use the style of all images in a block; raise `ConfigError` without matplotlib."""
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        raise ConfigError(
+            "images need matplotlib, which is not installed",
+            'install it with `pip install "matplotlib>=3.9"`',
+        ) from None
+    context: AbstractContextManager[None] = mpl.rc_context(_STYLE)
+    return context
+
+
+def _make_figure(plot: Callable[["Figure"], None], size: tuple[float, float]) -> "Figure":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    plot(figure)
+    return figure

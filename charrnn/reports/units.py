@@ -21,6 +21,7 @@ from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
 from charrnn.reports import pages
 from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.find import find_run
 from charrnn.runs.text_reader import TextReader
 
 _MAX_CHARACTERS = 32_768  # of each of the two texts of a study
@@ -271,3 +272,22 @@ def _most_variable_window(text: str, values_N: NDArray[np.float32], length: int)
     lines = [0, *(index + 1 for index, character in enumerate(text) if character == "\n")]
     starts = [start for start in lines if start + length <= len(text)] or [0]
     return max(starts, key=lambda start: float(values_N[start : start + length].std()))
+
+
+def find_neurons(
+    run: str | None = None,
+    text: str | Path | None = None,
+    *,
+    corpus: str | None = None,
+    checkpoint: str = "best",
+    device: str = "auto",
+) -> list[FeatureUnits]:
+    """Find the units that follow each feature of a text, the best unit of each feature first.
+
+    `run` is by default the newest run. Units are selected on one part of its text and evaluated on
+    another; `text` is a file to use instead, and `corpus` the current path of the text of the run.
+    Raises `CharrnnError`.
+    """
+    selected = find_run(run).select(checkpoint)
+    study = open_study(selected, TextReader(selected), text, corpus, device)
+    return find_units(study.model, study.selection_codes, study.evaluation_codes)

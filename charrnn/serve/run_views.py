@@ -1,18 +1,19 @@
 """Runs as JSON: their settings, losses, generated texts, and what is new while they are trained."""
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from charrnn.console.run_facts import format_run_facts
 from charrnn.errors import CharrnnError, CheckpointError
-from charrnn.reports.tables.runs import describe_run
 from charrnn.runs.curves import count_characters_read
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.runs.saving import is_locked
+from charrnn.runs.summary import summarize_run
 from charrnn.serve.api_errors import ApiError
 from charrnn.serve.served_runs import ServedRuns
 from charrnn.serve.stopping import Stopping
@@ -55,7 +56,7 @@ def describe_in_full(name: str, run: Run) -> Json:
 
 def _describe(name: str, run: Run, rows: Sequence[Json], progress: Progress | None) -> Json:
     """Return the keys of `charrnn info --json`, with names in place of paths, and the progress."""
-    facts = describe_run(run)
+    facts: Json = dataclasses.asdict(summarize_run(run))
     parent = name.rpartition("/")[0] or None
     teachers = [f"{name}/{teacher['run'].rpartition('/')[2]}" for teacher in facts["teachers"]]
     return facts | {

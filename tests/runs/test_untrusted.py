@@ -20,10 +20,11 @@ from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError, CorpusError
 from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
-from charrnn.reports.tables.runs import describe_run, print_run, print_runs
+from charrnn.reports.tables.runs import print_run, print_runs
 from charrnn.runs import manifest
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
+from charrnn.runs.summary import summarize_run
 from charrnn.runs.verification import verify_run
 from charrnn.sampling.engines.selection import engine_for_checkpoint
 from charrnn.training.loop import train
@@ -141,7 +142,7 @@ class Mutator:
             checkpoint = run.select("last", ("model", "trainer"))
             verify_run(run)
             if self.random.random() < 0.1:  # this takes as long as all other steps
-                print_runs([describe_run(run)])
+                print_runs([summarize_run(run)])
                 print_run(run)
             progress = Progress.from_checkpoint(checkpoint)
             engine = engine_for_checkpoint(checkpoint)

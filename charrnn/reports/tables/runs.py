@@ -1,34 +1,16 @@
-"""The results of `list`, `info` and `verify` as rows for JSON and as tables."""
+"""The results of `list`, `info` and `verify` as tables."""
 
-import dataclasses
 import itertools
-from collections.abc import Iterator
-from typing import Any
 
 from charrnn.console.output import print_message
 from charrnn.console.run_facts import UNKNOWN, compare_loss, format_run_facts
 from charrnn.console.tables import print_facts, print_table
 from charrnn.console.text import format_bytes, format_duration, format_loss
-from charrnn.errors import CheckpointError
 from charrnn.numerics.information import nats_to_bits
-from charrnn.runs.find import run_paths
 from charrnn.runs.progress import Progress
-from charrnn.runs.removal import measure_size
 from charrnn.runs.run import Run
-from charrnn.runs.settings import list_settings
-from charrnn.runs.teachers import list_kept_teachers
+from charrnn.runs.summary import RunSummary, summarize_run
 from charrnn.runs.verification import VerifiedFile
-
-Row = dict[str, Any]
-
-
-def describe_all_runs() -> Iterator[Row]:
-    """Describe every run in checkpoints/; print a message for a run that cannot be read."""
-    for path in run_paths():
-        try:
-            yield describe_run(Run.open(path))
-        except CheckpointError as error:
-            print_message(f"run not listed: {error}")
 
 
 def print_verification(run: Run, results: list[VerifiedFile]) -> None:
@@ -54,64 +36,30 @@ def print_verification(run: Run, results: list[VerifiedFile]) -> None:
         print_message("all files are intact")
 
 
-def describe_run(run: Run) -> Row:
-    """Return the properties of a run under the JSON keys of `info` and `list`."""
-    config, checkpoints = run.config, run.checkpoints()
-    newest: dict[str, Any] = {}
-    budget = config.training.limits
-    if checkpoints:
-        progress = Progress.from_checkpoint(checkpoints[-1])
-        config, newest = progress.current_config(config), dataclasses.asdict(progress)
-        budget = progress.budget
-    is_known = config.corpus.is_known
-    if not is_known:
-        newest = {}
-    return {
-        "run": str(run.path),
-        "corpus": config.corpus.name if is_known else None,
-        "characters": config.corpus.characters if is_known else None,
-        "vocabulary_size": len(config.vocabulary),
-        "cell": config.model.cell,
-        "num_layers": config.model.num_layers,
-        "hidden_size": config.model.hidden_size,
-        "parameters": config.model.count_parameters(len(config.vocabulary)),
-        "step": newest.get("step"),
-        "epoch": newest.get("epoch"),
-        "seconds": newest.get("seconds"),
-        "val_loss": newest.get("best_val_loss"),
-        "baseline": config.baseline,
-        "best_step": newest.get("best_step"),
-        "checkpoints": [checkpoint.path.name for checkpoint in checkpoints],
-        "bytes": measure_size(run),
-        "settings": list_settings(config, budget),
-        "teachers": [describe_run(teacher) for teacher in list_kept_teachers(run)],
-    }
-
-
-def print_runs(rows: list[Row]) -> None:
+def print_runs(runs: list[RunSummary]) -> None:
     """Print runs as a table."""
     print_table(
         "runs, with their best loss per held-out character (lower is better)",
         ("run", "text", "network", "step", "epoch", "nats", "bits", "size"),
         [
             (
-                row["run"],
-                row["corpus"],
-                f"{row['num_layers']} x {row['hidden_size']} {row['cell']}",
-                "-" if row["step"] is None else f"{row['step']:,}",
-                "-" if row["epoch"] is None else f"{row['epoch']:z.2f}",
-                "-" if row["val_loss"] is None else f"{row['val_loss']:z.4f}",
-                "-" if row["val_loss"] is None else f"{nats_to_bits(row['val_loss']):z.4f}",
-                format_bytes(row["bytes"]),
+                run.run,
+                run.corpus or UNKNOWN,
+                f"{run.num_layers} x {run.hidden_size} {run.cell}",
+                "-" if run.step is None else f"{run.step:,}",
+                "-" if run.epoch is None else f"{run.epoch:z.2f}",
+                "-" if run.val_loss is None else f"{run.val_loss:z.4f}",
+                "-" if run.val_loss is None else f"{nats_to_bits(run.val_loss):z.4f}",
+                format_bytes(run.bytes),
             )
-            for row in itertools.chain(*([row, *row["teachers"]] for row in rows))
+            for run in itertools.chain(*([run, *run.teachers] for run in runs))
         ],
     )
 
 
 def print_run(run: Run) -> None:
     """Print the settings, the progress and the checkpoints of a run."""
-    facts = describe_run(run)
+    summary = summarize_run(run)
     checkpoints = run.checkpoints()
     newest = (
         Progress.from_checkpoint(checkpoints[-1])
@@ -120,38 +68,38 @@ def print_run(run: Run) -> None:
     )
     config = newest.current_config(run.config)
     settings = format_run_facts(config, newest.budget, eval_every=newest.eval_every)
-    lines = [("run", facts["run"]), *settings]
-    lines.append(("parameters", f"{facts['parameters']:,}"))
+    lines = [("run", summary.run), *settings]
+    lines.append(("parameters", f"{summary.parameters:,}"))
     if engine := _describe_engine(run):
         lines.append(("engine", f"{engine}, on this machine"))
     if not config.corpus.is_known:
-        lines.append(("size", format_bytes(facts["bytes"])))
+        lines.append(("size", format_bytes(summary.bytes)))
         print_facts([*lines, ("progress", UNKNOWN), ("best held-out loss", UNKNOWN)])
         return
-    lines.append(("progress", _describe_progress(facts)))
-    if facts["val_loss"] is not None:
-        best = _describe_best(facts)
-        if comparison := compare_loss(facts["val_loss"], config):
+    lines.append(("progress", _describe_progress(summary)))
+    if summary.val_loss is not None:
+        best = _describe_best(summary)
+        if comparison := compare_loss(summary.val_loss, config):
             best += f"; {comparison}"
         lines.append(("best held-out loss", best))
-    lines.append(("checkpoints", ", ".join(facts["checkpoints"]) or "none"))
-    lines.append(("size", format_bytes(facts["bytes"])))
-    for number, teacher in enumerate(facts["teachers"], start=1):
-        best = "" if teacher["val_loss"] is None else f"; best {_describe_best(teacher)}"
+    lines.append(("checkpoints", ", ".join(summary.checkpoints) or "none"))
+    lines.append(("size", format_bytes(summary.bytes)))
+    for number, teacher in enumerate(summary.teachers, start=1):
+        best = "" if teacher.val_loss is None else f"; best {_describe_best(teacher)}"
         lines.append((f"teacher {number}", f"{_describe_progress(teacher)}{best}"))
     print_facts(lines)
 
 
-def _describe_progress(facts: Row) -> str:
-    if facts["step"] is None:
+def _describe_progress(summary: RunSummary) -> str:
+    if summary.step is None:
         return "no checkpoint yet"
-    trained = format_duration(facts["seconds"])
-    return f"step {facts['step']:,}, epoch {facts['epoch']:z.2f}, after {trained}"
+    trained = format_duration(summary.seconds or 0)
+    return f"step {summary.step:,}, epoch {summary.epoch or 0:z.2f}, after {trained}"
 
 
-def _describe_best(facts: Row) -> str:
-    step = "" if facts["best_step"] is None else f" at step {facts['best_step']:,}"
-    return format_loss(facts["val_loss"]) + step
+def _describe_best(summary: RunSummary) -> str:
+    step = "" if summary.best_step is None else f" at step {summary.best_step:,}"
+    return format_loss(summary.val_loss or 0) + step
 
 
 def _describe_engine(run: Run) -> str | None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from charrnn.analysis.scoring import score_codes
 from charrnn.config.counts import format_count
@@ -11,9 +12,10 @@ from charrnn.console.tables import print_table
 from charrnn.data.byte_source import ByteSource
 from charrnn.model.loading import load_checkpoint
 from charrnn.numerics.information import nats_to_bits
-from charrnn.reports.tables.runs import Row
 from charrnn.runs.run import Run
 from charrnn.runs.text_reader import TextReader, Unknown
+
+Row = dict[str, Any]
 
 
 def score_texts(
