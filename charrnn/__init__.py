@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from charrnn.model.loading import load
     from charrnn.model.network import CharRNN
     from charrnn.reports.curves import plot_runs
+    from charrnn.reports.show import show
     from charrnn.reports.units import find_neurons
     from charrnn.runs.summary import RunSummary, list_runs
     from charrnn.sampling.loop import generate, stream
@@ -67,6 +68,7 @@ _MODULES = {
     "plot_runs": "reports.curves",
     "resume": "training.loop",
     "score": "analysis.scoring",
+    "show": "reports.show",
     "stream": "sampling.loop",
     "train": "training.loop",
 }
@@ -102,6 +104,7 @@ __all__ = [
     "plot_runs",
     "resume",
     "score",
+    "show",
     "stream",
     "train",
 ]

@@ -7,7 +7,7 @@ vocabulary.
 import math
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 
 from charrnn.analysis.dynamic_evaluation import adapt_copy
 from charrnn.config.dynamic_evaluation import AdaptConfig
-from charrnn.data.document_index import locate_documents
+from charrnn.data.document_index import frame_documents, locate_documents
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import ConfigError
 from charrnn.model.document_forward import forward_documents
@@ -35,6 +35,10 @@ _MIN_BATCH = 200  # characters of a batch mean
 _MAX_BATCHES = 100
 
 
+def _no_nats() -> NDArray[np.float32]:
+    return np.zeros(0, np.float32)
+
+
 @dataclass(frozen=True)
 class Score:
     """The mean loss over `characters` predicted characters, and its standard error in nats.
@@ -50,6 +54,11 @@ class Score:
     documents: int | None = None
     """The number of documents; None for a model that reads a text as one stream. The end of each
     counts as a character."""
+    text: str = field(default="", repr=False, compare=False)
+    """The text, with the separators of documents. Its last characters are those that have a loss:
+    all but the first one, or, of documents, all."""
+    nats_N: NDArray[np.float32] = field(default_factory=_no_nats, repr=False, compare=False)
+    """The loss of each predicted character in nats."""
 
     @property
     def nats_per_document(self) -> float | None:
@@ -94,7 +103,11 @@ def score_codes(
     documents = None
     if model.separator_code is not None:
         documents = len(locate_documents(codes, model.separator_code).starts_D)
-    return Score(mean, len(nats_N), standard_error(nats_N), documents)
+    read = codes
+    if model.separator_code is not None:
+        read = frame_documents(codes, model.separator_code)[1:]
+    text = model.vocabulary.decode(read)
+    return Score(mean, len(nats_N), standard_error(nats_N), documents, text, nats_N)
 
 
 def standard_error(nats_N: NDArray[np.float32]) -> float:

@@ -9,6 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from charrnn.console.notebook import NotebookDisplay
 from charrnn.console.output import make_displayable, stderr_console
 from charrnn.console.text import make_printable
 from charrnn.data.progress import ProgressCallback, Reading
@@ -23,7 +24,7 @@ class ProgressLine:
     printed when a task begins.
     """
 
-    def __init__(self, console: Console, live: Live) -> None:
+    def __init__(self, console: Console, live: Live | NotebookDisplay) -> None:
         self._console = console
         self._live = live
         self._task = ""

@@ -11,6 +11,7 @@ from rich.text import Text
 from charrnn.config.counts import format_count
 from charrnn.config.training import TrainConfig
 from charrnn.console.live_screen import LiveScreen, format_progress, format_speed
+from charrnn.console.notebook import NotebookDisplay
 from charrnn.console.output import make_displayable, stderr_console
 from charrnn.console.progress_line import REFRESHES_PER_SECOND, ProgressLine
 from charrnn.console.run_facts import compare_loss, format_run_facts, uniform_loss
@@ -47,15 +48,21 @@ _END_REASONS = {
 class TrainingView:
     """Shows the events of a training run on standard error.
 
-    On a terminal, a live screen shows the progress, the losses and a sample. Without a terminal, a
-    line of progress is printed every 30 seconds.
+    On a terminal or in a notebook, a live screen shows the progress, the losses and a sample.
+    Elsewhere, a line of progress is printed every 30 seconds.
     """
 
     def __init__(self, is_visible: bool = True) -> None:
         self._console = stderr_console()
         self._console.quiet |= not is_visible
-        self._live = Live(
-            console=self._console, refresh_per_second=REFRESHES_PER_SECOND, transient=True
+        self._is_live = self._console.is_terminal or self._console.is_jupyter
+        """Whether there is a part of the output that is replaced, for the progress."""
+        self._live: Live | NotebookDisplay = (
+            NotebookDisplay()
+            if self._console.is_jupyter
+            else Live(
+                console=self._console, refresh_per_second=REFRESHES_PER_SECOND, transient=True
+            )
         )
         self._screen = LiveScreen(self._console)
         self._network = ""
@@ -68,7 +75,7 @@ class TrainingView:
         self._progress_line = ProgressLine(self._console, self._live)
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal and not self._console.quiet:
+        if self._is_live and not self._console.quiet:
             self._live.start()
         return self
 
@@ -160,11 +167,11 @@ class TrainingView:
             self.show_message(f"\n{self._network}, which also learns from its teachers")
         self._next_line_at = 0.0
         self._screen = LiveScreen(self._console, self._network)
-        if self._console.is_terminal:
+        if self._is_live:
             self._screen.load_history(event)
 
     def _show_step(self, event: Step) -> None:
-        if self._console.is_terminal:
+        if self._is_live:
             self._live.update(self._screen.add_step(event))
         elif event.seconds >= self._next_line_at:
             self._next_line_at = event.seconds + _PROGRESS_LINE_SECONDS
@@ -175,7 +182,7 @@ class TrainingView:
         val_loss = 0.0 if event.val_loss is None else event.val_loss
         train_loss = math.inf if event.train_loss is None else event.train_loss
         self._is_overfitted = not event.improved and train_loss < _OVERFITTED * val_loss
-        is_narrow = self._console.is_terminal and self._console.width < _FULL_LINE_COLUMNS
+        is_narrow = self._is_live and self._console.width < _FULL_LINE_COLUMNS
         train = ""
         if event.train_loss is not None and not is_narrow:
             train = f"train {event.train_loss:z.4f} nats  "
@@ -184,7 +191,7 @@ class TrainingView:
             + (Text() if event.val_loss is None else self._describe_loss(event, is_narrow))
             + Text(f"  {format_duration(event.seconds)}")
         )
-        if self._console.is_terminal:
+        if self._is_live:
             self._screen.add_evaluation(event)
             return
         for line in event.preview.strip("\n").split("\n")[:_PREVIEW_LINES]:
@@ -207,7 +214,7 @@ class TrainingView:
         return Text("  best so far" if improved else "", style="green")
 
     def _show_teacher_end(self, event: TeacherFinished) -> None:
-        if self._console.is_terminal:
+        if self._is_live:
             self._console.print(self._screen.render_loss_chart())
         self.show_message(
             f"{self._network} finished after {format_duration(event.seconds)}"
@@ -216,7 +223,7 @@ class TrainingView:
 
     def _show_end(self, event: Finished) -> None:
         self._live.stop()
-        if self._console.is_terminal:
+        if self._is_live:
             self._console.print(self._screen.render_loss_chart())
         outcome = (
             "stopped" if event.reason == "stopped" else f"finished ({_END_REASONS[event.reason]})"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.live import Live
 
 from charrnn.config.training import Budget
 from charrnn.console import training_view
@@ -176,6 +177,7 @@ def test_reading_a_text_shows_a_bar_on_a_terminal_and_else_a_line_per_task(
     console = make_terminal(80, 30)
     view = make_view(console, monkeypatch)
     view.show_reading(Reading("reading novel", 1 << 20, 4 << 20))
+    assert isinstance(view._live, Live)
     with console.capture() as output:
         console.print(view._live.renderable)
     assert "25%  reading novel" in output.get()
