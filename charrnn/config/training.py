@@ -189,16 +189,16 @@ class TrainConfig(Budget):
     def __post_init__(self) -> None:
         super().__post_init__()
         if 0 < self.val_fraction < _MIN_VAL_FRACTION:
+            name = "val_fraction"
             raise ConfigError(
-                f"val_fraction must be 0, or {_MIN_VAL_FRACTION:g} to 0.9, not "
-                f"{self.val_fraction:g}",
-                setting="val_fraction",
+                f"{name} must be 0, or {_MIN_VAL_FRACTION:g} to 0.9, not {self.val_fraction:g}",
+                setting=name,
             )
         for name in ("patience", "target_loss"):
             if not self.val_fraction and getattr(self, name):
                 raise ConfigError(
-                    f"{name} needs a held-out text, and with a val_fraction of 0 there is none",
-                    "omit one of the two",
+                    f"{name} needs a held-out text, but all of the text is used for training",
+                    "omit one of the two settings",
                     setting=name,
                 )
         if self.teachers and self.max_time is not None:

@@ -9,7 +9,7 @@ try:
     from torch.utils.tensorboard import SummaryWriter
 except ModuleNotFoundError as error:
     raise CharrnnError(
-        f"--report-to tensorboard needs the package {error.name}",
+        f"a report to TensorBoard needs the package {error.name}",
         'run: pip install "charrnn[tensorboard]"',
     ) from None
 

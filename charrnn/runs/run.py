@@ -239,7 +239,8 @@ class Run(RunFolder):
         return [
             checkpoint
             for checkpoint in checkpoints
-            if checkpoint.step in (0, checkpoint.state.get("evaluated_step"))
+            if checkpoint.val_loss is not None
+            or checkpoint.step in (0, checkpoint.state.get("evaluated_step"))
         ]
 
 

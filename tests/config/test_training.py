@@ -9,7 +9,11 @@ from charrnn.errors import ConfigError
 from tests.conftest import UNREGULARIZED
 
 RESOLVED_FIELDS = list(inspect.get_annotations(ResolvedTrainConfig))
-OPTIONAL_FIELDS = {"save_every", *(field.name for field in dataclasses.fields(Budget))}
+OPTIONAL_FIELDS = {
+    "save_every",
+    "target_loss",
+    *(field.name for field in dataclasses.fields(Budget)),
+}
 
 
 @pytest.mark.parametrize("name", RESOLVED_FIELDS)

@@ -81,6 +81,7 @@ def test_specified_settings_are_kept() -> None:
         weight_drop=0.2,
         weight_decay=0.0,
         loss_temperature=2.0,
+        patience=4,
     )
     specified = dataclasses.asdict(given_config)
     assert dataclasses.asdict(resolved(given_config, 5000)) == {
@@ -225,7 +226,7 @@ def test_a_short_run_on_a_gpu_is_evaluated_ten_times() -> None:
 def test_every_field_that_is_marked_as_derived_from_the_text_is_derived() -> None:
     hints = typing.get_type_hints(TrainConfig, include_extras=True)
     marked = {name for name, hint in hints.items() if FROM_TEXT in typing.get_args(hint)}
-    from_machine = {"device", "precision", "threads"}
-    assert marked - {"epochs"} == set(inspect.get_annotations(ResolvedTrainConfig)) - from_machine
+    from_elsewhere = {"device", "precision", "threads", "patience"}
+    assert marked - {"epochs"} == set(inspect.get_annotations(ResolvedTrainConfig)) - from_elsewhere
     derived = resolved(TrainConfig(), 1_000_000)
     assert {name for name in marked if getattr(derived, name) is None} == set()
