@@ -7,6 +7,12 @@ from charrnn.training.benchmark_timing import Timing
 from tests.conftest import Cli
 
 
+@pytest.fixture(autouse=True)
+def short_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute the loss of the 8-bit weights from few characters: it takes most of the time."""
+    monkeypatch.setattr(benchmark, "_SCORED_CHARACTERS", 300)
+
+
 def test_bench_prints_a_table_and_json(cli: Cli) -> None:
     sizes = ("--hidden-size", 8, "--num-layers", 1, "--batch-size", 2, "--seq-length", 4)
     outcome = cli("bench", *sizes, "--max-time", "1s", "--threads", 1)

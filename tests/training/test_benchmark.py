@@ -27,6 +27,13 @@ SMALL = BenchConfig(
 )
 
 
+@pytest.fixture
+def short_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute the loss of the 8-bit weights from few characters: it takes most of the time."""
+    monkeypatch.setattr(module, "_SCORED_CHARACTERS", 300)
+
+
+@pytest.mark.usefixtures("short_text")
 def test_each_contender_is_measured_in_every_round() -> None:
     result = run_benchmark(SMALL)
     assert [contender.name for contender in result.measured][:3] == [
@@ -45,6 +52,7 @@ def test_each_contender_is_measured_in_every_round() -> None:
     assert names == [contender.name for contender in result.measured]
 
 
+@pytest.mark.usefixtures("short_text")
 def test_the_default_shape_is_measured_once() -> None:
     config = dataclasses.replace(SMALL, batch_size=32, seq_length=64)
     assert run_benchmark(config).default_shape is None
