@@ -17,6 +17,7 @@ from charrnn.cli.list import list_runs
 from charrnn.cli.neurons import neurons
 from charrnn.cli.next import show_next
 from charrnn.cli.plot import plot
+from charrnn.cli.push import push
 from charrnn.cli.remove import remove
 from charrnn.cli.resume import resume
 from charrnn.cli.sample import sample
@@ -44,6 +45,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "plot": plot,
     "neurons": neurons,
     "export": export,
+    "push": push,
     "serve": serve,
     "corpora": corpora,
 }

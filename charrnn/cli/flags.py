@@ -74,8 +74,8 @@ RunArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="RUN",
-        help="A run folder, the name of a run in checkpoints/, bard, or a model file "
-        "(.safetensors); default: the newest run, or bard if there is none.",
+        help="A run folder, the name of a run in checkpoints/, bard, a model file (.safetensors), "
+        "or hf:owner/name (Hugging Face Hub); default: the newest run, or bard if there is none.",
         show_default=False,
         autocompletion=complete_run_name,
         parser=parse_name,

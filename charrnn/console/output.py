@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from rich.console import Console
-from rich.prompt import Confirm
+from rich.prompt import Confirm, Prompt
 from rich.text import Text
 
 from charrnn.console.text import encode_exactly, escape_unencodable, make_printable
@@ -71,6 +71,15 @@ def ask(question: str) -> bool:
         return Confirm.ask(make_displayable(question, console), console=console, default=False)
     except EOFError:
         return False
+
+
+def ask_text(question: str) -> str:
+    """Ask for a text on standard error; return the answer, or nothing at the end of the input."""
+    console = stderr_console(is_always_shown=True)
+    try:
+        return Prompt.ask(make_displayable(question, console), console=console)
+    except EOFError:
+        return ""
 
 
 def print_error(message: str) -> None:

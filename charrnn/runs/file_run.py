@@ -55,9 +55,11 @@ class FileRun(Run):
 
     header: Header
     state: dict[str, Any]
+    label: str | None = None
+    """The name of the model, if it is not that of the file."""
 
     @classmethod
-    def open(cls, path: Path) -> "FileRun":
+    def open(cls, path: Path, label: str | None = None) -> "FileRun":
         """Read the header of a model file; raise `CheckpointError` if it is not one."""
         header = read_header(path)
         try:
@@ -67,12 +69,12 @@ class FileRun(Run):
             *(ConfigError, VocabularyError),
         ) as error:
             raise CheckpointError(f"{path} is damaged: {error}", "export the model again") from None
-        return cls(path, config, header, state)
+        return cls(path, config, header, state, label)
 
     @property
     def name(self) -> str:
-        """The name of the file without its suffix."""
-        return self.path.stem
+        """The name of the file without its suffix, or that of the model on a hub."""
+        return self.label or self.path.stem
 
     def scan_checkpoints(self) -> tuple[list[Checkpoint], dict[int, Path]]:
         """Return the checkpoint that was exported."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from charrnn.errors import CheckpointError
 from charrnn.files import expand_path, installed_folder, quote_path
 from charrnn.runs.file_run import FileRun
+from charrnn.runs.hub import PREFIX, download_model, parse_hub_name
 from charrnn.runs.layout import CONFIG_FILE, STEP_FOLDERS
 from charrnn.runs.model_file import SUFFIX
 from charrnn.runs.run import Run
@@ -16,11 +17,13 @@ BUNDLED = "bard"
 
 
 def find_run(name: str | None, allow_bundled: bool = True) -> Run:
-    """Open a run by its folder, its name under `checkpoints/`, or a model file.
+    """Open a run by its folder, its name under `checkpoints/`, a model file or `hf:owner/name`.
 
     None: the newest run under `checkpoints/`. If there is no run, open the bundled model, `bard`,
     if `allow_bundled` is true. Raises `CheckpointError`.
     """
+    if name is not None and name.startswith(PREFIX):
+        return _open_from_hub(name)
     if name is not None:
         return open_run_at(_find_path(name))
     bundled = bundled_path()
@@ -38,6 +41,11 @@ def find_run(name: str | None, allow_bundled: bool = True) -> Run:
     )
 
 
+def _open_from_hub(name: str) -> Run:
+    repository, _ = parse_hub_name(name)
+    return FileRun.open(download_model(name), label=repository.partition("/")[2])
+
+
 def open_run_at(path: Path) -> Run:
     """Open a run folder or a model file; raise `CheckpointError`."""
     return FileRun.open(path) if path.is_file() else Run.open(path)
@@ -48,6 +56,8 @@ def open_if_run(name: str) -> Run | None:
 
     Raises `CheckpointError` for an unknown name, another folder and a file inside a run.
     """
+    if name.startswith(PREFIX):
+        return _open_from_hub(name)
     path = expand_path(name)
     if path.is_file() and path.suffix != SUFFIX and _run_around(path) is None:
         return None

@@ -200,7 +200,7 @@ def test_an_illegal_memory_access_of_the_gpu_prints_one_sentence(
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_that_can_use_a_gpu_has_a_device_flag(command: str, cli: Cli) -> None:
     """The message about an illegal memory access recommends this flag."""
-    cpu_only = {"next", "list", "info", "verify", "remove", "export", "serve", "corpora"}
+    cpu_only = {"next", "list", "info", "verify", "remove", "export", "push", "serve", "corpora"}
     help_text = cli(command, "--help").out
     assert ("--device" in help_text) == (command not in cpu_only)
 
