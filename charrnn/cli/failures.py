@@ -40,6 +40,8 @@ _ILLEGAL_ACCESS = CharrnnError(
     "give --device cpu to compute without the GPU",
 )
 _SHOWN_WARNINGS = (DamagedCheckpointWarning, DeviceWarning, UnknownCharactersWarning)
+_NETWORK_FLAGS = ("--cell", "--num-layers", "--hidden-size", "--forget-bias")
+_NO_SETTINGS = ("--init-from", "--like", "--config", "--dry-run", "--json", "--out-dir", "-o")
 _DEFAULT_SHOWWARNING = warnings.showwarning
 
 
@@ -69,18 +71,7 @@ class CommandGroup(TyperGroup):
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
         except ParserError as error:
-            command = ctx.invoked_subcommand if ctx.invoked_subcommand in self.commands else None
-            program = f"charrnn {command}" if command else "charrnn"
-            if command == "resume" and (flag := self._find_fixed_setting(error)):
-                _fail(
-                    f"the settings of a run do not change, so resume has no {flag}: start a new "
-                    f"run from its weights with `charrnn train --init-from RUN {flag} ...`",
-                    exit_code=2,
-                )
-            sentence = explain_usage_error(error, program, self._flags(ctx))
-            if _is_in_settings_file(error):
-                _fail(f"{sentence} (a setting of --config or --like)", exit_code=1)
-            _fail(sentence, exit_code=2)
+            _fail(*self._explain_parser_error(error, ctx))
         except CharrnnError as error:
             if error.reported_by_rank_zero:
                 raise typer.Exit(1) from None
@@ -96,10 +87,29 @@ class CommandGroup(TyperGroup):
             message = _explain_os_error(error)
         return _fail(message, exit_code=1)
 
-    def _find_fixed_setting(self, error: Any) -> str | None:
-        """Return the flag of `train` that a command does not have, if that is the error."""
+    def _explain_parser_error(self, error: Any, ctx: Any) -> tuple[str, int]:
+        """Return one sentence about wrong arguments, and the exit code."""
+        command = ctx.invoked_subcommand if ctx.invoked_subcommand in self.commands else None
+        if command == "resume" and (flag := self._find_fixed_setting(error, ctx)):
+            way = "from its weights with `charrnn train --init-from RUN"
+            if flag in _NETWORK_FLAGS:
+                way = "with its other settings with `charrnn train --like RUN"
+            return (
+                f"the settings of a run do not change, so resume has no {flag}: start a new run "
+                f"{way} {flag} ...`",
+                2,
+            )
+        program = f"charrnn {command}" if command else "charrnn"
+        sentence = explain_usage_error(error, program, self._flags(ctx))
+        if _is_in_settings_file(error):
+            return f"{sentence} (a setting of --config or --like)", 1
+        return sentence, 2
+
+    def _find_fixed_setting(self, error: Any, ctx: Any) -> str | None:
+        """Return the setting of `train` that a command does not have, if that is the error."""
         flag = getattr(error, "option_name", None)
-        return flag if flag in list_flags(self.commands["train"]) else None
+        is_missing = flag in list_flags(self.commands["train"]) - self._flags(ctx)
+        return flag if is_missing and flag not in _NO_SETTINGS else None
 
     def _flags(self, ctx: Any) -> set[str]:
         """Return the flags of the command that runs."""
@@ -121,7 +131,7 @@ def _is_in_settings_file(error: Any) -> bool:
     return is_from_file_or_run(context, param.name)
 
 
-def _fail(message: str, *, exit_code: int) -> NoReturn:
+def _fail(message: str, exit_code: int) -> NoReturn:
     from charrnn.console.output import print_error
 
     print_error(message)

@@ -13,6 +13,7 @@ import typer
 from charrnn.config.training import Budget, TrainConfig
 from charrnn.errors import ConfigError
 
+_LIMITS = frozenset(field.name for field in dataclasses.fields(Budget))
 _NO_SETTINGS = ("help", "config", "like", "dry_run", "as_json", "quiet")
 
 
@@ -34,7 +35,7 @@ def use_settings_file(context: typer.Context, path: Path | None) -> Path | None:
                     f"{path}: {name} must be a text, a number, true or false, not "
                     f"{json.dumps(value, default=str)[:40]}"
                 )
-        context.default_map = {**(context.default_map or {}), **_to_arguments(defaults)}
+        context.default_map = _combine(_to_arguments(defaults), context.default_map or {})
     return path
 
 
@@ -49,17 +50,23 @@ def use_settings_of_run(context: typer.Context, name: str | None) -> str | None:
         progress = Progress.from_checkpoint(run.select("last"))
         config = progress.current_config(run.config)
         settings = list_settings_for_another_text(config, progress.budget)
-        context.default_map = {**_to_arguments(settings), **(context.default_map or {})}
+        context.default_map = _combine(context.default_map or {}, _to_arguments(settings))
     return name
+
+
+def _combine(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of both; the `first` ones take precedence, as do their limits."""
+    has_limit = not _LIMITS.isdisjoint(first)
+    kept = {name: second[name] for name in second if not (has_limit and name in _LIMITS)}
+    return {**kept, **first}
 
 
 def drop_replaced_limits(context: typer.Context, training: TrainConfig) -> TrainConfig:
     """Return the settings without limits of a file or a run, if a flag sets a limit."""
-    limits = [field.name for field in dataclasses.fields(Budget)]
-    is_default = {name: is_from_file_or_run(context, name) for name in limits}
-    if not any(getattr(training, name) and not is_default[name] for name in limits):
+    is_default = {name: is_from_file_or_run(context, name) for name in _LIMITS}
+    if not any(getattr(training, name) and not is_default[name] for name in _LIMITS):
         return training
-    dropped: dict[str, Any] = {name: None for name in limits if is_default[name]}
+    dropped: dict[str, Any] = {name: None for name in _LIMITS if is_default[name]}
     return dataclasses.replace(training, **dropped)
 
 

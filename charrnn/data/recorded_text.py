@@ -31,7 +31,7 @@ def make_not_found_error(
             "the file of this model does not say which text it was trained on",
             "give a text with --text FILE",
             "give the text with --novelty FILE",
-            "score a text with `charrnn score MODEL FILE`",
+            "to score a text, name it after the model",
             "export the run again with this version of charrnn",
         )
     if mismatch:

@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from charrnn.config.checks import check_value
 from charrnn.console.chart import print_curves
 from charrnn.errors import ConfigError
 from charrnn.files import replace_file
@@ -36,6 +37,8 @@ def plot_runs(*runs: str, x: Axis = "steps", unit: LossUnit = "bits") -> "Figure
     `x` is "steps", "epochs", "characters" or "time", and `unit` "bits" or "nats". Raises
     `CheckpointError` for an unknown run, and `ConfigError` without matplotlib.
     """
+    check_value("x", x, Axis)
+    check_value("unit", unit, LossUnit)
     opened = [find_run(name) for name in runs] if runs else [find_run(None)]
     return make_curves_figure(_read_curves(opened, x, unit))
 

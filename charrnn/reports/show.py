@@ -1,6 +1,7 @@
 """Display a result on the terminal or in a notebook."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from charrnn.analysis.scoring import Score
 from charrnn.config.counts import format_count
@@ -18,7 +19,7 @@ from charrnn.training.events import Event, Finished
 _MAX_CHARACTERS = 2_000  # of a text that are shown
 
 
-def show(shown: Iterable[Event] | Score | CharRNN | str | None = None) -> Finished | None:
+def show(shown: Iterable[Event] | Score | CharRNN | str | Path | None = None) -> Finished | None:
     """Display a result, on the terminal or in a notebook.
 
     - the events of `train` or `resume`: trains, with live progress; returns the `Finished` event
@@ -32,8 +33,8 @@ def show(shown: Iterable[Event] | Score | CharRNN | str | None = None) -> Finish
         _show_score(shown)
     elif isinstance(shown, CharRNN):
         _show_model(shown)
-    elif shown is None or isinstance(shown, str):
-        print_run(find_run(shown))
+    elif shown is None or isinstance(shown, str | Path):
+        print_run(find_run(shown if shown is None else str(shown)))
     else:
         return _show_events(shown)
     return None

@@ -164,8 +164,8 @@ def _parse(header: Header, path: Path) -> tuple[RunConfig, dict[str, Any]]:
     if RUN in metadata:
         record = json.loads(metadata[RUN])
         state = record.pop("state")
-        Progress.from_record(state)  # checks the values
-        return parse_config({**record, "vocabulary": vocabulary}, path), state
+        run_config = parse_config({**record, "vocabulary": vocabulary}, path)
+        return run_config, Progress.from_record(state).to_record()
     shape: dict[str, Any] = {"cell": metadata["cell"]}
     shape |= {key: json.loads(metadata[key]) for key in ("num_layers", "hidden_size")}
     config = RunConfig(

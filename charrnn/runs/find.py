@@ -59,7 +59,7 @@ def open_if_run(name: str) -> Run | None:
     if name.startswith(PREFIX):
         return _open_from_hub(name)
     path = expand_path(name)
-    if path.is_file() and path.suffix != SUFFIX and _run_around(path) is None:
+    if path.is_file() and path.suffix.lower() != SUFFIX and _run_around(path) is None:
         return None
     if path.exists() or _named_run(name):
         return find_run(name)
@@ -75,7 +75,7 @@ def _find_path(name: str) -> Path:
     path = expand_path(name)
     if run := _run_around(path):
         raise _inside_run_error(path, run)
-    if path.is_file() and path.suffix == SUFFIX:
+    if path.is_file() and path.suffix.lower() == SUFFIX:
         return path
     if path.is_file():
         raise CheckpointError(

@@ -116,7 +116,9 @@ def parse_header(data: bytes) -> Header:
     if len(data) < size:
         raise ValueError("its header is incomplete")
     tensors = json.loads(data[_LENGTH_BYTES:size])
-    metadata = tensors.pop("__metadata__", {})
+    metadata = tensors.pop("__metadata__", {}) if isinstance(tensors, dict) else None
+    if not isinstance(metadata, dict):
+        raise TypeError("its header is not one of safetensors")
     if not all(isinstance(value, str) for value in metadata.values()):
         raise TypeError("its metadata are not texts")
     return Header(metadata, tensors, size)

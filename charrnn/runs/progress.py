@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from charrnn.config.checks import CheckedFields, Range
 from charrnn.config.text import ResolvedTextConfig
-from charrnn.config.training import Budget
+from charrnn.config.training import Budget, ResolvedTrainConfig
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.runs.checkpoint import Checkpoint
@@ -121,6 +121,11 @@ class Progress(CheckedFields):
         self.stale_evaluations = 0 if is_best else self.stale_evaluations + 1
         self.val_loss, self.evaluated_step = val_loss, self.step
         return is_best
+
+    def has_reached(self, config: ResolvedTrainConfig) -> bool:
+        """Return whether a held-out loss is as low as the target loss of the run."""
+        target, best = config.target_loss, self.best_val_loss
+        return target is not None and best is not None and best <= target
 
     def start_metrics_row(self) -> None:
         """Start a new row of metrics: reset the mean training loss."""

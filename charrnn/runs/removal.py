@@ -1,5 +1,6 @@
 """The size of a run on the disk, and its removal."""
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -18,10 +19,14 @@ _FILES_OF_A_RUN = re.compile(
 
 def measure_size(run: Run) -> int:
     """Return the bytes of the files of a run and its teachers, or those of a model file."""
-    files = [run.path] if run.path.is_file() else [*_list_files(run.path)]
-    return sum(file.stat().st_size for file in files) + sum(
-        map(measure_size, list_kept_teachers(run))
-    )
+    if run.path.is_file():
+        return run.path.stat().st_size
+    size = sum(map(measure_size, list_kept_teachers(run)))
+    for path in _list_own(run.path):
+        for folder, _, names in os.walk(path):
+            size += sum(_size_of(Path(folder, name)) for name in names)
+        size += 0 if path.is_dir() else _size_of(path)
+    return size
 
 
 def remove_run(run: Run) -> list[Path]:
@@ -34,13 +39,15 @@ def remove_run(run: Run) -> list[Path]:
             remove_run(teacher)
         try:
             for path in _list_own(run.path):
-                if path.is_dir():
+                if path.is_symlink():
+                    path.unlink()
+                elif path.is_dir():
                     shutil.rmtree(path)
             for name in (METRICS_FILE, CONFIG_FILE):
                 (run.path / name).unlink(missing_ok=True)
         except OSError as error:
             raise CheckpointError(
-                f"{run.path} cannot be removed completely ({error.strerror})",
+                f"{run.path} cannot be removed completely ({error.strerror or error})",
                 "check that you may write there",
             ) from None
     return sorted(run.path.iterdir()) if run.path.exists() else []
@@ -48,11 +55,13 @@ def remove_run(run: Run) -> list[Path]:
 
 def _list_own(folder: Path) -> Iterator[Path]:
     """Yield the files and folders that charrnn has written in a run folder, without teachers."""
-    for path in folder.iterdir():
+    for path in sorted(folder.iterdir()):
         if path.name == CONFIG_FILE or _FILES_OF_A_RUN.fullmatch(path.name):
             yield path
 
 
-def _list_files(folder: Path) -> Iterator[Path]:
-    for path in _list_own(folder):
-        yield from filter(Path.is_file, path.rglob("*") if path.is_dir() else [path])
+def _size_of(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:  # another process has removed it
+        return 0

@@ -10,6 +10,7 @@ from charrnn.runs.run_config import RunConfig
 
 _OF_THE_MACHINE = ("device", "precision", "threads")
 _OF_THE_TEXT = ("eval_every", "eval_characters")
+_DEFAULT_PATIENCE = (0, 10)  # without and with a held-out text
 
 
 def list_settings(config: RunConfig, budget: Budget) -> dict[str, Any]:
@@ -35,4 +36,6 @@ def list_settings_for_another_text(config: RunConfig, budget: Budget) -> dict[st
     settings = list_settings(config, budget)
     for name in (*_OF_THE_MACHINE, *_OF_THE_TEXT):
         settings.pop(name, None)
+    if settings.get("patience") == _DEFAULT_PATIENCE[bool(settings.get("val_fraction"))]:
+        del settings["patience"]  # it depends on whether the new run has a held-out text
     return settings

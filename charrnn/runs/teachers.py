@@ -74,14 +74,15 @@ def _make_error(run: Run, problem: str) -> CheckpointError:
 
 
 def is_trained(run: Run) -> bool:
-    """Return whether a run without a time limit has reached its last step or its patience."""
+    """Return whether a run without a time limit has ended, and not because it was stopped."""
     checkpoints = run.checkpoints()
     if not checkpoints:
         return False
     progress, patience = Progress.from_checkpoint(checkpoints[-1]), run.config.training.patience
     is_at_end = progress.horizon is not None and progress.step >= progress.horizon
     is_patience_over = 0 < patience <= progress.stale_evaluations
-    return progress.evaluated_step == progress.step and (is_at_end or is_patience_over)
+    is_ended = is_at_end or is_patience_over or progress.has_reached(run.config.training)
+    return progress.evaluated_step == progress.step and is_ended
 
 
 def list_missing_teachers(run: Run) -> list[Path]:

@@ -19,7 +19,6 @@ from charrnn.data.progress import ProgressCallback
 from charrnn.data.sources import Source
 from charrnn.data.vocabulary import UNKNOWN, Codes, Vocabulary
 from charrnn.errors import CorpusError, UnknownCharactersWarning, VocabularyError
-from charrnn.files import quote_path
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import Progress
 
@@ -202,7 +201,7 @@ class TextReader:
             raise CorpusError(
                 f"{self.path} was trained on all of its text, so there is no held-out text",
                 "give another text with --text FILE",
-                f"score a file with `charrnn score {quote_path(self.path)} FILE`",
+                "to score another text, name it after the model",
             )
 
     def _config_for(self, sources: Iterable[Source]) -> ResolvedTextConfig:

@@ -41,7 +41,7 @@ def verify_run(run: Run) -> list[VerifiedFile]:
             result._replace(name=f"{teacher.path.name}/{result.name}")
             for result in verify_run(teacher)
         ]
-    if not is_trained(run):
+    if not run.path.is_file() and not is_trained(run):
         results += [
             VerifiedFile(path.name, 0, "it is missing, so the run cannot be resumed")
             for path in list_missing_teachers(run)

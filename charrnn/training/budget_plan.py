@@ -190,8 +190,7 @@ class BudgetPlan:
         """
         if self.is_evaluation_due(progress):
             return None
-        target, best = self.config.target_loss, progress.best_val_loss
-        if target is not None and best is not None and best <= target:
+        if progress.has_reached(self.config):
             return "target_loss"
         patience = self.config.patience
         if patience and progress.stale_evaluations >= patience:

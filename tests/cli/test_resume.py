@@ -68,3 +68,12 @@ def test_resume_names_the_way_to_change_a_setting(cli: Cli, finished: Finished, 
     assert f"resume has no {flag}: start a new run from its weights with" in outcome.err
     assert f"`charrnn train --init-from RUN {flag} ...`" in outcome.err
     assert "no such option: --stepz" in cli("resume", "verse", "--stepz", 3).err
+
+
+def test_resume_keeps_the_messages_of_its_own_flags(cli: Cli, finished: Finished) -> None:
+    outcome = cli("resume", "verse", "--epochs")
+    assert outcome.code == 2
+    assert "the settings of a run do not change" not in outcome.err
+    network = cli("resume", "verse", "--hidden-size", 16)
+    assert "`charrnn train --like RUN --hidden-size ...`" in network.err
+    assert "do not change" not in cli("resume", "verse", "--init-from", "x").err

@@ -120,3 +120,22 @@ def test_a_dry_run_prints_json_that_is_accepted_as_settings(cli: Cli, text_file:
     config = train_with(cli, text_file, "--config", "dry.json")
     assert config.training.max_steps == 2
     assert config.training.batch_size == result["settings"]["batch_size"]
+
+
+def test_limits_of_a_settings_file_replace_those_of_a_run(
+    cli: Cli, finished: Finished, text_file: Path
+) -> None:
+    Path("settings.toml").write_text("epochs = 1\n", "utf-8")
+    config = train_with(cli, text_file, "--like", "verse", "--config", "settings.toml")
+    assert (config.training.epochs, config.training.max_steps) == (1, None)
+
+
+def test_like_with_another_held_out_part_has_its_default_patience(
+    cli: Cli, finished: Finished, text_file: Path
+) -> None:
+    assert finished.run.config.training.patience == 10
+    config = train_with(cli, text_file, "--like", "verse", "--val-fraction", 0)
+    assert config.training.patience == 0
+    again = cli("train", text_file, "-o", "again", "-q", "--like", "run", "--val-fraction", 0.1)
+    assert again.code == 0
+    assert find_run("again").config.training.patience == 10

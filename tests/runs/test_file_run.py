@@ -1,3 +1,4 @@
+import dataclasses
 import getpass
 import json
 import random
@@ -22,7 +23,7 @@ from charrnn.runs.verification import verify_run
 from charrnn.sampling.loop import generate
 from charrnn.training.events import Finished
 from charrnn.training.loop import resume, train
-from tests.conftest import TINY_TRAINING, VERSE, last_event
+from tests.conftest import TINY_MODEL, TINY_TRAINING, VERSE, last_event
 
 OLD_FILE = Path(__file__).parents[1] / "data/export-0.1.0/model.safetensors"
 
@@ -186,3 +187,44 @@ def test_a_file_of_version_0_1_0_can_be_used_without_its_text() -> None:
     assert "run" not in metadata
     assert "digest" in metadata
     assert not find_run(str(again)).config.corpus.is_known
+
+
+@pytest.mark.parametrize("header", ['"abc"', "[]", '{"__metadata__": ["x"]}', "{}", "3", "null"])
+def test_a_header_of_another_kind_is_damaged(header: str) -> None:
+    path = Path("model.safetensors")
+    path.write_bytes(len(header).to_bytes(8, "little") + header.encode())
+    with pytest.raises(CheckpointError, match=r"model\.safetensors (is damaged|has no vocabulary)"):
+        find_run("model.safetensors")
+
+
+def rewrite_run(model_file: Path, **values: object) -> None:
+    data = model_file.read_bytes()
+    metadata = parse_header(data).metadata
+    metadata["run"] = json.dumps(json.loads(metadata["run"]) | values)
+    model_file.write_bytes(add_digest(safetensors.numpy.load(data), metadata))
+
+
+def test_values_that_progress_does_not_need_have_defaults(model_file: Path) -> None:
+    rewrite_run(model_file, state={"budget": {"max_steps": 30}})
+    checkpoint = find_run(str(model_file)).select()
+    assert (checkpoint.step, checkpoint.val_loss) == (0, None)
+
+
+def test_a_file_of_a_newer_version_is_not_called_damaged(model_file: Path) -> None:
+    rewrite_run(model_file, format=99, state={"new": 1})
+    with pytest.raises(CheckpointError, match="install a newer charrnn"):
+        find_run(str(model_file))
+
+
+def test_the_suffix_may_be_in_capitals(model_file: Path) -> None:
+    path = model_file.rename(model_file.with_name("model.SAFETENSORS"))
+    assert find_run(str(path)).name == "model"
+    assert isinstance(open_if_run(str(path)), FileRun)
+
+
+def test_the_file_of_a_run_with_teachers_is_intact(text_file: Path) -> None:
+    config = dataclasses.replace(TINY_TRAINING, teachers=1)
+    run = last_event(list(train(str(text_file), config, TINY_MODEL))).run
+    Path("model.safetensors").write_bytes(make_model_file(run.select("step-20"), "card"))
+    (verified,) = verify_run(find_run("model.safetensors"))
+    assert verified.damage is None

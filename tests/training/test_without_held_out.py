@@ -12,7 +12,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.runs.metrics import TIMING_KEYS, read_rows
 from charrnn.runs.text_reader import TextReader
-from charrnn.training.events import Evaluated, Event, RolledBack, Started
+from charrnn.training.events import Evaluated, Event, RolledBack, Started, TeacherFinished
 from charrnn.training.loop import resume, train
 from tests.conftest import TINY_MODEL, TINY_TRAINING, VERSE, Cli, held_out_losses, last_event
 from tests.training.test_divergence import corrupt_loss, make_training_diverge
@@ -108,7 +108,7 @@ def test_readers_of_the_held_out_text_say_that_there_is_none(text_file: Path, cl
     run = last_event(list(train(str(text_file), config, TINY_MODEL))).run
     with pytest.raises(CorpusError, match="was trained on all of its text"):
         TextReader(run.select()).split()
-    assert cli("score", "verse").code == 1
+    assert "so there is no held-out text" in cli("score", "verse").err
     page = cli("plot", "verse", "-o", "run.html")
     assert page.code == 0
     assert "so there is no held-out text" in page.err
@@ -136,3 +136,13 @@ def test_training_stops_at_the_target_loss(text: Corpus) -> None:
     assert finished.step == finished.best_step == first < 300
     with pytest.raises(ConfigError, match=r"reached .* nats: start a new run from its weights"):
         list(resume("targeted", Budget(max_steps=900)))
+
+
+def test_a_run_resumes_after_its_teacher_reached_the_target_loss(text: Corpus) -> None:
+    config = dataclasses.replace(TINY_TRAINING, teachers=1, target_loss=3.6)
+    for event in train(text, config, TINY_MODEL, out_dir="run"):
+        if isinstance(event, TeacherFinished):
+            break
+    finished = last_event(list(resume("run")))
+    assert finished.reason == "target_loss"
+    assert finished.run.path.name == "run"

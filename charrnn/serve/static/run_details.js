@@ -55,7 +55,7 @@ export class RunDetails {
       facts.push(`Not training. Step ${formatCount(step)}`);
     }
     if (row) facts.push(`${formatDuration(row.seconds)} of training`, `epoch ${row.epoch.toFixed(2)}`);
-    const best = run.val_loss === null ? "It has no held-out loss yet."
+    const best = run.val_loss === null ? "It has no held-out loss."
       : `Best held-out loss: ${formatLoss(natsToBits(run.val_loss))} bits per character`
         + ` (${formatLoss(run.val_loss)} nats), at step ${formatCount(run.best_step)}.`;
     setText(find("run-state"), `${facts.join(", ")}. ${best}`);
