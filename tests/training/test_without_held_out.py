@@ -126,14 +126,14 @@ def test_documents_are_all_for_training() -> None:
 
 
 def test_training_stops_at_the_target_loss(text: Corpus) -> None:
-    config = dataclasses.replace(TINY_TRAINING, max_steps=300, learning_rate=0.02)
+    config = dataclasses.replace(TINY_TRAINING, max_steps=120, learning_rate=0.02)
     losses = held_out_losses(train(text, config, TINY_MODEL, out_dir="free"))
-    target = [*losses.values()][10]
+    target = [*losses.values()][5]
     targeted = dataclasses.replace(config, target_loss=target)
     finished = last_event(list(train(text, targeted, TINY_MODEL, out_dir="targeted")))
     assert finished.reason == "target_loss"
     first = next(step for step, loss in losses.items() if loss <= target)
-    assert finished.step == finished.best_step == first < 300
+    assert finished.step == finished.best_step == first < 120
     with pytest.raises(ConfigError, match=r"reached .* nats: start a new run from its weights"):
         list(resume("targeted", Budget(max_steps=900)))
 
