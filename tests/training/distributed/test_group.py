@@ -18,6 +18,7 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 
 from charrnn.errors import GroupError
+from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
 from charrnn.training.distributed.group import _translate_errors as translate
 from tests.conftest import Cli
@@ -107,8 +108,8 @@ def difference(run: str, other_run: str) -> tuple[float, float]:
 
 
 def newest_step(run: str) -> int:
-    rows = Path(run, "metrics.jsonl")
-    return json.loads(rows.read_text().splitlines()[-1])["step"] if rows.exists() else 0
+    rows = read_rows(Path(run, "metrics.jsonl"))
+    return rows[-1]["step"] if rows else 0
 
 
 def wait_for_step(run: str, step: int) -> None:
