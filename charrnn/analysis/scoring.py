@@ -100,13 +100,11 @@ def score_codes(
     """Return the mean loss of a model on an encoded text; see `score`."""
     nats_N = character_nats(model, codes, context, adapt)
     mean = float(nats_N.mean(dtype=np.float64)) + 0.0  # without the sign of a negative zero
-    documents = None
+    documents, shown = None, codes
     if model.separator_code is not None:
         documents = len(locate_documents(codes, model.separator_code).starts_D)
-    read = codes
-    if model.separator_code is not None:
-        read = frame_documents(codes, model.separator_code)[1:]
-    text = model.vocabulary.decode(read)
+        shown = frame_documents(codes, model.separator_code)[1:]
+    text = model.vocabulary.decode(shown)
     return Score(mean, len(nats_N), standard_error(nats_N), documents, text, nats_N)
 
 

@@ -10,6 +10,9 @@ from typer.core import TyperGroup
 
 from charrnn.cli.settings import is_from_file_or_run
 from charrnn.cli.usage import ParserError, explain_usage_error
+from charrnn.config.model import ModelConfig
+from charrnn.config.text import TextConfig
+from charrnn.config.training import TrainConfig
 from charrnn.errors import (
     CharrnnError,
     DamagedCheckpointWarning,
@@ -40,8 +43,6 @@ _ILLEGAL_ACCESS = CharrnnError(
     "give --device cpu to compute without the GPU",
 )
 _SHOWN_WARNINGS = (DamagedCheckpointWarning, DeviceWarning, UnknownCharactersWarning)
-_NETWORK_FLAGS = ("--cell", "--num-layers", "--hidden-size", "--forget-bias")
-_NO_SETTINGS = ("--init-from", "--like", "--config", "--dry-run", "--json", "--out-dir", "-o")
 _DEFAULT_SHOWWARNING = warnings.showwarning
 
 
@@ -90,9 +91,11 @@ class CommandGroup(TyperGroup):
     def _explain_parser_error(self, error: Any, ctx: Any) -> tuple[str, int]:
         """Return one sentence about wrong arguments, and the exit code."""
         command = ctx.invoked_subcommand if ctx.invoked_subcommand in self.commands else None
-        if command == "resume" and (flag := self._find_fixed_setting(error, ctx)):
+        flag = getattr(error, "option_name", None)
+        setting = self._find_setting(flag)
+        if command == "resume" and setting and flag not in self._flags(ctx):
             way = "from its weights with `charrnn train --init-from RUN"
-            if flag in _NETWORK_FLAGS:
+            if setting in ModelConfig.__dataclass_fields__:
                 way = "with its other settings with `charrnn train --like RUN"
             return (
                 f"the settings of a run do not change, so resume has no {flag}: start a new run "
@@ -105,11 +108,14 @@ class CommandGroup(TyperGroup):
             return f"{sentence} (a setting of --config or --like)", 1
         return sentence, 2
 
-    def _find_fixed_setting(self, error: Any, ctx: Any) -> str | None:
-        """Return the setting of `train` that a command does not have, if that is the error."""
-        flag = getattr(error, "option_name", None)
-        is_missing = flag in list_flags(self.commands["train"]) - self._flags(ctx)
-        return flag if is_missing and flag not in _NO_SETTINGS else None
+    def _find_setting(self, flag: str | None) -> str | None:
+        """Return the setting of a run that a flag of `train` sets; None for all other flags."""
+        for option in self.commands["train"].params:
+            if flag in (*option.opts, *option.secondary_opts):
+                configs = (ModelConfig, TextConfig, TrainConfig)
+                is_setting = any(option.name in kind.__dataclass_fields__ for kind in configs)
+                return option.name if is_setting else None
+        return None
 
     def _flags(self, ctx: Any) -> set[str]:
         """Return the flags of the command that runs."""

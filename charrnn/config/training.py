@@ -24,6 +24,7 @@ class DerivedFromText:
 
 
 FROM_TEXT = DerivedFromText()
+DEFAULT_PATIENCE = 10  # evaluations without improvement, if there is a held-out text
 _MIN_VAL_FRACTION = 0.001
 
 

@@ -96,6 +96,11 @@ def format_bytes(number: int) -> str:
     return filesize.decimal(number)
 
 
+def format_code_block(text: str) -> str:
+    """Return a text as a block of code in Markdown, whatever it contains."""
+    return "\n".join(f"    {line}" for line in text.split("\n"))
+
+
 def format_network(num_layers: int, hidden_size: int, cell: str) -> str:
     """Return the shape of a network as `3 layers of 512 lstm units`."""
     return f"{format_count(num_layers, 'layer')} of {format_count(hidden_size, f'{cell} unit')}"

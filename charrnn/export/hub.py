@@ -4,6 +4,7 @@ import json
 
 from charrnn.config.counts import format_count
 from charrnn.console.output import print_message
+from charrnn.console.text import format_code_block
 from charrnn.data.corpus import Corpus
 from charrnn.errors import CorpusError
 from charrnn.export.model_card import render_model_card
@@ -81,7 +82,7 @@ charrnn sample {PREFIX}{repository}
 
 Seed 1, default settings:
 
-{_indent(sample.strip())}
+{format_code_block(sample.strip())}
 
 {copied}
 """
@@ -108,8 +109,3 @@ def _reopen(checkpoint: Checkpoint, corpus: str | None) -> Corpus | None:
             "the card does not say how much the model copies: " + error.explain({"--corpus"})
         )
         return None
-
-
-def _indent(text: str) -> str:
-    """Return a text as a block of code in Markdown, whatever it contains."""
-    return "\n".join(f"    {line}" for line in text.split("\n"))

@@ -1,5 +1,6 @@
 """Training as TensorBoard shows it: losses, learning rate, speed, gradient norm, generated text."""
 
+from charrnn.console.text import format_code_block
 from charrnn.errors import CharrnnError
 from charrnn.runs.layout import TENSORBOARD_FOLDER
 from charrnn.runs.run import Run
@@ -48,7 +49,8 @@ class TensorBoardReport:
                 if event.val_loss is not None:
                     self._add_scalars(event.step, {"loss/held out": event.val_loss})
                 if self._writer:
-                    self._writer.add_text("generated", _indent(event.preview), event.step)
+                    preview = format_code_block(event.preview)
+                    self._writer.add_text("generated", preview, event.step)
                     self._writer.flush()
             case Finished():
                 self.close()
@@ -69,8 +71,3 @@ class TensorBoardReport:
         if self._writer:
             for name, value in values.items():
                 self._writer.add_scalar(name, value, step)
-
-
-def _indent(text: str) -> str:
-    """Return a text as a block of code in Markdown, which keeps its line breaks."""
-    return "\n".join(f"    {line}" for line in text.split("\n"))

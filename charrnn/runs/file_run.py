@@ -82,9 +82,7 @@ class FileRun(Run):
 
     @functools.cached_property
     def _manifest(self) -> dict[str, Any]:
-        digest = self.header.metadata.get(DIGEST)
-        if digest is None:  # a file of charrnn 0.1.0
-            digest = hashlib.sha256(self.read_bytes()).hexdigest()
+        digest = self.header.metadata.get(DIGEST) or self.compute_digest(self.read_bytes())
         size = self.path.stat().st_size
         files = {MODEL_FILE: {"size": size, "sha256": digest}}
         files |= {TRAINER_FILE: manifests.file_record(_NO_ARRAYS)}
@@ -93,6 +91,12 @@ class FileRun(Run):
         if GRADIENT_SQUARES in self.header.metadata:
             manifest[GRADIENT_SQUARES] = manifests.file_record(self.read_gradient_squares())
         return manifest
+
+    def compute_digest(self, data: bytes) -> str:
+        """Return the digest of the file with these bytes; of charrnn 0.1.0, their SHA-256."""
+        if DIGEST in self.header.metadata:
+            return compute_digest(parse_header(data), data)
+        return hashlib.sha256(data).hexdigest()
 
     def read_bytes(self) -> bytes:
         """Read the whole file; raise `CheckpointError` if it is larger than its network needs."""
@@ -138,12 +142,7 @@ class FileCheckpoint(Checkpoint):
         data = self.run.read_bytes()
         expected = self.manifest["files"][MODEL_FILE]["sha256"]
         try:
-            has_digest = DIGEST in self.run.header.metadata
-            actual = (
-                compute_digest(parse_header(data), data)
-                if has_digest
-                else hashlib.sha256(data).hexdigest()
-            )
+            actual = self.run.compute_digest(data)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise CheckpointError(f"{self.path} is damaged: {error}") from None
         if actual != expected:

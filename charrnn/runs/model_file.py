@@ -24,7 +24,6 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from charrnn.errors import CheckpointError
-from charrnn.files import quote_path
 from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.layout import GRADIENT_SQUARES
 from charrnn.runs.progress import Progress
@@ -99,13 +98,12 @@ def read_header(path: Path) -> Header:
             header = parse_header(start + file.read(length))
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{path} is damaged: {error}", "export the model again") from None
     if "vocabulary" not in header.metadata:
         raise CheckpointError(
             f"{path} has no vocabulary, so `charrnn export` did not write it",
             "give a file that `charrnn export --to safetensors` wrote",
-            f"use its weights in another program than charrnn: {quote_path(path)}",
         )
     return header
 

@@ -23,9 +23,11 @@ def measure_size(run: Run) -> int:
         return run.path.stat().st_size
     size = sum(map(measure_size, list_kept_teachers(run)))
     for path in _list_own(run.path):
-        for folder, _, names in os.walk(path):
-            size += sum(_size_of(Path(folder, name)) for name in names)
-        size += 0 if path.is_dir() else _size_of(path)
+        if path.is_dir():
+            for folder, _, names in os.walk(path):
+                size += sum(_size_of(Path(folder, name)) for name in names)
+        else:
+            size += _size_of(path)
     return size
 
 

@@ -5,12 +5,11 @@ from typing import Any
 
 from charrnn.config.model import ModelConfig
 from charrnn.config.text import TextConfig
-from charrnn.config.training import Budget, TrainConfig
+from charrnn.config.training import DEFAULT_PATIENCE, Budget, TrainConfig
 from charrnn.runs.run_config import RunConfig
 
 _OF_THE_MACHINE = ("device", "precision", "threads")
 _OF_THE_TEXT = ("eval_every", "eval_characters")
-_DEFAULT_PATIENCE = (0, 10)  # without and with a held-out text
 
 
 def list_settings(config: RunConfig, budget: Budget) -> dict[str, Any]:
@@ -36,6 +35,7 @@ def list_settings_for_another_text(config: RunConfig, budget: Budget) -> dict[st
     settings = list_settings(config, budget)
     for name in (*_OF_THE_MACHINE, *_OF_THE_TEXT):
         settings.pop(name, None)
-    if settings.get("patience") == _DEFAULT_PATIENCE[bool(settings.get("val_fraction"))]:
+    default_patience = DEFAULT_PATIENCE if settings.get("val_fraction") else 0
+    if settings.get("patience") == default_patience:
         del settings["patience"]  # it depends on whether the new run has a held-out text
     return settings

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn.config.training import ResolvedTrainConfig, TrainConfig
+from charrnn.config.training import DEFAULT_PATIENCE, ResolvedTrainConfig, TrainConfig
 from charrnn.data.batches import count_steps_per_epoch
 from charrnn.data.document_index import DocumentIndex
 from charrnn.training.evaluation_plan import (
@@ -19,7 +19,6 @@ from charrnn.training.evaluation_plan import (
 _MAX_CHARACTERS = 30_000_000  # that a run reads by default on a CPU
 _MIN_UPDATES = 400  # of a very small text; its held-out loss is lowest earlier
 _PREFERRED_UPDATES = 10_000
-_PATIENCE = 10  # evaluations without improvement
 _MIN_BATCHES = 8  # of documents, in an epoch
 
 
@@ -195,5 +194,5 @@ def _evaluations(
         max_time=config.max_time,
         device=device,
     )
-    patience = _PATIENCE if config.val_fraction else 0
+    patience = DEFAULT_PATIENCE if config.val_fraction else 0
     return {"eval_every": interval, "eval_characters": eval_characters, "patience": patience}
