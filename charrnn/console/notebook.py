@@ -23,7 +23,7 @@ class NotebookDisplay:
         """Add the part to the output of the cell."""
         from IPython.display import HTML, display
 
-        self._handle = display(HTML(""), display_id=True)  # type: ignore[no-untyped-call]
+        self._handle = display(HTML(""), display_id=True)
 
     def update(self, renderable: RenderableType) -> None:
         """Show something else, if the last update was long enough ago."""
@@ -40,7 +40,7 @@ class NotebookDisplay:
         if self._handle is not None and self._pending is not None:
             from IPython.display import HTML
 
-            self._handle.update(HTML(_to_html(self._pending)))  # type: ignore[no-untyped-call]
+            self._handle.update(HTML(_to_html(self._pending)))
             self._pending = None
 
 

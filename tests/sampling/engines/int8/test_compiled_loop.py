@@ -73,22 +73,15 @@ def test_two_cores_give_the_text_of_one_core() -> None:
         )
     )
     long = np.tile(CODES, 20)  # longer than a task, so that the helper computes some of it
-    for _ in range(200):
-        expected, actual = alone.read(long), assisted.read(long)
-        np.testing.assert_array_equal(actual[0], expected[0])
-        if layers_done_by_the_helper(assisted):
-            break
-        time.sleep(0.05)
-    assert layers_done_by_the_helper(assisted)
+    actual = read_until_the_helper_takes_part(assisted, long)
+    np.testing.assert_array_equal(actual, alone.read(long)[0])
     assert generate(assisted, length=300, seed=2) == generate(alone, length=300, seed=2)
 
 
 def test_helper_sleeps_when_idle_and_wakes_for_work() -> None:
     _, assisted = engines_with_helper()
     for _ in range(2):
-        before = layers_done_by_the_helper(assisted)
-        while layers_done_by_the_helper(assisted) == before:
-            assisted.read(CODES)
+        read_until_the_helper_takes_part(assisted, CODES)
         loop, deadline = assisted._loop, time.monotonic() + 20
         assert isinstance(loop, CompiledLoop)
         while loop._words[compiled_loop._HELPER_STATE] != compiled_loop._HELPER_ASLEEP:
@@ -99,9 +92,7 @@ def test_helper_sleeps_when_idle_and_wakes_for_work() -> None:
 def test_slow_helper_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     alone, assisted = engines_with_helper()
     monkeypatch.setattr(compiled_loop, "_MAX_POLLS", -1)
-    before = layers_done_by_the_helper(assisted)
-    while layers_done_by_the_helper(assisted) == before:
-        assisted.read(CODES)
+    read_until_the_helper_takes_part(assisted, CODES)
     done = layers_done_by_the_helper(assisted)
     for _ in range(20):
         np.testing.assert_array_equal(assisted.read(CODES)[0], alone.read(CODES)[0])
@@ -128,6 +119,29 @@ def engines_with_helper() -> tuple[Int8Engine, Int8Engine]:
         Int8Engine(arrays, SHAPE, VOCABULARY, "a", partial(CompiledLoop, use_helper=False)),
         Int8Engine(arrays, SHAPE, VOCABULARY, "a", partial(CompiledLoop, use_helper=True)),
     )
+
+
+def read_until_the_helper_takes_part(engine: Int8Engine, codes_T: np.ndarray) -> np.ndarray:
+    """Read the characters repeatedly; return the first result that the helper computed in part.
+
+    A helper without work sleeps after a millisecond, and on a busy machine it wakes late. So the
+    next read waits for it.
+    """
+    loop, before = engine._loop, layers_done_by_the_helper(engine)
+    assert isinstance(loop, CompiledLoop)
+    deadline = time.monotonic() + 60
+    while True:
+        result = engine.read(codes_T)[0]
+        if layers_done_by_the_helper(engine) > before:
+            return result
+        assert time.monotonic() < deadline, "the helper computed nothing"
+        until = time.monotonic() + 1
+        while (
+            loop._words[compiled_loop._HELPER_STATE] == compiled_loop._HELPER_ASLEEP
+            and not loop._tasks_alone
+            and time.monotonic() < until
+        ):
+            time.sleep(0)
 
 
 def layers_done_by_the_helper(engine: Int8Engine) -> int:
