@@ -31,7 +31,7 @@ from charrnn.runs.run import Run
 from charrnn.runs.run_config import RunConfig
 from charrnn.training.metrics_recorder import MetricsRecorder
 from charrnn.training.setup.defaults import resolve_config
-from charrnn.training.step.optimization import make_optimizer, update_average
+from charrnn.training.step.optimization import AdamW, update_average
 from charrnn.training.trainer import Trainer
 
 DROPOUT = 0.3
@@ -151,13 +151,13 @@ def make_parts(trainer: Trainer) -> dict[str, Callable[[], object]]:
     average = CharRNN(ModelConfig(), model.vocabulary).initialize(2).requires_grad_(False)
     trainer.take_steps()
     parameters = list(model.parameters())
-    optimizer = make_optimizer(model, config)
+    optimizer = AdamW(model, config)
     recorder = MetricsRecorder(trainer.run.metrics_path, is_writer=True)
     return {
         "the whole step": trainer.take_steps,
         "products": products(model, length, streams, dtype),
         "gates": all_gates(model, length, streams, dtype),
-        "optimizer": optimizer.step,
+        "optimizer": lambda: optimizer.step(0.001),
         "clipping": lambda: torch.nn.utils.clip_grad_norm_(parameters, 1.0),
         "averaging": lambda: update_average(average, model, 0.005),
         "dropout masks": lambda: make_masks(random_mask_bytes(config, model.config, 65, 1), config),

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from charrnn.config.model import ModelConfig
+from charrnn.config.sampling import SampleConfig
 from charrnn.config.training import ResolvedTrainConfig, TrainConfig
 from charrnn.data.corpus import Corpus
+from charrnn.training import evaluation
 from charrnn.training.events import Evaluated, Event, Finished
 from charrnn.training.loop import train
 
@@ -48,6 +50,7 @@ UNREGULARIZED = ResolvedTrainConfig(
     precision="float32",
     threads=1,
 )
+PREVIEW_LENGTH = 60  # characters
 VERSE = """\
 FIRST MILLER:
 The wheel goes round, the water runs away,
@@ -94,6 +97,12 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _short_previews(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Generate shorter texts during training, which otherwise take half of a tiny run's time."""
+    monkeypatch.setattr(evaluation, "_PREVIEW", SampleConfig(length=PREVIEW_LENGTH))
 
 
 @pytest.fixture(autouse=True)

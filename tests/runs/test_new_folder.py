@@ -58,8 +58,8 @@ def test_a_folder_that_cannot_be_created_is_an_error() -> None:
 
 def test_runs_that_start_at_the_same_moment_get_different_folders() -> None:
     Path("novel.txt").write_text("a short novel\n" * 100)
-    processes = [start_program(*TRAIN, "--threads", "1", "--device", "cpu") for _ in range(3)]
+    processes = [start_program(*TRAIN, "--threads", "1", "--device", "cpu") for _ in range(2)]
     outputs = [process.communicate(timeout=120) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0], outputs
+    assert [process.returncode for process in processes] == [0, 0], outputs
     runs = {out.strip() for out, _ in outputs}
-    assert runs == {"checkpoints/novel", "checkpoints/novel-2", "checkpoints/novel-3"}
+    assert runs == {"checkpoints/novel", "checkpoints/novel-2"}

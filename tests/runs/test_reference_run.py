@@ -12,6 +12,11 @@ RUNS = sorted((Path(__file__).parents[1] / "data").glob("run-*"))
 TOLERANCE = 1e-5
 
 
+@pytest.fixture(autouse=True)
+def _short_previews() -> None:
+    """Previews have their usual length, as in the runs of earlier versions."""
+
+
 @pytest.mark.parametrize("folder", RUNS, ids=[folder.name for folder in RUNS])
 def test_a_run_of_an_earlier_version_gives_the_same_results(folder: Path) -> None:
     expected = json.loads((folder / "expected.json").read_text("utf-8"))

@@ -102,6 +102,7 @@ def main(kills: int, number: signal.Signals, seed: int) -> None:
     short = dataclasses.replace(CONFIG, max_steps=11)
     for _ in train("verse.txt", short, TINY_MODEL, out_dir="first"):
         pass
+    assert "torch._dynamo" not in sys.modules, "its import takes more than a second"
     assert threading.active_count() == 1, "a fork copies no threads"
     generator = random.Random(seed)
     children = [run_and_signal(number, generator.uniform(0, MAX_DELAY)) for _ in range(kills)]

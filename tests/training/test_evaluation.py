@@ -26,6 +26,11 @@ from tests.conftest import TINY_MODEL, UNREGULARIZED
 HELD_OUT = (np.arange(2500) % 5).astype(np.uint8)
 
 
+@pytest.fixture(autouse=True)
+def _short_previews() -> None:
+    """Previews have their usual length here."""
+
+
 @pytest.fixture
 def model() -> CharRNN:
     return CharRNN(TINY_MODEL, Vocabulary("abcde")).initialize(1)

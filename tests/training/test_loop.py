@@ -23,7 +23,14 @@ from charrnn.training.events import Evaluated, Finished, Saved, Started, Step
 from charrnn.training.loop import resume, train
 from charrnn.training.step import inputs
 from tests.cli.process import SMALL, start_program
-from tests.conftest import TINY_MODEL, TINY_TRAINING, VERSE, held_out_losses, last_event
+from tests.conftest import (
+    PREVIEW_LENGTH,
+    TINY_MODEL,
+    TINY_TRAINING,
+    VERSE,
+    held_out_losses,
+    last_event,
+)
 from tests.training.tiny_runs import (
     STEPS_PER_EPOCH,
     digest,
@@ -44,7 +51,7 @@ def test_events_describe_the_run(text: Corpus) -> None:
     assert steps[-1].epoch == round(30 / STEPS_PER_EPOCH, 6)
     evaluated = [event for event in events if isinstance(event, Evaluated)]
     assert [event.step for event in evaluated] == [10, 20, 30]
-    assert all(len(event.preview) == 240 for event in evaluated)
+    assert all(len(event.preview) == PREVIEW_LENGTH for event in evaluated)
     assert [event.step for event in events if isinstance(event, Saved)] == [10, 20, 30]
     finished = last_event(events)
     assert finished.reason == "max_steps"

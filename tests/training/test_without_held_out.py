@@ -14,7 +14,15 @@ from charrnn.runs.metrics import TIMING_KEYS, read_rows
 from charrnn.runs.text_reader import TextReader
 from charrnn.training.events import Evaluated, Event, RolledBack, Started, TeacherFinished
 from charrnn.training.loop import resume, train
-from tests.conftest import TINY_MODEL, TINY_TRAINING, VERSE, Cli, held_out_losses, last_event
+from tests.conftest import (
+    PREVIEW_LENGTH,
+    TINY_MODEL,
+    TINY_TRAINING,
+    VERSE,
+    Cli,
+    held_out_losses,
+    last_event,
+)
 from tests.training.test_divergence import corrupt_loss, make_training_diverge
 
 
@@ -34,7 +42,7 @@ def test_all_of_the_text_is_trained_on_and_nothing_is_evaluated(text: Corpus) ->
         (20, None, False),
         (30, None, False),
     ]
-    assert all(len(event.preview) == 240 for event in evaluated)
+    assert all(len(event.preview) == PREVIEW_LENGTH for event in evaluated)
     finished = last_event(events)
     assert (finished.reason, finished.best_val_loss) == ("max_steps", None)
     rows = read_rows(finished.run.metrics_path)

@@ -36,9 +36,6 @@ class GraphedTrainStep(TrainStep):
         super().__init__(model, config, streams, teachers)
         self._capture = capture
         self._replay: Work | None = None
-        for group in self._optimizer.param_groups:
-            group["capturable"] = True
-        self._optimizer._warned_capturable_if_run_uncaptured = True
 
     def __call__(self, read_inputs: ReadInputs, sync: Sync) -> Tensor:
         """Take a step; see `TrainStep`. A single process has no gradients to average.
@@ -58,8 +55,8 @@ class GraphedTrainStep(TrainStep):
 
         tensors: list[Tensor] = [*self.model.parameters(), *self.average.parameters()]
         tensors += [part for state in self.states for part in state.parts_LBH]
-        for moments in self._optimizer.state.values():
-            tensors += moments.values()
+        for moments in self._optimizer.moments.values():
+            tensors += moments
         copies = [tensor.detach().clone() for tensor in tensors]
         try:
             return graph_or_eager(work, "a training step", self._capture)

@@ -18,7 +18,7 @@ from charrnn.model.state import State
 from charrnn.numerics.precision import allow_tf32
 from charrnn.training.step.gradients import compute_gradients, split_window
 from charrnn.training.step.inputs import ReadInputs, StepInputs
-from charrnn.training.step.optimization import make_optimizer, update_average
+from charrnn.training.step.optimization import AdamW, update_average
 from charrnn.training.step.teachers import Teachers
 
 Sync = Callable[[Tensor], Tensor]
@@ -50,7 +50,7 @@ class TrainStep:
         self._teachers = Teachers(teachers, num_streams, config.precision) if teachers else None
         self._config = config
         self._streams = streams
-        self._optimizer = make_optimizer(model, config)
+        self._optimizer = AdamW(model, config)
 
     def __call__(self, read_inputs: ReadInputs, sync: Sync) -> Tensor:
         """Take a step; return the loss in nats per character and the gradient norm before clipping.
@@ -60,8 +60,6 @@ class TrainStep:
         return self._compute(read_inputs(), sync)
 
     def _compute(self, inputs: StepInputs, sync: Sync) -> Tensor:
-        for group in self._optimizer.param_groups:
-            group["lr"] = inputs.learning_rate
         masks = make_masks(inputs.mask_bytes, self._config).select_streams(self._streams)
         self._optimizer.zero_grad()
         with allow_tf32(self.model.device):
@@ -80,7 +78,7 @@ class TrainStep:
             )
         loss = sync(loss)
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._config.clip_norm)
-        self._optimizer.step()
+        self._optimizer.step(inputs.learning_rate)
         update_average(self.average, self.model, inputs.ema_weight)
         self._store_state(state)
         return torch.stack((loss, norm)).double()
@@ -106,10 +104,10 @@ class TrainStep:
         """
         arrays: dict[str, Any] = {}
         for name, parameter in self.model.named_parameters():
-            moments = self._optimizer.state[parameter]
+            moments = self._optimizer.moments[name]
             arrays[f"weights.{name}"] = to_array(parameter)
-            arrays[f"first.{name}"] = to_array(moments["exp_avg"])
-            arrays[f"second.{name}"] = to_array(moments["exp_avg_sq"])
+            arrays[f"first.{name}"] = to_array(moments.first)
+            arrays[f"second.{name}"] = to_array(moments.second)
         for prefix, state in zip(self._state_names(), full_states, strict=True):
             for number, part in enumerate(state.parts_LBH):
                 arrays[f"{prefix}.{number}"] = to_array(part)
@@ -135,10 +133,10 @@ class TrainStep:
         self.average.set_arrays(average)
         self.model.set_arrays(groups["weights"])
         for name, parameter in self.model.named_parameters():
-            moments = self._optimizer.state[parameter]
-            moments["step"].fill_(step)
-            for group, moment in (("first", "exp_avg"), ("second", "exp_avg_sq")):
-                moments[moment].copy_(_checked_tensor(groups[group], name, tuple(parameter.shape)))
+            moments = self._optimizer.moments[name]
+            moments.step.fill_(step)
+            for group, moment in (("first", moments.first), ("second", moments.second)):
+                moment.copy_(_checked_tensor(groups[group], name, tuple(parameter.shape)))
         if not step:  # all states are zero, and teachers did not exist yet
             self.reset_state()
             return

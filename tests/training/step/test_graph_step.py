@@ -226,7 +226,7 @@ def test_a_failed_rehearsal_changes_nothing(
     def copy_state() -> dict[str, Any]:
         averages = {f"average.{name}": array for name, array in train_step.average.arrays().items()}
         arrays = train_step.arrays(train_step.states) | averages
-        steps = [moments["step"].item() for moments in train_step._optimizer.state.values()]
+        steps = [moments.step.item() for moments in train_step._optimizer.moments.values()]
         return {name: array.copy() for name, array in arrays.items()} | {"steps": np.array(steps)}
 
     before = copy_state()
