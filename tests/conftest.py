@@ -12,7 +12,7 @@ from charrnn.config.model import ModelConfig
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.training import ResolvedTrainConfig, TrainConfig
 from charrnn.data.corpus import Corpus
-from charrnn.training import evaluation
+from charrnn.training import dry_run, evaluation
 from charrnn.training.events import Evaluated, Event, Finished
 from charrnn.training.loop import train
 
@@ -103,6 +103,12 @@ def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _short_previews(monkeypatch: pytest.MonkeyPatch) -> None:
     """Generate shorter texts during training, which otherwise take half of a tiny run's time."""
     monkeypatch.setattr(evaluation, "_PREVIEW", SampleConfig(length=PREVIEW_LENGTH))
+
+
+@pytest.fixture(autouse=True)
+def _short_dry_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure the speed for a shorter time."""
+    monkeypatch.setattr(dry_run, "_PROBE_SECONDS", 0.2)
 
 
 @pytest.fixture(autouse=True)

@@ -119,7 +119,9 @@ def wait_for_step(run: str, step: int) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("flags", [[], ["--document-separator", "\n"]])
+@pytest.mark.parametrize(
+    "flags", [[], pytest.param(["--document-separator", "\n"], marks=pytest.mark.slow)]
+)
 def test_two_processes_train_like_one_process(
     flags: list[str], text_file: Path, start: type[Processes], cli: Cli
 ) -> None:
@@ -180,7 +182,7 @@ def test_resume_with_the_same_number_of_processes_matches_the_uninterrupted_run(
     assert difference("whole", "parts") == (0.0, 0.0)
 
 
-@pytest.mark.parametrize("killed", [0, 1])
+@pytest.mark.parametrize("killed", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_a_killed_process_ends_the_other_one_and_damages_no_checkpoint(
     killed: int, text_file: Path, start: type[Processes]
 ) -> None:
