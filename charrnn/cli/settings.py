@@ -28,7 +28,12 @@ def use_settings_file(context: typer.Context, path: Path | None) -> Path | None:
         if isinstance(settings.get("settings"), dict):
             settings = settings["settings"]
         names = _flag_names(context)
-        defaults = {names[_find(name, names, path)]: value for name, value in settings.items()}
+        defaults: dict[str, Any] = {}
+        for name, value in settings.items():
+            parameter = names[_find(name, names, path)]
+            if parameter in defaults:
+                raise ConfigError(f"{path} has two values for {name}", "remove one of them")
+            defaults[parameter] = value
         for name, value in defaults.items():
             if not isinstance(value, (str, int, float)):
                 raise ConfigError(

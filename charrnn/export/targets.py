@@ -31,7 +31,7 @@ def export_model(
 
     With a safetensors file, also write a card (.md). With `offer_units`, a web page offers the
     units that follow a feature of the run's text, which may have moved to `corpus`. Returns the
-    path. Raises `CharrnnError`.
+    path. Raises `CharrnnError`, and `OSError` if the file cannot be written.
     """
     file = Path(path)
     target = file.suffix.lower().removeprefix(".")

@@ -15,7 +15,10 @@ from charrnn.errors import DeviceError, DeviceWarning
 
 
 def choose_device(name: str) -> torch.device:
-    """Return the device `name`; `auto` is cuda if it is available, else cpu."""
+    """Return the device `name`; `auto` is cuda if it is available, else cpu.
+
+    Raises `DeviceError` if it is not available.
+    """
     available = {
         "cpu": True,
         "cuda": torch.cuda.is_available(),
@@ -23,7 +26,7 @@ def choose_device(name: str) -> torch.device:
     }
     if name == "auto":
         name = "cuda" if available["cuda"] else "cpu"
-    if not available[name]:
+    if not available.get(name):
         usable = ", ".join(device for device, is_available in available.items() if is_available)
         raise DeviceError(
             f"the device {name} is not available: the installed torch ({torch.__version__}) finds "

@@ -26,6 +26,7 @@ class TensorBoardReport:
         self._run: Run | None = None
         self._writer: SummaryWriter | None = None
         self._log_every = 1
+        self._unwritten: Step | None = None
 
     def add(self, event: Event) -> None:
         """Write what is new."""
@@ -36,15 +37,9 @@ class TensorBoardReport:
             case RolledBack():
                 self._open(event.step)
             case Step() if event.step % self._log_every == 0:
-                self._add_scalars(
-                    event.step,
-                    {
-                        "loss/train": event.train_loss,
-                        "learning_rate": event.learning_rate,
-                        "gradient_norm": event.gradient_norm,
-                        "characters_per_second": event.characters_per_second,
-                    },
-                )
+                self._add_step(event)
+            case Step():
+                self._unwritten = event
             case Evaluated():
                 if event.val_loss is not None:
                     self._add_scalars(event.step, {"loss/held out": event.val_loss})
@@ -53,6 +48,8 @@ class TensorBoardReport:
                     self._writer.add_text("generated", preview, event.step)
                     self._writer.flush()
             case Finished():
+                if self._unwritten:
+                    self._add_step(self._unwritten)
                 self.close()
 
     def close(self) -> None:
@@ -66,6 +63,18 @@ class TensorBoardReport:
         assert self._run
         folder = str(self._run.path / TENSORBOARD_FOLDER)
         self._writer = SummaryWriter(folder, purge_step=step + 1)
+
+    def _add_step(self, event: Step) -> None:
+        self._unwritten = None
+        self._add_scalars(
+            event.step,
+            {
+                "loss/train": event.train_loss,
+                "learning_rate": event.learning_rate,
+                "gradient_norm": event.gradient_norm,
+                "characters_per_second": event.characters_per_second,
+            },
+        )
 
     def _add_scalars(self, step: int, values: dict[str, float]) -> None:
         if self._writer:

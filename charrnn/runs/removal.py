@@ -34,9 +34,11 @@ def measure_size(run: Run) -> int:
 def remove_run(run: Run) -> list[Path]:
     """Remove a run and its teachers; return the other files in its folder, which remain.
 
+    If its folder is a symbolic link, the link is removed too.
+
     Raises `CheckpointError` if the run is being trained, or if a file cannot be removed.
     """
-    with lock_for_writing(run.path):
+    with lock_for_writing(run.path.resolve()):
         for teacher in list_kept_teachers(run):
             remove_run(teacher)
         try:
@@ -52,7 +54,10 @@ def remove_run(run: Run) -> list[Path]:
                 f"{run.path} cannot be removed completely ({error.strerror or error})",
                 "check that you may write there",
             ) from None
-    return sorted(run.path.iterdir()) if run.path.exists() else []
+    if run.path.exists():
+        return sorted(run.path.iterdir())
+    run.path.unlink(missing_ok=True)  # a link to the removed folder
+    return []
 
 
 def _list_own(folder: Path) -> Iterator[Path]:

@@ -73,6 +73,7 @@ def test_a_settings_file_takes_precedence_over_a_run(
         ("like = 'verse'", "there is no setting like"),
         ("[model]\ncell = 'gru'", "there is no setting model"),
         ("dropout = 3", "--dropout must be a number from 0 to 0.95, not 3"),
+        ("max-steps = 3\nmax_steps = 4", "settings.toml has two values for max_steps"),
         ("cell = 'x'", "--cell must be one of lstm, gru, rnn, not 'x'"),
         ("max-time = 'soon'", "'soon' is not a duration"),
         ("dropout = [0.1]", "dropout must be a text, a number, true or false, not [0.1]"),

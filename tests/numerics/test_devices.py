@@ -2,11 +2,16 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn.errors import DeviceWarning
+from charrnn.errors import DeviceError, DeviceWarning
 from charrnn.numerics import devices
-from charrnn.numerics.devices import copy_if_small, free_memory
+from charrnn.numerics.devices import choose_device, copy_if_small, free_memory
 
 real_device = torch.device
+
+
+def test_an_unknown_device_is_an_error() -> None:
+    with pytest.raises(DeviceError, match="the device tpu is not available"):
+        choose_device("tpu")
 
 
 def test_cpu_passes_the_lstm_check() -> None:

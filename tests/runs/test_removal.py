@@ -34,6 +34,13 @@ def test_a_run_is_removed_with_its_teachers(with_teacher: Run) -> None:
     assert not with_teacher.path.exists()
 
 
+def test_a_linked_run_is_removed_with_its_link(finished: Finished) -> None:
+    Path("link").symlink_to(finished.run.path)
+    assert remove_run(Run.open(Path("link"))) == []
+    assert not finished.run.path.exists()
+    assert not Path("link").is_symlink()
+
+
 def test_files_of_the_user_remain(finished: Finished) -> None:
     folder = finished.run.path
     (folder / "notes.txt").write_text("mine", "utf-8")
