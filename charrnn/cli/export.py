@@ -42,16 +42,21 @@ def export(
             "(needs the text of the run).",
         ),
     ] = True,
+    lesson: Annotated[
+        bool,
+        typer.Option(
+            "--lesson",
+            help="Add a lesson to the web page: six parts show how the network predicts, remembers "
+            "and learns.",
+        ),
+    ] = False,
     corpus: CorpusOption = None,
     checkpoint: CheckpointOption = "best",
 ) -> None:
     """Export a model: a web page that generates text, or a file for other programs."""
-    suffix = out.suffix.lower().removeprefix(".") if out else ""
-    target = to or suffix
-    if target not in get_args(ExportFormat):
-        raise UsageError("give --to, or --out with a name that ends in .html, .onnx, .safetensors")
-    if out and suffix != target:
-        raise UsageError(f"the name of the file must end in .{target}, but it is {out.name!r}")
+    target = _choose_target(to, out)
+    if lesson and target != "html":
+        raise UsageError("--lesson adds a lesson to a web page: give --to html")
     from charrnn.console.output import print_result
     from charrnn.export.targets import write_model
 
@@ -59,5 +64,16 @@ def export(
     path = out or Path(f"{selected.run.name}.{target}")
     for written in (path, path.with_suffix(".md")):
         check_output(written, [corpus], [selected.run])
-    write_model(selected, cast(ExportFormat, target), path, offer_units=cells, corpus=corpus)
+    write_model(selected, target, path, offer_units=cells, lesson=lesson, corpus=corpus)
     print_result(str(path))
+
+
+def _choose_target(to: ExportFormat | None, out: Path | None) -> ExportFormat:
+    """Return the format of the file; raise `UsageError` if its name does not say it, or another."""
+    suffix = out.suffix.lower().removeprefix(".") if out else ""
+    target = to or suffix
+    if target not in get_args(ExportFormat):
+        raise UsageError("give --to, or --out with a name that ends in .html, .onnx, .safetensors")
+    if out and suffix != target:
+        raise UsageError(f"the name of the file must end in .{target}, but it is {out.name!r}")
+    return cast(ExportFormat, target)

@@ -7,7 +7,7 @@ from charrnn.config.checks import CheckedFields, Range
 
 # Weights are pulled back at every fourth update, by as much as in four updates: a pull-back reads
 # the trained weights from memory, which takes a sixth of the time of a segment.
-_PULL_BACK_INTERVAL = 4
+PULL_BACK_INTERVAL = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,6 @@ class AdaptConfig(CheckedFields):
 
     def pull_back_at(self, update: int) -> float:
         """Return the fraction of the distance to the trained weights at this update, from 1."""
-        if update % _PULL_BACK_INTERVAL:
+        if update % PULL_BACK_INTERVAL:
             return 0.0
-        return 1 - (1 - self.pull_back) ** _PULL_BACK_INTERVAL
+        return 1 - (1 - self.pull_back) ** PULL_BACK_INTERVAL

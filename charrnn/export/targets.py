@@ -25,20 +25,29 @@ def export_model(
     *,
     checkpoint: str = "best",
     offer_units: bool = True,
+    lesson: bool = False,
     corpus: str | None = None,
 ) -> Path:
     """Write the model of a run to a file whose suffix is .html, .onnx or .safetensors.
 
     With a safetensors file, also write a card (.md). With `offer_units`, a web page offers the
-    units that follow a feature of the run's text, which may have moved to `corpus`. Returns the
-    path. Raises `CharrnnError`, and `OSError` if the file cannot be written.
+    units that follow a feature of the run's text, which may have moved to `corpus`; with `lesson`,
+    it also explains the network. Returns the path. Raises `CharrnnError`, and `OSError` if the file
+    cannot be written.
     """
     file = Path(path)
     target = file.suffix.lower().removeprefix(".")
     if target not in get_args(ExportFormat):
         raise ConfigError(f"the name of the file must end in .html, .onnx or .safetensors: {file}")
     selected = find_run(run).select(checkpoint)
-    write_model(selected, cast(ExportFormat, target), file, offer_units=offer_units, corpus=corpus)
+    write_model(
+        selected,
+        cast(ExportFormat, target),
+        file,
+        offer_units=offer_units,
+        lesson=lesson,
+        corpus=corpus,
+    )
     return file
 
 
@@ -48,16 +57,17 @@ def write_model(
     path: Path,
     *,
     offer_units: bool,
+    lesson: bool = False,
     corpus: str | None,
 ) -> None:
     """Write the model of a checkpoint to `path`; with a safetensors file, also write a card (.md).
 
     With `offer_units`, a web page offers the units that follow a feature of the run's text. This
-    needs the text, which may have moved to `corpus`.
+    needs the text, which may have moved to `corpus`. With `lesson`, it also has a lesson.
     """
     if target == "html":
         feature_units = _find_feature_units(checkpoint, corpus) if offer_units else []
-        replace_file(path, render_web_page(checkpoint, feature_units))
+        replace_file(path, render_web_page(checkpoint, feature_units, with_lesson=lesson))
     elif target == "onnx":
         replace_file(path, build_onnx_model(load_checkpoint(checkpoint, "cpu")))
     else:

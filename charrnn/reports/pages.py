@@ -31,16 +31,18 @@ def render_page(
     *,
     folder: Path = _TEMPLATES,
     title: str,
-    script: str | None = None,
+    scripts: Sequence[str] = (),
+    styles: Sequence[str] = (),
     web_assembly: bool = False,
     **values: Any,
 ) -> str:
-    """Render a template of `folder` with `values`, and with the file `script` of that folder.
+    """Render a template of `folder` with `values`, and with its files `scripts` and `styles`.
 
-    With `web_assembly`, the page's policy allows the script to compile WebAssembly.
+    With `web_assembly`, the page's policy allows the scripts to compile WebAssembly.
     """
-    style = Markup(_read(_TEMPLATES / "style.css") + _read(SHADES))
-    code = Markup(_read(folder / script)) if script else None
+    own_styles = [folder / style for style in styles]
+    style = Markup("".join(map(_read, [_TEMPLATES / "style.css", SHADES, *own_styles])))
+    code = Markup("\n".join(_read(folder / script) for script in scripts))
     script_sources = _hash(code) if code else "'none'"
     if web_assembly:
         script_sources += " 'wasm-unsafe-eval'"

@@ -119,7 +119,7 @@ def write_page(report: SurpriseReport, length: int, path: Path) -> None:
         pages.render_page(
             "surprise.html",
             title="How surprising is this text?",
-            script="surprise.js",
+            scripts=("surprise.js",),
             text_name=make_printable(report.name),
             run=make_printable(report.checkpoint.run.name),
             step=report.checkpoint.step,
