@@ -22,7 +22,8 @@ SCRIPTS = (
     "lesson.js",
     "lesson_predict.js",
     "lesson_units.js",
-    "lesson_change.js",
+    "lesson_clamp.js",
+    "lesson_learn.js",
 )
 STYLES = ("lesson.css",)
 _KERNELS = Path(__file__).parent / "learning.wasm"

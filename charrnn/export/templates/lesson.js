@@ -9,6 +9,7 @@ if (!WebAssembly.validate(kernels)) {
 }
 const lessonNet = new LearningNetwork(network, kernels, learning.segment);
 const learner = new Learner(lessonNet, learning, new Float32Array(decodeBytes("squares").buffer));
+network.codeOf = codeOf;
 const lesson = { text: [], steps: [], updates: [] };
 
 // Random numbers from 0 to 1, the same for the same seed (the generator Mulberry32).
@@ -50,9 +51,10 @@ const newestJobs = {};
 function startJob(name) {
   const number = newestJobs[name] = (newestJobs[name] ?? 0) + 1;
   let start = performance.now();
-  // Resolves to whether the job goes on, after a frame if one is due.
-  return async () => {
+  // Resolves to whether the job goes on, after a frame if one is due; `show` is called before it.
+  return async (show = null) => {
     if (performance.now() - start >= MILLISECONDS_PER_FRAME) {
+      if (show && newestJobs[name] === number) show();
       await new Promise(requestAnimationFrame);
       start = performance.now();
     }
@@ -61,40 +63,40 @@ function startJob(name) {
 }
 
 // Read codes from the initial state, or from `state`, a few at a time; return the steps and the state.
-async function readCodes(codes, goesOn, { which = "trained", change = null, state = null, size = 4 } = {}) {
-  const steps = [];
+async function readCodes(codes, goesOn, { net = lessonNet, which = "trained", change = null, state = null } = {}) {
+  const steps = [], size = 4;
   for (let first = 0; first < codes.length; first += size) {
     if (!(await goesOn())) return null;
     const part = codes.slice(first, first + size);
-    if (state) lessonNet.setState(state);
-    else lessonNet.reset();
-    lessonNet.forward(part, which, change);
-    for (let t = 0; t < part.length; t++) steps.push(lessonNet.getStep(t));
-    lessonNet.carryState(part.length);
-    state = lessonNet.getState();
+    if (state) net.setState(state);
+    else net.reset();
+    net.forward(part, which, change);
+    for (let t = 0; t < part.length; t++) steps.push(net.getStep(t));
+    net.carryState(part.length);
+    state = net.getState();
   }
   return { steps, state };
 }
 
 // Continue a prompt, and show the text as it grows; the same seed draws with the same numbers.
-async function generateText(name, { prompt, length, seed, which = "trained", change = null, shown }) {
-  const goesOn = startJob(name), random = randomNumbers(seed);
-  let text = prompt, result = await readCodes(encodeText(prompt), goesOn, { which, change });
+async function generateText(name, { prompt, length, seed, shown, net = lessonNet, which = "trained", change = null }) {
+  const goesOn = startJob(name), random = randomNumbers(seed), { network } = net;
+  let text = prompt, result = await readCodes(encodeText(prompt, network), goesOn, { net, which, change });
   for (let n = 0; n < length && result; n++) {
     const { filtered } = filterProbabilities(result.steps.at(-1).logits, 0.7, 1, 0.05);
     const code = drawCode(filtered, random);
     if (code === network.separator) break;
     text += network.vocabulary[code];
     shown(text);
-    result = await readCodes([code], goesOn, { which, change, state: result.state });
+    result = await readCodes([code], goesOn, { net, which, change, state: result.state });
   }
   return result !== null;
 }
 
 // The codes of a text, after a code that precedes a document or a line. Unknown characters are left out.
-function encodeText(text) {
-  const known = Array.from(text).filter((c) => codeOf.has(c) && codeOf.get(c) !== network.separator);
-  const before = network.separator ?? codeOf.get("\n") ?? 0;
+function encodeText(text, { codeOf, separator } = network) {
+  const known = Array.from(text).filter((c) => codeOf.has(c) && codeOf.get(c) !== separator);
+  const before = separator ?? codeOf.get("\n") ?? 0;
   return [before, ...known.map((character) => codeOf.get(character))];
 }
 
