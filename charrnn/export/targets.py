@@ -5,6 +5,7 @@ from typing import cast, get_args
 
 from charrnn.analysis.units import FeatureUnits
 from charrnn.console.output import print_message
+from charrnn.data import catalogue
 from charrnn.errors import ConfigError, CorpusError
 from charrnn.export.formats import ExportFormat
 from charrnn.export.model_card import CARD_INTRODUCTION, render_model_card
@@ -14,6 +15,7 @@ from charrnn.files import replace_file
 from charrnn.model.loading import load_checkpoint
 from charrnn.reports import units
 from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.find import bundled_path as bundled_model_path
 from charrnn.runs.find import find_run
 from charrnn.runs.model_file import make_model_file
 from charrnn.runs.text_reader import TextReader
@@ -90,10 +92,24 @@ def _check_card(path: Path) -> None:
 def _find_feature_units(checkpoint: Checkpoint, corpus: str | None) -> list[FeatureUnits]:
     if checkpoint.run.config.model.cell != "lstm":
         return []
+    reader = TextReader(checkpoint)
     try:
-        study = units.open_study(checkpoint, TextReader(checkpoint), None, corpus, "cpu")
-        return units.find_feature_units(study)
+        study = units.open_study(checkpoint, reader, None, corpus, "cpu")
     except CorpusError as error:
-        reason = error.explain({"--corpus"})
-        print_message(f"the page offers no units to color by: {reason}")
-        return []
+        try:
+            study = _study_bundled_text(checkpoint, reader, corpus)
+        except CorpusError:
+            reason = error.explain({"--corpus"})
+            print_message(f"the page offers no units to color by: {reason}")
+            return []
+    return units.find_feature_units(study)
+
+
+def _study_bundled_text(
+    checkpoint: Checkpoint, reader: TextReader, corpus: str | None
+) -> units.UnitStudy:
+    """Study the bundled model on the bundled text, which is a play too; raise `CorpusError`."""
+    run = checkpoint.run.path.resolve()
+    if corpus is not None or run != bundled_model_path().resolve():
+        raise CorpusError("there is no text of a similar kind")
+    return units.open_study(checkpoint, reader, catalogue.bundled_path(), None, "cpu")

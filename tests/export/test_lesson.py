@@ -15,6 +15,8 @@ from charrnn.analysis.clamping import clamp_units
 from charrnn.analysis.dynamic_evaluation import adapt_copy
 from charrnn.analysis.units import Unit
 from charrnn.config.sampling import SampleConfig
+from charrnn.data import catalogue
+from charrnn.export import targets
 from charrnn.export.web_page import render_web_page
 from charrnn.model.loading import load_checkpoint
 from charrnn.model.network import CharRNN
@@ -217,6 +219,7 @@ def test_a_clamped_unit_changes_the_predictions_as_in_charrnn(
 
 def test_the_parts_respond_to_the_keyboard(checkpoint: Checkpoint, open_page: OpenPage) -> None:
     page = open_lesson(checkpoint, open_page)
+    page.locator("summary").press("Enter")
     page.fill("#lesson-text", "The wheel goes round")
     page.wait_for_function("() => lesson.text.length === 20")
     page.locator("#guess").press_sequentially("gx")
@@ -259,7 +262,7 @@ def test_the_page_learns_a_pasted_text_and_forgets_it(
     assert page.evaluate("() => learner.numUpdates") == 0
     page.fill("#own-text", "")
     page.click("#learn")
-    assert page.inner_text("#learn-note").startswith("give a text first")
+    assert page.inner_text("#learn-note").startswith("give a text of at least two")
 
 
 def test_a_small_network_learns_from_random_weights(
@@ -293,6 +296,21 @@ def test_the_lesson_adds_less_than_a_megabyte_to_the_page_of_bard(cli: Cli) -> N
     size = Path("bard.html").stat().st_size
     assert cli("export", "bard", "--to", "html", "--no-cells", "--lesson").code == 0
     assert 0 < Path("bard.html").stat().st_size - size < 10**6
+
+
+def test_the_bundled_model_is_studied_on_the_bundled_text(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play = Path("play.txt")
+    play.write_bytes(catalogue.bundled_path().read_bytes())
+    checkpoint = train_checkpoint(play)
+    play.unlink()
+    outcome = cli("export", "lstm", "--to", "html", "--lesson")
+    assert (outcome.code, "the page offers no units" in outcome.err) == (0, True)
+    monkeypatch.setattr(targets, "bundled_model_path", lambda: checkpoint.run.path)
+    outcome = cli("export", "lstm", "--to", "html", "--lesson")
+    assert (outcome.code, "the page offers no units" in outcome.err) == (0, False)
+    assert "testing these units on another text" in outcome.err
 
 
 def test_only_a_web_page_can_have_a_lesson(cli: Cli) -> None:

@@ -161,14 +161,19 @@ async function readLessonText() {
   const typed = Array.from(element("lesson-text").value).slice(0, MAX_TEXT);
   const isKnown = (character) => codeOf.has(character) && codeOf.get(character) !== network.separator;
   const text = typed.filter(isKnown);
-  const unknown = [...new Set(typed.filter((character) => !isKnown(character)))];
   element("lesson-note").textContent = "reading the text";
   const result = await readCodes(encodeText(text.join("")), startJob("reading"));
   if (!result) return;
-  element("lesson-note").textContent = unknown.length
-    ? `these characters are left out, because they are not in the model's vocabulary: ${unknown.join(" ")}` : "";
+  element("lesson-note").textContent = describeUnknown(typed);
   Object.assign(lesson, { text, steps: result.steps });
   for (const update of lesson.updates) update();
+}
+
+// A note on the characters of a text that a network does not know; "" if it knows all.
+function describeUnknown(text, { codeOf, separator } = network) {
+  const unknown = new Set(Array.from(text).filter((c) => !codeOf.has(c) || codeOf.get(c) === separator));
+  return unknown.size
+    ? `these characters are left out, because they are not in the model's vocabulary: ${[...unknown].join(" ")}` : "";
 }
 
 let lessonSeed = 7;
@@ -183,5 +188,6 @@ const later = (action, milliseconds = 200) => {
   let timer = 0;
   return () => { clearTimeout(timer); timer = setTimeout(action, milliseconds); };
 };
+element("lesson-text").addEventListener("input", () => { startJob("lesson"); }); // no text is generated over it
 element("lesson-text").addEventListener("input", later(readLessonText));
 element("lesson-another").addEventListener("click", makeLessonText);

@@ -3,7 +3,7 @@
 
 const MAX_PASSES = 20; // of the page's network over a text
 const SMALL = { layers: 2, units: 64, seconds: 120, rate: 0.01 };
-const MIN_CHARACTERS_PER_POINT = 200, MAX_POINTS = 150; // of the curve
+const MIN_CHARACTERS_PER_POINT = 40, MAX_POINTS = 150; // of the curve
 const EXAMPLE = "the cat sat on the mat. the dog sat on the log. the hen sat on the pen. ".repeat(8);
 const students = { trained: { net: lessonNet, learner, losses: [] }, small: null };
 
@@ -55,7 +55,7 @@ function showLearning(losses, baseline) {
     points.push(group.reduce((sum, loss) => sum + loss, 0) / group.length);
   }
   drawCurve(element("learning-curve"), points, {
-    low: 0, high: Math.max(baseline, ...points, 1), level: baseline, width: 640, height: 160,
+    low: 0, high: Math.max(baseline, ...points, 1), level: baseline, width: 480, height: 150,
     numPoints: Math.max(20, points.length),
   }).setAttribute("aria-label", `loss in bits per character, now ${losses.at(-1).toFixed(2)}; dashed: ${baseline.toFixed(2)}`);
 }
@@ -71,11 +71,13 @@ async function learn() {
   const text = element("own-text").value, student = Array.from(text).length > 2 ? chooseStudent(text) : null;
   const codes = student ? encodeText(text, student.net.network) : [];
   if (codes.length < 3) {
-    element("learn-note").textContent = "give a text first; characters that the network does not know do not count";
+    element("learn-note").textContent = `give a text of at least two characters that the network knows. ${describeUnknown(text)}`;
     return;
   }
+  if (student.text !== text) Object.assign(student, { text, losses: [] }); // a curve of one text
   const isSmall = student === students.small, goesOn = startJob("learning");
   showSample("learn-before", student.net, "trained");
+  startJob("learn-after");
   element("learn-after").textContent = "";
   const run = { numRead: 0, seconds: 0, sum: 0, count: 0, baseline: frequencyLoss(codes.slice(1)) };
   for (let pass = 1; isSmall ? student.seconds < SMALL.seconds : pass <= MAX_PASSES; pass++) {
@@ -107,19 +109,21 @@ function addPoint(losses, run) {
   run.sum = run.count = 0;
 }
 
-function showProgress({ losses, seconds }, { numRead, seconds: spent, baseline }, start) {
+function showProgress({ net, text, losses, seconds }, { numRead, seconds: spent, baseline }, start) {
   const speed = Math.round(numRead / spent);
-  const loss = losses.length ? `loss ${losses.at(-1).toFixed(2)} bits per character` : "loss: after 200 characters";
+  const loss = losses.length ? `loss ${losses.at(-1).toFixed(2)} bits per character` : "loss: …";
   const left = seconds === undefined ? "" : `, ${Math.max(0, Math.round(SMALL.seconds - seconds))} seconds left`;
   element("learn-note").textContent = `${start}${numRead.toLocaleString("en")} characters learned, ${speed} per second${left}; ` +
-    `${loss}, ${baseline.toFixed(2)} for guessing by frequency`;
+    `${loss}, ${baseline.toFixed(2)} for guessing by frequency. ${describeUnknown(text, net.network)}`;
   if (losses.length) showLearning(losses, baseline);
 }
 
 function stopLearning() {
   startJob("learning");
   const student = students[element("student").value];
-  if (student?.losses.length) showSample("learn-after", student.net, "learned");
+  if (!student?.losses.length) return;
+  element("learn-note").textContent = element("learn-note").textContent.replace(/^(stopped: |done: )?/, "stopped: ");
+  showSample("learn-after", student.net, "learned");
 }
 
 function resetLearning() {
@@ -140,6 +144,12 @@ function switchStudent() {
 const keepKnown = (text) => Array.from(text).filter((character) => codeOf.has(character)).join("");
 element("own-text").value = keepKnown(EXAMPLE);
 element("learn-prompt").value = keepKnown("the ");
+element("learn-prompt").addEventListener("input", later(() => {
+  const student = students[element("student").value];
+  if (!student?.losses.length) return;
+  showSample("learn-before", student.net, "trained");
+  showSample("learn-after", student.net, "learned");
+}));
 element("learn").addEventListener("click", learn);
 element("learn-stop").addEventListener("click", stopLearning);
 element("learn-reset").addEventListener("click", resetLearning);

@@ -1,7 +1,7 @@
 "use strict";
 // Parts 1 and 2 of the lesson: guess the next character; temperature, top-p and min-p.
 
-const game = { position: 0, bits: 0, right: 0, networkRight: 0, guesses: 0 };
+const game = { position: 0, read: 0, bits: 0, right: 0, networkRight: 0, guesses: 0 };
 
 const mostLikely = (logits, count) => {
   const p = softmax(logits);
@@ -11,7 +11,8 @@ const mostLikely = (logits, count) => {
 const bitsOf = (t) => -Math.log2(softmax(lesson.steps[t].logits)[codeOf.get(lesson.text[t])]);
 
 function startGame() {
-  Object.assign(game, { position: Math.min(10, lesson.text.length), bits: 0, right: 0, networkRight: 0, guesses: 0 });
+  const position = Math.min(10, lesson.text.length >> 1);
+  Object.assign(game, { position, read: 0, bits: 0, right: 0, networkRight: 0, guesses: 0 });
   element("predict-bars").replaceChildren();
   element("predict-columns").replaceChildren();
   showGame("What comes next?");
@@ -21,7 +22,7 @@ function showGame(message) {
   element("predict-text").textContent = `${lesson.text.slice(0, game.position).join("").replaceAll("\n", "↵\n")}▁`;
   element("predict-score").textContent = message;
   const isOver = game.position >= lesson.text.length;
-  for (const id of ["guess", "guess-skip", "guess-all"]) element(id).disabled = isOver;
+  for (const id of ["guess", "guess-skip"]) element(id).disabled = isOver;
 }
 
 function revealCharacter(guess) {
@@ -31,17 +32,17 @@ function revealCharacter(guess) {
   const bits = bitsOf(t);
   game.bits += bits;
   game.position++;
-  game.networkRight += Number(likely[0].character === character);
-  if (guess !== null) {
+  game.read++;
+  if (guess !== null) { // both are counted on the guessed characters only
     game.guesses++;
+    game.networkRight += Number(likely[0].character === character);
     game.right += Number(guess === character);
   }
   showBars(element("predict-bars"), likely.map((row) => ({ ...row, isChosen: row.character === character })));
-  const read = game.position - Math.min(10, lesson.text.length);
   const yours = guess === null ? "" : guess === character ? "Right! " : "No. ";
   showGame(`${yours}It was ${showCharacter(character)}: ${bits.toFixed(1)} bits of surprise for the network. ` +
-    `Guessed right: you ${game.right} of ${game.guesses}, the network ${game.networkRight} of ${read}. ` +
-    `Its surprise so far: ${game.bits.toFixed(1)} bits, ${(game.bits / read).toFixed(2)} per character.`);
+    `Guessed right: you ${game.right} of ${game.guesses}, the network ${game.networkRight} of ${game.guesses}. ` +
+    `Its surprise so far: ${game.bits.toFixed(1)} bits, ${(game.bits / game.read).toFixed(2)} per character.`);
 }
 
 function revealAll() {
@@ -75,6 +76,7 @@ element("guess-again").addEventListener("click", startGame);
 
 let drawSeed = 1;
 function showTemperature() {
+  if (!lesson.steps.length) return; // the text is not read yet
   const settings = ["lesson-temperature", "lesson-top-p", "lesson-min-p"].map((id) => {
     element(`${id}-shown`).value = readNumber(id).toFixed(2);
     return readNumber(id);

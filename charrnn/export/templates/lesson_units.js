@@ -5,6 +5,7 @@ const MAX_INFLUENCE_STEPS = 120;
 let memorySpans = [], memoryPosition = 0;
 
 function showMemoryText() {
+  startJob("influence"); // an earlier one ends
   memorySpans = showText(element("memory-text"), (span, t) => { span.dataset.position = t; });
   element("memory-note").textContent = "";
   if (lesson.text.length) showInfluence(lesson.text.length - 1);
@@ -13,6 +14,7 @@ function showMemoryText() {
 // Color the earlier characters by their influence on the prediction of the character at `position`.
 async function showInfluence(position) {
   memoryPosition = position;
+  element("memory-note").textContent = `computing the influence on ${showCharacter(lesson.text[position])}`;
   const goesOn = startJob("influence"), first = Math.max(0, position + 1 - MAX_INFLUENCE_STEPS);
   memorySpans.forEach((span, t) => {
     span.className = "";
@@ -20,18 +22,20 @@ async function showInfluence(position) {
   });
   // Step t + 1 reads character t: the steps up to the position have read what is before it.
   const steps = lesson.steps.slice(first, position + 1), target = codeOf.get(lesson.text[position]);
-  let largest = 0, nearest = 0, t = position - 1;
+  const influences = [];
+  let largest = 0, t = position - 1;
   for (const influence of lessonNet.influences(steps, target)) {
-    nearest ||= influence;
+    if (t >= 0) influences.push([influence, t]);
     largest = Math.max(largest, influence);
     if (t >= 0) memorySpans[t].className = `p${Math.min(6, Math.round(6 * Math.sqrt(influence / largest)))}`;
     t--;
     if (!(await goesOn())) return;
   }
-  const bits = bitsOf(position).toFixed(1);
+  const strongest = influences.sort(([a], [b]) => b - a).slice(0, 3)
+    .map(([, place]) => `${showCharacter(lesson.text[place])} (${position - place} before)`).join(", ");
   element("memory-note").textContent =
-    `${showCharacter(lesson.text[position])} at position ${position + 1}: ${bits} bits of surprise. ` +
-    "The color of each earlier character shows the square root of its influence, relative to the largest one.";
+    `${showCharacter(lesson.text[position])} at position ${position + 1}: ${bitsOf(position).toFixed(1)} bits of surprise. ` +
+    (strongest ? `The characters with the most influence: ${strongest}.` : "");
 }
 
 element("memory-text").addEventListener("pointerover", (event) => {
@@ -46,8 +50,8 @@ element("memory-text").addEventListener("keydown", (event) => {
 });
 
 // The gates of a unit: name, symbol, place among the gate rows.
-const GATES = [["input gate", "i", 0], ["forget gate", "f", 1], ["candidate", "g", 2], ["output gate", "o", 3]];
-const STAGES = [["i", "f", "g"], ["c"], ["o", "h"]]; // the terms that one press of Step computes
+const GATES = [["forget gate", "f", 1], ["input gate", "i", 0], ["candidate", "g", 2], ["output gate", "o", 3]];
+const STAGES = [["f", "i", "g"], ["c"], ["o", "h"]]; // the terms that one press of Step computes
 const inside = { position: 0, stage: 0 };
 
 // The selected unit {layer, number}, both counted from 0.
@@ -63,7 +67,7 @@ function findLessonUnit() {
 function readUnit({ layer, number }) {
   const H = network.units;
   return lesson.steps.map(({ gates_L, cells_L, hidden_L }) => {
-    const [i, f, g, o] = GATES.map(([, , place]) => gates_L[layer][place * H + number]);
+    const [f, i, g, o] = GATES.map(([, , place]) => gates_L[layer][place * H + number]);
     return { i, f, g, o, c: cells_L[layer][number], h: hidden_L[layer][number] };
   });
 }
@@ -72,8 +76,10 @@ function showInside() {
   const unit = findLessonUnit(), equations = element("inside-equations");
   equations.replaceChildren();
   element("inside-curves").replaceChildren();
+  element("inside-number").setAttribute("aria-invalid", String(!unit));
   if (!unit || lesson.text.length === 0) {
-    equations.textContent = `give a layer from 1 to ${network.layers} and a number from 1 to ${network.units}, such as 1:1`;
+    element("inside-text").replaceChildren();
+    equations.textContent = unit ? "there is no text" : `give a layer from 1 to ${network.layers} and a number from 1 to ${network.units}, such as 1:1`;
     return;
   }
   const values = readUnit(unit), t = Math.min(inside.position, lesson.text.length - 1);
@@ -86,19 +92,19 @@ function showInside() {
   });
   const now = values[t + 1], before = values[t], number = (value) => value.toFixed(2).replace("-", "−");
   const lines = [
-    ["i", `input gate      i = σ(Wᵢ·x + Uᵢ·h₋ + bᵢ) = ${number(now.i)}`],
-    ["f", `forget gate     f = σ(W_f·x + U_f·h₋ + b_f) = ${number(now.f)}`],
-    ["g", `candidate       g = tanh(W_g·x + U_g·h₋ + b_g) = ${number(now.g)}`],
-    ["c", `cell            c = f × c₋ + i × g = ${number(now.f)} × ${number(before.c)} + ${number(now.i)} × ${number(now.g)} = ${number(now.c)}`],
-    ["o", `output gate     o = σ(W_o·x + U_o·h₋ + b_o) = ${number(now.o)}`],
-    ["h", `output          h = o × tanh(c) = ${number(now.o)} × ${number(Math.tanh(now.c))} = ${number(now.h)}`],
+    ["f", "forget gate  f = σ(W x + U h′ + b)", number(now.f)],
+    ["i", "input gate   i = σ(W x + U h′ + b)", number(now.i)],
+    ["g", "candidate    g = tanh(W x + U h′ + b)", number(now.g)],
+    ["c", "cell         c = f × c′ + i × g", `${number(now.f)} × ${number(before.c)} + ${number(now.i)} × ${number(now.g)} = ${number(now.c)}`],
+    ["o", "output gate  o = σ(W x + U h′ + b)", number(now.o)],
+    ["h", "output       h = o × tanh(c)", `${number(now.o)} × ${number(Math.tanh(now.c))} = ${number(now.h)}`],
   ];
   const done = STAGES.slice(0, inside.stage + 1).flat();
-  addElement(equations, "div", `after reading ${showCharacter(lesson.text[t])} (position ${t + 1}); x: the character, or the layer below; h₋, c₋: before it`, "faint");
-  for (const [term, line] of lines) {
-    const row = addElement(equations, "div", line, STAGES[inside.stage].includes(term) ? "now" : "");
+  addElement(equations, "div", `unit ${unit.layer + 1}:${unit.number + 1} reads ${showCharacter(lesson.text[t])} (position ${t + 1})`, "faint");
+  for (const [term, equation, value] of lines) {
+    const row = addElement(equations, "div", `${equation} = ${done.includes(term) ? value : "…"}`,
+      STAGES[inside.stage].includes(term) ? "now" : "");
     row.style.whiteSpace = "pre";
-    row.style.opacity = done.includes(term) ? 1 : 0.35;
   }
   showCurves(values.slice(1), t);
 }
@@ -137,6 +143,12 @@ element("inside-text").addEventListener("click", (event) => {
   if (event.target.dataset.position === undefined) return;
   Object.assign(inside, { position: Number(event.target.dataset.position), stage: STAGES.length - 1 });
   showInside();
+});
+element("inside-text").addEventListener("keydown", (event) => {
+  const change = { ArrowLeft: -STAGES.length, ArrowRight: STAGES.length }[event.key];
+  if (!change) return;
+  event.preventDefault();
+  stepInside(change);
 });
 element("inside-step").addEventListener("click", () => stepInside(1));
 element("inside-back").addEventListener("click", () => stepInside(-1));
