@@ -1,6 +1,8 @@
+import os
 import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -51,6 +53,8 @@ UNREGULARIZED = ResolvedTrainConfig(
     threads=1,
 )
 PREVIEW_LENGTH = 60  # characters
+# matplotlib lists the fonts of the machine there, which takes ten seconds.
+os.environ.setdefault("MPLCONFIGDIR", str(Path(tempfile.gettempdir(), "charrnn-tests-matplotlib")))
 VERSE = """\
 FIRST MILLER:
 The wheel goes round, the water runs away,

@@ -88,7 +88,7 @@ def check_stops(kills: int, number: signal.Signals, seed: int) -> None:
 
 
 def test_kills_at_random_times_lose_no_checkpoint() -> None:
-    check_kills(20, seed=1)
+    check_kills(12, seed=1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

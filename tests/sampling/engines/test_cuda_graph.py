@@ -75,7 +75,7 @@ def test_the_kernels_give_the_same_text(
     settings: dict[str, Any], cell: Cell, hidden_size: int, launch: Launch
 ) -> None:
     model = network(cell, hidden_size)
-    config = SampleConfig(**{"length": 80, "seed": 3, "temperature": 1.5} | settings)
+    config = SampleConfig(**{"length": 40, "seed": 3, "temperature": 1.5} | settings)
     by_kernels = generate(CudaGraphEngine(model, capture_by_call, launch=launch), "ab", config)
     assert by_kernels == generate(EagerEngine(model), "ab", config)
 
