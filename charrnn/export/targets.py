@@ -1,5 +1,6 @@
 """Export of a model to a file of any format."""
 
+import contextlib
 from pathlib import Path
 from typing import cast, get_args
 
@@ -94,22 +95,15 @@ def _find_feature_units(checkpoint: Checkpoint, corpus: str | None) -> list[Feat
         return []
     reader = TextReader(checkpoint)
     try:
-        study = units.open_study(checkpoint, reader, None, corpus, "cpu")
+        return units.find_feature_units(units.open_study(checkpoint, reader, None, corpus, "cpu"))
     except CorpusError as error:
-        try:
-            study = _study_bundled_text(checkpoint, reader, corpus)
-        except CorpusError:
-            reason = error.explain({"--corpus"})
-            print_message(f"the page offers no units to color by: {reason}")
-            return []
-    return units.find_feature_units(study)
-
-
-def _study_bundled_text(
-    checkpoint: Checkpoint, reader: TextReader, corpus: str | None
-) -> units.UnitStudy:
-    """Study the bundled model on the bundled text, which is a play too; raise `CorpusError`."""
-    run = checkpoint.run.path.resolve()
-    if corpus is not None or run != bundled_model_path().resolve():
-        raise CorpusError("there is no text of a similar kind")
-    return units.open_study(checkpoint, reader, catalogue.bundled_path(), None, "cpu")
+        is_bundled = checkpoint.run.path.resolve() == bundled_model_path().resolve()
+        if is_bundled and corpus is None:  # the bundled text is a play, too
+            with contextlib.suppress(CorpusError):
+                text = catalogue.bundled_path()
+                return units.find_feature_units(
+                    units.open_study(checkpoint, reader, text, None, "cpu")
+                )
+        reason = error.explain({"--corpus"})
+        print_message(f"the page offers no units to color by: {reason}")
+        return []

@@ -41,7 +41,7 @@ def render_surprise_page(text: str) -> str:
     return pages.render_page(
         "surprise.html",
         title=text,
-        script="surprise.js",
+        scripts=["surprise.js"],
         text_name=text,
         run=text,
         step=3,
