@@ -2,26 +2,28 @@
 
 A group is a batch of documents of similar length. It is read in one window, or in several if the
 documents are longer than `seq_length`; the state is carried from one window to the next. Shorter
-documents of a group are padded. The order of the groups is random, and differs between epochs.
+documents of a group are padded. Each stream of a group of long documents reads several of them, one
+after another, so that all streams of the group end at about the same time (`document_packing`).
+The order of the groups is random, and differs between epochs.
 
 Shape suffixes: T steps, B streams, D documents, G groups.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.data import encoded_cache
 from charrnn.data.document_index import DocumentIndex, Positions
+from charrnn.data.document_packing import MIN_WINDOWS, NO_DOCUMENT, PackedGroup, pack_documents
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import CorpusError
 from charrnn.numerics.randomness import document_order
 
 PADDING = -1
 """The code of positions without a character: they are not read, and are no targets."""
-NO_DOCUMENT = -1
-"""In place of the number of a document: the stream has no document."""
 
 _RELEASE_INTERVAL = 10_000  # steps after which the pages of a mapped text are released
 _MAX_MIXED = 8  # groups whose documents are mixed
@@ -31,7 +33,9 @@ _MAX_PADDING = 1.05  # times the number of characters that groups in the order o
 class DocumentBatches:
     """The batches of the documents of a text; the batch of step k is a function of the seed and k.
 
-    In each epoch, documents of similar length are distributed at random among their groups.
+    In each epoch, documents of similar length are distributed at random among their groups. Long
+    ones keep their group and their stream there, in a random order. A stream starts a document
+    where its first input is the separator.
     """
 
     def __init__(
@@ -53,21 +57,28 @@ class DocumentBatches:
         self._codes, self._index, self._separator, self._seed = codes, index, separator, seed
         self._by_length_D = np.argsort(-index.num_targets, kind="stable")
         targets_D = index.num_targets[self._by_length_D]
-        self._mixed_D, lengths_G = _plan_groups(targets_D, batch_size, seq_length)
-        self._windows_G = -(-lengths_G // seq_length)
-        self._window_lengths_G = -(-lengths_G // self._windows_G)
+        windows_D = -(-targets_D // seq_length)
+        self._num_long = int(np.count_nonzero(windows_D >= MIN_WINDOWS))
+        self._packed = pack_documents(windows_D[: self._num_long], batch_size)
+        self._mixed_D, lengths_G = _plan_groups(targets_D[self._num_long :], batch_size, seq_length)
+        windows_G = -(-lengths_G // seq_length)
+        full_G = np.full(len(self._packed), seq_length)
+        packed_G = np.array([group.num_windows for group in self._packed], np.int64)
+        self._windows_G = np.concatenate([packed_G, windows_G])
+        self._window_lengths_G = np.concatenate([full_G, -(-lengths_G // windows_G)])
         self.steps_per_epoch = int(self._windows_G.sum())
-        self._epoch: tuple[int, Positions, Positions, Positions] | None = None
+        self._epoch: _Epoch | None = None
 
     def starts_from_initial_state(self, step: int) -> bool:
-        """Whether a group starts at `step`, so that all streams start from the initial state."""
-        return self._locate(step)[1] == 0
+        """Whether all streams start from the initial state at `step`: at the start of an epoch."""
+        return step % self.steps_per_epoch == 0
 
     def count_targets(self, step: int) -> int:
         """Return the number of characters that `step` predicts in all streams."""
-        group, window, documents_B = self._locate(step)
-        length = int(self._window_lengths_G[group])
-        left_B = self._index.num_targets[documents_B] - window * length
+        length, documents_B, rows_B = self._locate(step)
+        left_B = np.where(
+            documents_B == NO_DOCUMENT, 0, self._index.num_targets[documents_B] - rows_B
+        )
         return int(left_B.clip(0, length).sum())
 
     def read_window(self, step: int, streams: slice = slice(None)) -> NDArray[np.int64]:
@@ -79,38 +90,62 @@ class DocumentBatches:
         """
         if step % _RELEASE_INTERVAL == 0:
             encoded_cache.release_pages(self._codes)
-        group, window, documents_B = self._locate(step)
+        length, documents_B, rows_B = self._locate(step)
+        rows_TB = rows_B[streams] + np.arange(length + 1)[:, None]
+        return read_documents(
+            self._codes, self._index, self._separator, documents_B[streams], rows_TB
+        )
+
+    def _locate(self, step: int) -> tuple[int, Positions, Positions]:
+        """Return the length of the window of a step, its documents, and the first row of each."""
+        number, position = divmod(step, self.steps_per_epoch)
+        epoch = self._shuffle(number)
+        place = int(np.searchsorted(epoch.ends_G, position, "right"))
+        group = int(epoch.groups_G[place])
+        window = position - int(epoch.ends_G[place]) + int(self._windows_G[group])
         length = int(self._window_lengths_G[group])
-        all_B = np.full(self.num_streams, NO_DOCUMENT)
-        all_B[: len(documents_B)] = documents_B
-        rows = range(window * length, (window + 1) * length + 1)
-        return read_documents(self._codes, self._index, self._separator, all_B[streams], rows)
+        documents_B = np.full(self.num_streams, NO_DOCUMENT)
+        if group < len(epoch.packed):
+            numbers_B, windows_B = epoch.packed[group].locate(window)
+            is_document_B = numbers_B != NO_DOCUMENT
+            documents_B[is_document_B] = self._by_length_D[numbers_B[is_document_B]]
+            return length, documents_B, windows_B * length
+        first = (group - len(epoch.packed)) * self.num_streams
+        of_group = epoch.documents_D[first : first + self.num_streams]
+        documents_B[: len(of_group)] = of_group
+        return length, documents_B, np.full(self.num_streams, window * length)
 
-    def _locate(self, step: int) -> tuple[int, int, Positions]:
-        """Return the group of a step, the number of its window, and the documents of the group."""
-        epoch, position = divmod(step, self.steps_per_epoch)
-        documents_D, groups_G, ends_G = self._order(epoch)
-        place = int(np.searchsorted(ends_G, position, "right"))
-        group = int(groups_G[place])
-        window = position - int(ends_G[place]) + int(self._windows_G[group])
-        first = group * self.num_streams
-        return group, window, documents_D[first : first + self.num_streams]
-
-    def _order(self, epoch: int) -> tuple[Positions, Positions, Positions]:
-        """Return the documents of all groups, the order of the groups, and where each ends."""
-        if self._epoch is None or self._epoch[0] != epoch:
+    def _shuffle(self, number: int) -> "_Epoch":
+        """Return the documents of an epoch in their order."""
+        if self._epoch is None or self._epoch.number != number:
             keys_D, groups_G = document_order(
-                self._seed, epoch, len(self._by_length_D), len(self._windows_G)
+                self._seed, number, len(self._by_length_D), len(self._windows_G)
             )
-            documents_D = self._by_length_D[np.lexsort((keys_D, self._mixed_D))]
-            self._epoch = epoch, documents_D, groups_G, np.cumsum(self._windows_G[groups_G])
-        return self._epoch[1:]
+            short_D = self._by_length_D[self._num_long :]
+            self._epoch = _Epoch(
+                number,
+                [group.shuffle(keys_D) for group in self._packed],
+                short_D[np.lexsort((keys_D[self._num_long :], self._mixed_D))],
+                groups_G,
+                np.cumsum(self._windows_G[groups_G]),
+            )
+        return self._epoch
+
+
+class _Epoch(NamedTuple):
+    """The order of an epoch: packed groups, short documents by group, all groups, their ends."""
+
+    number: int
+    packed: list[PackedGroup]
+    documents_D: Positions
+    groups_G: Positions
+    ends_G: Positions
 
 
 def read_documents(
-    codes: Codes, index: DocumentIndex, separator: int, documents_B: Positions, rows: range
+    codes: Codes, index: DocumentIndex, separator: int, documents_B: Positions, rows_TB: Positions
 ) -> NDArray[np.int64]:
-    """Return rows of documents, each in one stream, of shape (T, B).
+    """Return rows of documents, each in one stream, of shape (T, B); or T rows of all: (T, 1).
 
     Row 0 is the separator before a document, row 1 its first character. After the separator at its
     end, there is `PADDING`, as in all rows of the stream of `NO_DOCUMENT`.
@@ -118,10 +153,9 @@ def read_documents(
     is_document_B = documents_B != NO_DOCUMENT
     starts_B = np.where(is_document_B, index.starts_D[documents_B], 0)
     ends_B = np.where(is_document_B, index.ends_D[documents_B], -2)  # no row is there
-    rows_T1 = np.asarray(rows)[:, None]
-    positions_TB = starts_B + rows_T1 - 1
-    is_text_TB = (rows_T1 > 0) & (positions_TB < ends_B)
-    is_separator_TB = ((rows_T1 == 0) & is_document_B) | (positions_TB == ends_B)
+    positions_TB = starts_B + rows_TB - 1
+    is_text_TB = (rows_TB > 0) & (positions_TB < ends_B)
+    is_separator_TB = ((rows_TB == 0) & is_document_B) | (positions_TB == ends_B)
     codes_TB: NDArray[np.int64] = codes[np.where(is_text_TB, positions_TB, 0)].astype(np.int64)
     return np.where(is_text_TB, codes_TB, np.where(is_separator_TB, separator, PADDING))
 

@@ -59,10 +59,11 @@ def forward_documents(
         steps = max(1, chunk_size // len(documents_B))
         for start in range(0, longest, steps):
             rows = range(start, min(start + steps, longest) + 1)
-            window_TB = read_documents(codes_N, index, model.separator_code, documents_B, rows)
+            rows_T1 = np.asarray(rows)[:, None]
+            window_TB = read_documents(codes_N, index, model.separator_code, documents_B, rows_T1)
             x_TB, targets_TB = window_TB[:-1].clip(0), window_TB[1:]
             (chunk,) = forward_chunks(model, x_TB, len(x_TB), state, forward)
             state = chunk.state
-            positions_TB = index.starts_D[documents_B] + np.asarray(rows)[:-1, None]
+            positions_TB = index.starts_D[documents_B] + rows_T1[:-1]
             is_target_TB = targets_TB != PADDING
             yield DocumentChunk(positions_TB, targets_TB, is_target_TB, chunk.logits_TBV, state)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from charrnn.data.document_batches import PADDING, DocumentBatches
 from charrnn.data.document_index import locate_documents
+from charrnn.data.document_packing import NO_DOCUMENT, pack_documents
 from charrnn.errors import CorpusError
 
 SEPARATOR = 0
@@ -34,24 +35,24 @@ def make_batches(
 def read_epoch(batches: DocumentBatches, epoch: int) -> list[Document]:
     """Return the documents that the streams of an epoch read, from the initial state on."""
     documents: list[Document] = []
-    rows: list[list[int]] = []
-    last_B = np.array([])
+    rows: list[list[int]] = [[] for _ in range(batches.num_streams)]
+    last_B = np.full(batches.num_streams, PADDING)
     first = epoch * batches.steps_per_epoch
     for step in range(first, first + batches.steps_per_epoch):
         window_TB = batches.read_window(step)
-        if batches.starts_from_initial_state(step):
-            documents += [tuple(row) for row in rows]
-            rows = [[] for _ in range(batches.num_streams)]
-            inputs_B = window_TB[0]
-            assert set(inputs_B.tolist()) <= {SEPARATOR, PADDING}
-        else:
-            assert np.array_equal(window_TB[0], last_B)  # the streams continue
-        for row, targets_T in zip(rows, window_TB[1:].T.tolist(), strict=True):
-            row.extend(targets_T)
+        for stream, (code, targets_T) in enumerate(
+            zip(window_TB[0].tolist(), window_TB[1:].T.tolist(), strict=True)
+        ):
+            if code == SEPARATOR:
+                documents.append(tuple(rows[stream]))
+                rows[stream] = []
+            else:
+                assert code in (PADDING, last_B[stream])  # the stream continues
+            rows[stream].extend(targets_T)
         last_B = window_TB[-1]
         assert (window_TB[1:] != PADDING).any()
     documents += [tuple(row) for row in rows]
-    return [document for document in documents if set(document) != {PADDING}]
+    return [document for document in documents if set(document) - {PADDING}]
 
 
 def strip(row: Document) -> Document:
@@ -109,6 +110,40 @@ def test_documents_of_similar_length_are_padded_little() -> None:
     windows = [batches.read_window(step)[1:] for step in range(batches.steps_per_epoch)]
     padding = sum(np.count_nonzero(window == PADDING) for window in windows)
     assert padding < 0.08 * sum(window.size for window in windows)
+
+
+def test_streams_read_several_long_documents_so_that_few_are_padded() -> None:
+    lengths = [int(length) for length in np.random.default_rng(0).lognormal(5.5, 1, 400) + 1]
+    batches = make_batches([(1,) * length for length in lengths], 16, 8)
+    targets = [batches.count_targets(step) for step in range(batches.steps_per_epoch)]
+    assert sum(targets) > 0.8 * 16 * 8 * len(targets)
+
+
+def test_a_packed_group_lasts_as_long_as_its_longest_document() -> None:
+    first, second, _ = pack_documents(np.array([9, 5, 4, 4, 3, 2]), 2)
+    located = [first.locate(window) for window in range(9)]
+    assert [documents_B.tolist() for documents_B, _ in located] == [[0, 1]] * 5 + [[0, 2]] * 4
+    assert [windows_B.tolist() for _, windows_B in located] == [
+        [window, window if window < 5 else window - 5] for window in range(9)
+    ]
+    assert second.num_windows == 4
+    assert second.locate(3)[0].tolist() == [3, NO_DOCUMENT]
+
+
+def test_a_packed_group_is_shuffled_stream_by_stream() -> None:
+    (group,) = pack_documents(np.array([9, 4, 3, 2]), 2)
+    shuffled = group.shuffle(np.array([5, 8, 7, 6]))
+    assert shuffled.documents_P.tolist() == [0, 3, 2, 1]
+    assert shuffled.places_P.tolist() == [0, 9, 11, 14]
+    assert shuffled.windows_P.tolist() == [9, 2, 3, 4]
+
+
+def test_long_documents_are_shuffled_in_each_epoch() -> None:
+    documents = [(1,) * (90 + number) for number in range(40)]
+    batches = make_batches(documents, 2, 8)
+    first, second = (read_epoch(batches, epoch) for epoch in range(2))
+    assert Counter(first) == Counter(second)
+    assert first != second
 
 
 def test_without_documents_there_are_no_batches() -> None:

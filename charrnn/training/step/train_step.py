@@ -60,6 +60,8 @@ class TrainStep:
         return self._compute(read_inputs(), sync)
 
     def _compute(self, inputs: StepInputs, sync: Sync) -> Tensor:
+        if self.model.separator_code is not None:
+            self._reset_streams(inputs.window_TB[0] == self.model.separator_code)
         masks = make_masks(inputs.mask_bytes, self._config).select_streams(self._streams)
         self._optimizer.zero_grad()
         with allow_tf32(self.model.device):
@@ -85,6 +87,12 @@ class TrainStep:
 
     def _store_state(self, state: State) -> None:
         self.state = state
+
+    def _reset_streams(self, starts_B: Tensor) -> None:
+        """Set the state of the streams that start a document to zero."""
+        for state in self.states:
+            for part_LBH in state.parts_LBH:
+                part_LBH.masked_fill_(starts_B[:, None], 0)
 
     def reset_state(self) -> None:
         """Set the state of all streams to zero."""
