@@ -40,7 +40,7 @@ function revealCharacter(guess) {
   }
   showBars(element("predict-bars"), likely.map((row) => ({ ...row, isChosen: row.character === character })));
   const yours = guess === null ? "" : guess === character ? "Right! " : "No. ";
-  showGame(`${yours}It was ${showCharacter(character)}: ${bits.toFixed(1)} bits of surprise for the network. ` +
+  showGame(`${yours}It was “${showCharacter(character)}”, with ${bits.toFixed(1)} bits of surprise for the network. ` +
     `Guessed right: you ${game.right} of ${game.guesses}, the network ${game.networkRight} of ${game.guesses}. ` +
     `Its surprise so far: ${game.bits.toFixed(1)} bits, ${(game.bits / game.read).toFixed(2)} per character.`);
 }

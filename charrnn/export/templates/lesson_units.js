@@ -102,9 +102,8 @@ function showInside() {
   const done = STAGES.slice(0, inside.stage + 1).flat();
   addElement(equations, "div", `unit ${unit.layer + 1}:${unit.number + 1} reads ${showCharacter(lesson.text[t])} (position ${t + 1})`, "faint");
   for (const [term, equation, value] of lines) {
-    const row = addElement(equations, "div", `${equation} = ${done.includes(term) ? value : "…"}`,
+    addElement(equations, "div", `${equation} = ${done.includes(term) ? value : "…"}`,
       STAGES[inside.stage].includes(term) ? "now" : "");
-    row.style.whiteSpace = "pre";
   }
   showCurves(values.slice(1), t);
 }
