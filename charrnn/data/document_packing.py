@@ -37,7 +37,7 @@ class PackedGroup:
     windows_P: Positions
 
     def locate(self, window: int) -> tuple[Positions, Positions]:
-        """Return the document of each stream in a window, and the number of its own window."""
+        """Return the document of each stream in a window, and its windows that were read before."""
         places_B = np.arange(self.num_streams) * self.num_windows + window
         last_B = np.searchsorted(self.places_P, places_B, "right") - 1
         own_B = places_B - self.places_P[last_B]

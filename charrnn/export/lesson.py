@@ -13,7 +13,7 @@ import numpy as np
 
 from charrnn.config.dynamic_evaluation import PULL_BACK_INTERVAL, AdaptConfig
 from charrnn.model.gradient_squares import GradientSquares, Means
-from charrnn.model.loading import load_checkpoint
+from charrnn.model.loading import load_gradient_squares
 from charrnn.runs.checkpoint import Checkpoint
 
 SCRIPTS = (
@@ -34,9 +34,7 @@ def make_lesson(checkpoint: Checkpoint) -> dict[str, Any]:
     config = AdaptConfig()
     return {
         "kernels": base64.b64encode(_KERNELS.read_bytes()).decode(),
-        "squares": base64.b64encode(
-            _pack_squares(load_checkpoint(checkpoint, "cpu").gradient_squares)
-        ).decode(),
+        "squares": base64.b64encode(_pack_squares(load_gradient_squares(checkpoint))).decode(),
         "learning": {
             "segment": config.segment,
             "rate": config.adapt_rate,

@@ -32,11 +32,11 @@ def load_checkpoint(checkpoint: Checkpoint, device: str = "auto") -> CharRNN:
             config.text.separator,
         )
     model = model.to_empty(device="cpu").set_arrays(checkpoint.load("model"))
-    model.gradient_squares = _load_gradient_squares(checkpoint)
+    model.gradient_squares = load_gradient_squares(checkpoint)
     return model.to(choose_device(device)).eval()
 
 
-def _load_gradient_squares(checkpoint: Checkpoint) -> GradientSquares | None:
+def load_gradient_squares(checkpoint: Checkpoint) -> GradientSquares | None:
     """Return None for a checkpoint of a version of charrnn that did not measure them."""
     arrays = checkpoint.load_gradient_squares()
     if arrays is None:

@@ -190,11 +190,12 @@ def round_like_javascript(activity: int) -> int:
     return int(np.floor(activity / 127 * 6 + 0.5))
 
 
-def test_the_wasm_file_is_assembled_from_its_source() -> None:
+@pytest.mark.parametrize("name", ["products", "learning"])
+def test_the_wasm_file_is_assembled_from_its_source(name: str) -> None:
     wasmtime = pytest.importorskip("wasmtime")
     folder = Path(web_page.__file__).parent
-    assembled = wasmtime.wat2wasm((folder / "products.wat").read_text())
-    assert bytes(assembled) == (folder / "products.wasm").read_bytes()
+    assembled = wasmtime.wat2wasm((folder / f"{name}.wat").read_text())
+    assert bytes(assembled) == (folder / f"{name}.wasm").read_bytes()
 
 
 def test_a_page_needs_an_lstm_model(text_file: Path, cli: Cli) -> None:

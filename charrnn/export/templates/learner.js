@@ -73,7 +73,7 @@ class Learner {
       const gradients_TR = kind.startsWith("output")
         ? [net.logitGradients, net.outputRows] : [net.gradients_L[n], net.numGates];
       if (kind === "table") this.updateTable(parameter, gradients_TR, codes, pullBack);
-      else if (kind.endsWith("ias")) this.updateBias(parameter, gradients_TR, codes.length, pullBack);
+      else if (parameter.sizes.length === 1) this.updateBias(parameter, gradients_TR, codes.length, pullBack);
       else this.updateMatrix(parameter, gradients_TR, codes.length, pullBack);
     }
   }

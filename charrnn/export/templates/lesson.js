@@ -51,7 +51,8 @@ const newestJobs = {};
 function startJob(name) {
   const number = newestJobs[name] = (newestJobs[name] ?? 0) + 1;
   let start = performance.now();
-  // Resolves to whether the job goes on, after a frame if one is due; `show` is called before it.
+  // The function returns a promise of whether the job continues. If a frame is due, it calls `show`
+  // and waits for the frame first.
   return async (show = null) => {
     if (performance.now() - start >= MILLISECONDS_PER_FRAME) {
       if (show && newestJobs[name] === number) show();
@@ -167,13 +168,6 @@ async function readLessonText() {
   element("lesson-note").textContent = describeUnknown(typed);
   Object.assign(lesson, { text, steps: result.steps });
   for (const update of lesson.updates) update();
-}
-
-// A note on the characters of a text that a network does not know; "" if it knows all.
-function describeUnknown(text, { codeOf, separator } = network) {
-  const unknown = new Set(Array.from(text).filter((c) => !codeOf.has(c) || codeOf.get(c) === separator));
-  return unknown.size
-    ? `these characters are left out, because they are not in the model's vocabulary: ${[...unknown].join(" ")}` : "";
 }
 
 let lessonSeed = 7;

@@ -27,7 +27,7 @@ function showClamped() {
   const unit = findLessonUnit(), value = readNumber("clamp-value");
   element("clamp-value-shown").value = value.toFixed(2);
   for (const id of ["clamp-without", "clamp-with"]) startJob(id);
-  element("clamp-note").textContent = unit ? describeUnknown(element("clamp-prompt").value)
+  element("clamp-note").textContent = unit ? describeUnknown(Array.from(element("clamp-prompt").value))
     : "select a unit in part 4 first";
   element("clamp-unit").textContent = unit ? `unit ${unit.layer + 1}:${unit.number + 1}` : "the unit";
   if (!unit) return;

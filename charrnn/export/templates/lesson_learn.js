@@ -71,7 +71,7 @@ async function learn() {
   const text = element("own-text").value, student = Array.from(text).length > 2 ? chooseStudent(text) : null;
   const codes = student ? encodeText(text, student.net.network) : [];
   if (codes.length < 3) {
-    element("learn-note").textContent = `give a text of at least two characters that the network knows. ${describeUnknown(text)}`;
+    element("learn-note").textContent = `give a text of at least two characters that the network knows. ${describeUnknown(Array.from(text))}`;
     return;
   }
   if (student.text !== text) Object.assign(student, { text, losses: [] }); // a curve of one text
@@ -114,7 +114,7 @@ function showProgress({ net, text, losses, seconds }, { numRead, seconds: spent,
   const loss = losses.length ? `loss ${losses.at(-1).toFixed(2)} bits per character` : "loss: …";
   const left = seconds === undefined ? "" : `, ${Math.max(0, Math.round(SMALL.seconds - seconds))} seconds left`;
   element("learn-note").textContent = `${start}${numRead.toLocaleString("en")} characters learned, ${speed} per second${left}; ` +
-    `${loss}, ${baseline.toFixed(2)} for guessing by frequency. ${describeUnknown(text, net.network)}`;
+    `${loss}, ${baseline.toFixed(2)} for guessing by frequency. ${describeUnknown(Array.from(text), net.network.codeOf, net.network.separator)}`;
   if (losses.length) showLearning(losses, baseline);
 }
 
@@ -127,18 +127,20 @@ function stopLearning() {
 }
 
 function resetLearning() {
-  for (const name of ["learning", "learn-before", "learn-after"]) startJob(name);
-  if (element("student").value === "small") students.small = null;
-  else learner.forget();
-  students.trained.losses = element("student").value === "trained" ? [] : students.trained.losses;
-  for (const id of ["learning-curve", "learn-before", "learn-after"]) element(id).replaceChildren();
-  element("learn-note").textContent = "the network has forgotten what it learned here";
+  clearLearning("the network has forgotten what it learned here");
+  if (element("student").value === "small") {
+    students.small = null;
+  } else {
+    learner.forget();
+    students.trained.losses = [];
+  }
 }
 
-function switchStudent() {
+// End all jobs of this part, and remove what they have shown.
+function clearLearning(note) {
   for (const name of ["learning", "learn-before", "learn-after"]) startJob(name);
   for (const id of ["learning-curve", "learn-before", "learn-after"]) element(id).replaceChildren();
-  element("learn-note").textContent = "";
+  element("learn-note").textContent = note;
 }
 
 const keepKnown = (text) => Array.from(text).filter((character) => codeOf.has(character)).join("");
@@ -153,5 +155,5 @@ element("learn-prompt").addEventListener("input", later(() => {
 element("learn").addEventListener("click", learn);
 element("learn-stop").addEventListener("click", stopLearning);
 element("learn-reset").addEventListener("click", resetLearning);
-element("student").addEventListener("change", switchStudent);
+element("student").addEventListener("change", () => clearLearning(""));
 makeLessonText().then(showClamped);

@@ -174,14 +174,19 @@ function show(character, isPrompt) {
   element("text").append(shown.element);
 }
 
+// Return a note on the characters that a network does not read; "" if it reads all.
+function describeUnknown(characters, known = codeOf, separator = network.separator) {
+  const unknown = new Set(characters.filter((c) => !known.has(c) || known.get(c) === separator));
+  return unknown.size
+    ? `these characters are skipped, because they are not in the model's vocabulary: ${[...unknown].join(" ")}` : "";
+}
+
 // Return the codes to read before generating, how many of them are not shown, and how many count
 // as new characters.
 function encodePrompt() {
   const prompt = Array.from(element("prompt").value);
   const isKnown = (character) => codeOf.has(character) && codeOf.get(character) !== network.separator;
-  const unknown = [...new Set(prompt.filter((character) => !isKnown(character)))];
-  element("note").textContent = unknown.length
-    ? `these characters are skipped, because they are not in the model's vocabulary: ${unknown.join(" ")}` : "";
+  element("note").textContent = describeUnknown(prompt);
   const codes = prompt.filter(isKnown).map((character) => codeOf.get(character));
   if (network.separator !== null) return [[network.separator, ...codes], 1, 0]; // a document
   if (codes.length) return [codes, 0, 0];
