@@ -12,7 +12,8 @@ Prints for both:
     speed      the median of the speeds of training, in characters per second; documents relative
                to the stream
     whole      how many of 200 texts of up to 5,000 characters end at the end of a document. The
-               stream generates what follows a separator.
+               stream continues the first document of the held-out part and a separator: it has not
+               learned to start from the initial state.
     well formed   how many of them are complete JSON values (with --json)
 
 Unknown flags are passed to `charrnn train`.
@@ -52,20 +53,20 @@ class Result(NamedTuple):
 def measure(run: Run, held_out: Codes, separator: str) -> Result:
     """Measure a finished run on the codes of documents."""
     model = load_checkpoint(run.select("best"))
-    if (
-        model.separator_code is None
-    ):  # reads the separator before the first document, and predicts all
+    prompt, stop = "", None
+    if model.separator_code is None:
+        first = model.vocabulary.decode(held_out).split(separator, 1)[0]
+        prompt, stop = first + separator, separator
+        # It reads the separator before the first document, and predicts all documents.
         held_out = frame_documents(held_out, model.vocabulary.characters.index(separator))
     loss = float(character_nats(model, held_out).mean(dtype="float64"))
     rows = read_rows(run.metrics_path)
-    speed = statistics.median(row["characters_per_second"] for row in rows)
-    prompt = "" if model.separator_code is not None else separator
-    stop = None if model.separator_code is not None else separator
+    speeds = [row["characters_per_second"] for row in rows if row["characters_per_second"]]
     texts = generate(
         engine_for_model(model), prompt, length=LENGTH, num_samples=SAMPLES, seed=1, stop=stop
     )
     whole = [text for text in texts if len(text) < LENGTH]
-    return Result(loss, speed, len(whole), sum(map(is_json, whole)))
+    return Result(loss, statistics.median(speeds), len(whole), sum(map(is_json, whole)))
 
 
 def is_json(text: str) -> bool:

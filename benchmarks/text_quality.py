@@ -36,6 +36,7 @@ from charrnn.sampling.novelty import measure_novelty
 from charrnn.sampling.repetition import find_loop
 
 TEXTS, LENGTH = 20, 20_000
+_UNKNOWN = "\ufffe"  # in no text, so that no copied run extends over two texts
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 
 
@@ -65,13 +66,13 @@ def has_loop(text: str) -> bool:
 def measure_quality(texts: Sequence[str], known: set[str], training: Corpus) -> Quality:
     """Measure texts; `known` are the words that are not non-words."""
     words = [list_words(text) for text in texts]
-    copies = [measure_novelty(text, training) for text in texts]
+    copies = measure_novelty(_UNKNOWN.join(texts), training)  # far faster than one by one
     return Quality(
         statistics.mean(sum(word not in known for word in text) / len(text) for text in words),
         statistics.mean(len(set(text)) / len(text) for text in words),
         sum(map(has_loop, texts)),
-        max(copy.longest for copy in copies),
-        statistics.mean(copy.share for copy in copies),
+        copies.longest,
+        copies.share,
     )
 
 

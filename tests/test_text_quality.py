@@ -31,4 +31,4 @@ def test_quality_counts_unknown_and_distinct_words_and_copies() -> None:
     assert quality.distinct == pytest.approx((3 / 4 + 14 / 16) / 2)
     assert quality.loops == 0
     assert quality.longest_copy == len(TEXT)
-    assert quality.copied == pytest.approx(0.5)
+    assert quality.copied == pytest.approx(len(TEXT) / (19 + 1 + len(TEXT)))
