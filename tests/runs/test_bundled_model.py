@@ -15,6 +15,7 @@ from charrnn.runs.find import bundled_path, find_run
 from charrnn.sampling.engines.selection import engine_for_checkpoint
 from charrnn.sampling.loop import generate
 from charrnn.training.loop import resume, train
+from charrnn.training.setup.defaults import resolve_config
 from tests.conftest import last_event
 
 TEXT = "First Citizen:\nBefore we proceed any further, hear me speak.\n"
@@ -25,8 +26,22 @@ def test_it_is_small_and_of_the_default_shape() -> None:
     assert sum(path.stat().st_size for path in files) <= 12_000_000
     config = find_run("bard").config
     assert config.model == ModelConfig()
-    assert len(config.vocabulary) == 65
+    assert len(config.vocabulary) == 79
     assert config.corpus.path == ""
+
+
+def test_its_settings_are_those_that_charrnn_chooses_for_its_text() -> None:
+    config = find_run("bard").config
+    held_out = config.corpus.characters // 10
+    chosen = resolve_config(
+        TrainConfig(epochs=16, seed=1, threads=1),
+        config.corpus.characters - held_out,
+        held_out,
+        device="cpu",
+        precision="bfloat16",
+        threads=1,
+    )
+    assert chosen == config.training
 
 
 def test_its_model_card_gives_the_recorded_figures() -> None:
@@ -55,7 +70,7 @@ def test_its_text_is_searched_by_name_in_the_catalogue() -> None:
     assert record.name in catalogue.list_names()
     with pytest.raises(
         CorpusError,
-        match="not on this machine: download it with `charrnn corpora fetch shakespeare`, give",
+        match="not on this machine: download it with `charrnn corpora fetch shakespeare-all`, give",
     ):
         Corpus.reopen(record, Vocabulary(find_run("bard").config.vocabulary))
 
