@@ -2,9 +2,9 @@
 
 A group is a batch of documents of similar length. It is read in one window, or in several if the
 documents are longer than `seq_length`; the state is carried from one window to the next. Shorter
-documents of a group are padded. Each stream of a group of long documents reads several of them, one
-after another, so that all streams of the group end at about the same time (`document_packing`).
-The order of the groups is random, and differs between epochs.
+documents of a group are padded. The long documents form one group, in which each stream reads
+several of them, one after another (`document_packing`). The order of the groups is random, and
+differs between epochs.
 
 Shape suffixes: T steps, B streams, D documents, G groups.
 """
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from charrnn.data import encoded_cache
 from charrnn.data.document_index import DocumentIndex, Positions
-from charrnn.data.document_packing import MIN_WINDOWS, NO_DOCUMENT, PackedGroup, pack_documents
+from charrnn.data.document_packing import MIN_WINDOWS, NO_DOCUMENT, PackedDocuments, pack_documents
 from charrnn.data.vocabulary import Codes
 from charrnn.errors import CorpusError
 from charrnn.numerics.randomness import document_order
@@ -34,8 +34,8 @@ class DocumentBatches:
     """The batches of the documents of a text; the batch of step k is a function of the seed and k.
 
     In each epoch, documents of similar length are distributed at random among their groups. Long
-    ones keep their group and their stream there, in a random order. A stream starts a document
-    where its first input is the separator.
+    ones keep their stream, in a random order. A stream starts a document where its first input is
+    the separator.
     """
 
     def __init__(
@@ -62,10 +62,8 @@ class DocumentBatches:
         self._packed = pack_documents(windows_D[: self._num_long], batch_size)
         self._mixed_D, lengths_G = _plan_groups(targets_D[self._num_long :], batch_size, seq_length)
         windows_G = -(-lengths_G // seq_length)
-        full_G = np.full(len(self._packed), seq_length)
-        packed_G = np.array([group.num_windows for group in self._packed], np.int64)
-        self._windows_G = np.concatenate([packed_G, windows_G])
-        self._window_lengths_G = np.concatenate([full_G, -(-lengths_G // windows_G)])
+        self._windows_G = np.append(windows_G, self._packed.num_windows)  # the last may be empty
+        self._window_lengths_G = np.append(-(-lengths_G // windows_G), seq_length)
         self.steps_per_epoch = int(self._windows_G.sum())
         self._epoch: _Epoch | None = None
 
@@ -105,12 +103,12 @@ class DocumentBatches:
         window = position - int(epoch.ends_G[place]) + int(self._windows_G[group])
         length = int(self._window_lengths_G[group])
         documents_B = np.full(self.num_streams, NO_DOCUMENT)
-        if group < len(epoch.packed):
-            numbers_B, windows_B = epoch.packed[group].locate(window)
+        if group == len(self._windows_G) - 1:
+            numbers_B, windows_B = epoch.packed.locate(window)
             is_document_B = numbers_B != NO_DOCUMENT
             documents_B[is_document_B] = self._by_length_D[numbers_B[is_document_B]]
             return length, documents_B, windows_B * length
-        first = (group - len(epoch.packed)) * self.num_streams
+        first = group * self.num_streams
         of_group = epoch.documents_D[first : first + self.num_streams]
         documents_B[: len(of_group)] = of_group
         return length, documents_B, np.full(self.num_streams, window * length)
@@ -124,7 +122,7 @@ class DocumentBatches:
             short_D = self._by_length_D[self._num_long :]
             self._epoch = _Epoch(
                 number,
-                [group.shuffle(keys_D) for group in self._packed],
+                self._packed.shuffle(keys_D),
                 short_D[np.lexsort((keys_D[self._num_long :], self._mixed_D))],
                 groups_G,
                 np.cumsum(self._windows_G[groups_G]),
@@ -133,10 +131,10 @@ class DocumentBatches:
 
 
 class _Epoch(NamedTuple):
-    """The order of an epoch: packed groups, short documents by group, all groups, their ends."""
+    """The order of an epoch: long documents, short documents by group, all groups, their ends."""
 
     number: int
-    packed: list[PackedGroup]
+    packed: PackedDocuments
     documents_D: Positions
     groups_G: Positions
     ends_G: Positions

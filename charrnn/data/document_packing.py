@@ -1,13 +1,13 @@
-"""Groups of long documents whose streams each read several documents, one after another.
+"""Long documents, which the streams of a batch read one after another.
 
-A group that has one document per stream lasts as long as its longest document. If the lengths
-differ much, few streams are left in most of its steps, and the network then learns from few
-documents at once. A packed group lasts as long, but its other streams read further documents.
+If each stream had one document at a time, few streams would be left while the longest documents
+end. With documents of similar length in a batch, the network also sees long and short documents in
+separate parts of an epoch, and learns less from them (docs/benchmarks.md has the losses).
 
-Shape suffixes: B streams, D documents, P documents of a group.
+Shape suffixes: B streams, D documents in stream order.
 """
 
-import bisect
+import heapq
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,65 +23,59 @@ MIN_WINDOWS = 8
 
 
 @dataclass(frozen=True)
-class PackedGroup:
+class PackedDocuments:
     """Documents and the windows in which they start, stream after stream.
 
-    `places_P` holds, in rising order, the number of the stream times `num_windows`, plus the first
+    `places_D` holds, in rising order, the number of the stream times `num_windows`, plus the first
     window of the document.
     """
 
     num_windows: int
     num_streams: int
-    documents_P: Positions
-    places_P: Positions
-    windows_P: Positions
+    documents_D: Positions
+    places_D: Positions
+    windows_D: Positions
 
     def locate(self, window: int) -> tuple[Positions, Positions]:
         """Return the document of each stream in a window, and its windows that were read before."""
         places_B = np.arange(self.num_streams) * self.num_windows + window
-        last_B = np.searchsorted(self.places_P, places_B, "right") - 1
-        own_B = places_B - self.places_P[last_B]
-        is_read_B = (last_B >= 0) & (own_B < self.windows_P[last_B])
-        documents_B = np.where(is_read_B, self.documents_P[last_B], NO_DOCUMENT)
+        last_B = np.searchsorted(self.places_D, places_B, "right") - 1
+        own_B = places_B - self.places_D[last_B]
+        is_read_B = (last_B >= 0) & (own_B < self.windows_D[last_B])
+        documents_B = np.where(is_read_B, self.documents_D[last_B], NO_DOCUMENT)
         return documents_B, np.where(is_read_B, own_B, 0)
 
-    def shuffle(self, keys_D: NDArray[np.integer[Any]]) -> "PackedGroup":
-        """Return the group with the documents of each stream in the order of their keys."""
-        streams_P = self.places_P // self.num_windows
-        order_P = np.lexsort((keys_D[self.documents_P], streams_P))
-        windows_P = self.windows_P[order_P]
-        before_P = np.cumsum(windows_P) - windows_P  # of the documents before
-        first_P = np.searchsorted(streams_P, streams_P)  # the first document of the same stream
+    def shuffle(self, keys_D: NDArray[np.integer[Any]]) -> "PackedDocuments":
+        """Return the documents of each stream in the order of their keys."""
+        streams_D = self.places_D // self.num_windows
+        order_D = np.lexsort((keys_D[self.documents_D], streams_D))
+        windows_D = self.windows_D[order_D]
+        before_D = np.cumsum(windows_D) - windows_D  # of the documents before
+        first_D = np.searchsorted(streams_D, streams_D)  # the first document of the same stream
         return replace(
             self,
-            documents_P=self.documents_P[order_P],
-            places_P=streams_P * self.num_windows + before_P - before_P[first_P],
-            windows_P=windows_P,
+            documents_D=self.documents_D[order_D],
+            places_D=streams_D * self.num_windows + before_D - before_D[first_D],
+            windows_D=windows_D,
         )
 
 
-def pack_documents(windows_D: Positions, num_streams: int) -> list[PackedGroup]:
-    """Distribute documents, whose numbers of windows fall, among groups.
+def pack_documents(windows_D: Positions, num_streams: int) -> PackedDocuments:
+    """Distribute documents, whose numbers of windows fall, among streams.
 
-    The longest document that is left gives the number of windows of the next group. Each stream
-    then takes the longest documents that still fit into its windows (first fit decreasing).
+    Each document goes to the stream that has the fewest windows (longest processing time first;
+    Graham, 1969), so that all streams end at about the same time.
     """
-    documents_by_count: dict[int, list[int]] = {}
-    for document in reversed(range(len(windows_D))):
-        documents_by_count.setdefault(int(windows_D[document]), []).append(document)
-    counts = list(documents_by_count)  # rising
-    groups = []
-    while counts:
-        num_windows = counts[-1]
-        taken: list[tuple[int, int, int]] = []  # place, document, its windows
-        for stream in range(num_streams):
-            used = 0
-            while index := bisect.bisect_right(counts, num_windows - used):
-                count = counts[index - 1]
-                taken.append((stream * num_windows + used, documents_by_count[count].pop(), count))
-                used += count
-                if not documents_by_count[count]:
-                    del counts[index - 1]
-        places_P, documents_P, windows_P = np.array(taken, np.int64).T
-        groups.append(PackedGroup(num_windows, num_streams, documents_P, places_P, windows_P))
-    return groups
+    loads = [(0, stream) for stream in range(num_streams)]
+    streams, starts = [], []
+    for count in windows_D.tolist():
+        load, stream = loads[0]
+        streams.append(stream)
+        starts.append(load)
+        heapq.heapreplace(loads, (load + count, stream))
+    num_windows = max(load for load, _ in loads)
+    places_D = np.array(streams, np.int64) * num_windows + np.array(starts, np.int64)
+    order_D = np.argsort(places_D)
+    return PackedDocuments(
+        num_windows, num_streams, order_D, places_D[order_D], np.asarray(windows_D)[order_D]
+    )

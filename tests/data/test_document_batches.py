@@ -119,23 +119,20 @@ def test_streams_read_several_long_documents_so_that_few_are_padded() -> None:
     assert sum(targets) > 0.8 * 16 * 8 * len(targets)
 
 
-def test_a_packed_group_lasts_as_long_as_its_longest_document() -> None:
-    first, second, _ = pack_documents(np.array([9, 5, 4, 4, 3, 2]), 2)
-    located = [first.locate(window) for window in range(9)]
-    assert [documents_B.tolist() for documents_B, _ in located] == [[0, 1]] * 5 + [[0, 2]] * 4
-    assert [windows_B.tolist() for _, windows_B in located] == [
-        [window, window if window < 5 else window - 5] for window in range(9)
-    ]
-    assert second.num_windows == 4
-    assert second.locate(3)[0].tolist() == [3, NO_DOCUMENT]
+def test_long_and_short_documents_are_read_at_the_same_time() -> None:
+    packed = pack_documents(np.array([9, 5, 4, 4, 3, 2]), 2)
+    assert packed.num_windows == 14  # streams of 9 + 4 and of 5 + 4 + 3 + 2 windows
+    located = [packed.locate(window) for window in range(14)]
+    assert [documents_B[0] for documents_B, _ in located] == [0] * 9 + [3] * 4 + [NO_DOCUMENT]
+    assert [documents_B[1] for documents_B, _ in located] == [1] * 5 + [2] * 4 + [4] * 3 + [5] * 2
+    assert [windows_B[1] for _, windows_B in located] == [*range(5), *range(4), *range(3), 0, 1]
 
 
-def test_a_packed_group_is_shuffled_stream_by_stream() -> None:
-    (group,) = pack_documents(np.array([9, 4, 3, 2]), 2)
-    shuffled = group.shuffle(np.array([5, 8, 7, 6]))
-    assert shuffled.documents_P.tolist() == [0, 3, 2, 1]
-    assert shuffled.places_P.tolist() == [0, 9, 11, 14]
-    assert shuffled.windows_P.tolist() == [9, 2, 3, 4]
+def test_long_documents_are_shuffled_stream_by_stream() -> None:
+    shuffled = pack_documents(np.array([9, 4, 3, 2]), 2).shuffle(np.array([5, 8, 7, 6]))
+    assert shuffled.documents_D.tolist() == [0, 3, 2, 1]
+    assert shuffled.places_D.tolist() == [0, 9, 11, 14]
+    assert shuffled.windows_D.tolist() == [9, 2, 3, 4]
 
 
 def test_long_documents_are_shuffled_in_each_epoch() -> None:
