@@ -14,7 +14,15 @@ def verify(run: RunArgument = None, as_json: JsonOption = False) -> None:
     opened = open_run(run)
     results = verify_run(opened)
     if as_json:
-        print_json({"run": str(opened.path), "files": [result._asdict() for result in results]})
+        print_json(
+            {
+                "run": str(opened.path),
+                "version": opened.config.version,
+                "checkpoint_version": opened.checkpoint_version,
+                "format": opened.config.format,
+                "files": [result._asdict() for result in results],
+            }
+        )
     else:
         print_verification(opened, results)
     if any(result.damage for result in results):

@@ -4,17 +4,24 @@ A field has the form `Annotated[type, Range(...), "help"]`. `CheckedFields` chec
 an instance is created. The error names the field and its range.
 """
 
+import dataclasses
 import functools
 import math
 import re
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Union
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union
 
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, UnknownSettingError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 MAX_SEED = 2**63 - 1
+
+_Record = TypeVar("_Record", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,25 @@ def check_value(name: str, value: Any, expected_type: Any, value_range: Range = 
 
 def _is_number(value: Any, number_types: type | tuple[type, ...]) -> bool:
     return isinstance(value, number_types) and not isinstance(value, bool)
+
+
+def create_from_record(cls: type[_Record], record: Mapping[str, Any]) -> _Record:
+    """Return an instance with the values in a record from a file.
+
+    Raises `UnknownSettingError` if it contains a value for which the class has no field.
+    """
+    check_names(cls, record)
+    return cls(**record)
+
+
+def check_names(
+    cls: type["DataclassInstance"], record: Mapping[str, Any], noun: str = "setting"
+) -> None:
+    """Raise `UnknownSettingError` if a class has no field for a value in a record."""
+    names = {field.name for field in dataclasses.fields(cls)}
+    for name in record:
+        if name not in names:
+            raise UnknownSettingError(f"the {noun} {name[:40]!r} is not known")
 
 
 def check_text(name: str, value: Any) -> None:

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from charrnn.config.checks import CheckedFields, Range, check_sha256, check_text
+from charrnn.config.checks import (
+    CheckedFields,
+    Range,
+    check_sha256,
+    check_text,
+    create_from_record,
+)
 from charrnn.errors import ConfigError
 
 _NO_SHA256 = "0" * 64
@@ -46,7 +52,8 @@ class CorpusRecord(CheckedFields):
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "CorpusRecord":
         """Create a record from its JSON form; raise `ConfigError` if a value is invalid."""
-        return cls(**{**record, "more_paths": tuple(record.get("more_paths", ()))})
+        more_paths = tuple(record.get("more_paths", ()))
+        return create_from_record(cls, {**record, "more_paths": more_paths})
 
 
 def make_unknown_corpus(line_start: str) -> CorpusRecord:

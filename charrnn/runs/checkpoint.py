@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from charrnn.config.checks import Range, check_value
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.runs import manifest as manifests
+from charrnn.runs.compatibility import FORMAT, make_unknown_error, read_version
 from charrnn.runs.layout import (
     CONFIG_FILE,
     GRADIENT_SQUARES,
@@ -27,12 +28,14 @@ from charrnn.runs.layout import (
 )
 from charrnn.runs.manifest import FileRecord, read_json
 from charrnn.runs.run_config import Origin
+from charrnn.version import __version__
 
 _MAX_EMPTY_FILE_BYTES = 64  # size of a safetensors file without arrays
 
 Part = Literal["model", "trainer"]
 
 _FILES: dict[Part, str] = {"model": MODEL_FILE, "trainer": TRAINER_FILE}
+_MANIFEST_KEYS = {"format", "charrnn", "files", "config", "digest", GRADIENT_SQUARES}
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,14 @@ class Checkpoint:
     state: dict[str, Any]
     """The progress of training at this step: see `charrnn.runs.progress.Progress`."""
     _contents: dict[str, bytes] = dataclasses.field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def version(self) -> str | None:
+        """The version of charrnn that wrote it; None if it is not known.
+
+        Checkpoints of charrnn 0.1.0 do not name it, but it is the version of their run.
+        """
+        return read_version(self.manifest) or self.run.config.version
 
     @property
     def val_loss(self) -> float | None:
@@ -120,7 +131,11 @@ class Checkpoint:
 
     def describe_unverified(self) -> str | None:
         """Return what cannot be verified, None if nothing."""
-        return None
+        unknown = sorted(self.manifest.keys() - _MANIFEST_KEYS)
+        if not unknown:
+            return None
+        names = ", ".join(repr(name[:40]) for name in unknown)
+        return f"intact, but charrnn {__version__} does not know {names} in {MANIFEST_FILE}"
 
     def locate(self, name: str) -> Path:
         """Return the path of a file of the checkpoint."""
@@ -168,31 +183,53 @@ def read_records(
     """Return the manifest and the state of a checkpoint.
 
     Returns None if one of them is invalid, or does not match the sizes of the files or config.json.
+    Raises `CheckpointError` if the manifest has a format number or a file that is not known.
     """
+    manifest = _read_manifest(folder, config_record)
+    if manifest is None:
+        return None
+    _check_is_known(folder / MANIFEST_FILE, manifest)
     try:
-        if folder.is_symlink():
-            return None
-        data = manifests.read_file(folder / MANIFEST_FILE, MAX_OVERHEAD_BYTES)
-        manifest = read_json(folder / MANIFEST_FILE, data)
-        records = {name: manifest["files"][name] for name in (MODEL_FILE, TRAINER_FILE, STATE_FILE)}
-        if GRADIENT_SQUARES in manifest:
-            records[GRADIENT_SQUARES_FILE] = manifest[GRADIENT_SQUARES]
-        is_valid = (
-            manifests.has_valid_digest(manifest, data)
-            and manifest["config"] == config_record
-            and len(manifest["files"]) == len(_FILES) + 1
-            and all(set(record) == {"size", "sha256"} for record in records.values())
-            and all((folder / name).lstat().st_size == records[name]["size"] for name in records)
-        )
-        if not is_valid:
-            return None
         path = folder / STATE_FILE
         state = read_json(
             path, manifests.read_verified(path, manifest["files"][STATE_FILE], MAX_OVERHEAD_BYTES)
         )
         check_value("val_loss", state["val_loss"], float | None, Range(0, 1e15))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
-    except (CheckpointError, ConfigError):
+    except (OSError, ValueError, KeyError, TypeError, CheckpointError, ConfigError):
         return None
     return manifest, state
+
+
+def _read_manifest(folder: Path, config_record: FileRecord) -> dict[str, Any] | None:
+    """Return the manifest of a checkpoint; None if it is invalid, or does not match the files."""
+    try:
+        if folder.is_symlink():
+            return None
+        data = manifests.read_file(folder / MANIFEST_FILE, MAX_OVERHEAD_BYTES)
+        manifest = read_json(folder / MANIFEST_FILE, data)
+        records = {name: manifest["files"][name] for name in (*_FILES.values(), STATE_FILE)}
+        if GRADIENT_SQUARES in manifest:
+            records[GRADIENT_SQUARES_FILE] = manifest[GRADIENT_SQUARES]
+        is_valid = (
+            manifests.has_valid_digest(manifest, data)
+            and manifest["config"] == config_record
+            and all(set(record) == {"size", "sha256"} for record in records.values())
+            and all((folder / name).lstat().st_size == records[name]["size"] for name in records)
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    except CheckpointError:
+        return None
+    return manifest if is_valid else None
+
+
+def _check_is_known(path: Path, manifest: dict[str, Any]) -> None:
+    """Raise `CheckpointError` if a manifest has a format number or a file that is not known."""
+    number, problem = manifest.get("format"), None
+    if isinstance(number, int) and number > FORMAT:
+        problem = f"its format number, {number}, is not known"
+    unknown = sorted(manifest["files"].keys() - {*_FILES.values(), STATE_FILE})
+    if unknown:
+        problem = f"the file {unknown[0][:40]!r} is not known"
+    if problem:
+        raise make_unknown_error(path, problem, read_version(manifest))

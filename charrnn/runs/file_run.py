@@ -18,6 +18,7 @@ from charrnn.data.corpus_record import make_unknown_corpus
 from charrnn.errors import CheckpointError, ConfigError, VocabularyError
 from charrnn.runs import manifest as manifests
 from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.compatibility import FORMAT
 from charrnn.runs.layout import (
     GRADIENT_SQUARES,
     GRADIENT_SQUARES_FILE,
@@ -28,7 +29,7 @@ from charrnn.runs.layout import (
 from charrnn.runs.model_file import DIGEST, RUN, Header, compute_digest, parse_header, read_header
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
-from charrnn.runs.run_config import FORMAT, RunConfig, parse_config
+from charrnn.runs.run_config import RunConfig, parse_config
 
 _NO_ARRAYS = safetensors.numpy.save({})
 _UNKNOWN_TRAINING = ResolvedTrainConfig(
@@ -164,7 +165,7 @@ def _parse(header: Header, path: Path) -> tuple[RunConfig, dict[str, Any]]:
         record = json.loads(metadata[RUN])
         state = record.pop("state")
         run_config = parse_config({**record, "vocabulary": vocabulary}, path)
-        return run_config, Progress.from_record(state).to_record()
+        return run_config, Progress.from_record(state, path, run_config.version).to_record()
     shape: dict[str, Any] = {"cell": metadata["cell"]}
     shape |= {key: json.loads(metadata[key]) for key in ("num_layers", "hidden_size")}
     config = RunConfig(
@@ -173,5 +174,7 @@ def _parse(header: Header, path: Path) -> tuple[RunConfig, dict[str, Any]]:
         vocabulary=tuple(vocabulary),
         corpus=make_unknown_corpus(json.loads(metadata["line_start"])),
         text=ResolvedTextConfig(),
+        version="0.1.0",
+        format=1,
     )
     return config, Progress(budget=Budget()).to_record()

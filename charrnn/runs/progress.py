@@ -3,14 +3,16 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
-from charrnn.config.checks import CheckedFields, Range
+from charrnn.config.checks import CheckedFields, Range, check_names, create_from_record
 from charrnn.config.text import ResolvedTextConfig
 from charrnn.config.training import Budget, ResolvedTrainConfig
 from charrnn.data.corpus_record import CorpusRecord
-from charrnn.errors import CheckpointError, ConfigError
+from charrnn.errors import ConfigError
 from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.compatibility import make_read_error
 from charrnn.runs.layout import STATE_FILE
 from charrnn.runs.run_config import Origin, RunConfig
 from charrnn.runs.stored_names import to_field_names, to_stored_names
@@ -139,26 +141,33 @@ class Progress(CheckedFields):
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint) -> "Progress":
-        """Read the progress from a checkpoint; raise `CheckpointError` if it is damaged."""
-        try:
-            return cls.from_record(checkpoint.state)
-        except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
-            raise CheckpointError(f"{checkpoint.locate(STATE_FILE)} is damaged: {error}") from None
+        """Read the progress from a checkpoint; raise `CheckpointError` if that is not possible."""
+        path = checkpoint.locate(STATE_FILE)
+        return cls.from_record(checkpoint.state, path, checkpoint.version)
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> "Progress":
-        """Return the progress in the contents of `state.json`.
+    def from_record(cls, record: Mapping[str, Any], path: Path, version: str | None) -> "Progress":
+        """Return the progress in the contents of the `state.json` that `version` wrote to `path`.
 
-        Raises `KeyError`, `TypeError`, `ValueError`, `AttributeError` or `ConfigError`.
+        Raises `CheckpointError`.
         """
-        state = to_field_names(record)
+        try:
+            return cls._from_fields(to_field_names(record))
+        except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+            raise make_read_error(path, error, version) from None
+
+    @classmethod
+    def _from_fields(cls, state: Mapping[str, Any]) -> "Progress":
+        check_names(cls, state, "entry")
         corpus, text = state.get("corpus"), state.get("text")
         return cls(
             **{
                 **state,
-                "budget": Budget(**state["budget"]),
+                "budget": create_from_record(Budget, state["budget"]),
                 "corpus": CorpusRecord.from_json(corpus) if corpus else None,
-                "text": ResolvedTextConfig(**text) if text else None,
-                "teachers": tuple(Origin(**origin) for origin in state.get("teachers", ())),
+                "text": create_from_record(ResolvedTextConfig, text) if text else None,
+                "teachers": tuple(
+                    create_from_record(Origin, origin) for origin in state.get("teachers", ())
+                ),
             }
         )

@@ -21,6 +21,7 @@ from charrnn.files import replace_file
 from charrnn.runs import manifest as manifests
 from charrnn.runs import saving
 from charrnn.runs.checkpoint import Checkpoint, Part, read_records
+from charrnn.runs.compatibility import FORMAT
 from charrnn.runs.layout import (
     CONFIG_FILE,
     GRADIENT_SQUARES,
@@ -33,7 +34,8 @@ from charrnn.runs.layout import (
     RunFolder,
 )
 from charrnn.runs.manifest import MAX_JSON_BYTES, read_json, to_json_bytes
-from charrnn.runs.run_config import FORMAT, config_to_record, parse_config
+from charrnn.runs.run_config import config_to_record, parse_config
+from charrnn.version import __version__
 
 _STEP_FOLDER = re.compile(r"(?:\.replaced-)?step-(\d{8,})")
 _NUM_NEWEST_TO_KEEP = 2  # newest checkpoints to keep, in addition to the best one
@@ -88,8 +90,17 @@ class Run(RunFolder):
         """Return the checkpoints with a valid manifest, oldest first."""
         return self.scan_checkpoints()[0]
 
+    @property
+    def checkpoint_version(self) -> str | None:
+        """The version of charrnn that wrote the newest checkpoint; None if it is not known."""
+        checkpoints = self.checkpoints()
+        return checkpoints[-1].version if checkpoints else self.config.version
+
     def scan_checkpoints(self) -> tuple[list[Checkpoint], dict[int, Path]]:
-        """Return the checkpoints, oldest first, and the step folders without a valid manifest."""
+        """Return the checkpoints, oldest first, and the step folders without a valid manifest.
+
+        Raises `CheckpointError` if a newer version of charrnn wrote one that cannot be read.
+        """
         for _ in range(_MAX_SCANS):
             checkpoints, damaged, was_pruned = self._scan_once()
             if checkpoints or damaged or not was_pruned:
@@ -198,6 +209,7 @@ class Run(RunFolder):
         }
         body = {
             "format": FORMAT,
+            "charrnn": __version__,
             "files": {name: manifests.file_record(data) for name, data in contents.items()},
             "config": manifests.file_record(
                 manifests.read_file(self.path / CONFIG_FILE, MAX_JSON_BYTES)

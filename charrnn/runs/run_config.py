@@ -6,18 +6,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from charrnn.config.checks import CheckedFields, Range, check_sha256, check_text
+from charrnn.config.checks import (
+    CheckedFields,
+    Range,
+    check_sha256,
+    check_text,
+    create_from_record,
+)
 from charrnn.config.model import ModelConfig
 from charrnn.config.text import DEFAULT_TEXT_CONFIG, ResolvedTextConfig
 from charrnn.config.training import ResolvedTrainConfig
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.vocabulary import Vocabulary
-from charrnn.errors import CheckpointError, ConfigError, VocabularyError
+from charrnn.errors import ConfigError, VocabularyError
+from charrnn.runs.compatibility import (
+    FORMAT,
+    make_read_error,
+    make_unknown_error,
+    read_version,
+)
 from charrnn.version import __version__
-
-FORMAT = 1
-"""The number of the format. Increase it if an older charrnn cannot read a new config.json or
-checkpoint. The tests contain a run of each format."""
 
 _DEFAULTS_FOR_OLD_RUNS = {"loss_temperature": 1.0, "eval_characters": 1_000_000}
 """Values of settings that config.json of an older run does not contain. A setting needs an entry if
@@ -48,6 +56,9 @@ class RunConfig(CheckedFields):
     init_from: Origin | None = None
     baseline: Annotated[float | None, Range(0, 1e9)] = None
     """The held-out loss of a 5-gram model, in nats per character; None if it was not measured."""
+    version: str | None = __version__
+    """The version of charrnn that wrote the file; None if it is not known."""
+    format: Annotated[int, Range(1, FORMAT)] = FORMAT
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -56,31 +67,36 @@ class RunConfig(CheckedFields):
 
 
 def config_to_record(config: RunConfig) -> dict[str, Any]:
-    """Return the contents of `config.json`; `parse_config` is the inverse."""
-    return {"format": FORMAT, "charrnn": __version__, **dataclasses.asdict(config)}
+    """Return the contents of `config.json`, as this version writes it."""
+    record = {"format": FORMAT, "charrnn": __version__} | dataclasses.asdict(config)
+    del record["version"]  # its name on disk is charrnn
+    return {**record, "format": FORMAT}
 
 
 def parse_config(record: Mapping[str, Any], path: Path) -> RunConfig:
     """Return the config in a record that was read from `path`; raise `CheckpointError`."""
+    version = read_version(record)
     try:
         if record["format"] > FORMAT:
-            raise CheckpointError(
-                f"{path} has the format number {record['format']}, but this charrnn "
-                f"({__version__}) reads up to {FORMAT}",
-                "install a newer charrnn",
-            )
+            problem = f"its format number, {record['format']}, is not known"
+            raise make_unknown_error(path, problem, version)
+        origin = record["init_from"]
         Vocabulary(record["vocabulary"])  # checks that the characters are single and distinct
         return RunConfig(
-            model=ModelConfig(**record["model"]),
-            training=ResolvedTrainConfig(**{**_DEFAULTS_FOR_OLD_RUNS, **record["training"]}),
+            model=create_from_record(ModelConfig, record["model"]),
+            training=create_from_record(
+                ResolvedTrainConfig, {**_DEFAULTS_FOR_OLD_RUNS, **record["training"]}
+            ),
             vocabulary=tuple(record["vocabulary"]),
             corpus=CorpusRecord.from_json(record["corpus"]),
-            text=ResolvedTextConfig(**record.get("text", {})),
-            init_from=Origin(**record["init_from"]) if record["init_from"] else None,
+            text=create_from_record(ResolvedTextConfig, record.get("text", {})),
+            init_from=create_from_record(Origin, origin) if origin else None,
             baseline=record.get("baseline"),
+            version=version,
+            format=record["format"],
         )
     except (
         *(ValueError, KeyError, TypeError, AttributeError),
         *(ConfigError, VocabularyError),
     ) as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from None
+        raise make_read_error(path, error, version) from None

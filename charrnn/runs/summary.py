@@ -47,6 +47,12 @@ class RunSummary:
     settings: dict[str, Any]
     """The settings of the run, as `charrnn train --config` reads them."""
     teachers: tuple["RunSummary", ...]
+    version: str | None
+    """The version of charrnn that started the run."""
+    checkpoint_version: str | None
+    """The version of charrnn that wrote the newest checkpoint."""
+    format: int
+    """The number of the format of its `config.json`."""
 
 
 def summarize_run(run: Run) -> RunSummary:
@@ -78,6 +84,9 @@ def summarize_run(run: Run) -> RunSummary:
         bytes=measure_size(run),
         settings=list_settings(config, budget),
         teachers=tuple(map(summarize_run, list_kept_teachers(run))),
+        version=config.version,
+        checkpoint_version=run.checkpoint_version,
+        format=config.format,
     )
 
 

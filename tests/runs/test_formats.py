@@ -7,8 +7,8 @@ import pytest
 
 from charrnn.analysis.scoring import score
 from charrnn.errors import CheckpointError
+from charrnn.runs.compatibility import FORMAT
 from charrnn.runs.run import Run
-from charrnn.runs.run_config import FORMAT
 from charrnn.sampling.loop import generate
 from charrnn.training.loop import resume
 from tests.conftest import last_event

@@ -7,6 +7,7 @@ from charrnn.console.run_facts import UNKNOWN, compare_loss, format_run_facts
 from charrnn.console.tables import print_facts, print_table
 from charrnn.console.text import format_bytes, format_duration, format_loss
 from charrnn.numerics.information import nats_to_bits
+from charrnn.runs.compatibility import describe_versions
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.runs.summary import RunSummary, summarize_run
@@ -16,7 +17,7 @@ from charrnn.runs.verification import VerifiedFile
 def print_verification(run: Run, results: list[VerifiedFile]) -> None:
     """Print the result of `verify` for each file or folder, and what to do about damage."""
     print_table(
-        f"{run.path}",
+        f"{run.path}, {_describe_versions(run)}",
         ("file", "bytes", "state"),
         [
             (result.name, f"{result.bytes:,}", result.damage or result.note or "intact")
@@ -68,7 +69,7 @@ def print_run(run: Run) -> None:
     )
     config = newest.current_config(run.config)
     settings = format_run_facts(config, newest.budget, eval_every=newest.eval_every)
-    lines = [("run", summary.run), *settings]
+    lines = [("run", summary.run), ("version", _describe_versions(run)), *settings]
     lines.append(("parameters", f"{summary.parameters:,}"))
     if engine := _describe_engine(run):
         lines.append(("engine", f"{engine}, on this machine"))
@@ -88,6 +89,11 @@ def print_run(run: Run) -> None:
         best = "" if teacher.val_loss is None else f"; best {_describe_best(teacher)}"
         lines.append((f"teacher {number}", f"{_describe_progress(teacher)}{best}"))
     print_facts(lines)
+
+
+def _describe_versions(run: Run) -> str:
+    config = run.config
+    return describe_versions(config.version, config.format, run.checkpoint_version)
 
 
 def _describe_progress(summary: RunSummary) -> str:

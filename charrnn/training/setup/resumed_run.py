@@ -16,6 +16,7 @@ from charrnn.numerics.devices import choose_device
 from charrnn.numerics.precision import choose_precision
 from charrnn.numerics.threads import set_threads
 from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.compatibility import name_version
 from charrnn.runs.find import find_run
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
@@ -29,6 +30,7 @@ from charrnn.training.setup.teachers import load_teachers
 from charrnn.training.setup.text_notes import list_text_notes
 from charrnn.training.step.inputs import make_batches
 from charrnn.training.trainer import Trainer
+from charrnn.version import __version__
 
 
 @dataclass(frozen=True)
@@ -149,8 +151,13 @@ def _restore(
     trainer = Trainer(run, text, network, progress, group, teachers)
     trainer.restore(checkpoint)
     notes: tuple[str, ...] = ()
+    if checkpoint.version != __version__:
+        notes += (_version_note(checkpoint.version),)
     if is_other_text:
-        notes = (_text_note(reader, text), *list_text_notes(text, run.config.training.val_fraction))
+        notes += (
+            _text_note(reader, text),
+            *list_text_notes(text, run.config.training.val_fraction),
+        )
     if processes != progress.processes:
         notes += (_processes_note(processes, progress.processes),)
     return ResumedRun(trainer, is_other_budget or is_other_text, is_other_text, notes)
@@ -203,6 +210,13 @@ def _text_note(reader: TextReader, text: Corpus) -> str:
     return (
         f"this is another text than before: {difference}; its held-out losses cannot be compared "
         "with the earlier ones"
+    )
+
+
+def _version_note(version: str | None) -> str:
+    return (
+        f"{name_version(version)} wrote the newest checkpoint, and charrnn {__version__} continues "
+        "from it: the last digits of the losses can differ from those of that version"
     )
 
 
