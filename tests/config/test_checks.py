@@ -1,20 +1,27 @@
 import math
 from collections.abc import Iterator
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from charrnn.config.benchmark import BenchConfig
-from charrnn.config.checks import UNLIMITED, CheckedFields, Range, check_value, field_checks
+from charrnn.config.checks import (
+    UNLIMITED,
+    CheckedFields,
+    Range,
+    check_value,
+    create_from_record,
+    field_checks,
+)
 from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.config.model import ModelConfig
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.text import TextConfig
 from charrnn.config.training import Budget, ResolvedTrainConfig, TrainConfig
 from charrnn.data.corpus_record import CorpusRecord
-from charrnn.errors import ConfigError
+from charrnn.errors import ConfigError, UnknownSettingError
 from charrnn.runs.progress import Progress
 from charrnn.runs.run_config import RunConfig
 
@@ -123,6 +130,16 @@ def test_infinities_and_nan_are_invalid(number: float) -> None:
 
 def test_integers_too_large_for_a_float_are_invalid() -> None:
     assert not is_valid(10**400, float, Range(-1e300, 1e300))
+
+
+def test_a_record_with_a_setting_that_is_not_known_is_an_error() -> None:
+    assert create_from_record(ModelConfig, {"cell": "gru"}) == ModelConfig(cell="gru")
+    with pytest.raises(UnknownSettingError, match=r"the setting 'x+' is not known"):
+        create_from_record(ModelConfig, {"cell": "gru", "x" * 1000: 1})
+    records: tuple[Any, ...] = (None, 1, [])
+    for record in records:
+        with pytest.raises(TypeError):
+            create_from_record(ModelConfig, record)
 
 
 def config_classes(base: type[CheckedFields] = CheckedFields) -> Iterator[type]:
