@@ -74,7 +74,10 @@ def sync_folder(path: Path) -> None:
     """Flush the names of the files in a folder to the disk, if its file system supports that."""
     if os.name == "nt":  # Windows cannot open a folder
         return
-    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:  # a folder that may be written, but not read
+        return
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -82,6 +85,14 @@ def sync_folder(path: Path) -> None:
             raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         os.close(descriptor)
+
+
+def make_folder(path: Path, *, exist_ok: bool = True) -> None:
+    """Create a folder and its missing parents, and flush their names to the disk."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=exist_ok)
+    for folder in missing:
+        sync_folder(folder.parent)
 
 
 def write_synced(path: Path, data: bytes) -> None:

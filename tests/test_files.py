@@ -127,6 +127,14 @@ def test_a_file_system_that_cannot_sync_folders_is_no_error(
     sync_folder(Path())
 
 
+def test_a_folder_that_cannot_be_read_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raise_error(path: Path, flags: int) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "open", raise_error)
+    sync_folder(Path())
+
+
 def test_the_error_of_a_failed_sync_names_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     def raise_error(descriptor: int) -> None:
         raise OSError(errno.EIO, "fault")

@@ -23,7 +23,7 @@ GRADIENT_SQUARES = "gradient_squares"
 """The key of that file's record in the manifest, which charrnn 0.1.0 does not read."""
 METRICS_FILE = "metrics.jsonl"
 TENSORBOARD_FOLDER = "tensorboard"
-STEP_FOLDERS = "step-*"
+STEP_FOLDERS = "*step-*"  # also a checkpoint while it is replaced: see `charrnn.runs.saving`
 
 MAX_OVERHEAD_BYTES = 1 << 20
 """Maximum bytes of a checkpoint in addition to its arrays: headers, state, manifest."""

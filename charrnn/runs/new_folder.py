@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from charrnn.errors import CheckpointError
+from charrnn.files import make_folder
 from charrnn.runs.find import RUNS_FOLDER, unused_run_path
 
 _MAX_ATTEMPTS = 1000  # each fails only if another process creates or removes a folder meanwhile
@@ -33,7 +34,7 @@ def _create_folder(name: str, folder: Path) -> Path:
     for _ in range(_MAX_ATTEMPTS):
         path = unused_run_path(name, folder)
         try:
-            path.mkdir(parents=True)
+            make_folder(path, exist_ok=False)
         except (FileExistsError, FileNotFoundError):
             continue
         except OSError as error:

@@ -17,7 +17,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from charrnn.errors import CheckpointError, DamagedCheckpointWarning
-from charrnn.files import replace_file
+from charrnn.files import make_folder, replace_file
 from charrnn.runs import manifest as manifests
 from charrnn.runs import saving
 from charrnn.runs.checkpoint import Checkpoint, Part, read_records
@@ -60,7 +60,7 @@ class Run(RunFolder):
         """
         saving.check_new_folder(self.path)
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
             needed = MAX_CHECKPOINTS * (self.checkpoint_bytes + MAX_OVERHEAD_BYTES)
             saving.check_free_space(self.path, needed, "the run cannot be stored")
             replace_file(
@@ -234,12 +234,12 @@ class Run(RunFolder):
             *_sort_by_loss(checkpoints)[:1],
             *self.rollback_points(checkpoints)[-1:],
         ]
-        saving.remove_checkpoints(old.path for old in checkpoints if old not in needed)
+        saving.remove_checkpoints(self.path, (old.path for old in checkpoints if old not in needed))
 
     def remove_checkpoints_after(self, step: int) -> None:
         """Remove the checkpoints of later steps, after training has rolled back to `step`."""
         later = [checkpoint for checkpoint in self.checkpoints() if checkpoint.step > step]
-        saving.remove_checkpoints(checkpoint.path for checkpoint in later)
+        saving.remove_checkpoints(self.path, (checkpoint.path for checkpoint in later))
 
     @staticmethod
     def rollback_points(checkpoints: list[Checkpoint]) -> list[Checkpoint]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import filelock
 
 from charrnn.errors import CheckpointError
-from charrnn.files import quote_path, sync_folder, write_synced
+from charrnn.files import make_folder, quote_path, sync_folder, write_synced
 from charrnn.runs.layout import CONFIG_FILE
 
 _SAVING, _REPLACED, _REMOVED = ".saving", ".replaced-", ".removed-"
@@ -66,7 +66,7 @@ def lock_for_writing(run: Path) -> Iterator[None]:
     """
     lock = filelock.FileLock(run / _LOCK_FILE, timeout=0)
     try:
-        run.mkdir(parents=True, exist_ok=True)
+        make_folder(run)
         lock.acquire()
         (run / _WRITER_FILE).write_text(f"{os.getpid()}", encoding="ascii")
         _clean_up(run)
@@ -131,6 +131,7 @@ def save_checkpoint(folder: Path, contents: Mapping[str, bytes], label: str) -> 
             folder.rename(replaced)
         temporary.rename(folder)
         sync_folder(run)
+        shutil.rmtree(replaced, ignore_errors=True)
     except OSError as error:
         raise CheckpointError(
             f"{label} could not be saved in {run} ({error.strerror}); the earlier checkpoints are "
@@ -142,14 +143,14 @@ def save_checkpoint(folder: Path, contents: Mapping[str, bytes], label: str) -> 
             _clean_up(run)
 
 
-def remove_checkpoints(folders: Iterable[Path]) -> None:
-    """Remove checkpoints; if this fails, the next save tries again."""
+def remove_checkpoints(run: Path, folders: Iterable[Path]) -> None:
+    """Remove checkpoints of a run; if this fails, the next save tries again."""
     for folder in folders:
         # Rename first, so that no reader sees an incomplete folder as a damaged checkpoint.
-        removed = folder.with_name(f"{_REMOVED}{folder.name}")
         with contextlib.suppress(OSError):
-            folder.rename(removed)
-        shutil.rmtree(removed, ignore_errors=True)
+            folder.rename(run / f"{_REMOVED}{folder.name}")
+    with contextlib.suppress(OSError):
+        _clean_up(run)
 
 
 def check_free_space(folder: Path, needed: int, problem: str) -> None:
@@ -168,14 +169,18 @@ def check_free_space(folder: Path, needed: int, problem: str) -> None:
 
 def _clean_up(run: Path) -> None:
     """Remove the temporary folders of a failed save; restore the checkpoint that it replaced."""
-    for temporary in (run / _SAVING, *run.glob(f"{_REMOVED}*")):
-        shutil.rmtree(temporary, ignore_errors=True)
-    for replaced in run.glob(f"{_REPLACED}*"):
+    shutil.rmtree(run / _SAVING, ignore_errors=True)
+    unused = list(run.glob(f"{_REMOVED}*"))
+    for replaced in list(run.glob(f"{_REPLACED}*")):
         folder = run / replaced.name.removeprefix(_REPLACED)
         if folder.exists():
-            shutil.rmtree(replaced, ignore_errors=True)
+            unused.append(replaced)
         else:
             replaced.rename(folder)
+    if unused:
+        sync_folder(run)  # or a power loss could undo the rename of a folder, but not its removal
+    for folder in unused:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _describe_writer(run: Path) -> str:

@@ -176,7 +176,7 @@ def test_a_save_can_fail_at_every_operation(
 def creation_operations(disk: Disk) -> list[str]:
     """Return the operations of the creation of a run without faults."""
     disk.run(Run(Path("intact"), CONFIG).create)
-    assert disk.operations == ["os.mkdir", "open", "write", "fsync", "os.rename", "fsync"]
+    assert disk.operations == ["os.mkdir", "fsync", "open", "write", "fsync", "os.rename", "fsync"]
     return list(disk.operations)
 
 
