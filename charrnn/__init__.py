@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from charrnn.export.targets import export_model
     from charrnn.model.loading import load
     from charrnn.model.network import CharRNN
+    from charrnn.numerics.reproducible import use_reproducible_kernels
     from charrnn.reports.curves import plot_runs
     from charrnn.reports.show import show
     from charrnn.reports.units import find_neurons
@@ -71,6 +72,7 @@ _MODULES = {
     "show": "reports.show",
     "stream": "sampling.loop",
     "train": "training.loop",
+    "use_reproducible_kernels": "numerics.reproducible",
 }
 
 __all__ = [
@@ -107,6 +109,7 @@ __all__ = [
     "show",
     "stream",
     "train",
+    "use_reproducible_kernels",
 ]
 
 

@@ -88,7 +88,8 @@ def test_the_public_names_are_the_documented_ones() -> None:
         "AdaptConfig, "
         "CharrnnError, Reading, Started, Step, Evaluated, Saved, RolledBack, "
         "TeacherFinished, Finished, __version__, "
-        "list_runs, RunSummary, export_model, find_neurons, plot_runs, show"
+        "list_runs, RunSummary, export_model, find_neurons, plot_runs, show, "
+        "use_reproducible_kernels"
     )
     assert sorted(charrnn.__all__) == sorted(documented.split(", "))
 

@@ -175,7 +175,8 @@ def _make_flag_parameters(config: Any) -> list[inspect.Parameter]:
             parse = functools.partial(_parse_number, field.name, number_type, allowed)
             metavar = _NUMBER_METAVARS[number_type]
         flag = field.name.replace("_", "-")
-        names = [f"--{flag}/--no-{flag}" if field_type == (bool | None) else f"--{flag}"]
+        is_switch = field_type in (bool, bool | None)
+        names = [f"--{flag}/--no-{flag}" if is_switch else f"--{flag}"]
         if config is SampleConfig and field.name in _SHORT_FLAGS:
             names.append(_SHORT_FLAGS[field.name])
         option = typer.Option(

@@ -11,6 +11,7 @@ from charrnn.cli.train import ReportToOption, make_report
 from charrnn.config.checks import Range
 from charrnn.config.text import ReadingConfig
 from charrnn.config.training import Budget, DeviceName
+from charrnn.numerics.reproducible import use_reproducible_kernels
 
 
 @config_flags
@@ -50,6 +51,10 @@ def resume(
 
     To train a finished run further, give it a larger limit, such as --epochs 40.
     """
+    from charrnn.runs.find import find_run
+
+    if find_run(run, allow_bundled=False).config.training.reproducible:
+        use_reproducible_kernels()
     from charrnn.console.follow import follow
     from charrnn.numerics.allocator import keep_freed_memory
     from charrnn.training.loop import resume as resume_run

@@ -13,6 +13,7 @@ from charrnn.cli.usage import UsageError
 from charrnn.config.model import ModelConfig
 from charrnn.config.text import TextConfig
 from charrnn.config.training import TrainConfig
+from charrnn.numerics.reproducible import use_reproducible_kernels
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,14 +119,16 @@ def train(
     Ctrl-C saves the run and stops; `charrnn resume` continues it. `charrnn sample` generates text
     with the newest run.
     """
-    from charrnn.console.follow import follow
-    from charrnn.numerics.allocator import keep_freed_memory
-    from charrnn.training.loop import train as train_run
-
     check_standard_input(corpus or [])
     if as_json and not dry_run:
         raise UsageError("--json needs --dry-run")
     training = drop_replaced_limits(context, training)
+    if training.reproducible:
+        use_reproducible_kernels()
+    from charrnn.console.follow import follow
+    from charrnn.numerics.allocator import keep_freed_memory
+    from charrnn.training.loop import train as train_run
+
     if dry_run:
         _show_dry_run(corpus or None, training, model, text, init_from, as_json)
         return

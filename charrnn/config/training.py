@@ -186,6 +186,11 @@ class TrainConfig(Budget):
         "the device supports it in hardware.",
     ] = "auto"
     threads: Annotated[int | None, Range(1, 4096), "CPU threads. Default: one per core."] = None
+    reproducible: Annotated[
+        bool,
+        "Give the same result, bit for bit, on every x86-64 CPU: float32, one thread, no newer "
+        "instructions; many times slower.",
+    ] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -208,6 +213,33 @@ class TrainConfig(Budget):
                 "for the same number of steps",
                 "give a number of epochs or steps as the limit instead",
                 setting="teachers",
+            )
+        if self.reproducible:
+            check_reproducible(self.device, self.precision, self.threads, self.max_time)
+
+
+def check_reproducible(
+    device: str, precision: str, threads: int | None, max_time: float | None
+) -> None:
+    """Raise `ConfigError` if a reproducible run cannot have these settings."""
+    if max_time is not None:
+        raise ConfigError(
+            "a reproducible run cannot have a time limit, because how far it gets depends on the "
+            "speed of the machine",
+            "give a number of epochs or steps as the limit instead",
+        )
+    for name, value, allowed in (
+        ("device", device, ("auto", "cpu")),
+        ("precision", precision, ("auto", "float32")),
+        ("threads", threads, (None, 1)),
+    ):
+        if value not in allowed:
+            raise ConfigError(
+                f"{name} cannot be {value} in a reproducible run, which computes in float32 with "
+                "one thread on the CPU",
+                "omit it",
+                "give --no-reproducible",
+                setting=name,
             )
 
 

@@ -17,6 +17,7 @@ from charrnn.runs.run import MAX_CHECKPOINTS
 from charrnn.runs.run_config import RunConfig
 from charrnn.training.setup.new_run import NewRun, prepare_new_run
 from charrnn.training.setup.opening import open_new_text
+from charrnn.training.setup.reproducible import set_machine
 from charrnn.training.setup.speed import seconds_per_step
 
 _PROBE_SECONDS = 2.0  # of training, from which the time of an epoch is estimated
@@ -74,6 +75,7 @@ def dry_run(
 
     Raises `CharrnnError`.
     """
+    training = set_machine(training)
     corpus = open_new_text(sources, text, init_from)
     new_run = prepare_new_run(corpus, training, model, init_from=init_from)
     return make_report(corpus, new_run)

@@ -11,7 +11,7 @@ from charrnn.model.network import CharRNN
 from charrnn.numerics.precision import autocast
 from charrnn.numerics.randomness import preview_seed
 from charrnn.sampling.engines.eager import EagerEngine
-from charrnn.sampling.engines.selection import engine_for_model
+from charrnn.sampling.engines.selection import Precision, engine_for_model
 from charrnn.sampling.loop import generate
 from charrnn.training.divergence import check_evaluation
 
@@ -62,7 +62,8 @@ class Evaluator:
         If the model generates documents, these are as many as fit, and at least one.
         """
         seed = preview_seed(self._config.seed, step)
-        engine = self._engine or engine_for_model(self._model)
+        precision: Precision = "float32" if self._config.reproducible else "auto"
+        engine = self._engine or engine_for_model(self._model, precision)
         if not engine.copies_weights:
             self._engine = engine
         num_samples = _PREVIEW_DOCUMENTS if engine.separator else 1

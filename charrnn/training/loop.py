@@ -24,6 +24,7 @@ from charrnn.training.distributed.group import Group
 from charrnn.training.events import Event, Finished
 from charrnn.training.setup.new_run import NewRun, prepare_new_run
 from charrnn.training.setup.opening import open_new_text, open_unless_stopped
+from charrnn.training.setup.reproducible import check_one_process, set_machine
 from charrnn.training.setup.resumed_run import (
     ResumeRequest,
     find_run_before_restart,
@@ -57,9 +58,11 @@ def train(
     `CharrnnError`.
     """
     stop = stop or threading.Event()
-    choose_device((config or TrainConfig()).device)  # raises errors before a large text is read
+    config = set_machine(config or TrainConfig())
+    choose_device(config.device)  # raises errors before a large text is read
     folder = None if out_dir is None else expand_path(out_dir)
     with Group.join() as group:
+        check_one_process(config, group)
         restarted = group.on_rank_zero(lambda: find_run_before_restart(group.ranks, folder))
         if restarted:
             with group.rank_zero_context(restarted.lock_for_writing):

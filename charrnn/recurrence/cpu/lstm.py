@@ -29,14 +29,17 @@ _MIN_FLOAT32_STREAMS = 32  # per thread
 def is_preferred(streams: int, weights: LayerWeights) -> bool:
     """Whether this engine is faster for an LSTM layer than the kernels of torch.
 
-    In float32, the kernels of torch are as fast for few streams.
+    In float32, the kernels of torch are as fast for few streams if they may use oneDNN.
     """
     weight = weights.weight_hh_GH
     if weight.device.type != "cpu" or weight.dtype != torch.float32:
         return False
     dtype = _computing_dtype()
-    has_many_streams = streams >= _MIN_FLOAT32_STREAMS * torch.get_num_threads()
-    return dtype == torch.bfloat16 or (dtype == torch.float32 and has_many_streams)
+    is_faster = (
+        streams >= _MIN_FLOAT32_STREAMS * torch.get_num_threads()
+        or not torch.backends.mkldnn.enabled
+    )
+    return dtype == torch.bfloat16 or (dtype == torch.float32 and is_faster)
 
 
 def run_layer(

@@ -105,8 +105,13 @@ def _pack(weight_NK: Tensor, rows: int) -> MatmulFunction:
     return lambda x_MK: linear(x_MK, packed_weight, None, "none", [], "")
 
 
-@functools.cache
 def _can_pack(dtype: torch.dtype) -> bool:
+    """Whether oneDNN is enabled and computes products with packed weights correctly."""
+    return bool(torch.backends.mkldnn.enabled) and _packs_correctly(dtype)
+
+
+@functools.cache
+def _packs_correctly(dtype: torch.dtype) -> bool:
     """Whether torch's private operators for packed weights exist and compute correctly.
 
     They belong to the oneDNN library, which torch includes on x86 and on some other CPUs.

@@ -26,6 +26,7 @@ from charrnn.training.distributed.group import Group
 from charrnn.training.distributed.ranks import Ranks
 from charrnn.training.setup.new_run import check_same_text
 from charrnn.training.setup.opening import open_unless_stopped
+from charrnn.training.setup.reproducible import check_one_process, check_resume
 from charrnn.training.setup.teachers import load_teachers
 from charrnn.training.setup.text_notes import list_text_notes
 from charrnn.training.step.inputs import make_batches
@@ -104,8 +105,11 @@ def prepare_resumed_run(
     Its teachers must be trained. Raises `ConfigError` if a limit of the budget is reached.
     """
     config = run.config
+    check_one_process(config.training, group)
+    check_resume(config.training, request.device, request.threads, request.budget)
     checkpoint = group.on_rank_zero(lambda: run.select("last", ("model", "trainer")))
-    device = choose_device(request.device or config.training.device)
+    device_name = None if config.training.reproducible else request.device
+    device = choose_device(device_name or config.training.device)
     choose_precision(config.training.precision, device, config.model.cell)
     set_threads(request.threads or config.training.threads)
     reader = TextReader(checkpoint, request.reading or ReadingConfig())

@@ -35,14 +35,14 @@ def test_public_product_is_used_without_the_private_operators(
 ) -> None:
     x_MK, weight_NK = torch.randn(4, 8), torch.randn(6, 8)
     monkeypatch.setattr(matmul, "_MIN_PACKED_SIZE", 0)
-    matmul._can_pack.cache_clear()
+    matmul._packs_correctly.cache_clear()
     try:
         with monkeypatch.context() as patch:  # the comparison below needs the operators
             patch.setattr(torch, "ops", SimpleNamespace())
             assert not matmul._can_pack(torch.float32)
             result_MN = matmul.prepare_matmul(weight_NK, 4)(x_MK)
     finally:
-        matmul._can_pack.cache_clear()
+        matmul._packs_correctly.cache_clear()
     torch.testing.assert_close(result_MN, x_MK @ weight_NK.t())
 
 

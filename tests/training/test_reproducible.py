@@ -1,0 +1,106 @@
+"""A reproducible run has the same results whatever the type of the CPU.
+
+Other types are simulated: by settings that limit the instructions of a library, and by QEMU.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+import torch
+
+from charrnn.config.training import TrainConfig
+from charrnn.errors import ConfigError, DeviceError
+from charrnn.training.distributed.group import Group
+from charrnn.training.distributed.ranks import Ranks
+from charrnn.training.loop import train
+from charrnn.training.setup.reproducible import check_one_process
+
+Results = dict[str, dict[str, str]]
+
+RECORDED = Path(__file__).parents[1] / "data/reproducible.json"
+OTHER_CPU = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX512F",
+    "NUMBA_CPU_NAME": "nehalem",
+    "NUMBA_CPU_FEATURES": "+sse4.2",
+    "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "OMP_NUM_THREADS": "2",
+}
+"""Settings that make the libraries choose other instructions and another number of threads."""
+requires_mkl = pytest.mark.skipif(
+    not torch.backends.mkl.is_available(),  # type: ignore[no-untyped-call]
+    reason="torch has no MKL: the CPU is not x86-64",
+)
+
+
+def run_program(
+    *arguments: str,
+    variables: Mapping[str, str] = MappingProxyType({}),
+    emulator: tuple[str, ...] = (),
+) -> Results:
+    """Return what `tests.training.reproducible_run` prints."""
+    command = [*emulator, sys.executable, "-m", "tests.training.reproducible_run", *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
+    output = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True).stdout
+    results: Results = json.loads(output)
+    return results
+
+
+@pytest.fixture(scope="module")
+def results() -> Results:
+    return run_program()
+
+
+@requires_mkl
+def test_a_reproducible_run_is_the_same_with_the_instructions_of_another_cpu(
+    results: Results,
+) -> None:
+    assert run_program(variables=OTHER_CPU) == results
+
+
+@requires_mkl
+def test_a_default_run_depends_on_the_instructions() -> None:
+    default, other = run_program("default"), run_program("default", variables=OTHER_CPU)
+    for cell in ("lstm", "gru"):
+        assert default[cell]["weights, moments, state"] != other[cell]["weights, moments, state"]
+        assert default[cell]["5-gram loss"] == other[cell]["5-gram loss"]
+
+
+@requires_mkl
+def test_a_reproducible_run_is_the_same_as_on_the_machine_of_the_record(results: Results) -> None:
+    """If it fails with a version of torch that has a record, this CPU gives other results.
+
+    After an intended change of the training, write the output of `reproducible_run` there.
+    """
+    recorded = json.loads(RECORDED.read_text("utf-8"))
+    if torch.__version__ not in recorded:
+        pytest.skip(f"{RECORDED.name} has no results of torch {torch.__version__}")
+    assert results == recorded[torch.__version__]
+
+
+@requires_mkl
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("qemu-x86_64"), reason="QEMU is not installed")
+@pytest.mark.parametrize("cpu", ["Nehalem", "Haswell", "EPYC", "max"])
+def test_a_reproducible_run_is_the_same_on_an_emulated_cpu(results: Results, cpu: str) -> None:
+    assert run_program(emulator=("qemu-x86_64", "-cpu", cpu)) == results
+
+
+def test_a_reproducible_run_needs_settings_from_before_the_import_of_torch() -> None:
+    with pytest.raises(DeviceError, match=r"call charrnn\.use_reproducible_kernels first"):
+        next(train(config=TrainConfig(reproducible=True)))
+
+
+def test_a_reproducible_run_needs_one_process() -> None:
+    group = Group(Ranks(rank=1, size=2))
+    check_one_process(TrainConfig(), group)
+    with pytest.raises(ConfigError, match="start it without torchrun"):
+        check_one_process(TrainConfig(reproducible=True), group)
