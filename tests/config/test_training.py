@@ -55,3 +55,13 @@ def test_a_budget_with_any_limit_has_a_limit() -> None:
     for limit in limits:
         assert Budget(**limit).has_limit
         assert TrainConfig(**limit).limits == Budget(**limit)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"device": "cuda"}, {"precision": "bfloat16"}, {"threads": 2}, {"max_time": 1}]
+)
+def test_a_reproducible_run_refuses_what_depends_on_the_machine(settings: dict[str, Any]) -> None:
+    TrainConfig(**settings)
+    TrainConfig(reproducible=True, device="cpu", precision="float32", threads=1, epochs=1)
+    with pytest.raises(ConfigError, match="a reproducible run"):
+        TrainConfig(reproducible=True, **settings)

@@ -3,6 +3,7 @@
 Other types are simulated: by settings that limit the instructions of a library, and by QEMU.
 """
 
+import dataclasses
 import json
 import os
 import shutil
@@ -15,12 +16,15 @@ from types import MappingProxyType
 import pytest
 import torch
 
-from charrnn.config.training import TrainConfig
+from charrnn.config.training import Budget, TrainConfig
 from charrnn.errors import ConfigError, DeviceError
+from charrnn.runs.run import Run
 from charrnn.training.distributed.group import Group
 from charrnn.training.distributed.ranks import Ranks
 from charrnn.training.loop import train
-from charrnn.training.setup.reproducible import check_one_process
+from charrnn.training.setup.reproducible import check_one_process, check_resume
+from tests.cli.process import SMALL, start_program
+from tests.conftest import UNREGULARIZED, VERSE
 
 Results = dict[str, dict[str, str]]
 
@@ -97,6 +101,38 @@ def test_a_reproducible_run_is_the_same_on_an_emulated_cpu(results: Results, cpu
 def test_a_reproducible_run_needs_settings_from_before_the_import_of_torch() -> None:
     with pytest.raises(DeviceError, match=r"call charrnn\.use_reproducible_kernels first"):
         next(train(config=TrainConfig(reproducible=True)))
+
+
+@pytest.mark.parametrize(
+    ("device", "threads", "budget"),
+    [("cuda", None, None), (None, 2, None), (None, None, Budget(max_time=60))],
+)
+def test_a_resume_keeps_the_settings_of_a_reproducible_run(
+    device: str | None, threads: int | None, budget: Budget | None
+) -> None:
+    check_resume(UNREGULARIZED, device, threads, budget)
+    training = dataclasses.replace(UNREGULARIZED, reproducible=True)
+    with pytest.raises(ConfigError, match="a reproducible run"):
+        check_resume(training, device, threads, budget)
+    with pytest.raises(DeviceError):  # only these settings are refused
+        check_resume(training, "auto", 1, Budget(max_steps=3))
+
+
+@requires_mkl
+def test_the_command_sets_what_a_reproducible_run_and_its_resume_need(tmp_path: Path) -> None:
+    text, folder = tmp_path / "verse.txt", tmp_path / "run"
+    text.write_text(VERSE * 4, "utf-8")
+    for arguments in (
+        ("train", text, *SMALL, "--max-steps", 2, "--reproducible", "-o", folder),
+        ("resume", folder, "--max-steps", 4),
+    ):
+        process = start_program(*arguments)
+        assert process.communicate()[0] == f"{folder}\n"
+    run = Run.open(folder)
+    assert [checkpoint.step for checkpoint in run.checkpoints()][-1] == 4
+    training = run.config.training
+    assert training.reproducible
+    assert (training.device, training.precision, training.threads) == ("cpu", "float32", 1)
 
 
 def test_a_reproducible_run_needs_one_process() -> None:

@@ -172,10 +172,12 @@ def test_cpu_engine_is_preferred_by_dtype_device_and_streams() -> None:
     assert not lstm.is_preferred(63, weights)
 
 
-def test_without_onednn_the_cpu_engine_runs_every_layer_without_packed_weights() -> None:
+def test_without_onednn_the_cpu_engine_runs_every_layer_without_packed_weights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     weights = as_float32(layer(units=4))[2]
     assert not lstm.is_preferred(1, weights)
     assert matmul._can_pack(torch.float32)
-    with torch.backends.mkldnn.flags(enabled=False):
-        assert lstm.is_preferred(1, weights)
-        assert not matmul._can_pack(torch.float32)
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+    assert lstm.is_preferred(1, weights)
+    assert not matmul._can_pack(torch.float32)
