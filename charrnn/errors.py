@@ -2,7 +2,6 @@
 
 CharrnnError
 ├── ConfigError          a setting has a value out of range
-│   └── UnknownSettingError  a file of a run has a setting that this version does not know
 ├── CorpusError          a text is unreadable, empty or too short, or is not text
 │   ├── VocabularyError  a text has characters that are not in the vocabulary
 │   └── DownloadError    a text of the catalog cannot be downloaded, or has the wrong SHA-256
@@ -87,10 +86,6 @@ class ConfigError(CharrnnError):
         flag = "--" + self.setting.replace("_", "-")
         name = flag if flag in flags else self.setting.replace("_", " ")
         return name + self.message.removeprefix(self.setting)
-
-
-class UnknownSettingError(ConfigError):
-    """A file of a run has a setting that this version of charrnn does not know."""
 
 
 class CorpusError(CharrnnError):

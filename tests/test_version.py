@@ -7,6 +7,7 @@ def test_a_development_version_is_older_than_its_release() -> None:
     versions = ["0.1.0", "0.2.0.dev0", "0.2.0", "0.2.1", "0.10.0.dev0", "0.10.0", "1.0.0"]
     orders = [parse_version(version) for version in versions]
     assert None not in orders
+    assert len(set(orders)) == len(versions)
     assert orders == sorted(orders, key=lambda order: order or ((), False))
 
 

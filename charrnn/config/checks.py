@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union
 
-from charrnn.errors import ConfigError, UnknownSettingError
+from charrnn.errors import ConfigError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -110,6 +110,10 @@ def check_value(name: str, value: Any, expected_type: Any, value_range: Range = 
 
 def _is_number(value: Any, number_types: type | tuple[type, ...]) -> bool:
     return isinstance(value, number_types) and not isinstance(value, bool)
+
+
+class UnknownSettingError(ValueError):
+    """A record from a file has a setting that this version of charrnn does not know."""
 
 
 def create_from_record(cls: type[_Record], record: Mapping[str, Any]) -> _Record:

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from charrnn.errors import CheckpointError, UnknownSettingError
+from charrnn.config.checks import UnknownSettingError
+from charrnn.errors import CheckpointError
 from charrnn.version import __version__, is_newer, parse_version
 
 FORMAT = 2
@@ -46,5 +47,8 @@ def make_unknown_error(path: Path, problem: str, version: str | None) -> Checkpo
     remedies = ["install the newest version of charrnn", "restore the original file"]
     if is_newer(version):
         remedies = [f"install charrnn {version} or newer"]
-    message = f"charrnn {__version__} cannot read {path}, which {name_version(version)} wrote"
-    return CheckpointError(f"{message} ({problem})", *remedies)
+    return CheckpointError(
+        f"charrnn {__version__} cannot read {path}, which {name_version(version)} wrote "
+        f"({problem})",
+        *remedies,
+    )

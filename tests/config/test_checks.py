@@ -11,6 +11,7 @@ from charrnn.config.checks import (
     UNLIMITED,
     CheckedFields,
     Range,
+    UnknownSettingError,
     check_value,
     create_from_record,
     field_checks,
@@ -21,7 +22,7 @@ from charrnn.config.sampling import SampleConfig
 from charrnn.config.text import TextConfig
 from charrnn.config.training import Budget, ResolvedTrainConfig, TrainConfig
 from charrnn.data.corpus_record import CorpusRecord
-from charrnn.errors import ConfigError, UnknownSettingError
+from charrnn.errors import ConfigError
 from charrnn.runs.progress import Progress
 from charrnn.runs.run_config import RunConfig
 

@@ -7,8 +7,6 @@ import pytest
 
 from charrnn.errors import CheckpointError
 from charrnn.runs.compatibility import FORMAT
-from charrnn.runs.find import open_run_at
-from charrnn.runs.model_file import add_digest, parse_header
 from charrnn.runs.run import Run
 from charrnn.runs.verification import verify_run
 from charrnn.version import __version__
@@ -106,23 +104,6 @@ def test_an_entry_of_a_state_that_is_not_known_is_named(cli: Cli) -> None:
     assert read_files(run) == before
     for arguments in (("sample", "run", "-n", 5), ("score", "run", TEXT)):
         assert cli(*arguments).code == 0, "the state of training is not needed"
-
-
-def test_a_model_file_of_a_newer_version_is_not_called_damaged(cli: Cli) -> None:
-    copy_run(Path("run"))
-    cli("export", "run", "-o", "model.safetensors")
-    data = Path("model.safetensors").read_bytes()
-    metadata = parse_header(data).metadata
-    record = json.loads(metadata["run"])
-    record["charrnn"] = NEWER
-    record["state"]["phase"] = 3
-    weights = Run.open(Path("run")).select().load("model")
-    changed = add_digest(weights, {**metadata, "run": json.dumps(record)})
-    Path("model.safetensors").write_bytes(changed)
-    sentence = CANNOT_READ.format("model.safetensors", "the entry 'phase' is not known")
-    with pytest.raises(CheckpointError) as caught:
-        open_run_at(Path("model.safetensors"))
-    assert caught.value.message == sentence
 
 
 def test_optional_parts_of_a_newer_version_are_ignored_and_reported(cli: Cli) -> None:

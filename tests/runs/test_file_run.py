@@ -23,6 +23,7 @@ from charrnn.runs.verification import verify_run
 from charrnn.sampling.loop import generate
 from charrnn.training.events import Finished
 from charrnn.training.loop import resume, train
+from charrnn.version import __version__
 from tests.conftest import TINY_MODEL, TINY_TRAINING, VERSE, last_event
 
 OLD_FILE = Path(__file__).parents[1] / "data/export-0.1.0/model.safetensors"
@@ -210,10 +211,23 @@ def test_values_that_progress_does_not_need_have_defaults(model_file: Path) -> N
     assert (checkpoint.step, checkpoint.val_loss) == (0, None)
 
 
-def test_a_file_of_a_newer_version_is_not_called_damaged(model_file: Path) -> None:
-    rewrite_run(model_file, format=99, state={"new": 1})
-    with pytest.raises(CheckpointError, match="install a newer charrnn"):
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"format": 99}, "its format number, 99, is not known"),
+        ({"state": {"new": 1}}, "the entry 'new' is not known"),
+    ],
+)
+def test_a_file_of_a_newer_version_is_not_called_damaged(
+    values: dict[str, object], problem: str, model_file: Path
+) -> None:
+    rewrite_run(model_file, charrnn="99.0.0", **values)
+    with pytest.raises(CheckpointError) as caught:
         find_run(str(model_file))
+    assert str(caught.value) == (
+        f"charrnn {__version__} cannot read {model_file}, which charrnn 99.0.0 wrote ({problem}): "
+        "install charrnn 99.0.0 or newer"
+    )
 
 
 def test_the_suffix_may_be_in_capitals(model_file: Path) -> None:
