@@ -188,8 +188,8 @@ class TrainConfig(Budget):
     threads: Annotated[int | None, Range(1, 4096), "CPU threads. Default: one per core."] = None
     reproducible: Annotated[
         bool,
-        "Give the same result, bit for bit, on every x86-64 CPU: float32, one thread, no newer "
-        "instructions; many times slower.",
+        "Give the same result, bit for bit, on all x86-64 CPUs since 2013: float32, one thread, "
+        "only their common instructions. Over three times slower.",
     ] = False
 
     def __post_init__(self) -> None:

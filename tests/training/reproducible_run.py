@@ -1,4 +1,4 @@
-"""Trains a tiny run, and prints the SHA-256 of each of its results.
+"""Trains tiny runs, and prints the SHA-256 of each of their results, and the last held-out loss.
 
     python -m tests.training.reproducible_run            with `reproducible`
     python -m tests.training.reproducible_run default    without it, in float32 with all threads
@@ -25,7 +25,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def train_and_digest(cell: Any, reproducible: bool) -> dict[str, str]:
-    """Train on a short text; return the SHA-256 of each result."""
+    """Train on a short text; return the SHA-256 of each result, and the last held-out loss."""
     from charrnn.runs.metrics import TIMING_KEYS, read_rows
     from tests.conftest import VERSE
 
@@ -47,7 +47,8 @@ def train_and_digest(cell: Any, reproducible: bool) -> dict[str, str]:
             "metrics": json.dumps(metrics).encode(),
             "5-gram loss": str(run.config.baseline).encode(),
         }
-    return {name: hashlib.sha256(data).hexdigest() for name, data in results.items()}
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in results.items()}
+    return {**digests, "held-out loss": repr(rows[-1]["val_loss"])}
 
 
 def _join(arrays: Mapping[str, Any]) -> bytes:

@@ -39,6 +39,8 @@ OTHER_CPU = {
     "OMP_NUM_THREADS": "2",
 }
 """Settings that make the libraries choose other instructions and another number of threads."""
+EMULATED = {"NPY_DISABLE_CPU_FEATURES": "X86_V3"}
+"""QEMU 7.2 computes the AVX2 functions of numpy wrongly: a 5-gram loss of 0.19, not 0.07."""
 requires_mkl = pytest.mark.skipif(
     not torch.backends.mkl.is_available(),  # type: ignore[no-untyped-call]
     reason="torch has no MKL: the CPU is not x86-64",
@@ -71,10 +73,12 @@ def test_a_reproducible_run_is_the_same_with_the_instructions_of_another_cpu(
 
 
 @requires_mkl
-def test_a_default_run_depends_on_the_instructions() -> None:
+def test_a_default_run_depends_a_little_on_the_instructions() -> None:
     default, other = run_program("default"), run_program("default", variables=OTHER_CPU)
     for cell in ("lstm", "gru"):
         assert default[cell]["weights, moments, state"] != other[cell]["weights, moments, state"]
+        losses = [float(results[cell]["held-out loss"]) for results in (default, other)]
+        assert losses[0] == pytest.approx(losses[1], abs=1e-6)
         assert default[cell]["5-gram loss"] == other[cell]["5-gram loss"]
 
 
@@ -95,7 +99,8 @@ def test_a_reproducible_run_is_the_same_as_on_the_machine_of_the_record(results:
 @pytest.mark.skipif(not shutil.which("qemu-x86_64"), reason="QEMU is not installed")
 @pytest.mark.parametrize("cpu", ["Nehalem", "Haswell", "EPYC", "max"])
 def test_a_reproducible_run_is_the_same_on_an_emulated_cpu(results: Results, cpu: str) -> None:
-    assert run_program(emulator=("qemu-x86_64", "-cpu", cpu)) == results
+    emulator = ("qemu-x86_64", "-cpu", cpu)
+    assert run_program(variables=EMULATED, emulator=emulator) == results
 
 
 def test_a_reproducible_run_needs_settings_from_before_the_import_of_torch() -> None:
