@@ -79,7 +79,7 @@ def test_on_a_gpu_all_previews_share_one_captured_graph(
         return work
 
     monkeypatch.setattr(
-        evaluation, "engine_for_model", lambda model: CudaGraphEngine(model, capture)
+        evaluation, "engine_for_model", lambda model, _: CudaGraphEngine(model, capture)
     )
     evaluator, plain = (Evaluator(model, HELD_OUT, UNREGULARIZED) for _ in range(2))
     first = evaluator.preview(3)
@@ -89,7 +89,7 @@ def test_on_a_gpu_all_previews_share_one_captured_graph(
     second = evaluator.preview(3)
     assert len(captured) == 1
     assert second != first
-    monkeypatch.setattr(evaluation, "engine_for_model", EagerEngine)
+    monkeypatch.setattr(evaluation, "engine_for_model", lambda model, _: EagerEngine(model))
     assert second == plain.preview(3)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.fuzzing.targets import TARGETS, Target
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 FOUND = ROOT / "tests/data/fuzzing"
 MUTATIONS = 100  # of every seed
 
