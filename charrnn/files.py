@@ -108,21 +108,17 @@ def move_file(source: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
-def replace_file(path: Path, content: str | bytes, *, synced: bool = False) -> None:
-    """Write a file atomically: after an error, the old content remains. Encode text as UTF-8.
+def replace_file(path: Path, content: str | bytes) -> None:
+    """Write a file atomically and flush it to the disk. Encode text as UTF-8.
 
-    With `synced`, the file and its name are on the disk when this returns. An `OSError` always
-    names `path`, not the temporary file next to it.
+    After an error or a power loss, the old content remains. An `OSError` always names `path`, not
+    the temporary file next to it.
     """
     data = content.encode() if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        if synced:
-            write_synced(temporary, data)
-            move_file(temporary, path)
-        else:
-            temporary.write_bytes(data)
-            temporary.replace(path)
+        write_synced(temporary, data)
+        move_file(temporary, path)
     except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()

@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import os
 from pathlib import Path
@@ -16,6 +17,8 @@ from charrnn.files import (
     temporary_file,
     write_synced,
 )
+from tests.runs.power_loss import PowerLoss
+from tests.runs.recorded_disk import recorded
 
 
 @pytest.fixture
@@ -46,7 +49,7 @@ def list_names(folder: Path) -> list[str]:
 def test_a_file_is_replaced_atomically(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     replace_file(path, "one")
-    replace_file(path, "two", synced=True)
+    replace_file(path, "two")
     assert path.read_text() == "two"
     with pytest.raises(UnicodeEncodeError):
         replace_file(path, "\ud800")
@@ -54,8 +57,7 @@ def test_a_file_is_replaced_atomically(tmp_path: Path) -> None:
     assert list_names(tmp_path) == ["page.html"]
 
 
-@pytest.mark.parametrize("synced", [False, True])
-def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path: Path, synced: bool) -> None:
+def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     for path, kind in {
@@ -64,21 +66,42 @@ def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path: Path, synce
         tmp_path / "folder": IsADirectoryError,
     }.items():
         with pytest.raises(kind) as caught:
-            replace_file(path, "three", synced=synced)
+            replace_file(path, "three")
         assert (caught.value.filename, caught.value.filename2) == (str(path), None)
     assert list_names(tmp_path) == ["file", "folder"]
 
 
 @linux
-def test_a_synced_replacement_syncs_the_file_before_the_rename_and_the_folder_after(
+def test_a_replacement_syncs_the_file_before_the_rename_and_the_folder_after(
     tmp_path: Path, operations: list[str]
 ) -> None:
-    replace_file(tmp_path / "plain", "data")
-    assert operations == ["rename .plain.tmp"]
-    operations.clear()
-    replace_file(tmp_path / "config.json", b"data", synced=True)
+    replace_file(tmp_path / "config.json", b"data")
     temporary = ".config.json.tmp"
     assert operations == [f"sync {temporary}", f"rename {temporary}", f"sync {tmp_path.name}"]
+
+
+@pytest.mark.parametrize("old", [b"old\n" * 300, None], ids=["a file", "no file"])
+def test_a_file_is_the_old_or_the_new_one_after_a_power_loss(old: bytes | None) -> None:
+    path, new = Path("page.html"), b"new\n" * 500
+    Path("files").mkdir()
+
+    def read() -> bytes | None:
+        return path.read_bytes() if path.exists() else None
+
+    with contextlib.chdir("files"):
+        if old is not None:
+            path.write_bytes(old)
+        with recorded(Path()) as recorder:
+            replace_file(path, new)
+            recorder.mark("replaced")
+
+    def is_kept(found: bytes | None, marks: set[str]) -> bool:
+        return found == new or (found == old and not marks)
+
+    power_loss = PowerLoss(read)
+    assert not power_loss.find_violation(recorder.recording, is_kept)
+    assert len(recorder.recording.syncs()) == 2
+    assert power_loss.list_unneeded_syncs(recorder.recording, is_kept) == []
 
 
 @linux

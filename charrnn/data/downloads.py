@@ -122,7 +122,7 @@ def _fetch_works(entry: CatalogueEntry, path: Path, report: ProgressReporter) ->
         num_bytes += work_path.stat().st_size
         works.append(convert_work(work_path.read_text("utf-8", errors="replace")))
     joined = path.with_suffix(".joined")
-    replace_file(joined, "\x1c".join(works), synced=True)
+    replace_file(joined, "\x1c".join(works))
     try:
         _verify_and_move(entry, entry.urls[0], joined, path)
     except DownloadError:
@@ -165,7 +165,7 @@ def _download(entry: CatalogueEntry, url: str, part: Path, report: ProgressRepor
             num_bytes = 0
         length = response.headers.get("Content-Length")
         total = num_bytes + int(length) if length else None
-        replace_file(mark_path, json.dumps({"url": url, "version": version}), synced=True)
+        replace_file(mark_path, json.dumps({"url": url, "version": version}))
         with part.open("ab" if is_partial else "wb") as file:
             while chunk := response.read(_READ_BYTES):
                 file.write(chunk)
@@ -216,7 +216,7 @@ def _verify_and_move(entry: CatalogueEntry, url: str, text: Path, path: Path) ->
         )
     move_file(text, path)
     record = {"sha256": sha256, "url": url}
-    replace_file(path.with_suffix(".json"), json.dumps(record), synced=True)
+    replace_file(path.with_suffix(".json"), json.dumps(record))
 
 
 def _unpack(archive: Path, member: str, target: Path) -> None:

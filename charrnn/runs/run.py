@@ -63,9 +63,7 @@ class Run(RunFolder):
             make_folder(self.path)
             needed = MAX_CHECKPOINTS * (self.checkpoint_bytes + MAX_OVERHEAD_BYTES)
             saving.check_free_space(self.path, needed, "the run cannot be stored")
-            replace_file(
-                self.path / CONFIG_FILE, to_json_bytes(config_to_record(self.config)), synced=True
-            )
+            replace_file(self.path / CONFIG_FILE, to_json_bytes(config_to_record(self.config)))
         except OSError as error:
             raise CheckpointError(
                 f"the run folder {self.path} cannot be created ({error.strerror})",

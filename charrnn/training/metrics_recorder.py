@@ -48,6 +48,11 @@ class MetricsRecorder:
             metrics.append_row(self._path, row)
         self.reset()
 
+    def sync_rows(self) -> None:
+        """Flush the rows to the disk, so that a checkpoint that is saved next has its rows."""
+        if self._is_writer:
+            metrics.sync_rows(self._path)
+
     def drop_rows_after(self, step: int) -> None:
         """Remove the rows of later steps, which will be repeated."""
         if self._is_writer:

@@ -247,6 +247,7 @@ class Trainer:
 
     def save(self) -> Saved:
         """Write a checkpoint; raise `DivergedError` if a weight is not finite."""
+        self._group.on_rank_zero(self._recorder.sync_rows)
         return self._saver.save(self.progress)
 
     def _roll_back(self, error: DivergedError) -> RolledBack:

@@ -9,7 +9,8 @@ The model is that of ALICE (Pillai et al., OSDI 2014) and CrashMonkey (Mohan et 
   blocks are on the disk, or the file is as long as after the write, but contains zeros or bytes of
   other files.
 - All subsets of the pending changes are examined if there are at most `max_subsets`. If there are
-  more: each prefix, each change alone, all changes except each one, and random subsets.
+  more: each prefix, each change alone, all changes except each one, and random subsets, a quarter
+  as many.
 """
 
 import functools
@@ -30,7 +31,6 @@ from tests.runs.recorded_disk import (
 )
 
 _BLOCK = 512  # bytes that a disk writes at once
-_NUM_RANDOM_SUBSETS = 64
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,11 @@ def list_subsets(changes: list[Change], max_subsets: int) -> list[frozenset[int]
     for number in range(len(changes)):
         subsets += [subset | {number} for subset in subsets if earlier[number] <= subset]
         if len(subsets) > max_subsets:
-            return _select_subsets(earlier)
+            return _select_subsets(earlier, max_subsets // 4)
     return subsets
 
 
-def _select_subsets(earlier: list[set[int]]) -> list[frozenset[int]]:
+def _select_subsets(earlier: list[set[int]], num_random: int) -> list[frozenset[int]]:
     """Return some of the possible subsets: see the docstring of this module."""
     numbers, generator = range(len(earlier)), random.Random(len(earlier))
     wanted = [set(range(end)) for end in range(len(earlier) + 1)]
@@ -133,7 +133,7 @@ def _select_subsets(earlier: list[set[int]]) -> list[frozenset[int]]:
     for share in (0.5, 0.8):
         wanted += [
             {number for number in numbers if generator.random() < share}
-            for _ in range(_NUM_RANDOM_SUBSETS // 2)
+            for _ in range(num_random // 2)
         ]
     return list(dict.fromkeys(_remove_impossible(subset, earlier) for subset in wanted))
 

@@ -2,12 +2,12 @@
 
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 from tests.runs.disk_states import Disk
-from tests.runs.recorded_disk import Mark, Recording, Snapshot, write_files
+from tests.runs.recorded_disk import Mark, Recording, Snapshot, Sync, write_files
 
 MAX_SUBSETS = 256
 
@@ -65,17 +65,25 @@ class PowerLoss(Generic[Found]):
                     return Violation(found, [*recording.operations[: count + 1]], snapshot)
         return None
 
-    def list_unneeded_syncs(self, recording: Recording, is_kept: IsKept[Found]) -> list[str]:
-        """Return the syncs without which all promises are kept too."""
+    def list_unneeded_syncs(
+        self, recording: Recording, is_kept: IsKept[Found], syncs: Sequence[Sync] | None = None
+    ) -> list[str]:
+        """Return the syncs, by default of all, without which all promises are kept too."""
         return [
             sync.label
-            for sync in recording.syncs()
+            for sync in (recording.syncs() if syncs is None else syncs)
             if not self.find_violation(recording.without(sync), is_kept)
         ]
 
-    def sample_states(self, count: int) -> list[Snapshot]:
-        """Return some of the states that were inspected."""
-        states = list(self._found)
+    def sample_states(
+        self, count: int, is_wanted: Callable[[Found], bool] = lambda found: True
+    ) -> list[Snapshot]:
+        """Return at most `count` of the inspected states in which something wanted was found."""
+        states = [
+            state
+            for state, found in self._found.items()
+            if not isinstance(found, Exception) and is_wanted(found)
+        ]
         return [dict(state) for state in random.Random(1).sample(states, min(count, len(states)))]
 
     def _look_up(self, snapshot: Snapshot) -> Found | Exception:
