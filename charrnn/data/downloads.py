@@ -2,7 +2,7 @@
 
 A download is written to a temporary file. The file is moved to its final path when it is complete
 and its SHA-256 is correct. So an interrupted download can continue, and an incomplete or wrong text
-is never used.
+is never used, also not after a power loss. See `_fetch` for a part that a power loss has damaged.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ import urllib.request
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import filelock
@@ -26,7 +27,7 @@ from charrnn.data.catalogue import CatalogueEntry
 from charrnn.data.progress import ProgressCallback, ProgressReporter, Reading
 from charrnn.data.shakespeare import convert_work
 from charrnn.errors import DownloadError
-from charrnn.files import move_file, replace_file, sync_file
+from charrnn.files import make_folder, replace_file, sync_file
 from charrnn.version import __version__
 
 _READ_BYTES = 1 << 18  # bytes of one read
@@ -43,7 +44,7 @@ def fetch(entry: CatalogueEntry, progress: ProgressCallback | None = None) -> Pa
     folder = downloads_folder()
     path = folder / f"{entry.name}.txt"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with filelock.FileLock(folder / f"{entry.name}.lock"):
             if path.is_file():
                 return path
@@ -62,19 +63,27 @@ def fetch(entry: CatalogueEntry, progress: ProgressCallback | None = None) -> Pa
 
 
 def _fetch(entry: CatalogueEntry, path: Path, report: ProgressReporter) -> None:
-    """Try the addresses in order until one gives the text; retry after temporary failures."""
+    """Try the addresses in order until one gives the text; retry after temporary failures.
+
+    A part of an earlier process can be damaged, if it was not on the disk before a power loss. It
+    is only continued if the SHA-256 of the text is known; if it is wrong, the download starts anew.
+    """
     part = path.with_suffix(".part")
+    if entry.expected_sha256 is None:
+        part.unlink(missing_ok=True)
     mismatch: DownloadError | None = None
     reasons = []
     for url in entry.urls:
         for pause in _PAUSES:
             time.sleep(pause)
+            is_continued = part.is_file()
             try:
                 _download(entry, url, part, report)
                 _unpack_and_move(entry, url, part, path)
-            except DownloadError as error:  # another attempt would give the same bytes
+            except DownloadError as error:
                 mismatch = error
-                break
+                if not is_continued:  # another attempt would give the same bytes
+                    break
             except _NotAvailableError as error:
                 reasons.append(f"{urlsplit(url).netloc}: {error}")
                 break
@@ -122,7 +131,7 @@ def _fetch_works(entry: CatalogueEntry, path: Path, report: ProgressReporter) ->
         num_bytes += work_path.stat().st_size
         works.append(convert_work(work_path.read_text("utf-8", errors="replace")))
     joined = path.with_suffix(".joined")
-    replace_file(joined, "\x1c".join(works))
+    joined.write_text("\x1c".join(works), "utf-8", newline="")
     try:
         _verify_and_move(entry, entry.urls[0], joined, path)
     except DownloadError:
@@ -139,7 +148,7 @@ def _download(entry: CatalogueEntry, url: str, part: Path, report: ProgressRepor
     """Download a file, or the rest of it, into `part`."""
     mark_path = part.with_suffix(".mark")  # stores the address and the version of `part`
     num_bytes = part.stat().st_size if part.is_file() else 0
-    previous = json.loads(mark_path.read_text("utf-8")) if mark_path.is_file() else {}
+    previous = _read_mark(mark_path)
     headers = {"User-Agent": f"charrnn/{__version__}"}
     if num_bytes and previous.get("url") == url and previous.get("version"):
         headers |= {"Range": f"bytes={num_bytes}-", "If-Range": previous["version"]}
@@ -165,16 +174,24 @@ def _download(entry: CatalogueEntry, url: str, part: Path, report: ProgressRepor
             num_bytes = 0
         length = response.headers.get("Content-Length")
         total = num_bytes + int(length) if length else None
-        replace_file(mark_path, json.dumps({"url": url, "version": version}))
+        mark_path.write_text(json.dumps({"url": url, "version": version}), "utf-8")
         with part.open("ab" if is_partial else "wb") as file:
             while chunk := response.read(_READ_BYTES):
                 file.write(chunk)
                 num_bytes += len(chunk)
                 expected = total or entry.bytes or num_bytes
                 report(Reading(f"downloading {entry.name}", num_bytes, expected))
-            sync_file(file)
     if total is not None and num_bytes < total:
         raise http.client.IncompleteRead(b"", total - num_bytes)
+
+
+def _read_mark(path: Path) -> dict[str, Any]:
+    """Return the content of a mark; nothing if there is none, or if it is damaged."""
+    try:
+        mark: dict[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return mark
 
 
 def _unpack_and_move(entry: CatalogueEntry, url: str, part: Path, path: Path) -> None:
@@ -214,9 +231,11 @@ def _verify_and_move(entry: CatalogueEntry, url: str, text: Path, path: Path) ->
             f"were expected (SHA-256 {sha256}); the download was removed",
             *remedies,
         )
-    move_file(text, path)
+    with text.open("rb+") as file:
+        sync_file(file)
+    text.replace(path)
     record = {"sha256": sha256, "url": url}
-    replace_file(path.with_suffix(".json"), json.dumps(record))
+    replace_file(path.with_suffix(".json"), json.dumps(record))  # also syncs the name of the text
 
 
 def _unpack(archive: Path, member: str, target: Path) -> None:
@@ -228,7 +247,6 @@ def _unpack(archive: Path, member: str, target: Path) -> None:
             target.open("wb") as file,
         ):
             shutil.copyfileobj(source, file)
-            sync_file(file)
     except (zipfile.BadZipFile, KeyError, EOFError) as error:
         raise DownloadError(
             f"the downloaded file is not a .zip that contains {member} ({error}); it was removed",

@@ -4,7 +4,8 @@
     CACHE/encoded/<key>/text.json  the vocabulary and the counts
 
 The key is a SHA-256 of the text's SHA-256 and of the settings for reading it. A copy is written to
-a temporary folder that is then renamed, so that it is complete or absent.
+a temporary folder that is then renamed. After a power loss, `text.json` or both files can be
+incomplete or missing, which is detected; codes that are as many as `text.json` says are complete.
 """
 
 import contextlib
@@ -30,7 +31,7 @@ from charrnn.data.progress import ProgressCallback, ProgressReporter, Reading, t
 from charrnn.data.sources import Documents, Fingerprint
 from charrnn.data.vocabulary import UNKNOWN, CharacterCounts, Codes, Vocabulary
 from charrnn.errors import CorpusError
-from charrnn.files import new_folder, sync_file, write_synced
+from charrnn.files import new_folder, sync_file
 
 MIN_CACHED_BYTES = 8 << 20  # a smaller text is encoded so fast that a copy is not useful
 write_copies = True
@@ -285,4 +286,4 @@ def _write_metadata(path: Path, encoded: EncodedText) -> None:
         "vocabulary": encoded.vocabulary.characters,
         "counts": encoded.counts,
     }
-    write_synced(path, json.dumps(metadata).encode())
+    path.write_text(json.dumps(metadata), "utf-8")

@@ -19,7 +19,7 @@ from charrnn.data.folders import TextFiles, is_run
 from charrnn.data.progress import CHUNK, ProgressCallback, Reading, throttled
 from charrnn.data.web_address import refuse_web_address
 from charrnn.errors import CorpusError
-from charrnn.files import expand_path, move_file, quote_path, sync_file, temporary_file
+from charrnn.files import expand_path, make_folder, move_file, quote_path, sync_file, temporary_file
 
 Source = str | Path
 
@@ -179,7 +179,7 @@ def _copy_to_cache(stream: IO[bytes]) -> Path:
     folder = texts_folder()
     digest = hashlib.sha256()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with temporary_file(folder) as file:
             while chunk := stream.read(CHUNK):
                 digest.update(chunk)

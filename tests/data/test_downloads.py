@@ -1,10 +1,6 @@
 import hashlib
-import io
 import json
 import threading
-import zipfile
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,98 +13,7 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.downloads import fetch
 from charrnn.data.progress import Reading
 from charrnn.errors import DownloadError
-
-TEXT = b"a text from far away, in many lines\n" * 30_000
-SHA256 = hashlib.sha256(TEXT).hexdigest()
-
-
-class Site(ThreadingHTTPServer):
-    """A server of TEXT with many kinds of faults; records the path and range of each request."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.requests: list[tuple[str, str | None]] = []
-        self.faults = 1
-        """How many requests for /cut and similar paths fail before they succeed."""
-
-    def url(self, path: str) -> str:
-        return f"http://127.0.0.1:{self.server_port}/{path}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Site
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        path = self.path.strip("/")
-        self.server.requests.append((path, self.headers["Range"]))
-        if path == "moved":
-            self.send(302, b"", Location="/whole")
-        elif path in ("missing", "works/missing.txt"):
-            self.send(404, b"")
-        elif path == "works/play.txt":
-            self.send(200, b"\tACT I\n\nKING\tSpeak.\n")
-        elif path == "busy" and self.consume_fault():
-            self.send(503, b"")
-        elif path == "zip":
-            buffer = io.BytesIO()
-            with zipfile.ZipFile(buffer, "w") as archive:
-                archive.writestr("inside", TEXT)
-            self.send(200, buffer.getvalue())
-        elif path == "wrong":
-            self.send(200, TEXT[::-1])
-        elif path == "partial" and self.consume_fault():  # a part that was not requested
-            self.send(206, TEXT[:10], ETag='"one"')
-        elif path == "changed" and self.consume_fault():  # a server that ignores If-Range
-            self.send(206, TEXT[::-1][10:], ETag='"two"')
-        else:
-            self.send_text(is_cut=path == "cut" and self.consume_fault())
-
-    def consume_fault(self) -> bool:
-        """Return whether this request must fail."""
-        self.server.faults -= 1
-        return self.server.faults >= 0
-
-    def send_text(self, is_cut: bool) -> None:
-        first = 0
-        if self.headers["Range"] and self.headers["If-Range"] == '"one"':
-            first = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
-        body = TEXT[first:]
-        self.send(206 if first else 200, body, len(body) // 2 if is_cut else None, ETag='"one"')
-
-    def send(self, code: int, body: bytes, num_sent: int | None = None, **headers: str) -> None:
-        self.send_response(code)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(body[:num_sent])
-        self.close_connection = True
-
-
-@pytest.fixture
-def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
-    monkeypatch.setattr(downloads, "_PAUSES", (0.0, 0.0))
-    monkeypatch.setenv("no_proxy", "*")
-    with Site() as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-def make_entry(
-    site: Site, *paths: str, sha256: str | None = SHA256, **fields: Any
-) -> CatalogueEntry:
-    urls = tuple(site.url(path) for path in paths)
-    fields = {"title": "", "language": "", "licence": "", **fields}
-    return CatalogueEntry(name="far", urls=urls, sha256=sha256, **fields)
+from tests.data.download_site import SHA256, TEXT, Handler, Site, make_entry
 
 
 def downloaded_files() -> list[str]:
@@ -154,7 +59,7 @@ def test_another_version_is_never_appended(site: Site) -> None:
     (downloads_folder() / "far.part").write_bytes(TEXT[:10])
     mark = {"url": site.url("changed"), "version": '"one"'}
     (downloads_folder() / "far.mark").write_text(json.dumps(mark))
-    assert fetch(make_entry(site, "changed", sha256=None)).read_bytes() == TEXT
+    assert fetch(make_entry(site, "changed")).read_bytes() == TEXT
     assert site.requests == [("changed", "bytes=10-"), ("changed", None)]
 
 
@@ -180,6 +85,23 @@ def test_a_later_call_continues_an_interrupted_download(site: Site) -> None:
     fetch(make_entry(site, "cut"))
     assert site.requests[-1] == ("cut", f"bytes={num_bytes}-")
     assert downloaded_files() == ["far.json", "far.txt"]
+
+
+def test_a_damaged_part_is_downloaded_again(site: Site) -> None:
+    downloads_folder().mkdir(parents=True)
+    for sha256, requests in (
+        (SHA256, [("whole", "bytes=10-"), ("whole", None)]),
+        (None, [("whole", None)]),
+    ):
+        (downloads_folder() / "far.part").write_bytes(bytes(10))
+        mark = {"url": site.url("whole"), "version": '"one"'}
+        (downloads_folder() / "far.mark").write_text(json.dumps(mark), "utf-8")
+        site.requests.clear()
+        path = fetch(make_entry(site, "whole", sha256=sha256))
+        assert path.read_bytes() == TEXT
+        assert site.requests == requests
+        for file in downloads_folder().iterdir():
+            file.unlink()
 
 
 def test_a_partial_download_of_another_version_is_not_continued(site: Site) -> None:

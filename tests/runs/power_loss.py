@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
@@ -35,8 +36,9 @@ class PowerLoss(Generic[Found]):
     def __init__(self, inspect: Callable[[], Found], max_subsets: int = MAX_SUBSETS) -> None:
         self._inspect, self._max_subsets = inspect, max_subsets
         self._found = dict[frozenset[tuple[str, bytes | None]], Found | Exception]()
-        self._folder, self._files = Path("disk").absolute(), Snapshot()
+        self._folder = Path(tempfile.mkdtemp(dir=Path.cwd()), "disk")
         self._folder.mkdir()
+        self._files = Snapshot()
         self._spare = list[Path]()
         """Empty folders that can be used again."""
         self.points = 0
