@@ -25,7 +25,7 @@ from tests.runs.recorded_disk import Recording, recorded, write_files
 LONG_TEXT = "".join(f"line {number} of a text\n" for number in range(100)).encode()
 SHA256 = hashlib.sha256(LONG_TEXT).hexdigest()
 
-MAX_SUBSETS = 64
+MAX_SUBSETS = 32
 
 
 @pytest.fixture(autouse=True)

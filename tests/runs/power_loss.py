@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 from tests.runs.disk_states import Disk
 from tests.runs.recorded_disk import Mark, Recording, Snapshot, Sync, write_files
 
-MAX_SUBSETS = 256
+MAX_SUBSETS = 128
 
 Found = TypeVar("Found")
 IsKept = Callable[[Found, set[str]], bool]
@@ -80,7 +80,10 @@ class PowerLoss(Generic[Found]):
     def sample_states(
         self, count: int, is_wanted: Callable[[Found], bool] = lambda found: True
     ) -> list[Snapshot]:
-        """Return at most `count` of the inspected states in which something wanted was found."""
+        """Return at most `count` of the inspected states in which something wanted was found.
+
+        Call it before `list_unneeded_syncs`, which also inspects states that are not possible.
+        """
         states = [
             state
             for state, found in self._found.items()

@@ -195,7 +195,7 @@ def clean_up_after_kill(killed: Recording, name: str) -> tuple[Recording, int]:
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_no_checkpoint_is_lost_in(name: str) -> None:
-    check(name, PowerLoss(read), num_resumed=20)
+    check(name, PowerLoss(read), num_resumed=10)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -208,7 +208,7 @@ def test_every_sync_is_needed_in(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["a replaced save", "a removal after a rollback"])
 def test_no_checkpoint_is_lost_after_a_kill_in(name: str) -> None:
-    check_after_kills(name, PowerLoss(read), num_kills=5)
+    check_after_kills(name, PowerLoss(read), num_kills=3)
 
 
 @pytest.mark.slow
