@@ -70,6 +70,12 @@ def sync_file(file: IO[bytes]) -> None:
     os.fsync(file.fileno())
 
 
+def sync_path(path: Path) -> None:
+    """Flush a closed file to the disk."""
+    with path.open("rb+") as file:
+        sync_file(file)
+
+
 def sync_folder(path: Path) -> None:
     """Flush the names of the files in a folder to the disk, if its file system supports that."""
     if os.name == "nt":  # Windows cannot open a folder

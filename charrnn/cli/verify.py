@@ -18,7 +18,7 @@ def verify(run: RunArgument = None, as_json: JsonOption = False) -> None:
             {
                 "run": str(opened.path),
                 "version": opened.config.version,
-                "checkpoint_version": opened.checkpoint_version,
+                "checkpoint_version": opened.newest_version(opened.checkpoints()),
                 "format": opened.config.format,
                 "files": [result._asdict() for result in results],
             }

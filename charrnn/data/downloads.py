@@ -27,7 +27,7 @@ from charrnn.data.catalogue import CatalogueEntry
 from charrnn.data.progress import ProgressCallback, ProgressReporter, Reading
 from charrnn.data.shakespeare import convert_work
 from charrnn.errors import DownloadError
-from charrnn.files import make_folder, replace_file, sync_file
+from charrnn.files import make_folder, replace_file, sync_path
 from charrnn.version import __version__
 
 _READ_BYTES = 1 << 18  # bytes of one read
@@ -231,8 +231,7 @@ def _verify_and_move(entry: CatalogueEntry, url: str, text: Path, path: Path) ->
             f"were expected (SHA-256 {sha256}); the download was removed",
             *remedies,
         )
-    with text.open("rb+") as file:
-        sync_file(file)
+    sync_path(text)
     text.replace(path)
     record = {"sha256": sha256, "url": url}
     replace_file(path.with_suffix(".json"), json.dumps(record))  # also syncs the name of the text

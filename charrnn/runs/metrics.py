@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from charrnn.files import replace_file, sync_file, sync_folder
+from charrnn.files import replace_file, sync_folder, sync_path
 
 TIMING_KEYS = ("characters_per_second", "seconds")
 """The keys that differ between two runs with identical settings."""
@@ -22,8 +22,7 @@ def append_row(path: Path, row: dict[str, Any]) -> None:
 def sync_rows(path: Path) -> None:
     """Flush the rows to the disk, if there are any."""
     if path.exists():
-        with path.open("ab") as file:
-            sync_file(file)
+        sync_path(path)
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ files and of config.json, and its own digest. A folder without a valid manifest 
 
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,10 +88,11 @@ class Run(RunFolder):
         """Return the checkpoints with a valid manifest, oldest first."""
         return self.scan_checkpoints()[0]
 
-    @property
-    def checkpoint_version(self) -> str | None:
-        """The version of charrnn that wrote the newest checkpoint; None if it is not known."""
-        checkpoints = self.checkpoints()
+    def newest_version(self, checkpoints: Sequence[Checkpoint]) -> str | None:
+        """Return the version of charrnn that wrote the last of `checkpoints`; None if unknown.
+
+        If the run has no checkpoint yet, it is the version that made the run.
+        """
         return checkpoints[-1].version if checkpoints else self.config.version
 
     def scan_checkpoints(self) -> tuple[list[Checkpoint], dict[int, Path]]:

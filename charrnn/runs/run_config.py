@@ -68,9 +68,9 @@ class RunConfig(CheckedFields):
 
 def config_to_record(config: RunConfig) -> dict[str, Any]:
     """Return the contents of `config.json`, as this version writes it."""
-    record = {"format": FORMAT, "charrnn": __version__} | dataclasses.asdict(config)
-    del record["version"]  # its name on disk is charrnn
-    return {**record, "format": FORMAT}
+    record = dataclasses.asdict(config)
+    del record["version"], record["format"]  # those of the file that was read
+    return {"format": FORMAT, "charrnn": __version__, **record}
 
 
 def parse_config(record: Mapping[str, Any], path: Path) -> RunConfig:

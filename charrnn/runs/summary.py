@@ -85,7 +85,7 @@ def summarize_run(run: Run) -> RunSummary:
         settings=list_settings(config, budget),
         teachers=tuple(map(summarize_run, list_kept_teachers(run))),
         version=config.version,
-        checkpoint_version=run.checkpoint_version,
+        checkpoint_version=run.newest_version(checkpoints),
         format=config.format,
     )
 

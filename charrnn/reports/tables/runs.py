@@ -16,8 +16,10 @@ from charrnn.runs.verification import VerifiedFile
 
 def print_verification(run: Run, results: list[VerifiedFile]) -> None:
     """Print the result of `verify` for each file or folder, and what to do about damage."""
+    config, newest = run.config, run.newest_version(run.checkpoints())
+    versions = describe_versions(config.version, config.format, newest)
     print_table(
-        f"{run.path}, {_describe_versions(run)}",
+        f"{run.path}, {versions}",
         ("file", "bytes", "state"),
         [
             (result.name, f"{result.bytes:,}", result.damage or result.note or "intact")
@@ -69,7 +71,8 @@ def print_run(run: Run) -> None:
     )
     config = newest.current_config(run.config)
     settings = format_run_facts(config, newest.budget, eval_every=newest.eval_every)
-    lines = [("run", summary.run), ("version", _describe_versions(run)), *settings]
+    versions = describe_versions(summary.version, summary.format, summary.checkpoint_version)
+    lines = [("run", summary.run), ("version", versions), *settings]
     lines.append(("parameters", f"{summary.parameters:,}"))
     if engine := _describe_engine(run):
         lines.append(("engine", f"{engine}, on this machine"))
@@ -89,11 +92,6 @@ def print_run(run: Run) -> None:
         best = "" if teacher.val_loss is None else f"; best {_describe_best(teacher)}"
         lines.append((f"teacher {number}", f"{_describe_progress(teacher)}{best}"))
     print_facts(lines)
-
-
-def _describe_versions(run: Run) -> str:
-    config = run.config
-    return describe_versions(config.version, config.format, run.checkpoint_version)
 
 
 def _describe_progress(summary: RunSummary) -> str:
