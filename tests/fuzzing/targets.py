@@ -5,8 +5,10 @@ content. A target is made in an empty folder, which it may use.
 """
 
 import contextlib
+import gzip
 import http.client
 import json
+import threading
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -96,8 +98,6 @@ class Texts(Target):
     _SUFFIXES = (".txt", ".gz", ".zip", ".docx", ".pdf", ".py", ".json", ".tar")
 
     def seeds(self) -> list[bytes]:
-        import gzip
-
         texts = [VERSE.encode(encoding) for encoding in ("utf-8", "utf-16", "utf-32", "utf-7")]
         texts += [gzip.compress(VERSE.encode()), "ß\x1cé\r\n".encode("latin-1") * 20, b"PK\3\4"]
         return [bytes([number]) + text for number, text in enumerate(texts)]
@@ -142,8 +142,6 @@ class Requests(Target):
     _PATHS: ClassVar = ("completions", "score", "activity")
 
     def __init__(self) -> None:
-        import threading
-
         text = Corpus.from_text(VERSE * 4, name="verse")
         last_event(list(train(text, TINY_TRAINING, TINY_MODEL, out_dir="checkpoints/verse")))
         listening = listen("127.0.0.1", 0)

@@ -7,30 +7,16 @@ their arguments, and contains only those that succeeded.
 
 import contextlib
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.runs.file_events import listening
+
 ROOT = 0
 """The number of the folder that is recorded."""
-_EVENTS = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.link", "os.symlink")
-
-_listeners = list[Callable[[], None]]()
-
-
-def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if _listeners and (
-        event in _EVENTS
-        or (event == "open" and isinstance(arguments[2], int) and arguments[2] & os.O_CREAT)
-    ):
-        _listeners[0]()
-
-
-sys.addaudithook(_audit)
 
 
 @dataclass(frozen=True)
@@ -262,11 +248,7 @@ def _make_change(
 def recorded(root: Path, killed: Recording | None = None) -> Iterator[Recorder]:
     """Record what a block does to the files in a folder, which are on the disk before it."""
     recorder = Recorder(root, killed)
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, listening(lambda event: recorder.compare()):
         patch.setattr(os, "fsync", recorder.sync)
-        _listeners.append(recorder.compare)
-        try:
-            yield recorder
-        finally:
-            _listeners.clear()
+        yield recorder
     recorder.compare()

@@ -6,32 +6,18 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from charrnn import files
 from charrnn.errors import CheckpointError
 from charrnn.runs.run import Run
+from tests.runs.file_events import listening
 from tests.runs.small_run import CONFIG, save
 
 REMOVING = ("os.remove", "os.rmdir")
 CHANGING = ("os.rename", "os.mkdir", *REMOVING)
 STEPS = (10, 20, 30)  # saved before the save that fails: the best, another, the newest
-
-_listeners: list[Callable[[str], None]] = []
-
-
-def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    if not _listeners:
-        return
-    if event == "open" and isinstance(arguments[2], int) and arguments[2] & os.O_CREAT:
-        _listeners[0]("open")
-    elif event in CHANGING:
-        _listeners[0](event)
-
-
-sys.addaudithook(_audit)
 
 
 class Disk:
@@ -67,17 +53,13 @@ class Disk:
     def run(self, function: Callable[[], object]) -> None:
         """Call a function and record its operations."""
         self.operations.clear()
-        _listeners[:] = [self]
-        try:
+        with listening(self):
             function()
-        finally:
-            _listeners.clear()
 
 
 @pytest.fixture
-def disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
-    yield Disk(monkeypatch)
-    _listeners.clear()
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
 
 
 def make_runs() -> Iterator[Run]:

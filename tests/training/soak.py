@@ -31,6 +31,8 @@ from charrnn.runs.run import Run
 from charrnn.runs.verification import verify_run
 from charrnn.training.loop import resume, train
 from tests.conftest import TINY_MODEL, TINY_TRAINING, VERSE
+from tests.training import kill_harness
+from tests.training.kill_harness import RUN
 
 SAVE_EVERY = 20
 CONFIG = dataclasses.replace(
@@ -41,7 +43,7 @@ CONFIG = dataclasses.replace(
     log_every=7,
     eval_every=100,
 )
-RUN, FULL_DISK = Path("run"), Path("disk-is-full")
+FULL_DISK = Path("disk-is-full")
 INCIDENTS = ("kill", "signal", "full disk", "flipped byte", "reader")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MAX_PAUSE = 3.0  # seconds between two incidents
@@ -168,11 +170,9 @@ def fail_on_full_disk() -> None:
 
 
 def newest_step() -> int:
-    """Return the step of the newest checkpoint, after all of it was read; 0 without a run."""
-    if not (RUN / "config.json").exists():
-        return 0
+    """Return the step of the newest checkpoint, after all of it was read; 0 without one."""
     try:
-        return Run.open(RUN).select("last", ("model", "trainer")).step
+        return kill_harness.newest_step()
     except CheckpointError as error:
         if "training stopped before the first" in str(error):
             return 0

@@ -5,19 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from charrnn.data.corpus import Corpus
-from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
-from charrnn.training.loop import resume, train
-from tests.conftest import TINY_MODEL
 from tests.training.kill_harness import CONFIG
-from tests.training.tiny_runs import assert_same_run_apart_from_kept_checkpoints, stop_after
+from tests.training.tiny_runs import assert_resume_is_exact
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,19 +40,6 @@ def run_harness(kills: int, number: signal.Signals, seed: int) -> dict[str, Any]
     return result
 
 
-def assert_resume_is_exact() -> None:
-    """Compare the run with an uninterrupted run, a few steps later."""
-    step = Run.open(Path("run")).select("last").step + 5
-    stop = threading.Event()
-    stop_after(resume("run", stop=stop), stop, step)
-    stop, text = threading.Event(), Corpus.open("verse.txt")
-    stop_after(train(text, CONFIG, TINY_MODEL, out_dir="whole", stop=stop), stop, step)
-    assert Run.open(Path("run")).select("last").step == step
-    assert_same_run_apart_from_kept_checkpoints(Path("run"), Path("whole"))
-    steps = [row["step"] for row in read_rows(Path("run/metrics.jsonl"))]
-    assert steps == sorted(set(steps))
-
-
 def check_kills(kills: int, seed: int) -> None:
     result = run_harness(kills, signal.SIGKILL, seed)
     for child in result["children"]:
@@ -71,7 +53,7 @@ def check_kills(kills: int, seed: int) -> None:
             "at most one interval is lost"
         )
     assert result["children"][-1]["after"] >= result["save_every"], "the run makes progress"
-    assert_resume_is_exact()
+    assert_resume_is_exact(CONFIG, Run.open(Path("run")).select("last").step + 5)
     print(f"kills survived: {kills}, to step {result['children'][-1]['after']:,}, then exact")
 
 
@@ -82,7 +64,7 @@ def check_stops(kills: int, number: signal.Signals, seed: int) -> None:
         assert child["first"] == child["before"] + 1
         assert 0 <= child["last"] - child["after"] <= 1, "at most one step is lost"
         assert child["milliseconds"] < 5000
-    assert_resume_is_exact()
+    assert_resume_is_exact(CONFIG, Run.open(Path("run")).select("last").step + 5)
     slowest = max(child["milliseconds"] for child in result["children"])
     print(f"{kills} x {number.name}, the slowest stop after {slowest} ms, then exact")
 

@@ -4,17 +4,12 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
-from charrnn.runs.metrics import read_rows
-from charrnn.runs.run import Run
-from charrnn.training.loop import resume, train
-from tests.conftest import TINY_MODEL
 from tests.training.soak import CONFIG, INCIDENTS, SAVE_EVERY
-from tests.training.tiny_runs import assert_same_run_apart_from_kept_checkpoints, stop_after
+from tests.training.tiny_runs import assert_resume_is_exact
 
 ROOT = Path(__file__).parents[2]
 MAX_GROWTH = 8 << 10  # KiB of memory that the processes of the second half may use in addition
@@ -44,24 +39,12 @@ def check_soak(seconds: float, seed: int) -> None:
     assert files[1] <= files[0] + 1, "the number of open files is constant"
     memory = [max(kib for _, kib, _ in half) for half in halves]
     assert memory[1] <= memory[0] + MAX_GROWTH, "the memory is constant"
-    assert_exact(result["step"] + 5)
+    assert_resume_is_exact(CONFIG, result["step"] + 5)
     print(
         f"{sum(result['incidents'].values())} incidents in {seconds:,.0f} s, to step "
         f"{result['step']:,}, then exact; at most {result['lost']} steps lost; memory "
         f"{memory[0] / 1024:.0f} and {memory[1] / 1024:.0f} MiB in the two halves"
     )
-
-
-def assert_exact(step: int) -> None:
-    """Compare the run at a later step with a run without incidents."""
-    stop = threading.Event()
-    stop_after(resume("run", stop=stop), stop, step)
-    stop = threading.Event()
-    stop_after(train("verse.txt", CONFIG, TINY_MODEL, out_dir="whole", stop=stop), stop, step)
-    assert Run.open(Path("run")).select("last").step == step
-    assert_same_run_apart_from_kept_checkpoints(Path("run"), Path("whole"))
-    steps = [row["step"] for row in read_rows(Path("run/metrics.jsonl"))]
-    assert steps == sorted(set(steps))
 
 
 def test_a_run_survives_one_incident_of_each_kind() -> None:

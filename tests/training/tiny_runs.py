@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from charrnn.config.training import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.runs.metrics import TIMING_KEYS, read_rows
 from charrnn.runs.run import Run
 from charrnn.training.events import Event, Step
-from charrnn.training.loop import train
+from charrnn.training.loop import resume, train
 from tests.conftest import TINY_MODEL, TINY_TRAINING
 
 STEPS_PER_EPOCH = 23  # of a tiny run on the fixture `text`
@@ -54,6 +55,18 @@ def assert_same_run_apart_from_kept_checkpoints(interrupted: Path, whole: Path) 
     first, second = digest(interrupted), digest(whole)
     del first["steps"], second["steps"]
     assert first == second
+
+
+def assert_resume_is_exact(config: TrainConfig, step: int) -> None:
+    """Resume `run` until a step, and compare it with an uninterrupted run on `verse.txt`."""
+    stop = threading.Event()
+    stop_after(resume("run", stop=stop), stop, step)
+    stop, text = threading.Event(), Corpus.open("verse.txt")
+    stop_after(train(text, config, TINY_MODEL, out_dir="whole", stop=stop), stop, step)
+    assert Run.open(Path("run")).select("last").step == step
+    assert_same_run_apart_from_kept_checkpoints(Path("run"), Path("whole"))
+    steps = [row["step"] for row in read_rows(Path("run/metrics.jsonl"))]
+    assert steps == sorted(set(steps))
 
 
 def _steps(run: Path) -> list[str]:
