@@ -35,11 +35,19 @@ def layer(
 
 def as_float32(case: Layer) -> Layer:
     """Return a copy of the layer in float32."""
+    return _convert(case, torch.float32)
 
+
+def as_float64(case: Layer) -> Layer:
+    """Return a copy of the layer in float64."""
+    return _convert(case, torch.float64)
+
+
+def _convert(case: Layer, dtype: torch.dtype) -> Layer:
     def leaf(tensor: Tensor) -> Tensor:
         if not tensor.is_floating_point():
             return tensor
-        return tensor.detach().float().requires_grad_()
+        return tensor.detach().to(dtype).requires_grad_()
 
     inputs, state, weights = case
     return leaf(inputs), tuple(map(leaf, state)), LayerWeights(*map(leaf, weights))

@@ -10,6 +10,7 @@ from charrnn.recurrence.cpu import lstm, matmul
 from charrnn.recurrence.layer import LayerState, LayerWeights
 from tests.recurrence.layers import (
     as_float32,
+    as_float64,
     assert_close_norm,
     layer,
     relative_errors,
@@ -30,6 +31,7 @@ LOSS_WEIGHTS = st.sampled_from(
     LOSS_WEIGHTS, st.sampled_from([1, 2, 3]),
 )  # fmt: skip
 @example(8, 42, 1, 1, False, (1.0, 0.0, 0.0), 1)
+@example(9, 10, 9, 1, True, (0.0, 1.0, 0.0), 1)
 def test_results_and_gradients_equal_reference(
     length: int, batch: int, units: int, width: int, codes: bool, loss_weights: Any, threads: int
 ) -> None:
@@ -40,9 +42,12 @@ def test_results_and_gradients_equal_reference(
     weights = len(LayerWeights._fields)
     assert_close_norm(results[:-weights], exact[:-weights], 2e-6)
     # Gradients of weights are sums over steps and streams. The error grows with the root of the
-    # number of terms.
+    # number of terms. If they are ill-conditioned, for example with 9 steps, 10 streams, 9 units
+    # and width 1, the error of rounding the layer to float32 shows it.
     tolerance = 2e-6 * max(1.0, (length * batch / 50) ** 0.5)
-    assert_close_norm(results[-weights:], exact[-weights:], tolerance)
+    rounded = run_with_gradients(run_reference, as_float64(as_float32(case)), loss_weights)
+    rounding_error = max(relative_errors(rounded[-weights:], exact[-weights:]))
+    assert_close_norm(results[-weights:], exact[-weights:], max(tolerance, 10 * rounding_error))
     # Large terms of a sum can cancel, for example with 8 steps, 42 streams and one unit. If the
     # error of torch in bfloat16 is larger than 5%, this engine may have the same error.
     torch_error = max(
