@@ -24,6 +24,7 @@ class DerivedFromText:
 
 
 FROM_TEXT = DerivedFromText()
+LONG_RUN_LEARNING_RATE = 4e-3  # the default of runs that are not short
 DEFAULT_PATIENCE = 10  # evaluations without improvement, if there is a held-out text
 _MIN_VAL_FRACTION = 0.001
 
@@ -123,10 +124,11 @@ class TrainConfig(Budget):
         "from the mean of their predictions too.",
     ] = 0
     learning_rate: Annotated[
-        float,
+        float | None,
         Range(1e-9, 10),
         "How far one step changes the weights, at most; too high: training diverges.",
-    ] = 4e-3
+        FROM_TEXT,
+    ] = None
     warmup_steps: Annotated[
         int,
         Range(0, 10**9),
@@ -256,6 +258,7 @@ class ResolvedTrainConfig(TrainConfig):
     output_dropout: float = field()
     weight_drop: float = field()
     loss_temperature: float = field()
+    learning_rate: float = field()
     weight_decay: float = field()
     patience: int = field()
     eval_every: int = field()

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.text import Text
 
 from charrnn.config.counts import format_count
-from charrnn.config.training import TrainConfig
+from charrnn.config.training import LONG_RUN_LEARNING_RATE
 from charrnn.console.live_screen import LiveScreen, format_progress, format_speed
 from charrnn.console.notebook import NotebookDisplay
 from charrnn.console.output import make_displayable, stderr_console
@@ -250,7 +250,7 @@ class TrainingView:
         subject = "the loss is"
         if best_loss >= self._uniform_nats:
             subject = "the model has learned nothing, because its loss is"
-            rate = TrainConfig().learning_rate
+            rate = LONG_RUN_LEARNING_RATE
             if not rate / 10 < config.training.learning_rate <= rate:
                 advice = f"start again with `charrnn train --learning-rate {rate:g}`"
         self.show_message(f"{subject} {comparison}: {advice}")

@@ -39,6 +39,7 @@ _UNKNOWN_TRAINING = ResolvedTrainConfig(
     output_dropout=0.0,
     weight_drop=0.0,
     loss_temperature=1.0,
+    learning_rate=1.0,
     weight_decay=0.0,
     patience=0,
     eval_every=1,

@@ -2,12 +2,12 @@
 
 import math
 
-from charrnn.config.training import TrainConfig
+from charrnn.config.training import ResolvedTrainConfig
 
 _FINAL_FACTOR = 0.01  # of the learning rate at the horizon, relative to the highest
 
 
-def learning_rate(step: int, horizon: int | None, config: TrainConfig) -> float:
+def learning_rate(step: int, horizon: int | None, config: ResolvedTrainConfig) -> float:
     """Return the learning rate of `step` (from 0): linear warm-up, then half a cosine to 1%.
 
     The cosine is that of Loshchilov and Hutter (2017) without restarts. While the horizon is not

@@ -58,6 +58,7 @@ CONFIG = TrainConfig(
     max_steps=20,
     eval_every=10,
     log_every=5,
+    learning_rate=0.004,
     teachers=1,
     seed=3,
     device="cpu",

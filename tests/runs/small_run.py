@@ -26,6 +26,7 @@ CONFIG = RunConfig(
         weight_decay=0.02,
         patience=10,
         loss_temperature=1.0,
+        learning_rate=0.004,
         device="cpu",
         precision="float32",
         threads=1,

@@ -20,6 +20,7 @@ SETTINGS: dict[str, Any] = {
     **{"batch_size": 8, "seq_length": 16, "max_steps": 12, "eval_every": 6, "log_every": 3},
     **{"dropout": 0.2, "output_dropout": 0.3, "weight_drop": 0.25, "input_dropout": 0.1},
     **{"state_drop": 0.05, "loss_temperature": 0.9, "weight_decay": 0.1, "warmup_steps": 5},
+    **{"learning_rate": 0.004},
     **{"device": "cpu", "precision": "float32", "seed": 3},
 }
 

@@ -1,11 +1,12 @@
+import dataclasses
 import itertools
 
 import pytest
 
-from charrnn.config.training import TrainConfig
 from charrnn.training.schedule import average_decay, learning_rate
+from tests.conftest import UNREGULARIZED
 
-CONFIG = TrainConfig(learning_rate=1.0, warmup_steps=10)
+CONFIG = dataclasses.replace(UNREGULARIZED, learning_rate=1.0, warmup_steps=10)
 
 
 def test_the_learning_rate_rises_then_falls_to_one_percent_at_the_horizon() -> None:

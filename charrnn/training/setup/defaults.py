@@ -5,7 +5,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from charrnn.config.training import DEFAULT_PATIENCE, ResolvedTrainConfig, TrainConfig
+from charrnn.config.training import (
+    DEFAULT_PATIENCE,
+    LONG_RUN_LEARNING_RATE,
+    ResolvedTrainConfig,
+    TrainConfig,
+)
 from charrnn.data.batches import count_steps_per_epoch
 from charrnn.data.document_index import DocumentIndex
 from charrnn.training.evaluation_plan import (
@@ -58,12 +63,14 @@ def resolve_config(
     if config.max_steps:
         limits.append(config.max_steps * characters_per_step / characters)
     passes = min(limits, default=default_epochs)
+    updates = passes * characters / characters_per_step
     if config.teachers:
         passes /= _TEACHERS_DIVISOR
     defaults: dict[str, Any] = {
         "seq_length": seq_length,
         "batch_size": batch_size,
         "epochs": epochs,
+        "learning_rate": choose_learning_rate(updates),
         **choose_regularization(characters, passes)._asdict(),
         **_evaluations(
             config, characters, held_out_characters, characters_per_step, epochs, device
@@ -110,6 +117,11 @@ def _document_batch_size(documents: DocumentIndex, wanted: float) -> int:
     return 1 << min(exponent, largest)
 
 
+_HIGHEST_RATE = 0.009
+_RATE_EXPONENT = 0.35
+"""docs/experiments.md has the measurements: of about 1,000 updates, 0.009 was the best rate."""
+
+
 class Regularization(NamedTuple):
     """The settings that keep a network from overfitting; see `TrainConfig`."""
 
@@ -129,28 +141,37 @@ of 0.9 makes that division unnecessary."""
 _TEACHERS_DIVISOR = 3
 """With teachers, the network is regularized as with its passes divided by this: it overfits less,
 because it learns from distributions in place of single characters (docs/experiments.md)."""
-_FEW_PASSES, _MANY_PASSES = 3, 50
-"""Up to the first, weak regularization is best, and from the second on, strong regularization.
-Measured on parts of texts, as docs/experiments.md shows: on 0.9 million characters, the mean of
-both is better than the strong one in 8 passes, and a little too weak in 20; on 2.3 million, it is a
-little too strong in 8. On 9,000 characters in 46 passes, the strong one is better."""
+_PASSES = (2, 3, 50)
+"""Numbers of passes with no, weak and strong regularization. Measured on parts of texts, as
+docs/experiments.md shows: on 0.9 million characters, none is better than the weak one in 2 passes,
+and the mean of the weak and the strong one is better than the strong one in 8, and a little too
+weak in 20; on 2.3 million, it is a little too strong in 8. On 9,000 characters in 46 passes, the
+strong one is better."""
 
 
 def choose_regularization(characters: int, passes: float) -> Regularization:
     """Return the regularization for a number of passes through a text.
 
-    Between few and many passes, the settings are interpolated in the logarithm of their number.
+    Between the numbers of `_PASSES`, the settings are interpolated in the logarithm of their
+    number.
     """
     if characters >= 100_000_000:
         return _NONE
-    share = math.log(max(passes, _FEW_PASSES) / _FEW_PASSES) / math.log(_MANY_PASSES / _FEW_PASSES)
-    share = min(1.0, share)
     return Regularization(
         *(
-            round(weak + share * (strong - weak), 3)
-            for weak, strong in zip(_WEAK, _STRONG, strict=True)
+            round(float(np.interp(math.log(passes), np.log(_PASSES), settings)), 3)
+            for settings in zip(_NONE, _WEAK, _STRONG, strict=True)
         )
     )
+
+
+def choose_learning_rate(updates: float) -> float:
+    """Return the highest learning rate of a run of so many updates.
+
+    It decreases with a power of their number.
+    """
+    factor = float((_PREFERRED_UPDATES / max(1, updates)) ** _RATE_EXPONENT)
+    return round(min(_HIGHEST_RATE, max(1, factor) * LONG_RUN_LEARNING_RATE), 5)
 
 
 def _epochs(characters: int, device: str) -> int:

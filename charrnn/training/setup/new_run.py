@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from charrnn.config.model import ModelConfig
-from charrnn.config.training import ResolvedTrainConfig, TrainConfig
+from charrnn.config.training import LONG_RUN_LEARNING_RATE, ResolvedTrainConfig, TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.corpus_record import CorpusRecord
 from charrnn.data.document_index import cut_after_document, locate_documents
@@ -75,6 +75,8 @@ def prepare_new_run(
     """
     config = config or TrainConfig()
     device, threads = choose_device(config.device), set_threads(config.threads)
+    if init_from is not None and config.learning_rate is None:
+        config = dataclasses.replace(config, learning_rate=LONG_RUN_LEARNING_RATE)
     initial = None
     if group.ranks.is_rank_zero and init_from is not None:
         initial = _load_initial(init_from)
@@ -145,8 +147,8 @@ def _plan_for_time(
     note = (
         f"the time limit allows about {passes:,.2g} passes through the text, so the settings are "
         f"dropout {resolved.dropout:g}, output dropout {resolved.output_dropout:g}, weight drop "
-        f"{resolved.weight_drop:g}, weight decay {resolved.weight_decay:g} and loss temperature "
-        f"{resolved.loss_temperature:g}"
+        f"{resolved.weight_drop:g}, weight decay {resolved.weight_decay:g}, loss temperature "
+        f"{resolved.loss_temperature:g} and learning rate {resolved.learning_rate:g}"
     )
     planned = dataclasses.replace(run, config=dataclasses.replace(run.config, training=resolved))
     return planned, (note,)

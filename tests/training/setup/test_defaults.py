@@ -80,6 +80,7 @@ def test_specified_settings_are_kept() -> None:
         output_dropout=0.1,
         weight_drop=0.2,
         weight_decay=0.0,
+        learning_rate=0.1,
         loss_temperature=2.0,
         patience=4,
     )
@@ -156,7 +157,8 @@ def regularization(**settings: Any) -> tuple[float, ...]:
 
 
 def test_regularization_grows_with_the_number_of_passes() -> None:
-    assert regularization(epochs=1) == regularization(epochs=3) == (0.1, 0.1, 0.0, 0.02, 1.0)
+    assert regularization(epochs=1) == regularization(epochs=2) == (0.0, 0.0, 0.0, 0.02, 1.0)
+    assert regularization(epochs=3) == (0.1, 0.1, 0.0, 0.02, 1.0)
     assert regularization(epochs=50) == regularization(epochs=99) == (0.3, 0.4, 0.4, 0.2, 0.9)
     passes = [regularization(epochs=epochs) for epochs in range(3, 51, 4)]
     for weaker, stronger in itertools.pairwise(passes):
@@ -166,16 +168,27 @@ def test_regularization_grows_with_the_number_of_passes() -> None:
 
 def test_each_limit_determines_the_regularization() -> None:
     steps_per_epoch = int(0.9 * TINYSHAKESPEARE) // (32 * 64)
-    few = regularization(epochs=2)
-    assert regularization(epochs=22, max_steps=2 * steps_per_epoch) == few
-    assert regularization(epochs=2, max_steps=10**6) == few
+    few = regularization(epochs=3)
+    assert regularization(epochs=22, max_steps=3 * steps_per_epoch) == pytest.approx(few, abs=0.01)
+    assert regularization(epochs=3, max_steps=10**6) == few
     assert regularization() == regularization(epochs=22)
     assert regularization(max_time=9.0) == regularization()  # its passes are not known here
 
 
+def test_a_run_with_few_updates_gets_a_higher_learning_rate() -> None:
+    def rate(**settings: Any) -> float:
+        return resolved(TrainConfig(**settings), TINYSHAKESPEARE).learning_rate
+
+    rates = [rate(max_steps=steps) for steps in (1, 500, 1_000, 2_000, 4_000, 8_000)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] == rates[1] == 0.009
+    assert rate(max_steps=10_000) == rate(max_steps=10**6) == rate() == 0.004
+    assert rate(max_steps=500, learning_rate=0.001) == 0.001
+
+
 def test_only_huge_texts_get_no_dropout() -> None:
     for characters in (9_000, 149_000, 10_000_000):
-        assert regularization(characters=characters, epochs=2) == (0.1, 0.1, 0.0, 0.02, 1.0)
+        assert regularization(characters=characters, epochs=3) == (0.1, 0.1, 0.0, 0.02, 1.0)
         assert regularization(characters=characters, epochs=50) == (0.3, 0.4, 0.4, 0.2, 0.9)
     assert regularization(characters=200_000_000) == (0.0, 0.0, 0.0, 0.02, 1.0)
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.config.training import TrainConfig
+from charrnn.config.training import LONG_RUN_LEARNING_RATE, TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.training.setup import new_run
 from charrnn.training.setup.new_run import prepare_new_run
@@ -14,7 +14,7 @@ def text() -> Corpus:
     return Corpus.from_text("the quick brown fox jumps over the lazy dog\n" * 400)
 
 
-@pytest.mark.parametrize(("seconds", "dropout", "weight_drop"), [(0.02, 0.1, 0), (2e-5, 0.3, 0.4)])
+@pytest.mark.parametrize(("seconds", "dropout", "weight_drop"), [(0.04, 0, 0), (2e-5, 0.3, 0.4)])
 def test_a_time_limit_is_planned_from_the_measured_speed(
     seconds: float,
     dropout: float,
@@ -42,3 +42,15 @@ def test_specified_settings_have_precedence_over_the_plan(text: Corpus, tmp_path
     training = prepared.trainer.run.config.training
     assert (training.dropout, training.weight_decay) == (0.25, 0.5)
     assert "dropout 0.25, " in prepared.notes[-1]
+
+
+def test_a_short_run_from_other_weights_keeps_the_learning_rate_of_a_long_one(
+    text: Corpus, tmp_path: Path
+) -> None:
+    def learning_rate(init_from: str | None, specified: float | None = None) -> float:
+        config = TrainConfig(max_steps=500, device="cpu", learning_rate=specified)
+        prepared = prepare_new_run(text, config, out_dir=tmp_path / "run", init_from=init_from)
+        return prepared.trainer.run.config.training.learning_rate
+
+    assert learning_rate("bard") == LONG_RUN_LEARNING_RATE < learning_rate(None)
+    assert learning_rate("bard", 0.5) == 0.5
