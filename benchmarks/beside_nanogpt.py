@@ -10,10 +10,11 @@ Each program trains alone on the machine, for the same time and with the same nu
   length of its learning rate schedule, is chosen to fill the time at the measured speed.
 
 The wall time includes the start of each program, its evaluations and its checkpoints. Both programs
-hold out the last tenth of the text. The losses are those of this whole part: charrnn reads it once
-and carries its state. nanoGPT reads it in blocks of 64 characters. "blocks" are independent, as in
-nanoGPT's own estimate, which samples some of them. "sliding" moves the block by 16 characters and
-counts the last 16 predictions, so that each has at least 48 characters of context.
+hold out the last tenth of the text. The losses are those of this whole part, except charrnn's
+before the end: it then reads the first characters. charrnn carries its state. nanoGPT reads blocks
+of 64 characters. "blocks" are independent, as in nanoGPT's own estimate, which samples some of
+them. "sliding" moves the block by 16 characters and counts the last 16 predictions, so that each
+has at least 48 characters of context.
 
 RUNS keeps the results: a program that finished is not trained again.
 """
@@ -36,6 +37,7 @@ import torch
 from nanogpt_loss import BLOCK, held_out_losses
 from numpy.typing import NDArray
 
+import charrnn
 from charrnn.numerics.cpu import available_cores
 from charrnn.numerics.information import nats_to_bits
 
@@ -117,7 +119,10 @@ def nanogpt_losses(
 
 
 def train_charrnn(text: Path, run: Path, threads: int, seconds: float) -> Losses:
-    """Train charrnn with `charrnn train`; return the losses of its evaluations."""
+    """Train charrnn with `charrnn train`; return the losses of its evaluations.
+
+    They read the first characters of the held-out part; the last loss is that of the whole part.
+    """
     command = [sys.executable, "-m", "charrnn", "train", str(text), "-o", str(run)]
     command += ["--max-time", f"{seconds:.0f}s", "--threads", str(threads), "--device", "cpu"]
     losses: Losses = []
@@ -133,6 +138,9 @@ def train_charrnn(text: Path, run: Path, threads: int, seconds: float) -> Losses
             time.sleep(0.5)
     if process.returncode:
         raise RuntimeError(f"charrnn failed: exit code {process.returncode}")
+    corpus = text.read_text("utf-8")
+    model = charrnn.load(str(run), checkpoint="last")
+    losses[-1]["carried"] = charrnn.score(model, corpus[int(len(corpus) * 0.9) :]).nats_per_char
     return losses
 
 
@@ -149,7 +157,7 @@ def last_before(losses: Losses, seconds: float) -> dict[str, float]:
     return next((row for row in reversed(losses) if row["seconds"] <= seconds), {})
 
 
-def print_table(nanogpt: Losses, charrnn: Losses, seconds: float) -> None:
+def print_table(nanogpt: Losses, own: Losses, seconds: float) -> None:
     """Print the losses of the last checkpoints after each eighth of the time and at the end."""
 
     def cell(row: dict[str, float], name: str) -> str:
@@ -157,15 +165,15 @@ def print_table(nanogpt: Losses, charrnn: Losses, seconds: float) -> None:
 
     print("| wall time, s | nanoGPT, blocks | nanoGPT, sliding | charrnn |\n|---|---|---|---|")
     times = [seconds * number / ROWS for number in range(1, ROWS)]
-    for limit in (*times, max(nanogpt[-1]["seconds"], charrnn[-1]["seconds"])):
-        other, own = last_before(nanogpt, limit), last_before(charrnn, limit)
-        cells = cell(other, "blocks"), cell(other, "sliding"), cell(own, "carried")
+    for limit in (*times, max(nanogpt[-1]["seconds"], own[-1]["seconds"])):
+        peer, row = last_before(nanogpt, limit), last_before(own, limit)
+        cells = cell(peer, "blocks"), cell(peer, "sliding"), cell(row, "carried")
         print(f"| {limit:.0f} | {' | '.join(cells)} |")
-    peer, own_loss = nanogpt[-1]["sliding"], charrnn[-1]["carried"]
+    peer_loss, own_loss = nanogpt[-1]["sliding"], own[-1]["carried"]
     print(
-        f"at the end: nanoGPT {peer:.3f} nats after {nanogpt[-1]['seconds']:.0f} s, charrnn "
-        f"{own_loss:.3f} nats after {charrnn[-1]['seconds']:.0f} s, difference "
-        f"{peer - own_loss:.3f} nats"
+        f"at the end: nanoGPT {peer_loss:.3f} nats after {nanogpt[-1]['seconds']:.0f} s, charrnn "
+        f"{own_loss:.3f} nats after {own[-1]['seconds']:.0f} s, difference "
+        f"{peer_loss - own_loss:.3f} nats"
     )
 
 

@@ -37,18 +37,22 @@ class Novelty(NamedTuple):
 def measure_novelty(text: str, corpus: Corpus) -> Novelty:
     """Compare a text with a corpus. The time is proportional to the size of the corpus."""
     text_M = _encode(text, corpus)
-    low, high, start = 0, len(text), 0  # binary search: a run of `low` characters is copied
-    while low < high:
-        middle = (low + high + 1) // 2
-        copied = np.flatnonzero(find_copied_windows(text_M, corpus.codes, middle))
-        if len(copied):
-            low, start = middle, int(copied[0])
-        else:
-            high = middle - 1
     starts = np.flatnonzero(find_copied_windows(text_M, corpus.codes, MIN_COPIED_RUN))
     inside_M = np.zeros(len(text), np.bool_)
     inside_M[(starts[:, None] + np.arange(MIN_COPIED_RUN)).ravel()] = True
-    return Novelty(low, text[start : start + low], float(inside_M.sum()) / max(1, len(text)))
+    share = float(inside_M.sum()) / max(1, len(text))
+
+    length, start, too_long = 0, 0, len(text) + 1  # of the longest copied run that is known
+    middle = min(MIN_COPIED_RUN, len(text))
+    while length < middle:
+        copied = np.flatnonzero(find_copied_windows(text_M, corpus.codes, middle))
+        if len(copied):
+            length, start = middle, int(copied[0])
+        else:
+            too_long = middle
+        # Most runs are short, so that twice the length is a better guess than half of the text.
+        middle = min(max(2 * length, MIN_COPIED_RUN), (length + too_long) // 2)
+    return Novelty(length, text[start : start + length], share)
 
 
 def find_copied_windows(text_M: Codes, corpus_N: Codes, length: int) -> NDArray[np.bool_]:
