@@ -43,7 +43,7 @@ def resolve_config(
     The run computes with `device`, `precision` and `threads`. A small text gets few streams and
     short sequences, so that an epoch has enough updates; so does a run that reads few characters.
     The regularization grows with the number of passes through the text, because the network
-    overfits more. `timed_passes` is the number of passes that the time limit allows, if it is
+    overfits more. The learning rate falls with the number of updates. `timed_passes` is the number of passes that the time limit allows, if it is
     known. `documents` are those of the training part, if it is not one stream. The device affects
     only how often the text is read, and what depends on it.
     """
@@ -63,15 +63,13 @@ def resolve_config(
     if config.max_steps:
         limits.append(config.max_steps * characters_per_step / characters)
     passes = min(limits, default=default_epochs)
-    updates = passes * characters / characters_per_step
-    if config.teachers:
-        passes /= _TEACHERS_DIVISOR
+    counted_passes = passes / _TEACHERS_DIVISOR if config.teachers else passes
     defaults: dict[str, Any] = {
         "seq_length": seq_length,
         "batch_size": batch_size,
         "epochs": epochs,
-        "learning_rate": choose_learning_rate(updates),
-        **choose_regularization(characters, passes)._asdict(),
+        "learning_rate": choose_learning_rate(passes * characters / characters_per_step),
+        **choose_regularization(characters, counted_passes)._asdict(),
         **_evaluations(
             config, characters, held_out_characters, characters_per_step, epochs, device
         ),
