@@ -43,9 +43,9 @@ def resolve_config(
     The run computes with `device`, `precision` and `threads`. A small text gets few streams and
     short sequences, so that an epoch has enough updates; so does a run that reads few characters.
     The regularization grows with the number of passes through the text, because the network
-    overfits more. The learning rate falls with the number of updates. `timed_passes` is the number of passes that the time limit allows, if it is
-    known. `documents` are those of the training part, if it is not one stream. The device affects
-    only how often the text is read, and what depends on it.
+    overfits more. The learning rate falls with the number of updates. `timed_passes` is the number
+    of passes that the time limit allows, if it is known. `documents` are those of the training
+    part, if it is not one stream. The device affects only how often the text is read.
     """
     characters = max(1, training_characters)
     default_epochs = _epochs(characters, device)
