@@ -25,6 +25,7 @@ class DerivedFromText:
 
 FROM_TEXT = DerivedFromText()
 LONG_RUN_LEARNING_RATE = 4e-3  # the default of runs that are not short
+SHORT_RUN_LEARNING_RATE = 9e-3  # the highest default
 DEFAULT_PATIENCE = 10  # evaluations without improvement, if there is a held-out text
 _MIN_VAL_FRACTION = 0.001
 

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.text import Text
 
 from charrnn.config.counts import format_count
-from charrnn.config.training import LONG_RUN_LEARNING_RATE
+from charrnn.config.training import LONG_RUN_LEARNING_RATE, SHORT_RUN_LEARNING_RATE
 from charrnn.console.live_screen import LiveScreen, format_progress, format_speed
 from charrnn.console.notebook import NotebookDisplay
 from charrnn.console.output import make_displayable, stderr_console
@@ -250,8 +250,9 @@ class TrainingView:
         subject = "the loss is"
         if best_loss >= self._uniform_nats:
             subject = "the model has learned nothing, because its loss is"
-            rate = LONG_RUN_LEARNING_RATE
-            if not rate / 10 < config.training.learning_rate <= rate:
+            low, high = LONG_RUN_LEARNING_RATE / 10, SHORT_RUN_LEARNING_RATE
+            if not low < config.training.learning_rate <= high:
+                rate = LONG_RUN_LEARNING_RATE
                 advice = f"start again with `charrnn train --learning-rate {rate:g}`"
         self.show_message(f"{subject} {comparison}: {advice}")
 

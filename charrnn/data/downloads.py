@@ -66,7 +66,7 @@ def _fetch(entry: CatalogueEntry, path: Path, report: ProgressReporter) -> None:
     """Try the addresses in order until one gives the text; retry after temporary failures.
 
     A part of an earlier process can be damaged, if it was not on the disk before a power loss. It
-    is only continued if the SHA-256 of the text is known; if it is wrong, the download starts anew.
+    is only continued if the SHA-256 of the text is known; if it is wrong, all is downloaded.
     """
     part = path.with_suffix(".part")
     if entry.expected_sha256 is None:

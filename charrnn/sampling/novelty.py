@@ -42,16 +42,18 @@ def measure_novelty(text: str, corpus: Corpus) -> Novelty:
     inside_M[(starts[:, None] + np.arange(MIN_COPIED_RUN)).ravel()] = True
     share = float(inside_M.sum()) / max(1, len(text))
 
-    length, start, too_long = 0, 0, len(text) + 1  # of the longest copied run that is known
-    middle = min(MIN_COPIED_RUN, len(text))
-    while length < middle:
+    length, start, too_long = 0, 0, min(MIN_COPIED_RUN, len(text) + 1)  # of copied runs
+    if len(starts):
+        length, start, too_long = MIN_COPIED_RUN, int(starts[0]), len(text) + 1
+    while length + 1 < too_long:
+        middle = (length + too_long) // 2
+        if length:  # most runs are short, so that twice the length is the better guess
+            middle = min(2 * length, middle)
         copied = np.flatnonzero(find_copied_windows(text_M, corpus.codes, middle))
         if len(copied):
             length, start = middle, int(copied[0])
         else:
             too_long = middle
-        # Most runs are short, so that twice the length is a better guess than half of the text.
-        middle = min(max(2 * length, MIN_COPIED_RUN), (length + too_long) // 2)
     return Novelty(length, text[start : start + length], share)
 
 

@@ -234,6 +234,8 @@ def test_a_model_that_has_learned_nothing_is_not_called_the_best(
         (1e-9, "start again with `charrnn train --learning-rate 0.004`"),
         (0.002, "train longer, or on more text of the same kind"),
         (0.004, "train longer, or on more text of the same kind"),
+        (0.009, "train longer, or on more text of the same kind"),
+        (0.01, "start again with `charrnn train --learning-rate 0.004`"),
     ],
 )
 def test_the_advice_for_a_model_that_has_learned_nothing_depends_on_the_learning_rate(

@@ -125,9 +125,7 @@ def test_a_download_is_there_from_then_on(site: Site, source: str) -> None:
 
 
 @pytest.mark.parametrize("sha256", [SHA256, None], ids=["known", "unknown"])
-def test_an_interrupted_download_is_continued_or_starts_anew(
-    site: Site, sha256: str | None
-) -> None:
+def test_an_interrupted_download_is_continued_or_repeated(site: Site, sha256: str | None) -> None:
     site.text, site.faults = LONG_TEXT, 2
     entry = make_entry(site, "cut", sha256=sha256)
 

@@ -8,6 +8,7 @@ import numpy as np
 from charrnn.config.training import (
     DEFAULT_PATIENCE,
     LONG_RUN_LEARNING_RATE,
+    SHORT_RUN_LEARNING_RATE,
     ResolvedTrainConfig,
     TrainConfig,
 )
@@ -25,6 +26,7 @@ _MAX_CHARACTERS = 30_000_000  # that a run reads by default on a CPU
 _MIN_UPDATES = 400  # of a very small text; its held-out loss is lowest earlier
 _PREFERRED_UPDATES = 10_000
 _MIN_BATCHES = 8  # of documents, in an epoch
+_RATE_EXPONENT = 0.35  # how fast the learning rate falls with the number of updates
 
 
 def resolve_config(
@@ -115,11 +117,6 @@ def _document_batch_size(documents: DocumentIndex, wanted: float) -> int:
     return 1 << min(exponent, largest)
 
 
-_HIGHEST_RATE = 0.009
-_RATE_EXPONENT = 0.35
-"""docs/experiments.md has the measurements: of about 1,000 updates, 0.009 was the best rate."""
-
-
 class Regularization(NamedTuple):
     """The settings that keep a network from overfitting; see `TrainConfig`."""
 
@@ -166,10 +163,10 @@ def choose_regularization(characters: int, passes: float) -> Regularization:
 def choose_learning_rate(updates: float) -> float:
     """Return the highest learning rate of a run of so many updates.
 
-    It decreases with a power of their number.
+    It decreases with a power of their number: docs/experiments.md has the measurements.
     """
     factor = float((_PREFERRED_UPDATES / max(1, updates)) ** _RATE_EXPONENT)
-    return round(min(_HIGHEST_RATE, max(1, factor) * LONG_RUN_LEARNING_RATE), 5)
+    return round(min(SHORT_RUN_LEARNING_RATE, max(1, factor) * LONG_RUN_LEARNING_RATE), 5)
 
 
 def _epochs(characters: int, device: str) -> int:
