@@ -20,6 +20,7 @@ from charrnn.errors import CharrnnError
 PACKAGE = Path(charrnn.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MAX_LINES_OF_INIT = 4  # a docstring of three lines, and its closing quotes
+MAX_LINES_OF_FILE, MAX_LINES_OF_FUNCTION = 300, 50
 
 
 def parse_modules() -> Iterator[tuple[str, ast.Module]]:
@@ -41,6 +42,19 @@ def test_no_function_that_runs_code_from_a_file_is_called() -> None:
     for name, tree in parse_modules():
         called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
         assert not called & {"eval", "exec", "torch.load", "compile"}, name
+
+
+@pytest.mark.parametrize("folder", ["charrnn", "tests", "benchmarks"])
+def test_files_and_functions_are_short(folder: str) -> None:
+    paths = list((Path(__file__).parents[1] / folder).rglob("*.py"))
+    assert paths
+    for path in paths:
+        source = path.read_text("utf-8")
+        assert len(source.splitlines()) <= MAX_LINES_OF_FILE, path
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or 0) - node.lineno + 1
+                assert lines <= MAX_LINES_OF_FUNCTION, (path, node.name)
 
 
 def test_every_package_describes_its_content_and_defines_nothing() -> None:

@@ -10,19 +10,29 @@ from charrnn.cli.paths import check_output, parse_path
 from charrnn.cli.usage import UsageError
 from charrnn.export.formats import ExportFormat
 
+FormatOption = Annotated[
+    ExportFormat | None,
+    typer.Option(
+        "--to",
+        help="html: a web page that generates text; onnx: an ONNX file, for other programs "
+        "that run networks; safetensors: a file of weights with a model card; default: the "
+        "suffix of --out.",
+        show_default=False,
+    ),
+]
+LessonOption = Annotated[
+    bool,
+    typer.Option(
+        "--lesson",
+        help="Add a lesson to the web page: six parts show how the network predicts, remembers "
+        "and learns.",
+    ),
+]
+
 
 def export(
     run: RunArgument = None,
-    to: Annotated[
-        ExportFormat | None,
-        typer.Option(
-            "--to",
-            help="html: a web page that generates text; onnx: an ONNX file, for other programs "
-            "that run networks; safetensors: a file of weights with a model card; default: the "
-            "suffix of --out.",
-            show_default=False,
-        ),
-    ] = None,
+    to: FormatOption = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -42,14 +52,7 @@ def export(
             "(needs the text of the run).",
         ),
     ] = True,
-    lesson: Annotated[
-        bool,
-        typer.Option(
-            "--lesson",
-            help="Add a lesson to the web page: six parts show how the network predicts, remembers "
-            "and learns.",
-        ),
-    ] = False,
+    lesson: LessonOption = False,
     corpus: CorpusOption = None,
     checkpoint: CheckpointOption = "best",
 ) -> None:

@@ -3,12 +3,11 @@
 from typing import Annotated
 
 from charrnn.cli.flags import CheckpointOption, JsonOption, RunArgument, number_option, open_run
-from charrnn.cli.paths import check_standard_input
 from charrnn.cli.sample import (
     EscapeOption,
     PromptFileOption,
     PromptOption,
-    check_single_prompt,
+    check_inputs,
     read_prompt,
 )
 from charrnn.cli.score import UnknownOption
@@ -35,7 +34,7 @@ def show_next(
 
     These are the probabilities of the network itself: temperature 1, without filters.
     """
-    check_single_prompt(prompt, prompt_file)
+    check_inputs(prompt, prompt_file)
     from charrnn.config.parsing import parse_escapes
     from charrnn.console.output import print_json
     from charrnn.reports.next_characters import print_next_characters
@@ -43,17 +42,15 @@ def show_next(
     from charrnn.sampling.engines.selection import engine_for_checkpoint
     from charrnn.sampling.next_characters import find_next_characters
 
-    check_standard_input([prompt_file])
     if prompt and escape:
         prompt = as_usage_error(parse_escapes)(prompt)
-    opened = open_run(run)
-    selected = opened.select(checkpoint)
+    selected = open_run(run).select(checkpoint)
     reader = TextReader(selected)
     text = read_prompt(reader, prompt, prompt_file, unknown)
     engine = engine_for_checkpoint(selected, device="cpu")
     likely = find_next_characters(engine, text, count, unknown)
     if as_json:
         characters = [character._asdict() for character in likely]
-        print_json({"run": str(opened.path), "prompt": text, "next": characters})
+        print_json({"run": str(selected.run.path), "prompt": text, "next": characters})
     else:
         print_next_characters(text, likely)

@@ -9,6 +9,15 @@ from charrnn.cli.flags import CheckpointOption, CorpusOption, complete_run_name,
 from charrnn.cli.paths import parse_name
 from charrnn.cli.usage import UsageError, as_usage_error
 
+LicenseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--license",
+        help="License of the training text, such as cc0-1.0; default: charrnn asks.",
+        show_default=False,
+    ),
+]
+
 
 def push(
     run: Annotated[
@@ -23,14 +32,7 @@ def push(
     repository: Annotated[
         str, typer.Argument(metavar="OWNER/NAME", help="The model on the hub to write.")
     ],
-    text_license: Annotated[
-        str | None,
-        typer.Option(
-            "--license",
-            help="License of the training text, such as cc0-1.0; default: charrnn asks.",
-            show_default=False,
-        ),
-    ] = None,
+    text_license: LicenseOption = None,
     private: Annotated[bool, typer.Option("--private", help="Only you can see the model.")] = False,
     revision: Annotated[
         str | None,

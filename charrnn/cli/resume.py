@@ -13,19 +13,21 @@ from charrnn.config.text import ReadingConfig
 from charrnn.config.training import Budget, DeviceName
 from charrnn.numerics.reproducible import use_reproducible_kernels
 
+UnfinishedRunArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RUN",
+        help="A run folder, or the name of a run in checkpoints/; default: the newest run.",
+        show_default=False,
+        autocompletion=complete_run_name,
+        parser=parse_name,
+    ),
+]
+
 
 @config_flags
 def resume(
-    run: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="RUN",
-            help="A run folder, or the name of a run in checkpoints/; default: the newest run.",
-            show_default=False,
-            autocompletion=complete_run_name,
-            parser=parse_name,
-        ),
-    ] = None,
+    run: UnfinishedRunArgument = None,
     corpus: Annotated[
         str | None,
         text_option(

@@ -113,22 +113,15 @@ def sample(
 ) -> None:
     """Generate text with a trained model."""
     from charrnn.console.interactive import run_conversation
-    from charrnn.console.output import print_json, print_message
+    from charrnn.console.output import print_json
     from charrnn.reports import samples
     from charrnn.runs.text_reader import TextReader
-    from charrnn.sampling.constraints import check_contradictions
     from charrnn.sampling.conversation import Conversation
 
-    check_single_prompt(prompt, prompt_file)
-    if interactive:
-        _check_single_text(config, as_json)
-    if logprobs is not None and not as_json:
-        raise UsageError("--logprobs adds to the output of --json: give --json too")
-    check_standard_input([prompt_file, adapt, novelty])
-    prompt, config = _parse_escapes(prompt, config) if escape else (prompt, config)
-    as_usage_error(check_contradictions)(config)
-    opened = open_run(run)
-    selected = opened.select(checkpoint)
+    check_inputs(prompt, prompt_file, adapt, novelty)
+    _check_outputs(config, interactive, as_json, logprobs)
+    prompt, config = _parse_texts(prompt, config, escape)
+    selected = open_run(run).select(checkpoint)
     reader = TextReader(selected, reading)
     text = read_prompt(reader, prompt, prompt_file, config.unknown)
     if config.stop:
@@ -143,30 +136,33 @@ def sample(
         samples.print_unused(config, engine.vocabulary, text)
         run_conversation(Conversation(engine, config, corpus), text)
         return
-    if config.seed is None:
-        config = dataclasses.replace(config, seed=secrets.randbits(32))
-        print_message(f"seed {config.seed}")
+    config = _choose_seed(config)
     if as_json:
         texts = samples.generate_as_json(engine, text, config, corpus, novelty_corpus, logprobs)
-        print_json({"run": str(opened.path), **texts})
-        return
-    printed = samples.generate_and_print(engine, text, config, corpus, with_prompt=not no_prompt)
-    if novelty_corpus:
-        samples.print_novelty(printed, novelty_corpus)
+        print_json({"run": str(selected.run.path), **texts})
+    else:
+        samples.generate_and_print(
+            engine, text, config, corpus, novelty_corpus, with_prompt=not no_prompt
+        )
 
 
-def check_single_prompt(prompt: str | None, prompt_file: str | None) -> None:
-    """Raise an error if there are two prompts."""
+def check_inputs(prompt: str | None, prompt_file: str | None, *other_files: str | None) -> None:
+    """Raise an error if there are two prompts, or several files that are standard input."""
     if prompt is not None and prompt_file is not None:
         raise UsageError("give --prompt or --prompt-file, not both")
+    check_standard_input([prompt_file, *other_files])
 
 
-def _check_single_text(config: SampleConfig, as_json: bool) -> None:
-    """Raise an error unless the settings are those of one text, as a conversation has."""
-    if as_json or config.num_samples > 1 or len(config.temperatures) > 1:
+def _check_outputs(
+    config: SampleConfig, interactive: bool, as_json: bool, logprobs: int | None
+) -> None:
+    """Raise an error if an output is not available, such as several texts in a conversation."""
+    if interactive and (as_json or config.num_samples > 1 or len(config.temperatures) > 1):
         raise UsageError(
             "--interactive cannot be combined with --json, --num-samples or several temperatures"
         )
+    if logprobs is not None and not as_json:
+        raise UsageError("--logprobs adds to the output of --json: give --json too")
 
 
 def _make_engine(
@@ -188,6 +184,17 @@ def _make_engine(
     return engine_for(load_adapted(checkpoint, draft_codes, device), precision)
 
 
+def _choose_seed(config: SampleConfig) -> SampleConfig:
+    """Return a config with a seed; a new seed is printed."""
+    from charrnn.console.output import print_message
+
+    if config.seed is not None:
+        return config
+    config = dataclasses.replace(config, seed=secrets.randbits(32))
+    print_message(f"seed {config.seed}")
+    return config
+
+
 def read_prompt(
     reader: "TextReader", prompt: str | None, prompt_file: str | None, unknown: "Unknown"
 ) -> str:
@@ -198,13 +205,20 @@ def read_prompt(
 
 
 @as_usage_error
-def _parse_escapes(prompt: str | None, config: SampleConfig) -> tuple[str | None, SampleConfig]:
-    """Replace the escapes of the prompt and of the texts in the config."""
+def _parse_texts(
+    prompt: str | None, config: SampleConfig, escape: bool
+) -> tuple[str | None, SampleConfig]:
+    """Replace the escapes of the prompt and of the texts in the config; check these texts."""
     from charrnn.config.parsing import parse_escapes
+    from charrnn.sampling.constraints import check_contradictions
 
     def parse(text: str | None) -> str | None:
         return text and parse_escapes(text)
 
-    return parse(prompt), dataclasses.replace(
-        config, stop=parse(config.stop), ban=parse(config.ban), only=parse(config.only)
-    )
+    if escape:
+        prompt = parse(prompt)
+        config = dataclasses.replace(
+            config, stop=parse(config.stop), ban=parse(config.ban), only=parse(config.only)
+        )
+    check_contradictions(config)
+    return prompt, config

@@ -22,6 +22,7 @@ from charrnn.config.checks import Range
 from charrnn.config.text import ReadingConfig
 
 if TYPE_CHECKING:
+    from charrnn.reports.surprise import SurpriseReport
     from charrnn.runs.run import Run
 
 RunAndFilesArgument = Annotated[
@@ -114,29 +115,16 @@ def score(
     check_output(out, [*files, corpus], runs)
     texts = [(file, open_text(file)) for file in files]
     if per_char:
-        from charrnn.reports.surprise import measure_surprise, print_surprise_report, write_page
+        from charrnn.reports.surprise import measure_surprise
 
         report = measure_surprise(
             runs[0].select(checkpoint), reading, texts, device, corpus, unknown
         )
-        if out:
-            write_page(report, length or 20_000, out)
-        elif as_json:
-            print_json(report.to_json())
-        else:
-            print_surprise_report(report, length or 2000)
+        _output_surprise(report, length, out, as_json)
         return
-    from charrnn.reports.tables.scores import print_scores, rank_rows, score_texts
+    from charrnn.reports.tables.scores import print_scores, score_texts
 
-    rows = rank_rows(
-        [
-            row
-            for opened in runs
-            for row in score_texts(
-                opened, reading, texts, checkpoint, device, context, adapt, corpus, unknown
-            )
-        ]
-    )
+    rows = score_texts(runs, reading, texts, checkpoint, device, context, adapt, corpus, unknown)
     if as_json:
         print_json(rows[0] if len(rows) == 1 else rows)
     else:
@@ -152,6 +140,21 @@ def _check_usage(
         raise UsageError("--per-char cannot be combined with --context or --adapt")
     if has_per_char_options and not per_char:
         raise UsageError("--out and --length need --per-char")
+
+
+def _output_surprise(
+    report: "SurpriseReport", length: int | None, out: Path | None, as_json: bool
+) -> None:
+    """Write a page, or print the report."""
+    from charrnn.console.output import print_json
+    from charrnn.reports.surprise import print_surprise_report, write_page
+
+    if out:
+        write_page(report, length or 20_000, out)
+    elif as_json:
+        print_json(report.to_json())
+    else:
+        print_surprise_report(report, length or 2000)
 
 
 def _find_runs_and_files(names: list[str], arguments: list[str]) -> tuple[list["Run"], list[str]]:

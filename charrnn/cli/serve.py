@@ -23,21 +23,23 @@ ServedRunsArgument = Annotated[
     ),
 ]
 
+PortOption = Annotated[
+    int | None,
+    number_option(
+        int,
+        Range(0, 65535),
+        "--port",
+        help_text="Port to listen at; 0: any free one; default: the first free one from 8000.",
+    ),
+]
+
 
 def serve(
     run: ServedRunsArgument = None,
     host: Annotated[
         str, typer.Option(help="Address to listen at. Beyond this machine, it needs an API key.")
     ] = "127.0.0.1",
-    port: Annotated[
-        int | None,
-        number_option(
-            int,
-            Range(0, 65535),
-            "--port",
-            help_text="Port to listen at; 0: any free one; default: the first free one from 8000.",
-        ),
-    ] = None,
+    port: PortOption = None,
     api_key: Annotated[
         str | None,
         typer.Option(

@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 
     from charrnn.training.events import Event
 
+CorpusArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="CORPUS...",
+        help="Text files (plain or .gz), folders, patterns such as *.txt, a name that "
+        "`charrnn corpora` lists, or - for standard input; default: the play that comes with "
+        "charrnn.",
+        show_default=False,
+        parser=parse_name,
+    ),
+]
 OutDirOption = Annotated[
     Path | None,
     typer.Option(
@@ -68,8 +79,6 @@ LikeOption = Annotated[
         show_default=False,
     ),
 ]
-
-
 ReportToOption = Annotated[
     Literal["tensorboard"] | None,
     typer.Option(
@@ -83,17 +92,7 @@ ReportToOption = Annotated[
 @config_flags
 def train(
     context: typer.Context,
-    corpus: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="CORPUS...",
-            help="Text files (plain or .gz), folders, patterns such as *.txt, a name that "
-            "`charrnn corpora` lists, or - for standard input; default: the play that comes with "
-            "charrnn.",
-            show_default=False,
-            parser=parse_name,
-        ),
-    ] = None,
+    corpus: CorpusArgument = None,
     out_dir: OutDirOption = None,
     init_from: InitFromOption = None,
     config: ConfigOption = None,

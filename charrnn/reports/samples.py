@@ -23,13 +23,15 @@ def generate_and_print(
     prompt: str,
     config: SampleConfig,
     corpus: Corpus | None,
+    novelty_corpus: Corpus | None,
     *,
     with_prompt: bool,
-) -> list[tuple[str, str]]:
-    """Generate texts at each temperature and print them; return the label and text of each.
+) -> None:
+    """Generate texts at each temperature and print them.
 
-    `corpus` is the text from which at most `max_copy` characters in a row may be copied. Warnings
-    say if a text cannot end at the stop text, has ended early or repeats itself.
+    `corpus` is the text from which at most `max_copy` characters in a row may be copied. Messages
+    say how much of the texts is copied from `novelty_corpus`. Warnings say if a text cannot end at
+    the stop text, has ended early or repeats itself.
     """
     has_several = len(config.temperatures) > 1
     ended: list[Piece] = []
@@ -45,7 +47,8 @@ def generate_and_print(
     texts = print_samples(groups, shown_prompt, config.num_samples, engine.separator)
     new_texts = [text for _, text in texts]
     _print_warnings(describe_repetition(config, new_texts, len(ended)))
-    return texts
+    if novelty_corpus:
+        _print_novelty(texts, novelty_corpus)
 
 
 def _collect_ended(pieces: Iterable[Piece], ended: list[Piece]) -> Iterator[Piece]:
@@ -126,7 +129,7 @@ def _print_warnings(sentences: list[str]) -> None:
         print_warning(sentence)
 
 
-def print_novelty(texts: list[tuple[str, str]], corpus: Corpus) -> None:
+def _print_novelty(texts: list[tuple[str, str]], corpus: Corpus) -> None:
     """Print how much of each text is copied from a corpus; `texts` are (label, text) pairs."""
     for label, text in texts:
         result = measure_novelty(text, corpus)

@@ -19,6 +19,7 @@ from charrnn.serve.served_runs import ServedRuns
 from charrnn.serve.stopping import Stopping
 
 _MAX_ROWS, _MAX_PREVIEWS = 2_000, 50
+_RECENT_ROWS = 20  # that give the speed of training
 _POLL_SECONDS = 1.0
 _STOP_CHECKS = 4  # between two polls, whether the server is being stopped
 _COMMENT_SECONDS = 15.0  # between two comments that keep a connection open
@@ -148,8 +149,11 @@ def _describe_progress(is_training: bool, rows: Sequence[Json], progress: Progre
     seconds_left = None
     if is_training and progress and rows and rows[-1]["step"]:
         row, limits = rows[-1], []
-        if progress.horizon:
-            limits.append((progress.horizon - row["step"]) * row["seconds"] / row["step"])
+        recent = rows[-_RECENT_ROWS:]
+        steps = row["step"] - recent[0]["step"]
+        if progress.horizon and steps:
+            step_seconds = (row["seconds"] - recent[0]["seconds"]) / steps
+            limits.append((progress.horizon - row["step"]) * step_seconds)
         if progress.budget.max_time:
             limits.append(progress.budget.max_time - row["seconds"])
         seconds_left = max(0.0, min(limits)) if limits else None

@@ -105,9 +105,12 @@ class BudgetPlan:
         return max(_MIN_STEP_SECONDS, cost * evaluation_seconds)
 
     def seconds_left(self, progress: Progress, step_seconds: float) -> float | None:
-        """Return the estimated time to the end of the run, None if no limit is known."""
+        """Return the estimated time to the end of the run, None if no limit is known.
+
+        `step_seconds` is infinite as long as it is not known.
+        """
         estimates = []
-        if progress.horizon is not None:
+        if progress.horizon is not None and step_seconds < math.inf:
             estimates.append((progress.horizon - progress.step) * step_seconds)
         if progress.budget.max_time:
             estimates.append(progress.budget.max_time - progress.seconds)

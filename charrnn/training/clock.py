@@ -19,6 +19,26 @@ class Clock:
         return time.perf_counter() - self._start
 
 
+class MeanStepTime:
+    """The mean time of the steps of this process, with evaluations and saves, without the first.
+
+    The first step also compiles functions. Steps before a resume do not count, because another
+    machine may have taken them.
+    """
+
+    def __init__(self) -> None:
+        self._start: float | None = None
+        self._count = 0
+
+    def add(self, seconds: float) -> float:
+        """Add a step that ended at this time of the run; return the mean, infinite at first."""
+        if self._start is None:
+            self._start = seconds
+            return math.inf
+        self._count += 1
+        return (seconds - self._start) / self._count
+
+
 class StepTimer:
     """Estimates the time of a step from the recent ones.
 

@@ -63,7 +63,7 @@ class Step:
     characters_per_second: float
     seconds: float
     seconds_left: float | None
-    """The estimated time to the end of the run, None if no limit is known."""
+    """The estimated time to the end of the run, None if no limit or speed is known."""
     horizon: int | None
 
 

@@ -13,7 +13,7 @@ from charrnn.runs.checkpoint import Checkpoint
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.training.budget_plan import BudgetPlan
-from charrnn.training.clock import Clock, StepTimer
+from charrnn.training.clock import Clock, MeanStepTime, StepTimer
 from charrnn.training.distributed.group import SINGLE_PROCESS, Group
 from charrnn.training.divergence import check_step
 from charrnn.training.evaluation import Evaluator
@@ -91,7 +91,7 @@ class Trainer:
         self._recorder = MetricsRecorder(run.metrics_path, is_writer=group.ranks.is_rank_zero)
         self._saver = CheckpointSaver(run, train_step, progress, group, training)
         self._stop_requested = False
-        self._timer = StepTimer()
+        self._timer, self._mean_step_time = StepTimer(), MeanStepTime()
         progress.processes = group.ranks.size
         if progress.horizon is None:
             self.plan_horizon()
@@ -187,7 +187,7 @@ class Trainer:
             gradient_norm=result.gradient_norm,
             characters_per_second=speed,
             seconds=progress.seconds,
-            seconds_left=self.plan.seconds_left(progress, self._clock.seconds() / step),
+            seconds_left=self.plan.seconds_left(progress, self._mean_step_time.add(result.seconds)),
             horizon=progress.horizon,
         )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from charrnn.runs.metrics import append_row, drop_rows_after
+from charrnn.runs.metrics import append_row, drop_rows_after, read_rows
 from charrnn.runs.run import Run
 from charrnn.training.events import Finished
 from tests.serve.conftest import RunningServer, StartServer
@@ -55,11 +55,17 @@ def test_events_follow_a_run_that_is_trained(own_server: RunningServer, finished
     row = {"step": 31, "epoch": 9.0, "train_loss": 2.0, "val_loss": 1.5, "seconds": 9.0}
     append_row(finished.run.metrics_path, row | {"preview": "new text"})
     second = read_event()
+    assert second["seconds_left"] == 0.0
     assert [row["step"] for row in second["rows"]] == [31]
     assert second["previews"] == [{"step": 31, "val_loss": 1.5, "text": "new text"}]
     assert second["best_step"] == 31
     drop_rows_after(finished.run.metrics_path, 25)  # as after divergence
-    assert [row["step"] for row in read_event()["rows"]] == [25]
+    third = read_event()
+    assert [row["step"] for row in third["rows"]] == [25]
+    rows = read_rows(finished.run.metrics_path)
+    assert third["seconds_left"] == pytest.approx(
+        5 * (rows[-1]["seconds"] - rows[0]["seconds"]) / (25 - rows[0]["step"])
+    )
     (finished.run.path / ".writer").unlink()
     assert read_event()["is_training"] is False
     connection.close()

@@ -64,6 +64,7 @@ def test_seconds_left_is_the_shorter_of_steps_and_time() -> None:
     record = progress(10, Budget(max_steps=30, max_time=8.0), horizon=30, seconds=4.0)
     assert plan().seconds_left(record, step_seconds=0.1) == pytest.approx(2.0)
     assert plan().seconds_left(record, step_seconds=1.0) == pytest.approx(4.0)
+    assert plan().seconds_left(record, step_seconds=math.inf) == pytest.approx(4.0)
     assert plan().seconds_left(progress(10), step_seconds=1.0) is None
 
 

@@ -19,6 +19,34 @@ Row = dict[str, Any]
 
 
 def score_texts(
+    runs: list[Run],
+    reading: ReadingConfig,
+    texts: list[tuple[str, ByteSource]],
+    checkpoint: str,
+    device: str,
+    context: int | None,
+    adapt: bool,
+    corpus: str | None,
+    unknown: Unknown,
+) -> list[Row]:
+    """Score (name, text) pairs with the models of runs; without texts, the held-out text of each.
+
+    The rows are sorted by loss; with several runs, those of one text stay together.
+    """
+    rows = [
+        row
+        for run in runs
+        for row in _score_with_run(
+            run, reading, texts, checkpoint, device, context, adapt, corpus, unknown
+        )
+    ]
+    has_several_runs = len({row["run"] for row in rows}) > 1
+    names = list(dict.fromkeys(row["text"] for row in rows)) if has_several_runs else []
+    text_order = {name: index for index, name in enumerate(names)}
+    return sorted(rows, key=lambda row: (text_order.get(row["text"], 0), row["nats_per_char"]))
+
+
+def _score_with_run(
     run: Run,
     reading: ReadingConfig,
     texts: list[tuple[str, ByteSource]],
@@ -29,7 +57,6 @@ def score_texts(
     corpus: str | None,
     unknown: Unknown,
 ) -> Iterator[Row]:
-    """Score (name, text) pairs with the model of a run, or its held-out text if there are none."""
     selected = run.select(checkpoint)
     model = load_checkpoint(selected, device)
     reader = TextReader(selected, reading)
@@ -48,14 +75,6 @@ def score_texts(
             "context": context,
             "adapted": adapt,
         }
-
-
-def rank_rows(rows: list[Row]) -> list[Row]:
-    """Sort rows by their losses; with several runs, the rows of one text stay together."""
-    has_several_runs = len({row["run"] for row in rows}) > 1
-    texts = list(dict.fromkeys(row["text"] for row in rows)) if has_several_runs else []
-    text_order = {text: index for index, text in enumerate(texts)}
-    return sorted(rows, key=lambda row: (text_order.get(row["text"], 0), row["nats_per_char"]))
 
 
 def print_scores(rows: list[Row], context: int | None, adapt: bool) -> None:
