@@ -133,9 +133,16 @@ def _format_evaluations(
     else:
         schedule = f"{verb} every {steps}"
     held_out = started.held_out_characters if started else training.val_fraction * characters
-    if training.eval_characters + 1 < held_out and training.eval_characters < MAX_CHARACTERS:
-        schedule += f" on the first {training.eval_characters:,} held-out characters"
+    if training.eval_characters < MAX_CHARACTERS:
+        schedule += describe_evaluated_part(training, held_out)
     return schedule
+
+
+def describe_evaluated_part(training: ResolvedTrainConfig, held_out: float) -> str:
+    """Return which of the held-out characters an evaluation reads; an empty text for all."""
+    if training.eval_characters + 1 >= held_out:
+        return ""
+    return f" on the first {training.eval_characters:,} held-out characters"
 
 
 def _format_limits(budget: Budget, training: ResolvedTrainConfig) -> str:

@@ -14,10 +14,16 @@ from charrnn.console.live_screen import LiveScreen, format_progress, format_spee
 from charrnn.console.notebook import NotebookDisplay
 from charrnn.console.output import make_displayable, stderr_console
 from charrnn.console.progress_line import REFRESHES_PER_SECOND, ProgressLine
-from charrnn.console.run_facts import compare_loss, format_run_facts, uniform_loss
+from charrnn.console.run_facts import (
+    compare_loss,
+    describe_evaluated_part,
+    format_run_facts,
+    uniform_loss,
+)
 from charrnn.console.tables import print_facts
 from charrnn.console.text import format_duration, format_loss, make_printable
 from charrnn.data.progress import Reading
+from charrnn.files import quote_path
 from charrnn.numerics.information import nats_to_bits
 from charrnn.runs.progress import MAX_ROLLBACKS
 from charrnn.runs.run_config import RunConfig
@@ -68,7 +74,7 @@ class TrainingView:
         self._network = ""
         self._next_line_at = 0.0  # seconds of training
         self._config: RunConfig | None = None
-        self._baseline_note = ""
+        self._baseline_note = self._evaluated_part = ""
         self._is_overfitted = False
         """Whether the last evaluation is not the best one, and its training loss is much lower."""
         self._uniform_nats = math.inf
@@ -131,6 +137,9 @@ class TrainingView:
         self._start_network(event)
         self._config = event.config
         self._uniform_nats = uniform_loss(event.config)
+        self._evaluated_part = describe_evaluated_part(
+            event.config.training, event.held_out_characters
+        )
         baseline = event.config.baseline
         if baseline is not None:
             self._baseline_note = f" (5-gram {nats_to_bits(baseline):z.4f} bits)"
@@ -218,7 +227,7 @@ class TrainingView:
             self._console.print(self._screen.render_loss_chart())
         self.show_message(
             f"{self._network} finished after {format_duration(event.seconds)}"
-            f"{_describe_best(event)}"
+            f"{self._describe_best(event)}"
         )
 
     def _show_end(self, event: Finished) -> None:
@@ -231,10 +240,20 @@ class TrainingView:
         network = f"{self._network} " if self._network else ""
         self.show_message(
             f"{network}{outcome} at step {event.step:,} after {format_duration(event.seconds)}"
-            f"{_describe_best(event)}"
+            f"{self._describe_best(event)}"
         )
         if event.best_val_loss is not None:
             self._show_advice(event.best_val_loss, self._config or event.run.config)
+
+    def _describe_best(self, event: Finished | TeacherFinished) -> str:
+        if event.best_val_loss is None:
+            return ""
+        loss = format_loss(event.best_val_loss)
+        best = f"; best held-out loss {loss} at step {event.best_step:,}"
+        if isinstance(event, Finished) and self._evaluated_part:
+            run = quote_path(event.run.path)
+            best += f"{self._evaluated_part} (`charrnn score {run}` reads all)"
+        return best
 
     def _show_advice(self, best_loss: float, config: RunConfig) -> None:
         """Say what to try if a model has learned nothing, or too little."""
@@ -255,9 +274,3 @@ class TrainingView:
                 rate = LONG_RUN_LEARNING_RATE
                 advice = f"start again with `charrnn train --learning-rate {rate:g}`"
         self.show_message(f"{subject} {comparison}: {advice}")
-
-
-def _describe_best(event: Finished | TeacherFinished) -> str:
-    if event.best_val_loss is None:
-        return ""
-    return f"; best held-out loss {format_loss(event.best_val_loss)} at step {event.best_step:,}"

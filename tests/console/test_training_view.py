@@ -259,6 +259,24 @@ def test_a_text_of_one_character_leaves_nothing_to_learn(
     assert "word for word" not in output
 
 
+@pytest.mark.parametrize(("characters", "is_part"), [(40, True), (1_000_000, False)])
+def test_the_end_says_which_held_out_characters_were_read(
+    events: list[Event], monkeypatch: pytest.MonkeyPatch, characters: int, is_part: bool
+) -> None:
+    started = events[0]
+    assert isinstance(started, Started)
+    training = dataclasses.replace(started.config.training, eval_characters=characters)
+    config = dataclasses.replace(started.config, training=training)
+    file = io.StringIO()
+    view = make_view(Console(file=file, width=200), monkeypatch)
+    view.show(dataclasses.replace(started, config=config))
+    view.show(events[-1])
+    end = file.getvalue().partition("best held-out loss")[2]
+    assert end
+    part = f"on the first 40 held-out characters (`charrnn score {started.run.path}` reads all)"
+    assert (part in end) is is_part
+
+
 def test_a_model_that_is_worse_than_counting_should_train_longer(
     events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> None:
