@@ -7,7 +7,7 @@ import typer
 
 from charrnn.cli.flags import CheckpointOption, CorpusOption, RunArgument, open_run
 from charrnn.cli.paths import check_output, parse_path
-from charrnn.cli.usage import UsageError
+from charrnn.cli.usage import UsageError, refuse_options
 from charrnn.export.formats import ExportFormat
 
 FormatOption = Annotated[
@@ -31,6 +31,7 @@ LessonOption = Annotated[
 
 
 def export(
+    context: typer.Context,
     run: RunArgument = None,
     to: FormatOption = None,
     out: Annotated[
@@ -60,6 +61,8 @@ def export(
     target = _choose_target(to, out)
     if lesson and target != "html":
         raise UsageError("--lesson adds a lesson to a web page: give --to html")
+    if target != "html":
+        refuse_options(context, ["cells"], "without --to html")
     from charrnn.console.output import print_result
     from charrnn.export.targets import write_model
 

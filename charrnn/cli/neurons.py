@@ -16,7 +16,7 @@ from charrnn.cli.flags import (
     open_run,
 )
 from charrnn.cli.paths import check_output, text_option
-from charrnn.cli.usage import UsageError, as_usage_error
+from charrnn.cli.usage import UsageError, as_usage_error, refuse_options
 from charrnn.config.checks import MAX_SEED, Range
 from charrnn.config.text import ReadingConfig
 
@@ -99,6 +99,7 @@ SeedOption = Annotated[
 
 @config_flags
 def neurons(
+    context: typer.Context,
     run: RunArgument = None,
     text: TextOption = None,
     unit: UnitsOption = None,
@@ -122,6 +123,8 @@ def neurons(
 
     if force and (unit or out):
         raise UsageError("--force generates text, so it cannot be combined with --unit or --out")
+    if not force:
+        refuse_options(context, ("followers", "temperature", "seed"), "without --force")
     opened = open_run(run)
     check_output(out, [text, corpus], [opened])
     selected = opened.select(checkpoint)

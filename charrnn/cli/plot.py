@@ -15,7 +15,7 @@ from charrnn.cli.flags import (
     open_run,
 )
 from charrnn.cli.paths import check_output, parse_name, text_option
-from charrnn.cli.usage import UsageError
+from charrnn.cli.usage import UsageError, refuse_options
 from charrnn.config.checks import Range
 from charrnn.config.text import ReadingConfig
 
@@ -58,6 +58,7 @@ MemoryTextOption = Annotated[
 
 @config_flags
 def plot(
+    context: typer.Context,
     run: RunsArgument = None,
     x: AxisOption = "steps",
     unit: LossUnitOption = "bits",
@@ -74,15 +75,11 @@ def plot(
     from charrnn.files import replace_file
     from charrnn.runs.find import find_run
 
-    if text and not memory:
-        raise UsageError("--text needs --memory")
-    if out and out.suffix.lower() == ".html" and (len(run or []) > 1 or memory):
-        raise UsageError(
-            "a page shows one run and includes its memory: give one RUN, without --memory"
-        )
+    is_page = out is not None and out.suffix.lower() == ".html"
+    _check_usage(context, is_page, memory, len(run or []))
     runs = [find_run(name) for name in run] if run else [open_run(None)]
     check_output(out, [text, corpus], runs)
-    if out and out.suffix.lower() == ".html":
+    if out and is_page:
         from charrnn.console.progress_line import show_progress
         from charrnn.reports.run_page import render_run_page
         from charrnn.runs.text_reader import TextReader
@@ -100,3 +97,17 @@ def plot(
         from charrnn.reports.curves import show_curves
 
         show_curves(runs, x, unit, out)
+
+
+def _check_usage(context: typer.Context, is_page: bool, memory: bool, num_runs: int) -> None:
+    if is_page and (num_runs > 1 or memory):
+        raise UsageError(
+            "a page shows one run and includes its memory: give one RUN, without --memory"
+        )
+    if memory:
+        refuse_options(context, ("x", "unit"), "with --memory")
+        return
+    refuse_options(context, ["text"], "without --memory")
+    if not is_page:
+        names = ("farthest", "corpus", "checkpoint", "device", *vars(ReadingConfig()))
+        refuse_options(context, names, "without --memory or an --out that ends in .html")

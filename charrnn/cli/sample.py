@@ -16,7 +16,7 @@ from charrnn.cli.flags import (
     open_run,
 )
 from charrnn.cli.paths import check_standard_input, text_option
-from charrnn.cli.usage import UsageError, as_usage_error
+from charrnn.cli.usage import UsageError, as_usage_error, refuse_options
 from charrnn.config.checks import Range
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.text import ReadingConfig
@@ -95,6 +95,7 @@ PrecisionOption = Annotated[
 
 @config_flags
 def sample(
+    context: typer.Context,
     run: RunArgument = None,
     prompt: PromptOption = None,
     prompt_file: PromptFileOption = None,
@@ -114,12 +115,12 @@ def sample(
     """Generate text with a trained model."""
     from charrnn.console.interactive import run_conversation
     from charrnn.console.output import print_json
-    from charrnn.reports import samples
+    from charrnn.reports.samples import generate_and_print, generate_as_json, print_unused
     from charrnn.runs.text_reader import TextReader
     from charrnn.sampling.conversation import Conversation
 
     check_inputs(prompt, prompt_file, adapt, novelty)
-    _check_outputs(config, interactive, as_json, logprobs)
+    _check_outputs(context, config, interactive, as_json, logprobs)
     prompt, config = _parse_texts(prompt, config, escape)
     selected = open_run(run).select(checkpoint)
     reader = TextReader(selected, reading)
@@ -133,17 +134,15 @@ def sample(
     if draft and not text and engine.separator_code is None:
         text, no_prompt = draft, True
     if interactive:
-        samples.print_unused(config, engine.vocabulary, text)
+        print_unused(config, engine.vocabulary, text)
         run_conversation(Conversation(engine, config, corpus), text)
         return
     config = _choose_seed(config)
     if as_json:
-        texts = samples.generate_as_json(engine, text, config, corpus, novelty_corpus, logprobs)
+        texts = generate_as_json(engine, text, config, corpus, novelty_corpus, logprobs)
         print_json({"run": str(selected.run.path), **texts})
     else:
-        samples.generate_and_print(
-            engine, text, config, corpus, novelty_corpus, with_prompt=not no_prompt
-        )
+        generate_and_print(engine, text, config, corpus, novelty_corpus, with_prompt=not no_prompt)
 
 
 def check_inputs(prompt: str | None, prompt_file: str | None, *other_files: str | None) -> None:
@@ -154,13 +153,19 @@ def check_inputs(prompt: str | None, prompt_file: str | None, *other_files: str 
 
 
 def _check_outputs(
-    config: SampleConfig, interactive: bool, as_json: bool, logprobs: int | None
+    context: typer.Context,
+    config: SampleConfig,
+    interactive: bool,
+    as_json: bool,
+    logprobs: int | None,
 ) -> None:
     """Raise an error if an output is not available, such as several texts in a conversation."""
     if interactive and (as_json or config.num_samples > 1 or len(config.temperatures) > 1):
         raise UsageError(
             "--interactive cannot be combined with --json, --num-samples or several temperatures"
         )
+    if interactive:
+        refuse_options(context, ("novelty", "no_prompt"), "with --interactive")
     if logprobs is not None and not as_json:
         raise UsageError("--logprobs adds to the output of --json: give --json too")
 

@@ -9,7 +9,7 @@ import typer
 from charrnn.cli.flags import complete_run_name, config_flags
 from charrnn.cli.paths import check_standard_input, parse_name, parse_path
 from charrnn.cli.settings import drop_replaced_limits, use_settings_file, use_settings_of_run
-from charrnn.cli.usage import UsageError
+from charrnn.cli.usage import UsageError, refuse_options
 from charrnn.config.model import ModelConfig
 from charrnn.config.text import TextConfig
 from charrnn.config.training import TrainConfig
@@ -121,6 +121,8 @@ def train(
     check_standard_input(corpus or [])
     if as_json and not dry_run:
         raise UsageError("--json needs --dry-run")
+    if dry_run:
+        refuse_options(context, ("out_dir", "report_to"), "with --dry-run")
     training = drop_replaced_limits(context, training)
     if training.reproducible:
         use_reproducible_kernels()

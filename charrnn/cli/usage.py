@@ -40,6 +40,17 @@ def as_usage_error(check: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
+def refuse_options(context: typer.Context, names: Collection[str], reason: str) -> None:
+    """Raise `UsageError` for an option that was given although it has no effect.
+
+    `names` are the names of parameters; `reason` completes the sentence.
+    """
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name in names and source is not None and source.name == "COMMANDLINE":
+            raise UsageError(f"{_name_parameter(parameter)} has no effect {reason}")
+
+
 def explain_usage_error(error: Any, program: str, flags: Collection[str] = ()) -> str:
     """Return one sentence about an error of the parser; `flags` are those of the command."""
     param = getattr(error, "param", None)

@@ -37,6 +37,7 @@ from tests.conftest import Cli
             "sample",
             [ReadingConfig, SampleConfig],
             {
+                "context",
                 "run",
                 "escape",
                 "prompt",
