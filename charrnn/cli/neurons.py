@@ -106,7 +106,7 @@ def neurons(
     force: ForceOption = None,
     followers: FollowersOption = 1,
     length: SampleLengthOption = None,
-    temperature: TemperatureOption = 0.8,
+    temperature: TemperatureOption = 0.9,
     seed: SeedOption = 1,
     out: PageOption = None,
     corpus: CorpusOption = None,

@@ -26,7 +26,7 @@ class SampleConfig(CheckedFields):
         "Several values, such as 0.5,0.8,1.1: one text for each. -t 1 --min-p 0: the network's own "
         "distribution.",
         parse_temperatures,
-    ] = 0.8
+    ] = 0.9
     length: Annotated[int, Range(0, 10**12), "Number of characters to generate."] = 2000
     top_k: Annotated[
         int | None, Range(1, 2**31), "Choose only from the K most likely characters."
@@ -39,7 +39,8 @@ class SampleConfig(CheckedFields):
     min_p: Annotated[
         float | None,
         Range(0, 1),
-        "Leave out characters less likely than this fraction of the most likely one; 0: none.",
+        "Leave out characters less likely than this fraction of the most likely one, but keep two "
+        "at least; 0: leave out none.",
     ] = 0.05
     ban: Annotated[str | None, "Never generate these characters."] = None
     only: Annotated[str | None, "Generate only these characters."] = None

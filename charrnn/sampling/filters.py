@@ -69,8 +69,14 @@ def apply_top_p(p_BV: Array, top_p: float) -> Array:
 
 
 def apply_min_p(p_BV: Array, min_p: float) -> Array:
-    """Keep characters with at least `min_p` times the highest probability (Nguyen et al., 2024)."""
-    return _keep(p_BV, p_BV >= min_p * _array_module(p_BV).amax(p_BV, axis=1, keepdims=True))
+    """Keep characters with at least `min_p` times the highest probability, and at least two.
+
+    Nguyen et al., 2024, keep at least one. A character with a probability of almost 1 would then be
+    the only one, and many texts would never leave a run of spaces: see docs/experiments.md.
+    """
+    xp = _array_module(p_BV)
+    highest_B1, second_B1 = _two_highest(p_BV)
+    return _keep(p_BV, p_BV >= xp.minimum(min_p * highest_B1, second_B1))
 
 
 def distribution(logits_BV: Array, filters: Filters) -> Array:
@@ -110,6 +116,17 @@ def _rank(p_BV: Array) -> Array:
 
 def _sort_descending(p_BV: Array) -> Array:
     return -np.sort(-p_BV, axis=1) if isinstance(p_BV, np.ndarray) else -(-p_BV).sort(dim=1).values
+
+
+def _two_highest(p_BV: Array) -> tuple[Array, Array]:
+    """Return the two highest probabilities of each row, of shape (B, 1); they can be equal."""
+    if p_BV.shape[1] == 1:
+        return p_BV, p_BV
+    if isinstance(p_BV, np.ndarray):
+        top_B2 = np.partition(p_BV, -2, axis=1)[:, -2:]
+        return top_B2[:, 1:], top_B2[:, :1]
+    top_B2 = p_BV.topk(2, dim=1).values
+    return top_B2[:, :1], top_B2[:, 1:]
 
 
 def _keep(p_BV: Array, is_kept_BV: Array) -> Array:

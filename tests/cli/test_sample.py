@@ -85,7 +85,7 @@ def test_sample_prints_json(cli: Cli, finished: Finished) -> None:
         cli("sample", "verse", "-n", 9, "-s", 5, "-p", "The", "--num-samples", 2, "--json").out
     )
     assert result["run"] == "checkpoints/verse"
-    assert (result["seed"], result["prompt"], result["temperature"]) == (5, "The", 0.8)
+    assert (result["seed"], result["prompt"], result["temperature"]) == (5, "The", 0.9)
     assert [len(sample["text"]) for sample in result["samples"]] == [9, 9]
     assert all(-200 < sample["log_probability"] < 0 for sample in result["samples"])
     assert result["characters_per_second"] == pytest.approx(18 / result["seconds"], rel=0.01)

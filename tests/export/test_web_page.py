@@ -144,7 +144,7 @@ def test_the_page_has_the_default_settings_of_a_sample(
 ) -> None:
     Path("page.html").write_text(web_page.render_web_page(train_checkpoint(text_file), []))
     page, default = open_page(Path("page.html")).page, SampleConfig()
-    assert float(page.input_value("#temperature")) == default.temperature == 0.8
+    assert float(page.input_value("#temperature")) == default.temperature == 0.9
     assert float(page.input_value("#min-p")) == default.min_p == 0.05
     assert page.inner_text("#min-p-shown") == "0.05"
     page.wait_for_selector("#text[data-done]")

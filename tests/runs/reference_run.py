@@ -67,6 +67,8 @@ CONFIG = TrainConfig(
 )
 SAMPLE = SampleConfig(length=80, temperature=0.8, top_k=20, top_p=0.98, min_p=0.01, seed=5)
 PROMPT = "SECOND MILLER:\n"
+NOT_COMPARED = {*TIMING_KEYS, "preview"}
+"""Keys of metrics rows. A preview is a text at the default settings, which may change."""
 ARRAYS = ("weights", "trainer")
 """The endings of the keys of results that are arrays."""
 
@@ -133,7 +135,7 @@ def compute_results(folder: Path) -> dict[str, Any]:
             "resumed step": resumed.step,
             "resumed weights": resumed.load("model"),
             "resumed trainer": resumed.load("trainer"),
-            "rows": [{k: row[k] for k in row if k not in TIMING_KEYS} for row in rows],
+            "rows": [{k: row[k] for k in row if k not in NOT_COMPARED} for row in rows],
         }
 
 

@@ -36,7 +36,7 @@ def test_a_conversation_without_a_line_starts_like_a_document() -> None:
     conversation = Conversation(engine, CONFIG)
     first = "".join(conversation.continue_text())
     assert [first] == generate(engine, "", CONFIG)
-    expected = generate(engine, "\x1c" + first, CONFIG, seed=6)
+    expected = generate(engine, "\n\x1c" + first, CONFIG, seed=6)
     assert ["".join(conversation.continue_text())] == expected
 
 

@@ -1,4 +1,6 @@
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,10 +52,18 @@ def test_min_p_is_relative_to_the_highest_probability() -> None:
     np.testing.assert_allclose(apply_min_p(P, 0.0), P)
 
 
+@pytest.mark.parametrize("as_array", [np.asarray, torch.tensor])
+def test_min_p_keeps_two_characters_at_least(as_array: Callable[..., Any]) -> None:
+    likely = [[0.001, 0.96, 0.009, 0.03], [0.25, 0.25, 0.25, 0.25], [1.0, 0.0, 0.0, 0.0]]
+    kept = apply_min_p(as_array(likely), 0.5)
+    np.testing.assert_allclose(kept, [[0, 96 / 99, 0, 3 / 99], likely[1], likely[2]])
+    np.testing.assert_allclose(apply_min_p(as_array([[1.0], [1.0]]), 1.0), [[1.0], [1.0]])
+
+
 def test_filters_apply_in_the_documented_order() -> None:
-    filters = Filters(temperature=1.0, top_k=3, top_p=0.75, min_p=0.8)
-    # top-k leaves 4, 3, 2 ninths; top-p the first two: 4, 3 sevenths; min-p drops 3 < 0.8 * 4.
-    np.testing.assert_allclose(distribution(np.log(P), filters), [[0, 1, 0, 0]])
+    filters = Filters(temperature=1.0, top_k=3, top_p=0.85, min_p=0.6)
+    # top-k leaves 4, 3, 2 ninths; top-p all of them, because 7 / 9 < 0.85; min-p drops 2 < 0.6 * 4.
+    np.testing.assert_allclose(distribution(np.log(P), filters), [[0, 4 / 7, 0, 3 / 7]])
 
 
 def test_rows_are_filtered_independently() -> None:
@@ -112,8 +122,8 @@ def test_filters_agree_on_tensors_and_arrays(
 
 def test_filter_fields_are_fields_of_sample_config() -> None:
     for min_p in (0, 0.0, None):  # no filter, and no work
-        assert Filters.from_config(SampleConfig(min_p=min_p)) == Filters(temperature=0.8)
-    assert Filters.from_config(SampleConfig()) == Filters(temperature=0.8, min_p=0.05)
+        assert Filters.from_config(SampleConfig(min_p=min_p)) == Filters(temperature=0.9)
+    assert Filters.from_config(SampleConfig()) == Filters(temperature=0.9, min_p=0.05)
     config = SampleConfig(temperature=(0.7,), top_k=3, top_p=0.8, min_p=0.1)
     assert Filters.from_config(config) == Filters(temperature=0.7, top_k=3, top_p=0.8, min_p=0.1)
     names = {field.name for field in dataclasses.fields(Filters)}

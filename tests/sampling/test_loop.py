@@ -87,10 +87,10 @@ def test_text_without_prompt_starts_like_a_document_if_the_corpus_has_documents(
     for engine in (EagerEngine(model), PackedEngine(model)):
         (text,) = generate(engine, length=20, seed=1)
         assert text[0] == "c"
-        (rest,) = generate(engine, "\x1cc", length=19, temperature=0)
+        (rest,) = generate(engine, "\n\x1cc", length=19, temperature=0)
         assert generate(engine, length=20, temperature=0) == ["c" + rest]
         ruled = generate(engine, length=20, temperature=0, line_length=50)
-        assert ruled == generate(engine, "\x1c", length=20, temperature=0)
+        assert ruled == generate(engine, "\n\x1c", length=20, temperature=0)
 
 
 def test_unknown_prompt_characters_are_an_error_or_skipped() -> None:

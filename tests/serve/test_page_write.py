@@ -86,7 +86,7 @@ def shown_text(page: "Page", column: int = 0) -> str:
     return "".join(characters(page, column).all_text_contents())
 
 
-def complete(server: RunningServer, prompt: str, temperature: float = 0.8) -> dict[str, Any]:
+def complete(server: RunningServer, prompt: str, temperature: float = 0.9) -> dict[str, Any]:
     """Return the choice that the view requests."""
     answer = server.complete(
         prompt=prompt, seed=7, max_tokens=60, temperature=temperature, min_p=MIN_P, logprobs=10
@@ -102,7 +102,7 @@ def test_each_column_shows_the_text_at_its_temperature(
     write_view.click("#add-column")
     write_view.select_option("#coloring", "surprise")
     generate(write_view)
-    for column, temperature in enumerate((0.5, 0.8)):
+    for column, temperature in enumerate((0.5, 0.9)):
         choice = complete(server, PROMPT, temperature)
         assert shown_text(write_view, column) == choice["text"]
         losses = [nats_to_bits(-value) for value in choice["logprobs"]["token_logprobs"]]

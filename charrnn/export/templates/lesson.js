@@ -22,7 +22,8 @@ function randomNumbers(seed) {
   };
 }
 
-// The probabilities from which a character is drawn: temperature, top-p, min-p, in this order.
+// The probabilities from which a character is drawn: temperature, top-p, min-p, in this order. Min-p
+// keeps at least two characters.
 function filterProbabilities(logits, temperature, topP, minP) {
   const highest = Math.max(...logits);
   const weights = Array.from(logits, (logit) => Math.exp((logit - highest) / temperature));
@@ -32,7 +33,8 @@ function filterProbabilities(logits, temperature, topP, minP) {
   const kept = new Set();
   let before = 0;
   for (const code of order) {
-    if (before >= topP || unfiltered[code] < minP * unfiltered[order[0]]) break;
+    const isLikely = kept.size < 2 || unfiltered[code] >= minP * unfiltered[order[0]];
+    if (before >= topP || !isLikely) break;
     kept.add(code);
     before += unfiltered[code];
   }

@@ -125,11 +125,14 @@ class Network {
     });
   }
 
-  // Return the weights (V) of the next character: temperature, then min-p. The highest weight is 1.
+  // Return the weights (V) of the next character: temperature, then min-p, which keeps at least two.
+  // The highest weight is 1.
   weigh(logits, temperature, minP) {
     const highest = Math.max(...logits);
     const weights = logits.map((logit) => Math.exp((logit - highest) / temperature));
-    return weights.map((weight) => (weight >= minP ? weight : 0));
+    const mostLikely = logits.indexOf(highest);
+    const second = weights.reduce((most, weight, v) => (v === mostLikely ? most : Math.max(most, weight)), 0);
+    return weights.map((weight) => (weight >= Math.min(minP, second) ? weight : 0));
   }
 
   draw(temperature, minP) {
@@ -190,8 +193,8 @@ function encodePrompt() {
   const codes = prompt.filter(isKnown).map((character) => codeOf.get(character));
   if (network.separator !== null) return [[network.separator, ...codes], 1, 0]; // a document
   if (codes.length) return [codes, 0, 0];
-  const context = codeOf.get("\x1c") ?? codeOf.get("\n"); // a new document, or a new line
-  const start = [context, codeOf.get(network.line_start)].filter((code) => code !== undefined);
+  const context = ["\n", "\x1c"].map((character) => codeOf.get(character)); // a new line, or document
+  const start = [...context, codeOf.get(network.line_start)].filter((code) => code !== undefined);
   return [start, start.length - 1, start.length - 1];
 }
 

@@ -84,13 +84,15 @@ def _draw(logits_BV: Any, temperature: float, lowest: float, uniforms_B: Any, co
     sums_V = np.empty(characters)
     for b in range(len(codes_B)):
         logits_V = logits_BV[b]
-        highest = logits_V[0]
-        for v in range(characters):
+        highest, second = logits_V[0], np.float32(-np.inf)
+        for v in range(1, characters):
+            second = max(second, min(highest, logits_V[v]))
             highest = max(highest, logits_V[v])
+        lowest_kept = min(lowest, (np.float64(second) - highest) / temperature)
         total = 0.0
         for v in range(characters):
             exponent = (np.float64(logits_V[v]) - highest) / temperature
-            if exponent >= lowest:
+            if exponent >= lowest_kept:
                 total += math.exp(exponent)
             sums_V[v] = total
         threshold = uniforms_B[b] * total

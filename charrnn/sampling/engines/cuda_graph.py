@@ -6,7 +6,6 @@ the rounding of products.
 Shape suffixes: K characters of a block, B samples, V characters of the vocabulary.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -31,7 +30,7 @@ from charrnn.sampling.engines.eager import EagerEngine
 from charrnn.sampling.engines.interface import BlockSamplingEngine
 from charrnn.sampling.engines.network_step import LstmStep, ModelStep, NetworkStep
 from charrnn.sampling.engines.step_kernels import Launch, usable_launch
-from charrnn.sampling.filters import Filters, distribution
+from charrnn.sampling.filters import Filters, apply_min_p, distribution
 
 
 @dataclass(frozen=True)
@@ -177,8 +176,8 @@ class Draw:
         p_BV = torch.softmax(logits_BV / self._temperature_1, dim=1)
         if self._filters.min_p is None:
             return p_BV
-        below = math.nextafter(self._filters.min_p, -1)
-        return torch.threshold(p_BV / p_BV.amax(dim=1, keepdim=True), below, 0.0)
+        kept_BV: Tensor = apply_min_p(p_BV, self._filters.min_p)
+        return kept_BV
 
 
 def _start_copy_to_cpu(codes_KB: Tensor) -> Callable[[], NDArray[np.int64]]:

@@ -5,6 +5,7 @@
 
 constexpr int LANES = 32;
 constexpr unsigned ALL_LANES = 0xffffffffu;
+constexpr float LOWEST = -3.402823466e38f;
 
 struct DrawArguments {
     const float* logits_BV;
@@ -20,18 +21,30 @@ extern "C" __global__ void draw(DrawArguments arguments) {
     const int end = first + share < characters ? first + share : characters;
     const float* logits_V = arguments.logits_BV + (long long)blockIdx.x * characters;
 
-    float highest = first < characters ? logits_V[first] : logits_V[0];
-    for (int code = first; code < end; code++)
-        highest = logits_V[code] > highest ? logits_V[code] : highest;
+    float highest = LOWEST, second = LOWEST;
+    auto include = [&](float logit) {
+        const float lower = logit < highest ? logit : highest;
+        second = lower > second ? lower : second;
+        highest = logit > highest ? logit : highest;
+    };
+    for (int code = first; code < end; code++) include(logits_V[code]);
     for (int distance = 1; distance < LANES; distance *= 2) {
         const float other = __shfl_xor_sync(ALL_LANES, highest, distance);
-        highest = other > highest ? other : highest;
+        const float other_second = __shfl_xor_sync(ALL_LANES, second, distance);
+        include(other);
+        include(other_second);
     }
 
-    // The ratio of a probability to the largest one; 0 if min-p removes it or if it is NaN.
+    // The ratio of a probability to the largest one; NaN for a logit that is NaN.
+    auto ratio = [&](float logit) {
+        return exp((double(logit) - highest) / arguments.temperature);
+    };
+    const double second_ratio = ratio(second);
+    const double lowest = second_ratio < arguments.min_p ? second_ratio : arguments.min_p;
+    // 0 for a character that min-p removes; it keeps at least two.
     auto weight = [&](int code) {
-        const double ratio = exp((double(logits_V[code]) - highest) / arguments.temperature);
-        return ratio >= arguments.min_p ? ratio : 0.0;
+        const double kept = ratio(logits_V[code]);
+        return kept >= lowest ? kept : 0.0;
     };
     double sum = 0.0;
     for (int code = first; code < end; code++) sum += weight(code);

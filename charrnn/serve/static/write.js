@@ -11,7 +11,7 @@ import { readSettings, SettingError, showCheckpoints, showModels } from "./setti
 import { UndoStack } from "./undo.js";
 
 const MAX_COLUMNS = 4;
-const TEMPERATURES = [0.8, 0.5, 1, 0.3]; // of the columns, in the order in which they are added
+const TEMPERATURES = [0.9, 0.5, 1.1, 0.3]; // of the columns, in the order in which they are added
 const PROMPT_STORAGE_NAME = "charrnn-prompt";
 
 export class WriteView {

@@ -142,7 +142,7 @@ def test_a_character_takes_few_kernels(filters: Filters, expected: int) -> None:
 
 @pytest.mark.parametrize(
     ("filters", "expected"),
-    [(Filters(temperature=0.8), 6), (Filters(temperature=0.8, min_p=0.05), 9)],
+    [(Filters(temperature=0.8), 6), (Filters(temperature=0.8, min_p=0.05), 13)],
 )
 def test_a_draw_by_torch_takes_few_kernels(filters: Filters, expected: int) -> None:
     kernels, draw = KernelCounter(), Draw(filters, torch.device("cpu"))
