@@ -15,7 +15,7 @@ from tests.conftest import Cli
         (["sample", "--prompt-file", "-", "--adapt", "-"], "standard input can be read only once"),
         (["train", "-", "-"], "standard input can be read only once, so give - once"),
         (["score", "--run", "bard", "-", "-"], "standard input can be read only once, so give - o"),
-        (["plot", "bard", "--text", "-"], "--text needs --memory"),
+        (["plot", "bard", "--text", "-"], "--text has no effect without --memory"),
         (["corpora", "fetch", "nosuch"], "there is no text 'nosuch' in the catalog: give names of"),
         (["score", "--context"], "option '--context' requires an argument: see `charrnn score --h"),
         (["train", "--cell", "tree"], "--cell must be one of lstm, gru, rnn, not 'tree'"),

@@ -96,7 +96,7 @@ def test_commands_and_answers_of_a_conversation(session: Session) -> None:
     assert kept.startswith(third)
     assert len(kept) > len(third)
     session.send_line("/new")
-    assert session.send_line("/temperature 0.8") == "temperature 0.8"
+    assert session.send_line("/temperature 0.9") == "temperature 0.9"
     assert session.send_line("The") == first
 
 

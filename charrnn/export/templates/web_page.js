@@ -195,7 +195,7 @@ function encodePrompt() {
   if (codes.length) return [codes, 0, 0];
   const context = ["\n", "\x1c"].map((character) => codeOf.get(character)); // a new line, or document
   const start = [...context, codeOf.get(network.line_start)].filter((code) => code !== undefined);
-  return [start, start.length - 1, start.length - 1];
+  return [start, start.length - 1, 1];
 }
 
 function generate() {
