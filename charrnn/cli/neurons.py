@@ -18,6 +18,7 @@ from charrnn.cli.flags import (
 from charrnn.cli.paths import check_output, text_option
 from charrnn.cli.usage import UsageError, as_usage_error, refuse_options
 from charrnn.config.checks import MAX_SEED, Range
+from charrnn.config.sampling import DEFAULT_TEMPERATURE
 from charrnn.config.text import ReadingConfig
 
 
@@ -106,7 +107,7 @@ def neurons(
     force: ForceOption = None,
     followers: FollowersOption = 1,
     length: SampleLengthOption = None,
-    temperature: TemperatureOption = 0.9,
+    temperature: TemperatureOption = DEFAULT_TEMPERATURE,
     seed: SeedOption = 1,
     out: PageOption = None,
     corpus: CorpusOption = None,

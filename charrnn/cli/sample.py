@@ -160,11 +160,12 @@ def _check_outputs(
     logprobs: int | None,
 ) -> None:
     """Raise an error if an output is not available, such as several texts in a conversation."""
-    if interactive and (as_json or config.num_samples > 1 or len(config.temperatures) > 1):
-        raise UsageError(
-            "--interactive cannot be combined with --json, --num-samples or several temperatures"
-        )
     if interactive:
+        if as_json or config.num_samples > 1 or len(config.temperatures) > 1:
+            raise UsageError(
+                "--interactive cannot be combined with --json, --num-samples or several "
+                "temperatures"
+            )
         refuse_options(context, ("novelty", "no_prompt"), "with --interactive")
     if logprobs is not None and not as_json:
         raise UsageError("--logprobs adds to the output of --json: give --json too")

@@ -9,6 +9,7 @@ from charrnn.config.parsing import parse_temperatures
 from charrnn.errors import ConfigError
 
 MAX_LOOKBACK = 1000  # longest copied or repeated passage that is detected, in characters
+DEFAULT_TEMPERATURE = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class SampleConfig(CheckedFields):
         "Several values, such as 0.5,0.8,1.1: one text for each. -t 1 --min-p 0: the network's own "
         "distribution.",
         parse_temperatures,
-    ] = 0.9
+    ] = DEFAULT_TEMPERATURE
     length: Annotated[int, Range(0, 10**12), "Number of characters to generate."] = 2000
     top_k: Annotated[
         int | None, Range(1, 2**31), "Choose only from the K most likely characters."

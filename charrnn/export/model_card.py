@@ -53,8 +53,8 @@ def _render_loop(has_documents: bool) -> str:
     one_hot = torch.nn.functional.one_hot(torch.tensor([[code]]), len(vocabulary))
     hidden, state = network(one_hot.float(), state)
     p = (output(hidden[0, 0]) / {settings.temperature}).softmax(-1)
-    highest, second = p.topk(2).values
-    code = int(torch.multinomial(p * (p >= min({settings.min_p} * highest, second)), 1))"""
+    second = p.sort().values[-2:][0]
+    code = int(torch.multinomial(p * (p >= min({settings.min_p} * p.max(), second)), 1))"""
     if not has_documents:
         return f"""\
 code, state, text = vocabulary.index(json.loads(metadata["line_start"])), None, ""

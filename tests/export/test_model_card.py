@@ -18,7 +18,7 @@ def test_the_code_in_the_model_card_generates_text(cell: Cell, text_file: Path, 
     assert f"2 layers of 20 {cell} units" in card
     code = card.split("```python\n")[1].split("```")[0]
     assert "/ 0.9)" in code
-    assert "min(0.05 * highest, second)" in code
+    assert "0.05 * p.max()" in code
     output = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout

@@ -1,10 +1,9 @@
 """The result of `score` as rows for JSON and as a table."""
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
-from charrnn.analysis.scoring import score_codes
+from charrnn.analysis.scoring import Score, score_codes
 from charrnn.config.counts import format_count
 from charrnn.config.dynamic_evaluation import AdaptConfig
 from charrnn.config.text import ReadingConfig
@@ -33,48 +32,34 @@ def score_texts(
 
     The rows are sorted by loss; with several runs, those of one text stay together.
     """
-    rows = [
-        row
-        for run in runs
-        for row in _score_with_run(
-            run, reading, texts, checkpoint, device, context, adapt, corpus, unknown
-        )
-    ]
+    rows: list[Row] = []
+    for run in runs:
+        selected = run.select(checkpoint)
+        model = load_checkpoint(selected, device)
+        reader = TextReader(selected, reading)
+        for name, codes in reader.encode_texts(texts, corpus, unknown):
+            result = score_codes(model, codes, context, AdaptConfig() if adapt else None)
+            rows.append(_make_row(run, name, result, context, adapt))
     has_several_runs = len({row["run"] for row in rows}) > 1
     names = list(dict.fromkeys(row["text"] for row in rows)) if has_several_runs else []
     text_order = {name: index for index, name in enumerate(names)}
     return sorted(rows, key=lambda row: (text_order.get(row["text"], 0), row["nats_per_char"]))
 
 
-def _score_with_run(
-    run: Run,
-    reading: ReadingConfig,
-    texts: list[tuple[str, ByteSource]],
-    checkpoint: str,
-    device: str,
-    context: int | None,
-    adapt: bool,
-    corpus: str | None,
-    unknown: Unknown,
-) -> Iterator[Row]:
-    selected = run.select(checkpoint)
-    model = load_checkpoint(selected, device)
-    reader = TextReader(selected, reading)
-    for name, codes in reader.encode_texts(texts, corpus, unknown):
-        result = score_codes(model, codes, context, AdaptConfig() if adapt else None)
-        is_known = math.isfinite(result.standard_error)
-        yield {
-            "run": str(run.path),
-            "text": name,
-            "nats_per_char": result.nats_per_char,
-            "bits_per_char": result.bits_per_char,
-            "standard_error": result.standard_error if is_known else None,  # in nats
-            "characters": result.characters,
-            "documents": result.documents,
-            "nats_per_document": result.nats_per_document,
-            "context": context,
-            "adapted": adapt,
-        }
+def _make_row(run: Run, text: str, result: Score, context: int | None, adapt: bool) -> Row:
+    is_known = math.isfinite(result.standard_error)
+    return {
+        "run": str(run.path),
+        "text": text,
+        "nats_per_char": result.nats_per_char,
+        "bits_per_char": result.bits_per_char,
+        "standard_error": result.standard_error if is_known else None,  # in nats
+        "characters": result.characters,
+        "documents": result.documents,
+        "nats_per_document": result.nats_per_document,
+        "context": context,
+        "adapted": adapt,
+    }
 
 
 def print_scores(rows: list[Row], context: int | None, adapt: bool) -> None:
