@@ -104,7 +104,7 @@ class VocabularyError(CorpusError):
 
 
 class DownloadError(CorpusError):
-    """A text cannot be downloaded, or the downloaded text has an unexpected SHA-256."""
+    """A download or an upload failed, or a downloaded text has an unexpected SHA-256."""
 
 
 class CheckpointError(CharrnnError):

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import shlex
 import shutil
 import tempfile
@@ -51,8 +52,10 @@ def cache_folder() -> Path:
 
 def quote_path(path: str | Path) -> str:
     """Return a path as an argument of a command that is shown to the user."""
-    text = str(path)
-    return shlex.quote(f"./{text}" if text.startswith("-") else text)
+    text = f"./{path}" if str(path).startswith("-") else str(path)
+    if os.name == "nt":
+        return text if re.fullmatch(r"[\w\\/.:~-]+", text) else f'"{text}"'
+    return shlex.quote(text)
 
 
 def list_disk_remedies(error: OSError) -> tuple[str, ...]:
@@ -135,11 +138,15 @@ def replace_file(path: Path, content: str | bytes) -> None:
 
 @contextlib.contextmanager
 def temporary_file(folder: Path) -> Iterator[IO[bytes]]:
-    """Open a new file in a folder; remove it at the end of the block if it was not moved."""
+    """Open a new file in a folder; remove it at the end of the block if it was not moved.
+
+    Close it before you move it: Windows does not move an open file.
+    """
     with tempfile.NamedTemporaryFile(dir=folder, suffix=".tmp", delete=False) as file:
         try:
             yield file
         finally:
+            file.close()  # Windows moves and removes only closed files
             Path(file.name).unlink(missing_ok=True)
 
 

@@ -1,3 +1,5 @@
+import dataclasses
+import gc
 import os
 import shutil
 import socket
@@ -14,9 +16,12 @@ from charrnn.config.model import ModelConfig
 from charrnn.config.sampling import SampleConfig
 from charrnn.config.training import ResolvedTrainConfig, TrainConfig
 from charrnn.data.corpus import Corpus
+from charrnn.runs.run import Run
 from charrnn.training import dry_run, evaluation
 from charrnn.training.events import Evaluated, Event, Finished
 from charrnn.training.loop import train
+from charrnn.training.setup import new_run
+from tests.runs.changed_run import change_config
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -88,6 +93,12 @@ class Outcome(NamedTuple):
 Cli = Callable[..., Outcome]
 
 
+def pytest_collection_finish() -> None:
+    """Exclude all objects that exist now from garbage collection, which they would slow down."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip the tests that need a GPU if there is none."""
     if not torch.cuda.is_available():
@@ -112,9 +123,10 @@ def _short_previews(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _short_dry_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measure the speed for a shorter time."""
-    monkeypatch.setattr(dry_run, "_PROBE_SECONDS", 0.2)
+def _short_speed_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure the speed for one step only."""
+    monkeypatch.setattr(dry_run, "_PROBE_SECONDS", 0.0)
+    monkeypatch.setattr(new_run, "_PROBE_SECONDS", 0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -144,10 +156,27 @@ def text_file(tmp_path: Path) -> Path:
     return path
 
 
+_finished: dict[tuple[bytes, int], tuple[Path, Finished]] = {}
+
+
 @pytest.fixture
-def finished(text_file: Path) -> Finished:
-    """A finished tiny run at checkpoints/verse, trained on `text_file`."""
-    return last_event(list(train(str(text_file), TINY_TRAINING, TINY_MODEL)))
+def finished(text_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A finished tiny run at checkpoints/verse, trained on `text_file`.
+
+    It is trained once in each process, by the first test, and then copied.
+    """
+    key = text_file.read_bytes(), evaluation._PREVIEW.length
+    if key not in _finished:
+        event = last_event(list(train(str(text_file), TINY_TRAINING, TINY_MODEL)))
+        stored = tmp_path_factory.mktemp("finished") / "run"
+        shutil.copytree(event.run.path, stored)
+        _finished[key] = stored, event
+        return event
+    stored, event = _finished[key]
+    path = Path("checkpoints/verse")
+    shutil.copytree(stored, path)
+    change_config(path, lambda config: config["corpus"].update(path=str(text_file)))
+    return dataclasses.replace(event, run=Run.open(path))
 
 
 def held_out_losses(events: Iterable[Event]) -> dict[int, float]:

@@ -199,6 +199,17 @@ def test_a_path_in_a_command_is_quoted_for_the_shell(path: str, argument: str) -
 
 
 @pytest.mark.parametrize(
+    ("path", "argument"),
+    [("runs\\a", "runs\\a"), ("my novel", '"my novel"'), ("R&D", '"R&D"'), ("-a", "./-a")],
+)
+def test_a_path_in_a_command_is_quoted_for_windows(
+    path: str, argument: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("charrnn.files.os.name", "nt")
+    assert quote_path(path) == argument
+
+
+@pytest.mark.parametrize(
     ("number", "remedies"),
     [
         (errno.ENOSPC, ("free some space on that disk",)),

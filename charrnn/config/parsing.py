@@ -8,13 +8,14 @@ from charrnn.errors import ConfigError
 
 def parse_duration(text: str) -> float:
     """Turn `90`, `90s`, `10m` or `1h30m` into seconds; raise `ConfigError` otherwise."""
+    number = r"(\d+(?:\.\d+)?)"
     match = re.fullmatch(
-        r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip().replace(" ", "")
+        rf"{number}|(?:(\d+)h)?(?:(\d+)m)?(?:{number}s)?", text.strip().replace(" ", "")
     )
     seconds = 0.0
     if match:
-        hours, minutes, rest = match.groups(default="0")
-        seconds = 3600.0 * int(hours) + 60.0 * int(minutes) + float(rest)
+        alone, hours, minutes, rest = match.groups(default="0")
+        seconds = float(alone) + 3600.0 * int(hours) + 60.0 * int(minutes) + float(rest)
     if seconds <= 0:
         raise ConfigError(f"{text!r} is not a duration", "write 90s, 10m or 1h30m, more than zero")
     return seconds

@@ -70,7 +70,7 @@ class TextConfig(ReadingConfig):
         bool | None,
         "Read the text as separate documents, each from its start, such as recipes or the lines of "
         "a log. Default: if it has at least 200 documents with a median length of at most 2,000 "
-        "characters, or as in --init-from.",
+        "characters, none longer than a sixteenth of the text, or as in --init-from.",
     ] = None
     document_separator: Annotated[
         str | None,

@@ -48,9 +48,10 @@ def follow(start: StartTraining, report: Callable[[Event], None] | None = None) 
                 report(event)
             if isinstance(event, Finished):
                 finished = event
+        code = 128 + received[0] if received else 0  # another process may have got the signal
         if finished is None:  # stopped before the run existed
             view.show_message("stopped before training began: there is nothing to save yet")
-            return 128 + received[0]
+            return code
         if finished.reason == "stopped":
             view.show_message(
                 f"saved; to continue, run: charrnn resume {quote_path(finished.run.path)}"
@@ -59,7 +60,7 @@ def follow(start: StartTraining, report: Callable[[Event], None] | None = None) 
             _show_sample(finished, view)
     if ranks.is_rank_zero:
         print_result(str(finished.run.path))
-    return 128 + received[0] if received else 0
+    return code
 
 
 @contextlib.contextmanager

@@ -48,10 +48,6 @@ class Batches:
         self._seed = seed
         self._release_every = max(1, _RELEASE_INTERVAL // (batch_size * seq_length))
 
-    def starts_from_initial_state(self, step: int) -> bool:
-        """Whether an epoch starts at `step`, so that the streams start from the initial state."""
-        return step % self.steps_per_epoch == 0
-
     def count_targets(self, step: int) -> int:
         """Return the number of characters that `step` predicts in all streams."""
         return self.num_streams * self._seq_length

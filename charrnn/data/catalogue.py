@@ -84,7 +84,11 @@ def find_text(name: str) -> Path | None:
 
 
 def has_text(source: str | Path) -> bool:
-    """Return whether a source of a text is a name in the catalog. A file takes precedence."""
+    """Return whether a source of a text is a name in the catalog.
+
+    A file with this name takes precedence, but not a folder: the folder of a run is often named
+    after its text.
+    """
     return str(source) in entries() and not Path(source).is_file()
 
 

@@ -72,15 +72,16 @@ class Corpus:
         sources = [source] if isinstance(source, (str, Path)) else list(source)
         for name in sources:
             entry = catalogue.entries().get(str(name))
-            if entry and entry.path is None and not Path(name).exists():
+            if entry and entry.path is None and catalogue.has_text(name):
                 fetch(entry, progress)
         resolved = config.resolve()
         documents = find_documents(sources, resolved)
         fingerprint = documents.compute_fingerprint(progress)
-        names, digest = (documents.name, documents.paths), fingerprint.sha256
-        whole = resolved if known is None else dataclasses.replace(resolved, min_count=1)
-        text = encoded_cache.encode(documents, fingerprint, whole, progress)
-        corpus = cls._from_encoded(text, *names, digest, resolved, documents.notes)
+        without_rare = resolved if known is None else dataclasses.replace(resolved, min_count=1)
+        text = encoded_cache.encode(documents, fingerprint, without_rare, progress)
+        corpus = cls._from_encoded(
+            text, documents.name, documents.paths, fingerprint.sha256, resolved, documents.notes
+        )
         return corpus if known is None else corpus.encode_with_extended(known)
 
     @classmethod
@@ -259,7 +260,7 @@ class Corpus:
                 "give the character between its documents with --document-separator",
                 "read it as one stream with --no-documents",
             )
-        return self.vocabulary.characters.index(separator)
+        return self.vocabulary.find_code(separator)
 
     @functools.cached_property
     def documents(self) -> DocumentIndex | None:

@@ -67,10 +67,6 @@ class DocumentBatches:
         self.steps_per_epoch = int(self._windows_G.sum())
         self._epoch: _Epoch | None = None
 
-    def starts_from_initial_state(self, step: int) -> bool:
-        """Whether all streams start from the initial state at `step`: at the start of an epoch."""
-        return step % self.steps_per_epoch == 0
-
     def count_targets(self, step: int) -> int:
         """Return the number of characters that `step` predicts in all streams."""
         length, documents_B, rows_B = self._locate(step)

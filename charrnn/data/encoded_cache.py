@@ -81,12 +81,14 @@ def encode(
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(path, ignore_errors=True)  # a damaged copy
         with new_folder(path) as folder:  # an existing copy of another process is kept
-            encoded = _encode(documents, fingerprint, config, folder, report)
-        return _read_copy(path) or encoded
+            # Windows renames only folders whose files are not mapped, so the result is not kept.
+            _encode(documents, fingerprint, config, folder, report)
+        if copy := _read_copy(path):
+            return copy
     except OSError:  # the copy cannot be stored: encode the text in memory
         if report.failed:
             raise
-        return _encode(documents, fingerprint, config, None, report)
+    return _encode(documents, fingerprint, config, None, report)
 
 
 _Encoded = TypeVar("_Encoded", EncodedText, EncodedText | None)

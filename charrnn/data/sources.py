@@ -88,6 +88,8 @@ def find_documents(
     runs and files that are not text are left out (with `config.strict`, only hidden files).
     Standard input and pipes are copied to the user's cache. Raises `CorpusError`.
     """
+    if not sources:
+        raise CorpusError("no text was given", "give a text file")
     files = TextFiles(config)
     resolved = [_resolve(source, files) for source in sources]
     names = [name for name, _, _ in resolved]
@@ -113,7 +115,7 @@ def _resolve(source: Source, files: TextFiles) -> tuple[str, str, list[Document]
         raise read_error(str(path), error) from None
     if stat.S_ISREG(mode):
         return _text_name(path), str(path.resolve()), [Document(path, str(path))]
-    if entry := _find_in_catalogue(str(source)):
+    if catalogue.has_text(source) and (entry := _find_in_catalogue(str(source))):
         return entry
     absolute = str(path.absolute())
     if stat.S_ISDIR(mode):
@@ -185,6 +187,7 @@ def _copy_to_cache(stream: IO[bytes]) -> Path:
                 digest.update(chunk)
                 file.write(chunk)
             sync_file(file)
+            file.close()
             path = cached_text_path(digest.hexdigest())
             move_file(Path(file.name), path)
     except OSError as error:

@@ -12,7 +12,7 @@ from charrnn.reports.plots import draw_curves, find_image_format, make_curves_fi
 from charrnn.runs.curves import Axis, Curves, LossUnit, read_curves
 from charrnn.runs.find import find_run
 from charrnn.runs.run import Run
-from charrnn.runs.teachers import list_kept_teachers
+from charrnn.runs.teachers import open_kept_teachers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,6 +52,6 @@ def _read_curves(runs: list[Run], axis: Axis, unit: LossUnit) -> Curves:
                 "plot its memory with --memory",
             )
     started = [
-        [run] if run.metrics_path.exists() else list_kept_teachers(run) or [run] for run in runs
+        [run] if run.metrics_path.exists() else open_kept_teachers(run)[0] or [run] for run in runs
     ]
     return read_curves(list(itertools.chain(*started)), axis, unit)

@@ -4,6 +4,7 @@ import difflib
 import re
 from pathlib import Path
 
+from charrnn.data.folders import is_run
 from charrnn.errors import CheckpointError
 from charrnn.files import expand_path, installed_folder, quote_path
 from charrnn.runs.file_run import FileRun
@@ -113,7 +114,7 @@ def _named_run(name: str) -> Path | None:
 
 def _run_around(path: Path) -> Path | None:
     """Return the run that contains a step folder or a file; None if no run contains it."""
-    parents = [parent for parent in list(path.parents)[:2] if (parent / CONFIG_FILE).is_file()]
+    parents = [parent for parent in list(path.parents)[:2] if is_run(parent)]
     return parents[0] if parents and path.exists() else None
 
 

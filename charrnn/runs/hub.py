@@ -7,7 +7,8 @@ Only the model file is downloaded. It contains no code, and its digest is verifi
 from pathlib import Path
 from typing import Any
 
-from charrnn.errors import CheckpointError, ConfigError, DownloadError
+from charrnn.errors import CharrnnError, CheckpointError, ConfigError, DownloadError
+from charrnn.files import list_disk_remedies
 
 PREFIX = "hf:"
 FILE = "model.safetensors"
@@ -53,12 +54,33 @@ def import_hub() -> Any:
     return huggingface_hub
 
 
-def explain_hub_error(error: Exception, name: str) -> Exception:
-    """Return the error of charrnn for one of huggingface_hub; other errors are returned as is."""
+def explain_hub_error(error: Exception, name: str) -> CharrnnError:
+    """Return the error of charrnn for an error of a call of huggingface_hub."""
     from huggingface_hub import errors
 
     reason = " ".join(str(error).split())[:200]
-    explanations: list[tuple[type[Exception], Exception]] = [  # the first that fits
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    is_missing = isinstance(error, errors.RepositoryNotFoundError)  # has the status 401, too
+    if status in (401, 403) and not is_missing:
+        return DownloadError(
+            f"the hub allows no access to {name}: {reason}",
+            "log in with `hf auth login` as the owner, or as a member of the organization",
+        )
+    if isinstance(error, OSError) and (remedies := list_disk_remedies(error)):
+        return DownloadError(f"{name} cannot be stored ({error.strerror})", *remedies)
+    # Other errors are those of the HTTP library, which depends on the version of huggingface_hub.
+    other = DownloadError(
+        f"the hub did not answer for {name}: {reason}", "check the network connection"
+    )
+    explanations = _list_explanations(name, reason)
+    return next((ours for kind, ours in explanations if isinstance(error, kind)), other)
+
+
+def _list_explanations(name: str, reason: str) -> list[tuple[type[Exception], CharrnnError]]:
+    """Return errors of huggingface_hub with the errors of charrnn; the first that fits counts."""
+    from huggingface_hub import errors
+
+    return [
         (
             errors.HFValidationError,
             ConfigError(
@@ -94,10 +116,9 @@ def explain_hub_error(error: Exception, name: str) -> Exception:
             ),
         ),
         (
-            OSError,  # also errors of HTTP
+            errors.HfHubHTTPError,
             DownloadError(
                 f"the hub did not answer as expected for {name}: {reason}", "try again later"
             ),
         ),
     ]
-    return next((ours for kind, ours in explanations if isinstance(error, kind)), error)

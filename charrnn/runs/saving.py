@@ -34,7 +34,7 @@ def check_new_folder(run: Path) -> None:
     except (OSError, ValueError) as error:
         raise _no_folder_error(run, error) from None
     try:
-        names = os.listdir(run)  # a link to nowhere is not found here
+        names = os.listdir(run)  # fails for a dangling link, which `lstat` finds
     except OSError as error:
         raise _no_folder_error(run, error) from None
     if CONFIG_FILE in names:

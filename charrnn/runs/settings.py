@@ -8,14 +8,14 @@ from charrnn.config.text import TextConfig
 from charrnn.config.training import DEFAULT_PATIENCE, Budget, TrainConfig
 from charrnn.runs.run_config import RunConfig
 
-_OF_THE_MACHINE = ("device", "precision", "threads")
-_OF_THE_TEXT = ("eval_every", "eval_characters")
+_MACHINE_SETTINGS = ("device", "precision", "threads")
+_EVALUATION_SETTINGS = ("eval_every", "eval_characters")
 
 
 def list_settings(config: RunConfig, budget: Budget) -> dict[str, Any]:
     """Return all settings of a run that have a value; `budget` is its current budget.
 
-    With them, the same text gives the same run on the same machine.
+    With them, the same text gives the same run from random initial weights on the same machine.
     """
     values = vars(config.model) | vars(config.text)
     if config.corpus.is_known:  # else the settings of training are unknown
@@ -33,7 +33,7 @@ def list_settings(config: RunConfig, budget: Budget) -> dict[str, Any]:
 def list_settings_for_another_text(config: RunConfig, budget: Budget) -> dict[str, Any]:
     """Return the settings of a run without those of its machine and the plan of evaluations."""
     settings = list_settings(config, budget)
-    for name in (*_OF_THE_MACHINE, *_OF_THE_TEXT):
+    for name in (*_MACHINE_SETTINGS, *_EVALUATION_SETTINGS):
         settings.pop(name, None)
     default_patience = DEFAULT_PATIENCE if settings.get("val_fraction") else 0
     if settings.get("patience") == default_patience:

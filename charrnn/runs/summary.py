@@ -11,7 +11,7 @@ from charrnn.runs.progress import Progress
 from charrnn.runs.removal import measure_size
 from charrnn.runs.run import Run
 from charrnn.runs.settings import list_settings
-from charrnn.runs.teachers import list_kept_teachers
+from charrnn.runs.teachers import open_kept_teachers
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def summarize_run(run: Run) -> RunSummary:
         checkpoints=tuple(checkpoint.path.name for checkpoint in checkpoints),
         bytes=measure_size(run),
         settings=list_settings(config, budget),
-        teachers=tuple(map(summarize_run, list_kept_teachers(run))),
+        teachers=tuple(map(summarize_run, open_kept_teachers(run)[0])),
         version=config.version,
         checkpoint_version=run.newest_version(checkpoints),
         format=config.format,

@@ -90,9 +90,23 @@ def list_missing_teachers(run: Run) -> list[Path]:
     return [path for path in _list_paths(run) if not (path / CONFIG_FILE).is_file()]
 
 
-def list_kept_teachers(run: Run) -> list[Run]:
-    """Open the runs of the teachers that were not removed, which only a resume needs."""
-    return [Run.open(path) for path in _list_paths(run) if (path / CONFIG_FILE).is_file()]
+def open_kept_teachers(run: Run) -> tuple[list[Run], list[tuple[Path, CheckpointError]]]:
+    """Open the runs of the teachers that were not removed, which only a resume needs.
+
+    Also return the folders of those that cannot be opened, each with the error.
+    """
+    teachers, damaged = [], []
+    for path in list_teacher_folders(run):
+        try:
+            teachers.append(Run.open(path))
+        except CheckpointError as error:
+            damaged.append((path, error))
+    return teachers, damaged
+
+
+def list_teacher_folders(run: Run) -> list[Path]:
+    """Return the folders of the teachers that were not removed."""
+    return [path for path in _list_paths(run) if (path / CONFIG_FILE).is_file()]
 
 
 def _list_paths(run: Run) -> list[Path]:

@@ -72,10 +72,10 @@ class TextReader:
         try:
             codes = self.vocabulary.encode(text, unknown)
         except VocabularyError as error:
-            looks, reading = self._explain_unknown(opened, text)
+            hint, remedies = self._explain_unknown(opened, text)
             raise VocabularyError(
-                f"the model of {self.path} cannot read {opened.label}: {error.message}{looks}",
-                *reading,
+                f"the model of {self.path} cannot read {opened.label}: {error.message}{hint}",
+                *remedies,
                 *error.remedies,
                 characters=error.characters,
             ) from None
@@ -92,10 +92,13 @@ class TextReader:
         """Return the codes of `read_known`; raise `CorpusError` if the text is too short."""
         opened = _open(source)
         text, codes = self.read_known(opened, unknown, siblings)
-        if len(text) < 2:
+        needed = 2 if self.config.separator is None else 1  # a document starts without a character
+        if len(text) < needed:
+            reason = (
+                "2 are needed, one to read and one to predict" if needed == 2 else "1 is needed"
+            )
             raise CorpusError(
-                f"{opened.label} has {format_count(len(text), 'character')}, but at least 2 are "
-                "needed, one to read and one to predict",
+                f"{opened.label} has {format_count(len(text), 'character')}, but at least {reason}",
                 "give a longer text",
             )
         return codes
@@ -117,14 +120,14 @@ class TextReader:
         number = sum(counts[character] for character in unknown)
         if number <= _FEW_UNKNOWN * len(text):
             return
-        looks, reading = self._explain_unknown(source, text)
-        returns = [character for character in unknown if character == "\r"]
-        reading = reading or self.vocabulary.list_newline_remedies(returns)
-        advice = f": {' or '.join(reading)}" if reading else ""
+        hint, remedies = self._explain_unknown(source, text)
+        carriage_returns = [character for character in unknown if character == "\r"]
+        remedies = remedies or self.vocabulary.list_newline_remedies(carriage_returns)
+        advice = f": {' or '.join(remedies)}" if remedies else ""
         warnings.warn(
             f"{number:,} of {format_count(len(text), 'character')} of {source.label} "
             f"{'is' if number == 1 else 'are'} not in the vocabulary of the model, which reads "
-            f"them as its unknown symbol ({list_characters(unknown)}){looks}{advice}",
+            f"them as its unknown symbol ({list_characters(unknown)}){hint}{advice}",
             UnknownCharactersWarning,
             stacklevel=3,
         )

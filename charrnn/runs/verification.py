@@ -5,9 +5,10 @@ from typing import NamedTuple
 from charrnn.errors import CheckpointError
 from charrnn.runs import manifest as manifests
 from charrnn.runs.checkpoint import Checkpoint
+from charrnn.runs.layout import CONFIG_FILE
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
-from charrnn.runs.teachers import is_trained, list_kept_teachers, list_missing_teachers
+from charrnn.runs.teachers import is_trained, list_missing_teachers, open_kept_teachers
 
 
 class VerifiedFile(NamedTuple):
@@ -36,11 +37,16 @@ def verify_run(run: Run) -> list[VerifiedFile]:
         results.append(VerifiedFile(run.name, 0, "it contains no checkpoint"))
     if run.metrics_path.exists():
         results.append(_verify_metrics(run))
-    for teacher in list_kept_teachers(run):
+    teachers, damaged_teachers = open_kept_teachers(run)
+    for teacher in teachers:
         results += [
             result._replace(name=f"{teacher.path.name}/{result.name}")
             for result in verify_run(teacher)
         ]
+    results += [
+        VerifiedFile(f"{path.name}/{CONFIG_FILE}", 0, str(error))
+        for path, error in damaged_teachers
+    ]
     if not run.path.is_file() and not is_trained(run):
         results += [
             VerifiedFile(path.name, 0, "it is missing, so the run cannot be resumed")

@@ -129,9 +129,9 @@ class BudgetPlan:
         return progress.eval_every or self.config.eval_every
 
     def known_eval_every(self, progress: Progress) -> int | None:
-        """Return the same; None if it will be planned when the speed is known."""
-        is_measured = progress.eval_every is not None and progress.budget.max_time is not None
-        return None if is_measured else self.eval_every(progress)
+        """Return `eval_every`; None if it will be planned when the speed is known."""
+        is_planned = progress.eval_every is not None and progress.budget.max_time is not None
+        return None if is_planned else self.eval_every(progress)
 
     def is_evaluation_due(self, progress: Progress) -> bool:
         """Return whether the model must be evaluated before the next step."""

@@ -12,7 +12,7 @@ from charrnn.config.model import ModelConfig
 from charrnn.config.text import TextConfig
 from charrnn.config.training import TrainConfig
 from charrnn.data.corpus import Corpus
-from charrnn.data.vocabulary import code_points
+from charrnn.data.vocabulary import UNKNOWN, code_points
 from charrnn.runs.run import MAX_CHECKPOINTS
 from charrnn.runs.run_config import RunConfig
 from charrnn.training.setup.new_run import NewRun, prepare_new_run
@@ -27,6 +27,7 @@ _MIN_LINE_LENGTH = 20  # characters: shorter lines often repeat by chance
 _RARE_LIMIT = 10  # occurrences
 _FLOAT32_BYTES = 4
 _MEMORY_COPIES = 5  # arrays of the size of the weights: weights, gradient, two moments, average
+_JOINERS = "\u200c\u200d"  # in Persian, in scripts of India and in emoji, which also have tags
 _TEACHER_COPIES = 5  # of the logits: their probabilities and sum, log probabilities, gradients
 _CHECKPOINT_COPIES = 4  # weights, two moments, average
 
@@ -44,8 +45,8 @@ class DryRunReport:
     rare_characters: tuple[str, ...]
     """Characters that occur less than 10 times."""
     suspicious_characters: tuple[str, ...]
-    """Characters that often come from a wrong encoding: control characters except tabs and line
-    ends, byte order marks and replacement characters."""
+    """Characters that often come from a wrong encoding: invisible characters except white space and
+    joiners, byte order marks and replacement characters."""
     crlf_count: int
     lf_count: int
     cr_count: int
@@ -100,7 +101,9 @@ def make_report(corpus: Corpus, new_run: NewRun) -> DryRunReport:
         rare_characters=tuple(
             character for character, count in counts.items() if 0 < count < _RARE_LIMIT
         ),
-        suspicious_characters=tuple(filter(_is_suspicious, counts)),
+        suspicious_characters=tuple(
+            character for character in counts if _is_suspicious(character, corpus.config.min_count)
+        ),
         crlf_count=crlf_count,
         lf_count=lf_count,
         cr_count=cr_count,
@@ -145,9 +148,12 @@ def _count_lines(corpus: Corpus) -> tuple[bool, int, int]:
     return bool(long_lines), counts.total(), counts.total() - len(counts)
 
 
-def _is_suspicious(character: str) -> bool:
-    is_control = not character.isprintable() and not character.isspace()
-    return is_control or character in "\ufeff\ufffd"
+def _is_suspicious(character: str, min_count: int) -> bool:
+    if character == UNKNOWN and min_count > 1:  # it represents rare characters
+        return False
+    is_joiner = character in _JOINERS or "\U000e0020" <= character <= "\U000e007f"
+    is_invisible = not character.isprintable() and not character.isspace() and not is_joiner
+    return is_invisible or character in "\ufeff\ufffd"
 
 
 def _activation_bytes(config: RunConfig, positions: int) -> int:

@@ -73,7 +73,8 @@ def plan_characters(
 def device_factor(device: str) -> int:
     """Return how many times as many characters as a CPU a device reads in a run.
 
-    The same factor holds between two evaluations. An H100 trains the default network on about a
-    million characters per second, a hundred times as many as two CPU cores. Other GPUs are slower.
+    The same factor holds between two evaluations. An H100 trains the default network with 1.8
+    million characters per second (docs/gpu.md), two CPU cores with about 10,000; other GPUs are
+    slower.
     """
     return 10 if device == "cuda" else 1

@@ -27,6 +27,7 @@ from charrnn.training.setup.opening import open_new_text, open_unless_stopped
 from charrnn.training.setup.reproducible import check_one_process, set_machine
 from charrnn.training.setup.resumed_run import (
     ResumeRequest,
+    check_same_run,
     find_run_before_restart,
     find_run_to_resume,
     prepare_resumed_run,
@@ -64,19 +65,22 @@ def train(
     with Group.join() as group:
         check_one_process(config, group)
         restarted = group.on_rank_zero(lambda: find_run_before_restart(group.ranks, folder))
-        if restarted:
-            with group.rank_zero_context(restarted.lock_for_writing):
-                yield from _resume(restarted, ResumeRequest(), progress, stop, group)
-            return
-        if folder is not None:
+        if folder is not None and restarted is None:
             group.on_rank_zero(functools.partial(check_new_folder, folder))
         text_config = text_config or TextConfig()
         text = open_unless_stopped(
             lambda report: open_new_text(corpus, text_config, init_from, group, report),
             progress,
             stop,
+            group,
         )
-        if text is not None:
+        if text is not None and restarted is not None:
+            check = functools.partial(check_same_run, restarted, text, config, model, init_from)
+            group.on_rank_zero(check)
+            with group.rank_zero_context(restarted.lock_for_writing):
+                request = ResumeRequest(text=text)
+                yield from _resume(restarted, request, progress, stop, group)
+        elif text is not None:
             prepare = functools.partial(
                 prepare_new_run, text, config, model, init_from=init_from, group=group
             )
@@ -136,7 +140,8 @@ def resume(
     """
     with Group.join() as group:
         resumed = group.on_rank_zero(lambda: find_run_to_resume(run))
-        request = ResumeRequest(budget, corpus, device, threads, reading)
+        limits = None if budget is None else budget.limits  # not the fields of a `TrainConfig`
+        request = ResumeRequest(limits, corpus, device, threads, reading)
         with group.rank_zero_context(resumed.lock_for_writing):
             yield from _resume(resumed, request, progress, stop or threading.Event(), group)
 

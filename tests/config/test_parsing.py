@@ -12,7 +12,7 @@ def test_durations_are_parsed(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "0", "0m", "ten", "-5s", "5d", "5m1h"])
+@pytest.mark.parametrize("text", ["", "0", "0m", "ten", "-5s", "5d", "5m1h", "1h30", "5m1.5"])
 def test_invalid_durations_are_errors(text: str) -> None:
     with pytest.raises(ConfigError, match="is not a duration: write 90s, 10m or 1h30m"):
         parse_duration(text)

@@ -245,3 +245,20 @@ def test_a_process_can_leave_the_cache_unchanged(
     monkeypatch.setattr(encoded_cache, "write_copies", True)
     Corpus.open(path)
     assert len(list_copies()) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="Linux lists mapped files")
+def test_the_files_of_a_copy_are_not_mapped_while_it_is_renamed(
+    cache_all_texts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows does not rename a folder with mapped files."""
+    rename, renamed = Path.rename, list[Path]()
+
+    def check_and_rename(self: Path, target: Path) -> Path:
+        assert str(self) not in Path("/proc/self/maps").read_text()
+        renamed.append(self)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", check_and_rename)
+    Corpus.open(write("t.txt", TEXT))
+    assert len(renamed) == 1

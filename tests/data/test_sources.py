@@ -94,6 +94,8 @@ def test_a_source_without_text_gives_a_clear_error(monkeypatch: pytest.MonkeyPat
     for source, message in cases.items():
         with pytest.raises(CorpusError, match=message):
             Corpus.open(source)
+    with pytest.raises(CorpusError, match="no text was given: give a text file"):
+        Corpus.open([])
     monkeypatch.setattr(Document, "path", property(lambda _: Path("gone")), raising=True)
     with pytest.raises(CorpusError, match=r"there is no file t\.txt"):
         Corpus.open(write("t.txt", TEXT))

@@ -19,6 +19,7 @@ class FakeHub:
         """The files by branch and name."""
         self.sent: list[bytes] = []
         self.private: bool | None = None
+        self.accepts_token = True
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -70,7 +71,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body, path = self.record(), self.path
-        if path == "/api/repos/create":
+        if not self.server.hub.accepts_token:
+            self.answer(401)
+        elif path == "/api/repos/create":
             self.server.hub.private = json.loads(body).get("visibility") == "private"
             self.answer_json({"url": f"{self.server.address}/owner/name", "id": "1"})
         elif path == "/api/validate-yaml":

@@ -111,6 +111,14 @@ def test_errors_of_the_hub_are_explained(
     hub.files["main"]["model.safetensors"] = bytes(data)
     damaged = charrnn("sample", "hf:owner/name", code=1)
     assert "is damaged: expected SHA-256" in damaged.stderr
+    hub.accepts_token = False
+    refused = charrnn("push", "verse", "owner/name", "--license", "mit", code=1)
+    assert "the hub allows no access to hf:owner/name" in refused.stderr
+    assert "log in with `hf auth login`" in refused.stderr
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nothing listens there
+    unreachable = charrnn("push", "verse", "owner/name", "--license", "mit", code=1)
+    assert "the hub did not answer for hf:owner/name" in unreachable.stderr
+    assert not any("Traceback" in process.stderr for process in (refused, unreachable))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     offline = charrnn("sample", "hf:owner/name@draft", code=1)
     assert "is not in the cache, and the hub cannot be reached" in offline.stderr

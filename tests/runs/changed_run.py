@@ -45,6 +45,16 @@ def copy_run(
     return path
 
 
+def change_config(run: Path, change: Change) -> None:
+    """Change the config of a run, and its record in the manifests of all checkpoints."""
+    record = change_json(run / "config.json", change)
+    for folder in run.glob("step-*"):
+        contents = json.loads((folder / "manifest.json").read_bytes())
+        del contents["digest"]
+        data = manifests.to_json_bytes(manifests.with_digest(contents | {"config": record}))
+        (folder / "manifest.json").write_bytes(data)
+
+
 def change_json(path: Path, change: Change, version: str | None = None) -> dict[str, Any]:
     """Change a JSON file; return its record for the manifest."""
     record = json.loads(path.read_bytes())

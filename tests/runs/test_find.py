@@ -49,6 +49,8 @@ def test_an_argument_may_name_a_run_or_a_file(run: Run) -> None:
         open_if_run("missing")
     Path("t").write_text("a text", "utf-8")
     assert open_if_run("t") is None
+    Path("config.json").write_text("{}", "utf-8")  # of another program
+    assert open_if_run("t") is None
 
 
 def test_the_error_without_runs_says_how_to_start_one() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from charrnn.errors import CheckpointError
 from charrnn.runs.new_folder import reserve_run_folder
-from tests.cli.process import start_program
+from tests.cli.forked import ForkedProgram
 
 TRAIN = ("train", "novel.txt", "--num-layers", "1", "--hidden-size", "8", "--max-steps", "3")
 
@@ -58,8 +58,8 @@ def test_a_folder_that_cannot_be_created_is_an_error() -> None:
 
 def test_runs_that_start_at_the_same_moment_get_different_folders() -> None:
     Path("novel.txt").write_text("a short novel\n" * 100)
-    processes = [start_program(*TRAIN, "--threads", "1", "--device", "cpu") for _ in range(2)]
-    outputs = [process.communicate(timeout=120) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], outputs
-    runs = {out.strip() for out, _ in outputs}
+    processes = [ForkedProgram(*TRAIN, "--threads", "1", "--device", "cpu") for _ in range(2)]
+    outcomes = [process.wait() for process in processes]
+    assert [code for code, _, _ in outcomes] == [0, 0], outcomes
+    runs = {out.strip() for _, out, _ in outcomes}
     assert runs == {"checkpoints/novel", "checkpoints/novel-2"}

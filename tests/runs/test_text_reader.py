@@ -14,7 +14,9 @@ from charrnn.data.decoding import open_text
 from charrnn.errors import CorpusError, UnknownCharactersWarning, VocabularyError
 from charrnn.runs.find import find_run
 from charrnn.runs.progress import Progress
+from charrnn.runs.run import Run
 from charrnn.runs.text_reader import TextReader
+from charrnn.sampling.engines.selection import engine_for_checkpoint
 from charrnn.sampling.loop import generate, stream
 from charrnn.sampling.novelty import measure_novelty
 from charrnn.training.loop import resume, train
@@ -219,3 +221,8 @@ def test_functions_convert_the_line_ends_of_a_text_as_the_run_does() -> None:
     assert generate("run", FRENCH, settings) == generate("run", LINES, settings)
     streamed = "".join(stream("run", FRENCH, settings))
     assert [streamed] == generate("run", LINES, settings)
+    stops = [dataclasses.replace(settings, stop=stop, length=200) for stop in ("\r\n", "\n")]
+    assert generate("run", LINES, stops[0]) == generate("run", LINES, stops[1])
+    assert "\n" not in generate("run", LINES, stops[0])[0]
+    engine = engine_for_checkpoint(Run.open(Path("run")).select("best"))
+    assert generate("run", LINES, settings) == generate(engine, LINES, settings)

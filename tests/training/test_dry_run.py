@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from charrnn.training import dry_run
 from charrnn.training.setup import speed
 
 SECONDS_PER_STEP = 0.25
@@ -49,3 +50,38 @@ def test_the_time_per_step_is_a_mean_over_all_steps_of_the_probe(
     seconds = speed.seconds_per_step(trainer, 2.0)  # type: ignore[arg-type]
     assert seconds == pytest.approx(SECONDS_PER_STEP)
     assert trainer.calls == calls
+
+
+def test_the_clock_of_rank_zero_ends_the_probe_in_all_processes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Group:
+        """The group of a process whose clock is ahead of that of rank zero."""
+
+        passed = iter([0.5, 1.5, 2.5])
+
+        def on_rank_zero(self, work: Any) -> float:
+            return next(self.passed)
+
+    clock = Clock()
+    trainer = Trainer(clock, [1, 50, 50, 50])
+    monkeypatch.setattr(speed, "time", clock)
+    assert speed.seconds_per_step(trainer, 2.0, Group()) == 2.5 / 150  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("character", "min_count", "expected"),
+    [
+        ("\x07", 1, True),
+        ("\u202e", 1, True),
+        ("\ufffd", 1, True),
+        ("\ufffd", 2, False),  # the unknown symbol
+        ("\u200d", 1, False),
+        ("\U000e0067", 1, False),
+        ("\t", 1, False),
+    ],
+)
+def test_characters_of_a_wrong_encoding_are_suspicious(
+    character: str, min_count: int, expected: bool
+) -> None:
+    assert dry_run._is_suspicious(character, min_count) == expected

@@ -1,6 +1,7 @@
 """At least ten evaluations in any run, or one per step."""
 
 import itertools
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -127,13 +128,12 @@ def test_an_interval_of_the_user_is_kept_by_a_resume_with_a_new_budget(text: Cor
 
 
 def test_a_resume_with_a_new_budget_is_evaluated_ten_times(text: Corpus) -> None:
-    for name in ("whole", "parts"):
-        list(tiny(name, text, eval_every=None))
+    list(tiny("whole", text, eval_every=None))
     events = list(resume("whole", Budget(max_steps=35)))
     assert evaluated_steps(events) == [31, 32, 33, 34, 35]
+    shutil.copytree("whole", "parts")
     events = list(resume("whole", Budget(max_steps=95)))
     assert evaluated_steps(events) == [*range(36, 95, 6), 95]
-    list(resume("parts", Budget(max_steps=35)))
     stop = threading.Event()
     stop_after(resume("parts", Budget(max_steps=95), stop=stop), stop, 50)
     list(resume("parts"))
@@ -143,14 +143,14 @@ def test_a_resume_with_a_new_budget_is_evaluated_ten_times(text: Corpus) -> None
 
 def test_a_long_resume_of_a_short_run_is_not_evaluated_at_every_step(text: Corpus) -> None:
     list(tiny("run", text, eval_every=None, max_steps=2, patience=0))
-    assert evaluated_steps(list(resume("run", Budget(max_steps=602)))) == [*range(60, 602, 60), 602]
+    assert evaluated_steps(list(resume("run", Budget(max_steps=202)))) == [*range(20, 202, 20), 202]
 
 
 @pytest.fixture
 def steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let two milliseconds pass between two readings of the clock, whatever else runs."""
+    """Let four milliseconds pass between two readings of the clock, whatever else runs."""
     readings = itertools.count()
-    monkeypatch.setattr(time, "perf_counter", lambda: 0.002 * next(readings))
+    monkeypatch.setattr(time, "perf_counter", lambda: 0.004 * next(readings))
 
 
 @pytest.mark.usefixtures("steady_clock")
@@ -160,18 +160,18 @@ def test_a_time_limit_is_evaluated_ten_times(text: Corpus, limits: dict[str, Any
     events = list(tiny("run", text, **settings, **limits))
     steps = evaluated_steps(events)
     last = last_event(events).step
-    assert last > 100
+    assert last > 50
     assert steps[0] == 0
     assert steps[-1] == last
     assert len(steps) > 10
     more = list(resume("run", Budget(max_time=3.0)))
-    assert last_event(more).step > last + 100
+    assert last_event(more).step > last + 50
     assert len(evaluated_steps(more)) >= 10
 
 
 @pytest.mark.usefixtures("steady_clock")
 def test_an_interval_of_the_user_is_kept_with_a_time_limit(text: Corpus) -> None:
-    events = list(tiny("run", text, max_steps=None, max_time=1.0, eval_every=50, patience=0))
+    events = list(tiny("run", text, max_steps=None, max_time=2.0, eval_every=50, patience=0))
     steps = evaluated_steps(events)
     assert steps[0] == 0
     assert steps[1:-1] == list(range(50, steps[-1], 50))

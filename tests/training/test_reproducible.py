@@ -73,6 +73,7 @@ def test_a_reproducible_run_is_the_same_with_the_instructions_of_another_cpu(
 
 
 @requires_mkl
+@pytest.mark.slow
 def test_a_default_run_depends_a_little_on_the_instructions() -> None:
     default, other = run_program("default"), run_program("default", variables=OTHER_CPU)
     for cell in ("lstm", "gru"):

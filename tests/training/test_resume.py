@@ -21,13 +21,21 @@ from tests.training.tiny_runs import (
     digest,
     stop_after,
     tiny,
+    train_whole,
 )
+
+
+def test_a_resume_uses_only_the_limits_of_a_training_config(text: Corpus) -> None:
+    list(tiny("run", text))
+    settings = dataclasses.replace(TINY_TRAINING, max_steps=35, batch_size=2)
+    assert last_event(list(resume("run", settings))).step == 35
+    assert last_event(list(resume("run", Budget(max_steps=40)))).step == 40
 
 
 # 3: the end of the warm-up; 5: a row; 10 and 20: evaluations; 23: the end of an epoch.
 @pytest.mark.parametrize("step", [0, 1, 2, 3, 4, 5, 9, 10, 11, 20, 22, 23, 24, 29])
 def test_resume_matches_the_uninterrupted_run(text: Corpus, step: int) -> None:
-    list(tiny("whole", text))
+    train_whole(text)
     stop = threading.Event()
     events = stop_after(tiny("parts", text, stop), stop, step)
     assert last_event(events).reason == "stopped"

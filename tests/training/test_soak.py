@@ -47,6 +47,7 @@ def check_soak(seconds: float, seed: int) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_run_survives_one_incident_of_each_kind() -> None:
     check_soak(1, seed=1)
 

@@ -12,7 +12,9 @@ from charrnn.data.corpus import Corpus
 from charrnn.errors import CheckpointError, ConfigError
 from charrnn.runs.layout import MAX_OVERHEAD_BYTES
 from charrnn.runs.progress import Progress
+from charrnn.runs.removal import remove_run
 from charrnn.runs.run import Run
+from charrnn.runs.summary import summarize_run
 from charrnn.runs.verification import verify_run
 from charrnn.training import loop, teacher_training
 from charrnn.training.events import Event, Finished, Started, Step, TeacherFinished
@@ -25,6 +27,7 @@ from tests.training.tiny_runs import (
     assert_same_run_apart_from_kept_checkpoints,
     digest,
     tiny,
+    train_whole,
 )
 
 STEPS = 30  # of each network of a tiny run
@@ -83,7 +86,7 @@ def test_a_network_with_perfect_teachers_learns_faster(
 # 0: before teacher 1; 30: its end; 47: in teacher 2; 60: its end; 71: in an epoch of the network.
 @pytest.mark.parametrize("total", [0, 30, 47, 60, 71])
 def test_resume_matches_the_uninterrupted_run(text: Corpus, total: int) -> None:
-    list(tiny("whole", text, teachers=2))
+    train_whole(text, teachers=2)
     events = stop_at("parts", text, total)
     assert last_event(events).reason == "stopped"
     assert last_event(events).run.path == Path("parts")
@@ -133,6 +136,13 @@ def test_verification_includes_the_teachers(text: Corpus) -> None:
     (Path("run/teacher-2") / "step-00000020" / "state.json").write_bytes(b"{}")
     results = verify_run(Run.open(Path("run")))
     assert [result.name for result in results if result.damage] == ["teacher-2/step-00000020"]
+    Path("run/teacher-2/config.json").write_text("{")
+    run = Run.open(Path("run"))
+    damaged = [result.name for result in verify_run(run) if result.damage]
+    assert damaged == ["teacher-2/config.json"]
+    assert summarize_run(run).teachers == ()
+    assert remove_run(run) == []
+    assert not Path("run").exists()
 
 
 def test_an_unfinished_run_is_not_intact_without_its_teachers(text: Corpus) -> None:

@@ -1,7 +1,10 @@
 """Starts, stops and compares tiny runs."""
 
+import atexit
 import dataclasses
 import hashlib
+import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +24,24 @@ STEPS_PER_EPOCH = 23  # of a tiny run on the fixture `text`
 def tiny(out_dir: str, corpus: Corpus, stop: threading.Event | None = None, **settings: Any):  # type: ignore[no-untyped-def]
     config = dataclasses.replace(TINY_TRAINING, **settings)
     return train(corpus, config, TINY_MODEL, out_dir=out_dir, stop=stop)
+
+
+_stored: dict[str, Path] = {}
+
+
+def train_whole(corpus: Corpus, kind: str = "", **settings: Any) -> None:
+    """Train an uninterrupted run in the folder `whole`.
+
+    A run with the same text, settings and `kind` is trained once in each process, then copied.
+    """
+    key = repr((kind, corpus.sha256, sorted(settings.items())))
+    if key not in _stored:
+        list(tiny("whole", corpus, **settings))
+        _stored[key] = Path(tempfile.mkdtemp(prefix="charrnn-tests-"), "whole")
+        atexit.register(shutil.rmtree, _stored[key].parent, ignore_errors=True)
+        shutil.copytree("whole", _stored[key])
+    else:
+        shutil.copytree(_stored[key], "whole")
 
 
 def stop_after(events: Iterator[Event], stop: threading.Event, step: int) -> list[Event]:

@@ -86,6 +86,15 @@ class Group:
         result: Result = outcome[0]
         return result
 
+    def is_true_in_any(self, value: bool) -> bool:
+        """Return whether `value` is true in any process; the same in all."""
+        if self.is_single:
+            return value
+        values: list[bool] = [False] * self.ranks.size
+        with _translate_errors():
+            dist.all_gather_object(values, value)
+        return any(values)
+
     def rank_zero_context(
         self, context: Callable[[], contextlib.AbstractContextManager[None]]
     ) -> contextlib.AbstractContextManager[None]:

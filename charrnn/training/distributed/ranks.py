@@ -18,7 +18,6 @@ class Ranks:
     rank: int = 0
     size: int = 1
     local_rank: int = 0
-    local_size: int = 1
     restarts: int = 0
 
     @classmethod
@@ -30,7 +29,6 @@ class Ranks:
             rank=_number("RANK", 0),
             size=_number("WORLD_SIZE", 1),
             local_rank=_number("LOCAL_RANK", 0),
-            local_size=_number("LOCAL_WORLD_SIZE", 1),
             restarts=_number("TORCHELASTIC_RESTART_COUNT", 0),
         )
 

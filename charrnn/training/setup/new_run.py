@@ -36,6 +36,14 @@ from charrnn.training.trainer import Trainer
 _PROBE_SECONDS = 1.0  # of training, from which a time limit is planned
 _MAX_PROBE = 0.02  # of a time limit
 _EVALUATIONS = 0.1  # of a time limit, for evaluations and saves
+_PLANNED_SETTINGS = (
+    "dropout",
+    "output_dropout",
+    "weight_drop",
+    "weight_decay",
+    "loss_temperature",
+    "learning_rate",
+)
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ def prepare_new_run(
     trainer = _make_trainer(run, text, config, initial, device, group)
     time_notes: tuple[str, ...] = ()
     if config.max_time is not None:
-        passes = _passes_in(config.max_time, trainer)
+        passes = _passes_in(config.max_time, trainer, group)
         run, time_notes = group.on_rank_zero(lambda: _plan_for_time(run, text, config, passes))
         trainer = _make_trainer(run, text, config, initial, device, group)
     warmup_notes = describe_short_warmup(config, trainer.progress.horizon)
@@ -131,9 +139,9 @@ def _make_trainer(
     return Trainer(run, text, network.to(device), progress, group)
 
 
-def _passes_in(max_time: float, trainer: Trainer) -> float:
+def _passes_in(max_time: float, trainer: Trainer, group: Group) -> float:
     """Return how many passes through the text a time limit allows, from the measured speed."""
-    seconds = seconds_per_step(trainer, min(_PROBE_SECONDS, _MAX_PROBE * max_time))
+    seconds = seconds_per_step(trainer, min(_PROBE_SECONDS, _MAX_PROBE * max_time), group)
     steps = (1 - _EVALUATIONS) * max_time / seconds
     return steps * trainer.plan.characters_per_step / trainer.training_characters
 
@@ -141,15 +149,20 @@ def _passes_in(max_time: float, trainer: Trainer) -> float:
 def _plan_for_time(
     run: Run, text: Corpus, config: TrainConfig, passes: float
 ) -> tuple[Run, tuple[str, ...]]:
-    """Return the run with the settings for this number of passes, and a note that names them."""
+    """Return the run with the settings for this number of passes, and a note that names them.
+
+    The note does not name settings that the user has specified.
+    """
     before = run.config.training
     resolved = _resolve(text, config, before.device, before.precision, before.threads, passes)
-    note = (
-        f"the time limit allows about {passes:,.2g} passes through the text, so the settings are "
-        f"dropout {resolved.dropout:g}, output dropout {resolved.output_dropout:g}, weight drop "
-        f"{resolved.weight_drop:g}, weight decay {resolved.weight_decay:g}, loss temperature "
-        f"{resolved.loss_temperature:g} and learning rate {resolved.learning_rate:g}"
-    )
+    chosen = [
+        f"{name.replace('_', ' ')} {getattr(resolved, name):g}"
+        for name in _PLANNED_SETTINGS
+        if getattr(config, name) is None
+    ]
+    note = f"the time limit allows about {passes:,.2g} passes through the text"
+    if chosen:
+        note += f", for which charrnn chose {', '.join(chosen)}"
     planned = dataclasses.replace(run, config=dataclasses.replace(run.config, training=resolved))
     return planned, (note,)
 

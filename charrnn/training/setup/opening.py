@@ -1,5 +1,6 @@
 """Opens the text of a run; a stop request interrupts it."""
 
+import contextlib
 import dataclasses
 import threading
 from collections.abc import Callable, Sequence
@@ -24,8 +25,12 @@ def open_unless_stopped(
     open_text: Callable[[ProgressCallback], Corpus],
     progress: ProgressCallback | None,
     stop: threading.Event,
+    group: Group = SINGLE_PROCESS,
 ) -> Corpus | None:
-    """Open a text with a progress callback; return None if `stop` is set while it is read."""
+    """Open a text with a progress callback.
+
+    Return None in all processes if `stop` is set in one of them while the text is read.
+    """
 
     def report(reading: Reading) -> None:
         if stop.is_set():
@@ -33,10 +38,10 @@ def open_unless_stopped(
         if progress:
             progress(reading)
 
-    try:
-        return open_text(report)
-    except _StopRequested:
-        return None
+    text = None
+    with contextlib.suppress(_StopRequested):
+        text = open_text(report)
+    return None if group.is_true_in_any(text is None) else text
 
 
 def open_new_text(

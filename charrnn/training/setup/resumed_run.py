@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from charrnn.config.counts import format_count
+from charrnn.config.model import ModelConfig
 from charrnn.config.text import ReadingConfig
-from charrnn.config.training import Budget
+from charrnn.config.training import Budget, TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.progress import ProgressCallback
 from charrnn.errors import CheckpointError, ConfigError
@@ -20,6 +21,7 @@ from charrnn.runs.compatibility import name_version
 from charrnn.runs.find import find_run
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
+from charrnn.runs.saving import check_new_folder
 from charrnn.runs.text_reader import TextReader
 from charrnn.training.budget_plan import BudgetPlan
 from charrnn.training.distributed.group import Group
@@ -64,7 +66,10 @@ class ResumedRun:
 
 def find_run_to_resume(name: str | None) -> Run:
     """Open a run; raise `CheckpointError` if it contains only the weights of a model."""
-    run = find_run(name, allow_bundled=False)
+    return _check_resumable(find_run(name, allow_bundled=False))
+
+
+def _check_resumable(run: Run) -> Run:
     checkpoints = run.checkpoints()
     if checkpoints and checkpoints[-1].weights_only:
         raise CheckpointError(
@@ -76,8 +81,11 @@ def find_run_to_resume(name: str | None) -> Run:
     return run
 
 
-def find_run_before_restart(ranks: Ranks, out_dir: str | Path | None) -> Run | None:
-    """Return the run that these processes started before torchrun restarted them, if any."""
+def find_run_before_restart(ranks: Ranks, out_dir: Path | None) -> Run | None:
+    """Return the run in `out_dir` if torchrun has restarted these processes.
+
+    Raises `ConfigError` if the folder of the run was not given.
+    """
     if not ranks.restarts:
         return None
     if out_dir is None:
@@ -88,9 +96,32 @@ def find_run_before_restart(ranks: Ranks, out_dir: str | Path | None) -> Run | N
             "use --out-dir to name the folder of the run",
         )
     try:
-        return find_run_to_resume(str(out_dir))
+        return _check_resumable(Run.open(out_dir))
     except CheckpointError:
         return None  # the processes ended before the run was created
+
+
+def check_same_run(
+    run: Run, text: Corpus, config: TrainConfig, model: ModelConfig | None, init_from: str | None
+) -> None:
+    """Raise `CheckpointError` if a run has another text or other settings than these.
+
+    Then another command has made it, and these processes refused its folder before their restart.
+    """
+    of_the_machine = {"device", "precision", "threads"}
+    recorded = run.config
+    is_same = (
+        (recorded.corpus.sha256, recorded.text) == (text.sha256, text.config)
+        and (recorded.init_from is None) == (init_from is None)
+        and (init_from is not None or recorded.model == (model or ModelConfig()))
+        and all(
+            getattr(recorded.training, name) == value
+            for name, value in vars(config).items()
+            if value is not None and name not in of_the_machine
+        )
+    )
+    if not is_same:
+        check_new_folder(run.path)
 
 
 def prepare_resumed_run(
@@ -120,6 +151,7 @@ def prepare_resumed_run(
             lambda report: reader.reopen(request.corpus, allow_other=True, progress=report),
             progress,
             stop,
+            group,
         )
     if text is None:
         return None
@@ -193,8 +225,8 @@ def _check_budget_left(run: Run, text: Corpus, progress: Progress, is_other_text
     if reason:
         budget = progress.budget
         limits = {
-            "epochs": f"{budget.epochs or 0:,} epochs",
-            "max_steps": f"{budget.max_steps or 0:,} steps",
+            "epochs": format_count(budget.epochs or 0, "epoch"),
+            "max_steps": format_count(budget.max_steps or 0, "step"),
             "max_time": f"{budget.max_time or 0:,g} seconds",
         }
         raise ConfigError(

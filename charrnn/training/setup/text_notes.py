@@ -1,5 +1,6 @@
 """Notes on a text and on the settings of a new run that a user probably does not intend."""
 
+from charrnn.config.counts import format_count
 from charrnn.config.training import TrainConfig
 from charrnn.data.corpus import Corpus
 from charrnn.data.corpus_notes import describe_corpus, describe_split
@@ -71,6 +72,7 @@ def describe_short_warmup(config: TrainConfig, horizon: int | None) -> tuple[str
     if is_default or horizon is None or config.warmup_steps <= horizon // 10:
         return ()
     return (
-        f"the warm-up has {horizon // 10:,} steps instead of {config.warmup_steps:,}, because it "
-        f"is at most a tenth of the {horizon:,} steps of the run",
+        f"the warm-up has {format_count(horizon // 10, 'step')} instead of "
+        f"{config.warmup_steps:,}, because it is at most a tenth of the {horizon:,} steps of the "
+        "run",
     )

@@ -43,12 +43,12 @@ class GraphedTrainStep(TrainStep):
         The first call captures `read_inputs`: it must read the same memory in all later steps.
         """
         if self._replay is None:
-            self._replay = self._captured(read_inputs)
+            self._replay = self._capture_step(read_inputs)
         self._replay()
         return self._loss_and_norm.clone()
 
-    def _captured(self, read_inputs: ReadInputs) -> Work:
-        """Capture a step, and undo what the rehearsals did, even if one of them fails."""
+    def _capture_step(self, read_inputs: ReadInputs) -> Work:
+        """Capture a step, and undo what the warm-up calls did, even if one of them fails."""
 
         def work() -> None:
             self._loss_and_norm = self._compute(read_inputs(), lambda loss: loss)

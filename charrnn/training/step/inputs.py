@@ -65,8 +65,8 @@ class StepInputSource:
         return self._batches.steps_per_epoch
 
     def starts_from_initial_state(self, step: int) -> bool:
-        """Return whether all streams start from the initial state at `step`."""
-        return self._batches.starts_from_initial_state(step)
+        """Return whether all streams start from the initial state: when an epoch starts."""
+        return step % self.steps_per_epoch == 0
 
     def count_targets(self, step: int) -> int:
         """Return the number of characters that `step` predicts in the streams of all processes."""

@@ -24,7 +24,8 @@ class StepResult(NamedTuple):
     duration: float
     """In seconds; the mean over the steps of one call."""
     seconds: float
-    """The training time at the end of the step."""
+    """The training time at the end of the step; with several processes, the same in all: that of
+    rank zero before the gradients were averaged."""
 
 
 class StepRunner:
@@ -56,15 +57,16 @@ class StepRunner:
             for index, learning_rate in enumerate(learning_rates)
         ]
         results = torch.stack(losses_and_norms).tolist()  # waits until the device has finished
-        end = self._clock.seconds() if self._is_single_process else self._sync.seconds
-        duration = (end - start) / len(results)
+        now = self._clock.seconds()
+        duration = (now - start) / len(results)
+        end = now if self._is_single_process else self._sync.seconds
         step_results = [
             StepResult(
                 loss,
                 self._inputs.count_targets(step + index),
                 norm,
                 duration,
-                seconds=start + duration * (index + 1),
+                seconds=end - duration * (len(results) - 1 - index),
             )
             for index, (loss, norm) in enumerate(results)
         ]

@@ -21,7 +21,8 @@ from charrnn.errors import GroupError
 from charrnn.runs.metrics import read_rows
 from charrnn.runs.run import Run
 from charrnn.training.distributed.group import _translate_errors as translate
-from tests.conftest import Cli
+from tests.cli.forked import ForkedProgram
+from tests.conftest import VERSE, Cli
 
 FLAGS = [
     *("--num-layers", "2", "--hidden-size", "16", "--batch-size", "4", "--seq-length", "8"),
@@ -40,13 +41,9 @@ class Processes:
             free_socket.bind(("127.0.0.1", 0))
             port = free_socket.getsockname()[1]
         self.processes = [
-            subprocess.Popen(
-                [sys.executable, "-m", "charrnn", *arguments],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                env={
-                    **os.environ,
+            ForkedProgram(
+                *arguments,
+                variables={
                     "RANK": f"{rank}",
                     "LOCAL_RANK": f"{rank}",
                     "WORLD_SIZE": f"{size}",
@@ -62,16 +59,11 @@ class Processes:
 
     def wait(self, seconds: float = 60) -> list[tuple[int, str, str]]:
         """Wait until all processes end; return the exit code, stdout and stderr of each."""
-        outcomes = []
-        for process in self.processes:
-            out, err = process.communicate(timeout=seconds)
-            outcomes.append((process.returncode, out, err))
-        return outcomes
+        return [process.wait(seconds) for process in self.processes]
 
     def kill(self) -> None:
         for process in self.processes:
             process.kill()
-            process.communicate()
 
 
 @pytest.fixture
@@ -170,15 +162,14 @@ def test_a_run_continues_with_another_number_of_processes(
 def test_resume_with_the_same_number_of_processes_matches_the_uninterrupted_run(
     text_file: Path, start: type[Processes]
 ) -> None:
-    start(*train(text_file, "whole", "--max-steps", "30")).wait()
-    processes = start(*train(text_file, "parts", "--max-steps", "30", "--save-every", "1"))
+    start(*train(text_file, "whole", "--max-steps", "60")).wait()
+    processes = start(*train(text_file, "parts", "--max-steps", "60", "--save-every", "1"))
     wait_for_step("parts", 5)
     processes.processes[0].send_signal(signal.SIGINT)
     codes = [code for code, _, _ in processes.wait(30)]
-    assert codes in ([130, 0], [0, 0])  # [0, 0]: the run finished before the signal
-    if codes[0]:
-        resumed = start("resume", "parts").wait()
-        assert [code for code, _, _ in resumed] == [0, 0], resumed[0][2]
+    assert codes == [130, 0]
+    resumed = start("resume", "parts").wait()
+    assert [code for code, _, _ in resumed] == [0, 0], resumed[0][2]
     assert difference("whole", "parts") == (0.0, 0.0)
 
 
@@ -190,9 +181,9 @@ def test_a_killed_process_ends_the_other_one_and_damages_no_checkpoint(
     wait_for_step("run", 10)
     processes.processes[killed].kill()
     killed_at = time.monotonic()
-    processes.processes[1 - killed].wait(timeout=10)
+    processes.processes[1 - killed].wait(10)
     assert time.monotonic() - killed_at < 10
-    code, _, err = processes.wait()[1 - killed]
+    code, _, err = processes.processes[1 - killed].wait()
     assert code == 1
     assert "another process of this run has ended" in err
     assert "Traceback" not in err
@@ -201,7 +192,28 @@ def test_a_killed_process_ends_the_other_one_and_damages_no_checkpoint(
         return
     restarted = start(*train(text_file, "run", "--max-steps", "1000000"), restarts=1)
     wait_for_step("run", newest_step("run") + 20)
-    assert restarted.processes[0].poll() is None
+    assert restarted.processes[0].is_running()
+
+
+def test_a_time_limit_is_the_same_in_all_processes(text_file: Path, start: type[Processes]) -> None:
+    outcomes = start(*train(text_file, "run", "--max-time", "1s")).wait()
+    assert [code for code, _, _ in outcomes] == [0, 0], outcomes
+    assert "the time limit allows about" in outcomes[0][2]
+
+
+def test_a_stop_request_while_a_text_is_read_ends_all_processes(start: type[Processes]) -> None:
+    with open("large.txt", "wb") as file:
+        file.writelines([VERSE.encode() * 10_000] * 20)
+    processes = start(*train(Path("large.txt"), "run"))
+    deadline = time.monotonic() + 60
+    while "reading" not in processes.processes[0].messages():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    processes.processes[1].send_signal(signal.SIGTERM)
+    outcomes = processes.wait()
+    assert [code for code, _, _ in outcomes] == [0, 143], outcomes
+    assert "there is nothing to save yet" in outcomes[0][2]
+    assert not Path("run").exists()
 
 
 @pytest.mark.slow

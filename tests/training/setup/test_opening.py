@@ -8,6 +8,8 @@ from charrnn.data.corpus import Corpus
 from charrnn.data.progress import Reading
 from charrnn.errors import ConfigError
 from charrnn.runs.run import Run
+from charrnn.training.distributed.group import Group
+from charrnn.training.distributed.ranks import Ranks
 from charrnn.training.events import Started
 from charrnn.training.loop import resume, train
 from charrnn.training.setup.opening import open_unless_stopped
@@ -26,6 +28,14 @@ def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_a_stop_request_the_text_is_returned(corpus: Corpus) -> None:
     assert open_unless_stopped(lambda report: corpus, None, threading.Event()) is corpus
+
+
+def test_a_stop_request_of_another_process_counts_too(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = Group(Ranks(size=2))
+    monkeypatch.setattr(Group, "is_true_in_any", lambda self, value: True)
+    assert open_unless_stopped(lambda report: corpus, None, threading.Event(), group) is None
 
 
 def test_a_stop_request_interrupts_the_opening(corpus: Corpus) -> None:

@@ -42,6 +42,7 @@ from tests.training.tiny_runs import (
     digest,
     stop_after,
     tiny,
+    train_whole,
 )
 
 REGULARIZED: dict[str, Any] = {
@@ -128,7 +129,7 @@ def test_masks_that_the_cpu_draws_give_the_same_run(
 
 @pytest.mark.parametrize("step", [0, 1, 5, 6, 7, 10, 14, 20, 23, 27])
 def test_a_graphed_run_resumes_exactly(text: Corpus, graphed: Any, step: int) -> None:
-    list(tiny("whole", text, **REGULARIZED))
+    train_whole(text, "graphed", **REGULARIZED)
     stop = threading.Event()
     events = stop_after(tiny("parts", text, stop, **REGULARIZED), stop, step)
     assert step <= last_event(events).step < step + REGULARIZED["save_every"]
@@ -208,10 +209,10 @@ def test_without_a_captured_graph_the_run_is_the_same(
         np.testing.assert_allclose(arrays("refused", "model")[name], array, rtol=1e-4, atol=1e-6)
 
 
-def test_a_failed_rehearsal_changes_nothing(
+def test_a_failed_warm_up_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Memory runs out after the optimizer has updated the weights in the second rehearsal."""
+    """Memory runs out after the optimizer has updated the weights in the second warm-up call."""
     config = dataclasses.replace(UNREGULARIZED, batch_size=4)
     model = CharRNN(TINY_MODEL, Vocabulary("abcde")).initialize(1)
     train_step = GraphedTrainStep(model, config, slice(0, 4), capture=capture_by_calls)

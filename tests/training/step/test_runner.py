@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from charrnn.training.clock import Clock
-from charrnn.training.distributed.group import SINGLE_PROCESS
+from charrnn.training.distributed.group import SINGLE_PROCESS, Group
+from charrnn.training.distributed.ranks import Ranks
 from charrnn.training.step.inputs import ReadInputs, StepInputs
 from charrnn.training.step.runner import StepRunner
 
@@ -72,3 +73,12 @@ def test_steps_are_taken_in_order_and_share_the_time() -> None:
     assert [result.seconds for result in results] == [start + 1, start + 2, start + 3]
     assert not stop_requested
     assert runner.run(6, [0.1], stop=True)[1]
+
+
+def test_the_time_of_a_step_of_several_processes_includes_the_exchange() -> None:
+    clock = SteppedClock()
+    group = Group(Ranks(size=2))
+    runner = StepRunner(Inputs(), RecordingStep(), clock, group)  # type: ignore[arg-type]
+    exchanged_at = clock.now  # by `GradientSync`, before the step
+    (result,), _ = runner.run(3, [0.1], stop=False)
+    assert (result.duration, result.seconds) == (3, exchanged_at)
