@@ -165,13 +165,13 @@ def step_seconds(model: str, rows: int) -> float:
     """Return the median time of a step of a running batch, on one thread."""
     import torch
 
-    from charrnn.config.sampling import SampleConfig
+    from charrnn import SampleConfig, load
     from charrnn.sampling.batched_text import BatchedText
     from charrnn.sampling.engines.selection import engine_for
     from charrnn.sampling.running_batch import RunningBatch
 
     torch.set_num_threads(1)
-    engine: Any = engine_for(model)
+    engine: Any = engine_for(load(model))
     batch, times = RunningBatch(engine), []
     config = SampleConfig(length=2000, seed=1)
     batch.add([BatchedText(engine, PROMPT, config, sample=row) for row in range(rows)])

@@ -34,7 +34,7 @@ from charrnn.recurrence.cpu.matmul import as_array
 
 MAX_SEGMENT = 512  # characters; the work per character grows with the segment
 _STEP_MULTIPLE = 4  # the number of steps of the arrays is a multiple of this
-_PAUSE = 5e-5  # seconds between two looks at an update whose helper lost its core
+_PAUSE = 5e-5  # seconds between two checks whether a helper that lost its core has finished
 
 
 def adapt(model: CharRNN, codes_N: Codes, config: AdaptConfig) -> NDArray[np.float32]:

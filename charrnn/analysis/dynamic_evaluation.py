@@ -38,12 +38,12 @@ def adapt_copy(
     The model predicts each segment of `segment` characters before it learns from it. So each loss,
     in nats, is that of a character that the model has not yet learned from. The first character
     has no loss; in documents, it has one, and so has their end. An update follows Krause et al.
-    (2018), as in Melis et al. (2020): gradients divided by their root mean square, and a decay
-    toward the trained weights that is stronger for weights with larger gradients. The root mean
-    square is that of the training text's gradients and of this text's gradients so far. That of a
+    (2018), as in Melis et al. (2020): gradients divided by their root mean square, and a pull-back
+    to the trained weights that is stronger for weights with larger gradients. The root mean square
+    is that of the training text's gradients and of this text's gradients so far. That of a
     matrix is estimated from the mean squares of its rows and columns, as in Adafactor (Shazeer &
     Stern, 2018). If the training text's gradients are not known, as in runs of charrnn 0.1.0, the
-    decay is the same for all weights.
+    pull-back is the same for all weights.
     """
     config = config or AdaptConfig()
     check_length(codes_N, separator_code=model.separator_code)

@@ -74,7 +74,7 @@ def measure_memory(
     with torch.no_grad():
         _, state = model(text_TW[:_WARM_UP], model.initial_state(_WINDOWS))
     window_TW = text_TW[_WARM_UP:]
-    positions_W = np.random.default_rng(0).permutation(len(codes))[:_WINDOWS]
+    positions_W = np.resize(np.random.default_rng(0).permutation(len(codes)), _WINDOWS)
     replacements_W = torch.from_numpy(codes[positions_W]).to(window_TW)
     distances = _distances(max_distance)
     norms_T, log_p_WV, states = _measure_gradients(model, window_TW, next_W, state, distances)

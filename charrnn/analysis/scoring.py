@@ -133,6 +133,8 @@ def character_nats(
             "omit it",
             setting="context",
         )
+    if context is not None and context < 1:
+        raise ConfigError(f"context must be 1 or more, not {context}", setting="context")
     check_length(codes, separator_code=model.separator_code)
     if adapt is not None:
         return adapt_copy(model, codes, adapt)[1]

@@ -63,7 +63,7 @@ def predict_text(
     """Return the model's predictions along a text, with the `count` most likely characters.
 
     The state is carried from character to character, in a document. Raises `CorpusError` for a text
-    of fewer than two characters.
+    that is too short to predict a character of it.
     """
     check_length(codes, separator_code=model.separator_code)
     count = min(count, len(model.vocabulary))

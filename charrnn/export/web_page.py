@@ -69,7 +69,7 @@ def render_web_page(
             "layers": layers,
             "units": units,
             "width": _pad_width(units),
-            "unit": float(weights.unit),
+            "unit": float(weights.hidden_scale),
             "line_start": config.corpus.line_start,
             "separator": Vocabulary(config.vocabulary).find_code(config.text.separator),
         },
@@ -87,7 +87,7 @@ def _pack_weights(weights: Int8Weights, arrays: Mapping[str, NDArray[Any]]) -> b
         weights.biases_LG,
         weights.recurrent_scales_LG,
         weights.between_scales_LG[:between],
-        arrays["output.weight"] / weights.unit,
+        arrays["output.weight"] / weights.hidden_scale,
         arrays["output.bias"],
     )
     int8_weights = (_pad_rows(weights.recurrent_LGH), _pad_rows(weights.between_LGH[:between]))

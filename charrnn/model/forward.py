@@ -30,7 +30,10 @@ _MAX_STREAMS = 64  # more streams give no more speed on a CPU
 
 
 class Chunk(NamedTuple):
-    """A range of rows of the codes, the logits after each row, and the state after the last."""
+    """A range of rows of the codes, the logits after each row, and the state after the last.
+
+    With a `forward` other than the model, its outputs take the place of the logits.
+    """
 
     rows: slice
     logits_TBV: Tensor
@@ -55,17 +58,18 @@ def check_length(
 ) -> None:
     """Raise `CorpusError` for a text too short to predict a character of it.
 
-    So is one that contains only separators of documents. The message calls the text `name`.
+    Also raised for a text that contains only separators of documents. The message calls the text
+    `name`. With documents, the first character is predicted too.
     """
-    if separator_code is not None and len(codes) > 1 and (codes == separator_code).all():
+    if separator_code is not None and len(codes) and (codes == separator_code).all():
         raise CorpusError(f"{name} contains only separators of documents", *remedies)
-    if len(codes) < 2:
+    needed = 2 if separator_code is None else 1
+    if len(codes) < needed:
         characters = format_count(len(codes), "character")
-        raise CorpusError(
-            f"{name} of {characters} is too short; at least 2 are needed, one to read and one to "
-            "predict",
-            *remedies,
-        )
+        reason = "at least 1 is needed"
+        if needed == 2:
+            reason = "at least 2 are needed, one to read and one to predict"
+        raise CorpusError(f"{name} of {characters} is too short; {reason}", *remedies)
 
 
 @torch.inference_mode()

@@ -39,7 +39,7 @@ class GradientSquares:
         """Return the squares of parameters of these shapes.
 
         Raises `ValueError` if an array is missing, unexpected, has another shape, or is not
-        finite and positive.
+        finite, or is negative.
         """
         means = {
             name: tuple(
@@ -52,7 +52,7 @@ class GradientSquares:
             if tuple(mean.shape for mean in means[name]) != tuple((size,) for size in shape):
                 raise ValueError(f"the mean squares of {name} do not have the shape {shape}")
             if not all(np.isfinite(mean).all() and (mean >= 0).all() for mean in means[name]):
-                raise ValueError(f"the mean squares of {name} are not positive numbers")
+                raise ValueError(f"the mean squares of {name} are negative or not finite")
         if len(arrays) != sum(map(len, means.values())):
             raise ValueError("there are mean squares of unknown parameters")
         return cls(means)

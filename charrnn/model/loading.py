@@ -37,7 +37,10 @@ def load_checkpoint(checkpoint: Checkpoint, device: str = "auto") -> CharRNN:
 
 
 def load_gradient_squares(checkpoint: Checkpoint) -> GradientSquares | None:
-    """Return None for a checkpoint of a version of charrnn that did not measure them."""
+    """Load the mean squares of the gradients; None if the version of charrnn did not measure them.
+
+    Raises `CheckpointError`.
+    """
     arrays = checkpoint.load_gradient_squares()
     if arrays is None:
         return None

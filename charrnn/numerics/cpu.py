@@ -15,12 +15,17 @@ def cpu_name() -> str:
 
 
 def available_cores(limits: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
-    """Return the CPU time that Linux allows this container, in cores (control groups v2)."""
+    """Return the number of cores that this process may use.
+
+    On Linux, its CPU affinity and the CPU time of its container (control groups v2) limit it.
+    """
+    has_affinity = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
     try:
         quota, period = limits.read_text("ascii").split()
-        return max(1, round(int(quota) / int(period)))
-    except (OSError, ValueError):  # there is no limit
-        return os.cpu_count() or 1
+        return max(1, min(cores, round(int(quota) / int(period))))
+    except (OSError, ValueError):  # there is no limit of CPU time
+        return cores
 
 
 def limit_active_waiting() -> None:

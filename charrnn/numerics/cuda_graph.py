@@ -15,12 +15,12 @@ from charrnn.errors import DeviceWarning
 
 Work = Callable[[], None]
 Capture = Callable[[Work], Work]
-"""Runs work as a rehearsal; returns a function that repeats it on the same memory.
+"""Runs work as a warm-up; returns a function that repeats it on the same memory.
 
 Raises `CaptureError`.
 """
 
-_REHEARSALS = 3  # calls in which libraries allocate memory and choose kernels; see torch.cuda.graph
+_WARM_UP_CALLS = 3  # in which libraries allocate memory and choose kernels; see torch.cuda.graph
 _discarded: list[torch.cuda.CUDAGraph] = []
 """Graphs whose capture failed. torch's allocators may refer to them until the process ends."""
 
@@ -37,7 +37,7 @@ def cuda_graph(work: Work) -> Work:
     be captured, and `torch.OutOfMemoryError`.
     """
     try:
-        _rehearse(work)
+        _warm_up(work)
         graph = _capture(work)
     except torch.OutOfMemoryError:
         raise
@@ -74,16 +74,16 @@ def warn_not_captured(name: str, error: CaptureError) -> None:
 
 @functools.cache
 def _side_stream(device: int) -> torch.cuda.Stream:
-    """Return the stream of all rehearsals and captures; cuBLAS has a workspace for each stream."""
+    """Return the stream of all warm-ups and captures; cuBLAS has a workspace for each stream."""
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
-def _rehearse(work: Work) -> None:
+def _warm_up(work: Work) -> None:
     stream, side = torch.cuda.current_stream(), _side_stream(torch.cuda.current_device())
     side.wait_stream(stream)
     try:
         with torch.cuda.stream(side):
-            for _ in range(_REHEARSALS):
+            for _ in range(_WARM_UP_CALLS):
                 work()
     finally:
         stream.wait_stream(side)

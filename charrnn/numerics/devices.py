@@ -26,7 +26,12 @@ def choose_device(name: str) -> torch.device:
     }
     if name == "auto":
         name = "cuda" if available["cuda"] else "cpu"
-    if not available.get(name):
+    if name not in available:
+        raise DeviceError(
+            f"the device must be auto, {', '.join(available)}, not {name!r}",
+            "choose a GPU with the variable CUDA_VISIBLE_DEVICES",
+        )
+    if not available[name]:
         usable = ", ".join(device for device, is_available in available.items() if is_available)
         raise DeviceError(
             f"the device {name} is not available: the installed torch ({torch.__version__}) finds "

@@ -1,6 +1,7 @@
 """CPU threads: how many torch uses, and work whose streams are divided among threads."""
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import pairwise
@@ -104,6 +105,10 @@ def _in_modes_of_caller(work: Callable[[Argument], Result]) -> Callable[[Argumen
 def _thread(number: int, count: int, torch_threads: int) -> ThreadPoolExecutor:
     """Return thread `number` of `count`, which uses this number of torch's threads."""
     return make_thread(f"charrnn-{number}-of-{count}", torch_threads)
+
+
+if hasattr(os, "register_at_fork"):  # the threads of a process do not exist in a forked child
+    os.register_at_fork(after_in_child=_thread.cache_clear)
 
 
 def make_thread(name: str, torch_threads: int) -> ThreadPoolExecutor:

@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 from charrnn.config.sampling import SampleConfig
 from charrnn.errors import CharrnnError, ConfigError
 from charrnn.numerics.randomness import SampleUniforms
-from charrnn.sampling.constraints import Rule, allowed_or_raise, has_fixed_rules, make_text_rules
+from charrnn.sampling.constraints import (
+    Rule,
+    allowed_or_raise,
+    make_text_rules,
+    samples_first_character,
+)
 from charrnn.sampling.engines.interface import RowSamplingEngine, add_separator
 from charrnn.sampling.filters import Filters, distribution, sample_codes
 from charrnn.sampling.log_probabilities import CharacterScore, score_character
@@ -25,7 +30,7 @@ UNIFORMS = 64  # uniform numbers that are drawn at once
 
 
 class NewText(NamedTuple):
-    """The new text of a text, and whether it is the last."""
+    """Characters that were added to a text, and whether they are the last."""
 
     text: str
     scores: Sequence[CharacterScore] = ()
@@ -66,8 +71,7 @@ class BatchedText:
             rules = make_text_rules(config, engine.vocabulary, None, engine.separator, prompt)
         self.config, self.filters, self._rules = config, Filters.from_config(config), rules
         codes = engine.vocabulary.encode(prompt, config.unknown)
-        draws_first = has_fixed_rules(rules, config)
-        codes, line_start = find_first_input(engine, codes, draws_first=draws_first)
+        codes, line_start = find_first_input(engine, codes, samples_first_character(config))
         line_start = line_start[: config.length]
         self.codes_to_read = add_separator(codes, engine.separator_code).tolist()
         self.state: Any = engine.initial_state()

@@ -38,7 +38,7 @@ def sample_blocks(
 
     While a block is decoded, the engine samples the next one.
     """
-    codes, line_start = find_first_input(engine, codes, draws_first=False)
+    codes, line_start = find_first_input(engine, codes, samples_first=False)
     if line_start and config.length:
         yield SampledText(np.arange(config.num_samples), line_start * config.num_samples)
     if config.length <= len(line_start):

@@ -196,9 +196,10 @@ def make_text_rules(
     return tuple(allow_end(rule, vocabulary, separator) for rule in rules)
 
 
-def has_fixed_rules(rules: Sequence[Rule], config: SampleConfig) -> bool:
-    """Return whether there are rules besides `no_repeat`, which depends on the text."""
-    return len(rules) > (config.no_repeat is not None)
+def samples_first_character(config: SampleConfig) -> bool:
+    """Return whether rules can forbid the line start, so that the first character is sampled."""
+    rules = (config.ban, config.only, config.line_length, config.acrostic, config.max_copy)
+    return any(rule is not None for rule in rules)
 
 
 def check_contradictions(config: SampleConfig) -> None:
@@ -232,10 +233,10 @@ def allowed_or_raise(rules: Sequence[Rule], positions: Sequence[TextPosition]) -
         position = positions[sample]
         if not allowed_characters(rules, [position._replace(repeating="")]).any():
             raise ConfigError(
-                f"no character can be generated after {position.preceding[-20:]!r}, because every "
-                "character that the other rules allow would make the copied passage too long",
-                "relax the other rules",
+                f"no character can be generated after {position.preceding[-20:]!r}, because each "
+                "possible character would make the copied passage too long",
                 "give a larger --max-copy",
+                "relax other rules, if there are any",
             )
     return allowed_BV
 

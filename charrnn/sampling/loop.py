@@ -16,9 +16,14 @@ from charrnn.errors import ConfigError
 from charrnn.runs.find import find_run
 from charrnn.runs.text_reader import TextReader
 from charrnn.sampling.blocks import sample_blocks
-from charrnn.sampling.constraints import Rule, allowed_or_raise, has_fixed_rules, make_text_rules
+from charrnn.sampling.constraints import (
+    Rule,
+    allowed_or_raise,
+    make_text_rules,
+    samples_first_character,
+)
 from charrnn.sampling.engines.interface import BlockSamplingEngine, SamplingEngine
-from charrnn.sampling.engines.selection import engine_for
+from charrnn.sampling.engines.selection import engine_for, engine_for_checkpoint
 from charrnn.sampling.filters import Filters, distribution, sample_codes
 from charrnn.sampling.log_probabilities import CharacterScore, score_characters
 from charrnn.sampling.repetition import RunHistory
@@ -58,12 +63,12 @@ def stream_samples(
     """Yield the new text of all samples in pieces, without the prompt.
 
     Without a prompt, a text starts with the most common line start of the corpus, as after a line
-    break, or, in a corpus of documents, with the most common start of a document. With rules (see
-    `charrnn.sampling.constraints`), it starts with any allowed character; `no_repeat` does not
-    change the start. A model of documents generates the first character too, and the text ends
-    where the document ends. A piece that may be the start of the stop text is delayed until that
-    is known. `max_copy` limits copying from `corpus`. To avoid reading a prompt again, pass its
-    `prompt_state`.
+    break, or, if the corpus consists of several files, with the most common start of a file. With
+    rules (see `charrnn.sampling.constraints`), it starts with any allowed character; `no_repeat`
+    does not change the start. A model of documents generates the first character too, and the text
+    ends where the document ends. A piece that may be the start of the stop text is delayed until
+    that is known. `max_copy` limits copying from `corpus`. To avoid reading a prompt again, pass
+    its `prompt_state`.
 
     With `num_likely`, each character of a sample is a piece, even if its text is empty, and has a
     score with this many likely characters. Characters are then sampled one at a time.
@@ -123,8 +128,8 @@ def _sample(
     prompt_state: PromptState | None,
 ) -> Iterator[SampledText]:
     """Yield one character of each sample at a time."""
-    is_fixed = has_fixed_rules(rules, config)
-    codes, line_start = find_first_input(engine, codes, draws_first=is_fixed)
+    codes, line_start = find_first_input(engine, codes, samples_first_character(config))
+    has_other_rules = len(rules) > (config.no_repeat is not None)
     if line_start and config.length:
         yield SampledText(np.arange(config.num_samples), line_start * config.num_samples)
     if config.length <= len(line_start):
@@ -141,7 +146,7 @@ def _sample(
             state = engine.select_samples(state, active_B)
         allowed_logits_BV = logits_BV
         positions = [texts[sample].position for sample in samples_B.tolist()]
-        if is_fixed or any(position.repeating for position in positions):
+        if has_other_rules or any(position.repeating for position in positions):
             allowed_BV = allowed_or_raise(rules, positions)
             can_go_on_B = allowed_BV.any(axis=1)
             if not can_go_on_B.all():
@@ -175,8 +180,8 @@ def stream(
             f"stream generates one text at one temperature, not {text_config.temperature}",
             "use generate for several temperatures",
         )
-    prompt = _convert_prompt(source, prompt)
-    for piece in stream_samples(engine_for(source), prompt, text_config, corpus):
+    engine, prompt, text_config = _open_source(source, prompt, text_config)
+    for piece in stream_samples(engine, prompt, text_config, corpus):
         if piece.text:
             yield piece.text
 
@@ -191,10 +196,11 @@ def generate(
     """Return `num_samples` new texts for each temperature, without the prompt.
 
     The samples are generated in parallel. Sample i of a seed does not depend on the number of
-    samples. `source`, settings and `corpus` are as in `stream`.
+    samples, with one exception: a single text of a run is generated with 8-bit weights, as by
+    `charrnn sample`. `source`, settings and `corpus` are as in `stream`.
     """
     full_config = dataclasses.replace(config or SampleConfig(), **settings)
-    engine, prompt = engine_for(source), _convert_prompt(source, prompt)
+    engine, prompt, full_config = _open_source(source, prompt, full_config)
     texts: list[str] = []
     for text_config in full_config.split_temperatures():
         pieces = stream_samples(engine, prompt, text_config, corpus)
@@ -202,11 +208,21 @@ def generate(
     return texts
 
 
-def _convert_prompt(source: "SamplingEngine | CharRNN | str | None", prompt: str) -> str:
-    """Convert the line ends of a prompt as those of the text of a run, if `source` is a run."""
-    if "\r" not in prompt or not (source is None or isinstance(source, str)):
-        return prompt
-    return TextReader(find_run(source).select("best")).convert(prompt)
+def _open_source(
+    source: "SamplingEngine | CharRNN | str | None", prompt: str, config: SampleConfig
+) -> tuple[SamplingEngine, str, SampleConfig]:
+    """Return the engine of a model or run, the prompt and the config.
+
+    For a run, the line ends of the prompt and the stop text are converted as those of its text.
+    """
+    if source is not None and not isinstance(source, str):
+        return engine_for(source), prompt, config
+    checkpoint = find_run(source).select("best")
+    engine = engine_for_checkpoint(checkpoint, num_samples=config.num_samples)
+    reader = TextReader(checkpoint)
+    if config.stop:
+        config = dataclasses.replace(config, stop=reader.convert(config.stop))
+    return engine, reader.convert(prompt), config
 
 
 class ScoredText(NamedTuple):

@@ -32,12 +32,13 @@ def find_next_characters(
     """Return the `count` most likely next characters, the most likely one first.
 
     The probabilities are those of the network (temperature 1, without filters). Without a prompt,
-    they are those of the first character of a line or of a document. Raises `VocabularyError`, and
+    they are those of the first character of a line or of a document, or, if the vocabulary has no
+    line break, of the character after the most common start. Raises `VocabularyError`, and
     `ConfigError` for a prompt that contains the separator of documents.
     """
     make_text_rules(SampleConfig(), engine.vocabulary, None, engine.separator, prompt)
     codes = engine.vocabulary.encode(prompt, unknown)
-    codes, _ = find_first_input(engine, codes, draws_first=True)
+    codes, _ = find_first_input(engine, codes, samples_first=True)
     logits_1V, _ = engine.read(codes)
     likely = find_likely(log_softmax(logits_1V)[0], count)
     return [

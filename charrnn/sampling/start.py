@@ -45,16 +45,18 @@ def find_start_context(vocabulary: Vocabulary) -> str:
     return "".join(character for character in ("\n", SEPARATOR) if character in vocabulary)
 
 
-def find_first_input(engine: SamplingEngine, codes: Codes, draws_first: bool) -> tuple[Codes, str]:
+def find_first_input(
+    engine: SamplingEngine, codes: Codes, samples_first: bool
+) -> tuple[Codes, str]:
     """Return the codes to read before the first draw, and the line start of the text, if any.
 
-    `codes` are those of the prompt. With `draws_first`, a text has no given line start, nor has a
-    document.
+    `codes` are those of the prompt. There is no line start with a prompt, for a model of documents,
+    and with `samples_first`: then the first character is sampled.
     """
     if len(codes) or engine.separator_code is not None:
         return codes, ""
     context = find_start_context(engine.vocabulary)
-    if draws_first:
+    if samples_first:
         return engine.vocabulary.encode(context or engine.line_start), ""
     return engine.vocabulary.encode(context + engine.line_start), engine.line_start
 

@@ -67,6 +67,7 @@ def test_ablation_with_the_same_character_has_no_effect() -> None:
 def test_text_shorter_than_the_distance_is_an_error() -> None:
     with pytest.raises(CorpusError, match="at least 112 are needed"):
         measure_memory(rnn_of(0.5), random_codes(111), max_distance=10)
+    assert len(measure_memory(rnn_of(0.5), random_codes(112), max_distance=10).gradient) == 10
 
 
 def test_windows_are_in_one_document() -> None:

@@ -9,7 +9,7 @@ from charrnn.analysis import scoring
 from charrnn.analysis.scoring import character_nats, held_out_loss, score
 from charrnn.config.model import ModelConfig
 from charrnn.data.vocabulary import Codes, Vocabulary
-from charrnn.errors import CorpusError
+from charrnn.errors import ConfigError, CorpusError
 from charrnn.model.forward import forward_chunks
 from charrnn.model.network import CharRNN
 from charrnn.training.events import Finished
@@ -89,6 +89,12 @@ def test_a_run_can_be_scored_by_its_name(finished: Finished) -> None:
 def test_text_too_short_to_predict_is_an_error(model: CharRNN, length: int) -> None:
     with pytest.raises(CorpusError, match="at least 2 are needed"):
         character_nats(model, random_codes(length))
+
+
+@pytest.mark.parametrize("context", [0, -1])
+def test_a_context_without_characters_is_an_error(model: CharRNN, context: int) -> None:
+    with pytest.raises(ConfigError, match=f"context must be 1 or more, not {context}"):
+        character_nats(model, random_codes(9), context)
 
 
 @pytest.mark.parametrize("length", [2, 900, 2500, 5001])

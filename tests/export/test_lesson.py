@@ -34,10 +34,10 @@ def restore_weights(model: CharRNN) -> CharRNN:
     arrays = dict(restored.arrays())
     weights = quantize_lstm(arrays, restored.config)
     for n in range(restored.config.num_layers):
-        scales_G1 = weights.recurrent_scales_LG[n][:, None] * weights.unit
+        scales_G1 = weights.recurrent_scales_LG[n][:, None] * weights.hidden_scale
         arrays[f"weight_hh_l{n}"] = (weights.recurrent_LGH[n] * scales_G1).astype(np.float32)
         if n:
-            scales_G1 = weights.between_scales_LG[n - 1][:, None] * weights.unit
+            scales_G1 = weights.between_scales_LG[n - 1][:, None] * weights.hidden_scale
             arrays[f"weight_ih_l{n}"] = (weights.between_LGH[n - 1] * scales_G1).astype(np.float32)
     restored.set_arrays(arrays)
     restored.gradient_squares = model.gradient_squares

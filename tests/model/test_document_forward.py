@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from charrnn.errors import CorpusError
 from charrnn.model.document_forward import forward_documents
+from charrnn.model.forward import check_length
 from tests.model.small_model import VOCABULARY, small_model
 
 LENGTHS = [3, 700, 1, 40, 21, 45, 2, 3, 3, 90]
@@ -33,3 +35,12 @@ def test_each_document_is_read_from_the_initial_state(chunk_size: int) -> None:
         np.testing.assert_allclose(actual_TV, expected_T1V[:, 0].detach(), atol=1e-5)
         start += length + 1
     assert num_computed <= 2 * len(logits_NV)  # a long document does not wait for short ones
+
+
+def test_a_document_of_one_character_is_long_enough() -> None:
+    check_length(np.array([1]), separator_code=0)
+    with pytest.raises(CorpusError, match="at least 1 is needed"):
+        check_length(np.array([], np.int64), separator_code=0)
+    for separators in (1, 2):
+        with pytest.raises(CorpusError, match="contains only separators of documents"):
+            check_length(np.zeros(separators, np.int64), separator_code=0)

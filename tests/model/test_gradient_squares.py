@@ -32,8 +32,8 @@ def test_squares_are_unchanged_by_a_file() -> None:
     [
         ("bias_ih_l0", None, "of bias_ih_l0 do not have the shape"),
         ("weight_hh_l1.rows", np.ones(3), "of weight_hh_l1 do not have the shape"),
-        ("output.bias", np.full(8, np.nan), "of output.bias are not positive numbers"),
-        ("output.bias", np.full(8, -1.0), "of output.bias are not positive numbers"),
+        ("output.bias", np.full(8, np.nan), "of output.bias are negative or not finite"),
+        ("output.bias", np.full(8, -1.0), "of output.bias are negative or not finite"),
         ("other", np.ones(1), "of unknown parameters"),
     ],
 )

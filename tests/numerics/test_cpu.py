@@ -11,7 +11,10 @@ from charrnn.numerics import cpu
 @pytest.mark.parametrize(
     ("limits", "cores"), [("150000 100000\n", 2), ("20000 100000\n", 1), ("400000 100000\n", 4)]
 )
-def test_a_container_limits_the_threads(tmp_path: Path, limits: str, cores: int) -> None:
+def test_a_container_limits_the_threads(
+    tmp_path: Path, limits: str, cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(8), raising=False)
     path = tmp_path / "cpu.max"
     path.write_text(limits)
     assert cpu.available_cores(path) == cores
@@ -24,6 +27,16 @@ def test_without_a_limit_all_cores_are_available(tmp_path: Path, limits: str | N
         path.write_text(limits)
     assert cpu.available_cores(path) >= 1
     assert cpu.available_cores(path) == cpu.available_cores(tmp_path / "none")
+
+
+def test_the_affinity_of_the_process_limits_the_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3, 5, 6}, raising=False)
+    path = tmp_path / "cpu.max"
+    assert cpu.available_cores(path) == 3
+    path.write_text("200000 100000")
+    assert cpu.available_cores(path) == 2
 
 
 def test_cpu_has_a_name() -> None:

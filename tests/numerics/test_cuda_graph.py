@@ -166,7 +166,7 @@ def test_a_failed_capture_leaves_streams_and_memory_as_they_were(
     assert gpu.capturing is None
     assert not gpu.pools
     assert not gpu.used
-    assert len(stream.waits_for) == 1  # for the rehearsals
+    assert len(stream.waits_for) == 1  # for the warm-up calls
 
 
 def test_an_error_at_the_end_of_a_capture_is_a_capture_error(gpu: FakeGpu) -> None:

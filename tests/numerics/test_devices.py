@@ -10,7 +10,7 @@ real_device = torch.device
 
 
 def test_an_unknown_device_is_an_error() -> None:
-    with pytest.raises(DeviceError, match="the device tpu is not available"):
+    with pytest.raises(DeviceError, match="the device must be auto, cpu, cuda, mps, not 'tpu'"):
         choose_device("tpu")
 
 

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 import threading
@@ -75,3 +76,20 @@ def test_error_in_a_thread_is_raised_after_all_threads_end() -> None:
 
 def test_other_threads_keep_their_number_of_threads() -> None:
     subprocess.run([sys.executable, Path(__file__).with_name("thread_counts.py")], check=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_has_its_own_threads() -> None:
+    def identify() -> int:
+        return threads._thread(0, 2, 1).submit(os.getpid).result(timeout=10)
+
+    assert identify() == os.getpid()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            code = int(identify() != os.getpid())
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0

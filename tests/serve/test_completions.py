@@ -8,6 +8,7 @@ from typing import Any
 import openai
 import pytest
 
+from charrnn.model.loading import load
 from charrnn.runs.run import Run
 from charrnn.runs.text_reader import TextReader
 from charrnn.sampling.engines.selection import engine_for
@@ -75,7 +76,7 @@ def test_openai_client_gets_one_sentence_for_an_error(server: RunningServer) -> 
 def test_text_of_a_seed_is_that_of_sample(
     settings: dict[str, Any], server: RunningServer, served_run: Run
 ) -> None:
-    engine, prompt = engine_for(str(served_run.path)), "FIRST MILLER:\n"
+    engine, prompt = engine_for(load(str(served_run.path))), "FIRST MILLER:\n"
     corpus = TextReader(served_run.select("best")).reopen()
     expected = generate(
         engine, prompt, corpus=corpus, length=120, seed=7, num_samples=3, **settings
@@ -187,6 +188,10 @@ def test_values_of_other_clients_are_accepted(server: RunningServer) -> None:
     answer = server.complete(**usual | others)
     assert answer["choices"] == server.complete(**usual)["choices"]
     assert "warnings" not in answer
+    nested: dict[str, Any] = {}
+    for _ in range(600):
+        nested = {"a": nested}
+    assert server.complete(**usual, logit_bias=nested)["choices"] == answer["choices"]
 
 
 @pytest.mark.parametrize(

@@ -14,16 +14,15 @@ Shape suffixes: T steps, B streams, H units, L layers, M layers except the last.
 import contextlib
 import json
 import math
-import os
 import signal
 import subprocess
 import sys
-import warnings
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from charrnn.numerics.child import child_environment, python_command
 from charrnn.numerics.nvrtc import CudaError
 from charrnn.recurrence import native
 from charrnn.recurrence.cuda import kernel_cache, launch, wavefront
@@ -33,7 +32,6 @@ from charrnn.recurrence.layer import LayerState, LayerWeights
 _STEPS, _CHARACTERS = 6, 11  # sizes of the network that is checked
 _TOLERANCE = 0.03  # relative to the norm; rounding to bfloat16 causes less than 0.01
 _TIME_LIMIT = 120.0  # seconds, for the child process
-_COMPACTED = "RNN module weights are not part of single contiguous chunk of memory"
 _ILLEGAL_ACCESS = "illegal memory access"
 
 
@@ -83,7 +81,7 @@ def check_in_child(plan: Plan, device: torch.device) -> Verdict:
             encoding="utf-8",
             errors="replace",
             timeout=_TIME_LIMIT,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))},
+            env=child_environment(),
             check=False,
         )
     except subprocess.TimeoutExpired:
@@ -158,9 +156,7 @@ def _run_layer_by_layer(
     inputs, states = x_TB, []
     for layer, weights in enumerate(layers):
         state = parts_LBH[0][layer], parts_LBH[1][layer]
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", _COMPACTED)
-            inputs, last = native.run_layer("lstm", inputs, state, weights)
+        inputs, last = native.run_layer("lstm", inputs, state, weights)
         states.append(last)
         if layer < len(layers) - 1:
             inputs = inputs * between_MBH[layer]
@@ -168,9 +164,8 @@ def _run_layer_by_layer(
 
 
 def _command(plan: Plan, device: torch.device) -> list[str]:
-    # -P: a module in the working folder must not replace one of the standard library.
-    module = "charrnn.recurrence.cuda.check"
-    return [sys.executable, "-P", "-m", module, json.dumps(launch.plan_fields(plan)), str(device)]
+    fields = json.dumps(launch.plan_fields(plan))
+    return python_command("-m", "charrnn.recurrence.cuda.check", fields, str(device))
 
 
 def _parse_verdict(stdout: str) -> Verdict | None:

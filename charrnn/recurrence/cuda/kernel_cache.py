@@ -67,5 +67,5 @@ def _write(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary_file(path.parent) as file:
             file.write(data)
-            file.flush()
+            file.close()
             Path(file.name).replace(path)

@@ -87,7 +87,8 @@ class PackedEngine(EagerEngine, BlockSamplingEngine):
 
     def prefers_blocks(self, config: SampleConfig) -> bool:
         """Whether there are enough texts for several threads, and none may end early."""
-        return count_parts(config.num_samples, _MIN_TEXTS) > 1 and not config.stop
+        can_end = bool(config.stop) or self.separator_code is not None
+        return count_parts(config.num_samples, _MIN_TEXTS) > 1 and not can_end
 
     @torch.inference_mode()
     def step(self, state: State, codes_B: NDArray[np.int64]) -> tuple[NDArray[np.float32], State]:
@@ -151,23 +152,23 @@ class PackedRows(Rows):
 
     def __init__(self, engine: PackedEngine) -> None:
         self._engine = engine
-        room = engine.initial_state().select_streams([0] * self.max_rows)
-        self._room = _StepMemory.from_state(room, engine.dtype)
-        self._memory = self._room.first(0)
+        states = engine.initial_state().select_streams([0] * self.max_rows)
+        self._all_rows = _StepMemory.from_state(states, engine.dtype)
+        self._memory = self._all_rows.first(0)
 
     @torch.inference_mode()
     def append(self, states: Sequence[State]) -> None:
         """Add rows; see `Rows`."""
         first = len(self._memory.first_row_B)
-        self._memory = self._room.first(first + len(states))
+        self._memory = self._all_rows.first(first + len(states))
         for row, state in enumerate(states, first):
-            self._room.set_row(row, state)
+            self._all_rows.set_row(row, state)
 
     @torch.inference_mode()
     def keep(self, rows_B: NDArray[np.int64]) -> None:
         """Keep only these rows."""
-        self._room.move_to_front(rows_B)
-        self._memory = self._room.first(len(rows_B))
+        self._all_rows.move_to_front(rows_B)
+        self._memory = self._all_rows.first(len(rows_B))
 
     @torch.inference_mode()
     def state(self, row: int) -> State:

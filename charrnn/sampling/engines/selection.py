@@ -14,20 +14,12 @@ if TYPE_CHECKING:
 Precision = Literal["auto", "float32"]
 
 
-def engine_for(
-    source: "SamplingEngine | CharRNN | str | None", precision: Precision = "auto"
-) -> SamplingEngine:
-    """Return the fastest engine for a model or a run; return an engine unchanged.
+def engine_for(source: "SamplingEngine | CharRNN", precision: Precision = "auto") -> SamplingEngine:
+    """Return the fastest engine for a model; return an engine unchanged.
 
-    `source` is a model, an engine, or a run as in `charrnn.load`. For `precision`, see
-    `CudaGraphEngine` and `PackedEngine`.
+    For `precision`, see `CudaGraphEngine` and `PackedEngine`.
     """
-    if isinstance(source, SamplingEngine):
-        return source
-    from charrnn.model.loading import load
-
-    model = load(source) if source is None or isinstance(source, str) else source
-    return engine_for_model(model, precision)
+    return source if isinstance(source, SamplingEngine) else engine_for_model(source, precision)
 
 
 def engine_for_checkpoint(

@@ -1,5 +1,4 @@
 import os
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +9,6 @@ from torch import Tensor
 from charrnn.config.model import ModelConfig
 from charrnn.numerics import nvrtc
 from charrnn.numerics.nvrtc import CudaError
-from charrnn.recurrence import native
 from charrnn.recurrence.cuda import check, kernel_cache, launch
 from charrnn.recurrence.cuda.check import Verdict, check_here, check_in_child, check_kernel
 from charrnn.recurrence.cuda.wavefront import Launch, Plan
@@ -207,25 +205,6 @@ def test_a_kernel_with_wrong_gradients_or_missing_blocks_fails_the_check(
     assert check_here(PLAN, CPU) == (False, "its results differ from cuDNN's by 426%")
     gpu.setattr(launch, "launch_kernel", emulator.launch("-DSPINS=300", absent=1))
     assert check_here(PLAN, CPU) == (False, "its results are not finite")
-
-
-def test_a_warning_of_cudnn_about_the_memory_of_weights_is_ignored(
-    emulator: Emulator, gpu: pytest.MonkeyPatch
-) -> None:
-    plain = native.run_layer
-
-    def warning(*arguments: Any) -> Any:
-        warnings.warn(
-            "RNN module weights are not part of single contiguous chunk of memory. This means "
-            "they need to be compacted at every call",
-            UserWarning,
-            stacklevel=2,
-        )
-        return plain(*arguments)
-
-    gpu.setattr(native, "run_layer", warning)
-    gpu.setattr(launch, "launch_kernel", emulator.launch())
-    assert check_here(PLAN, CPU) == Verdict(True)
 
 
 def test_a_child_process_that_hangs_is_killed(gpu: pytest.MonkeyPatch) -> None:

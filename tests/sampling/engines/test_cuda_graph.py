@@ -72,10 +72,15 @@ def test_blocks_give_the_same_text(settings: dict[str, Any], prompt: str) -> Non
 )
 @pytest.mark.parametrize(("cell", "hidden_size"), [("lstm", 24), ("lstm", 7), ("gru", 8)])
 def test_the_kernels_give_the_same_text(
-    settings: dict[str, Any], cell: Cell, hidden_size: int, launch: Launch
+    settings: dict[str, Any],
+    cell: Cell,
+    hidden_size: int,
+    launch: Launch,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_LENGTH", 8)
     model = network(cell, hidden_size)
-    config = SampleConfig(**{"length": 40, "seed": 3, "temperature": 1.5} | settings)
+    config = SampleConfig(**{"length": 20, "seed": 3, "temperature": 1.5} | settings)
     by_kernels = generate(CudaGraphEngine(model, capture_by_call, launch=launch), "ab", config)
     assert by_kernels == generate(EagerEngine(model), "ab", config)
 
@@ -151,14 +156,15 @@ def test_interleaved_streams_of_one_engine_are_independent() -> None:
 
 @pytest.mark.parametrize("has_kernels", [False, True])
 def test_weights_that_training_changed_are_read_at_the_next_prompt(
-    has_kernels: bool, launch: Launch
+    has_kernels: bool, launch: Launch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_LENGTH", 8)
     model = network()
     engine = CudaGraphEngine(model, capture_by_call, launch=launch if has_kernels else None)
-    before = generate(engine, "a", length=100, seed=1)
+    before = generate(engine, "a", length=20, seed=1)
     model.initialize(6)
-    after = generate(engine, "a", length=100, seed=1)
-    assert after == generate(EagerEngine(model), "a", length=100, seed=1)
+    after = generate(engine, "a", length=20, seed=1)
+    assert after == generate(EagerEngine(model), "a", length=20, seed=1)
     assert after != before
 
 

@@ -133,6 +133,8 @@ def test_blocks_are_used_for_several_threads_of_texts_that_cannot_end_early() ->
         assert engine.prefers_blocks(SampleConfig(num_samples=64))
         assert not engine.prefers_blocks(SampleConfig(num_samples=64, stop="a"))
         assert not engine.prefers_blocks(SampleConfig(num_samples=1))
+        engine.separator_code = 0  # documents end early
+        assert not engine.prefers_blocks(SampleConfig(num_samples=64))
     finally:
         torch.set_num_threads(threads_before)
 

@@ -6,10 +6,14 @@ The calling thread (the leader) computes the lower half of the units of each lay
 Shape suffixes: T characters, L layers, G gate rows (4H: i, f, g, o), H units, 2 buffers.
 """
 
+import hashlib
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -114,7 +118,9 @@ def _add_row(sums_G: Any, row_G: Any, first: Any, end: Any) -> None:
 
 
 @inlined
-def _gates(sums_G: Any, cells_H: Any, hidden_H: Any, first: Any, end: Any, unit: Any) -> None:
+def _gates(
+    sums_G: Any, cells_H: Any, hidden_H: Any, first: Any, end: Any, hidden_scale: Any
+) -> None:
     # LLVM vectorizes short loops over few arrays, so each operation has its own loop.
     units = len(cells_H)
     i, f = sums_G[first:end], sums_G[units + first : units + end]
@@ -127,7 +133,7 @@ def _gates(sums_G: Any, cells_H: Any, hidden_H: Any, first: Any, end: Any, unit:
     for j in range(len(cell)):
         cell[j] = f[j] * cell[j] + i[j]
     for j in range(len(cell)):
-        o[j] = sigmoid(o[j]) * tanh(cell[j]) * unit
+        o[j] = sigmoid(o[j]) * tanh(cell[j]) * hidden_scale
     for j in range(len(cell)):
         hidden[j] = np.int16(np.rint(o[j]))
 
@@ -164,7 +170,7 @@ def _advance(
     table_VG, biases_LG, recurrent_LGH, recurrent_scales_LG, between_LGH, between_scales_LG = (
         weights[:6]
     )
-    unit = weights[6]
+    hidden_scale = weights[6]
     layers, units = cells_LH.shape
     sums_G = np.empty(4 * units, np.float32)
     finished, polls = load_acquire(words, own), 0
@@ -183,7 +189,7 @@ def _advance(
                 _add_products(sums_G, below_H, between_LGH[n - 1], scales_G, first, end)
             else:
                 _add_row(sums_G, table_VG[codes_T[t]], first, end)
-            _gates(sums_G, cells_LH[n], after_LH[n], first, end, unit)
+            _gates(sums_G, cells_LH[n], after_LH[n], first, end, hidden_scale)
             finished += 1
             store_release(words, own, finished)
         polls += _wait_for_layers(words, other, finished)
@@ -245,15 +251,29 @@ def can_cache() -> bool:
 
 
 def is_cached() -> bool:
-    """Whether the cache holds the compiled loop, and it is newer than the source."""
+    """Whether the cache holds the loop as this numba compiles it for this CPU."""
     if not can_cache():
         return False
-    source_time = Path(__file__).stat().st_mtime
     indexes = Path(_run_role.stats.cache_path).glob(f"{Path(__file__).stem}._run_role-*.nbi")
-    return any(index.stat().st_mtime >= source_time for index in indexes)
+    return _marker().exists() and any(indexes)
 
 
 def compile_to_cache() -> None:
     """Compile the loop and cache it. The compiled loop works for networks of any size."""
     rows, weights = np.zeros((1, 4), np.float32), np.zeros((1, 4, 1), np.int8)
     CompiledLoop(Int8Weights(rows, rows, weights, rows, weights, rows, np.float32(1)))
+    if can_cache():
+        _marker().touch()
+
+
+def _marker() -> Path:
+    """Return the path of the file that says that the loop is in the cache.
+
+    Its name depends on all that numba compares before it uses cached code: the versions, the source
+    and the CPU.
+    """
+    source = Path(__file__).stat()
+    host = llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()
+    key = sys.version, numba.__version__, source.st_mtime, source.st_size, host
+    digest = hashlib.sha256(repr(key).encode()).hexdigest()
+    return Path(_run_role.stats.cache_path) / f"{Path(__file__).stem}-{digest[:16]}.compiled"

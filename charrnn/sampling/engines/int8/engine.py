@@ -44,7 +44,7 @@ class Int8Engine(SamplingEngine):
         weights = quantize_lstm(arrays, config)
         self._loop = make_loop(weights)
         self._output_HV: NDArray[Any] = np.ascontiguousarray(
-            arrays["output.weight"].T / weights.unit
+            arrays["output.weight"].T / weights.hidden_scale
         )
         self._output_bias_V = arrays["output.bias"]
 

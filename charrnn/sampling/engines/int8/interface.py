@@ -19,7 +19,7 @@ class Int8Weights(NamedTuple):
     recurrent_scales_LG: NDArray[np.float32]
     between_LGH: NDArray[np.int8]
     between_scales_LG: NDArray[np.float32]
-    unit: np.float32
+    hidden_scale: np.float32
     """The integer that represents a hidden unit of 1."""
 
 

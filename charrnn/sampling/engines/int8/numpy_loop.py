@@ -42,4 +42,4 @@ class NumpyLoop:
                     sums_G += weights.table_VG[code]
                 i_H, f_H, g_H, o_H = sums_G.reshape(4, -1)
                 cells_H[:] = sigmoid(f_H) * cells_H + sigmoid(i_H) * tanh(g_H)
-                hidden_LH[n] = np.rint(sigmoid(o_H) * tanh(cells_H) * weights.unit)
+                hidden_LH[n] = np.rint(sigmoid(o_H) * tanh(cells_H) * weights.hidden_scale)

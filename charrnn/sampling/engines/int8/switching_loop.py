@@ -5,12 +5,12 @@ Both loops give the same bits, so the text does not depend on when the switch ha
 
 import functools
 import subprocess
-import sys
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.numerics.child import child_environment, python_command
 from charrnn.sampling.engines.int8.interface import Int8Weights, Loop
 from charrnn.sampling.engines.int8.numpy_loop import NumpyLoop
 
@@ -74,7 +74,8 @@ def _start_compiler() -> subprocess.Popen[bytes] | None:
     """
     try:
         return subprocess.Popen(
-            [sys.executable, "-c", _COMPILE_COMMAND],
+            python_command("-c", _COMPILE_COMMAND),
+            env=child_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

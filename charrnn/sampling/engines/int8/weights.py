@@ -20,7 +20,7 @@ _MAX_HIDDEN = 2**15 - 1
 def quantize_lstm(arrays: Mapping[str, NDArray[Any]], config: ModelConfig) -> Int8Weights:
     """Convert an LSTM's weights to 8 bits; see `charrnn.numerics.quantization`."""
     layers, units = range(config.num_layers), config.hidden_size
-    unit = np.float32(min(_MAX_HIDDEN, _MAX_SUM // (MAX_INT8 * units)))
+    hidden_scale = np.float32(min(_MAX_HIDDEN, _MAX_SUM // (MAX_INT8 * units)))
     biases_LG = np.stack([arrays[f"bias_ih_l{n}"] + arrays[f"bias_hh_l{n}"] for n in layers])
     recurrent = quantize(np.stack([arrays[f"weight_hh_l{n}"] for n in layers]))
     above_LGH = [arrays[f"weight_ih_l{n}"] for n in layers[1:]]
@@ -29,8 +29,8 @@ def quantize_lstm(arrays: Mapping[str, NDArray[Any]], config: ModelConfig) -> In
         table_VG=np.ascontiguousarray(arrays["weight_ih_l0"].T, dtype=np.float32),
         biases_LG=biases_LG.astype(np.float32),
         recurrent_LGH=recurrent.numbers,
-        recurrent_scales_LG=recurrent.scales / unit,
+        recurrent_scales_LG=recurrent.scales / hidden_scale,
         between_LGH=between.numbers,
-        between_scales_LG=between.scales / unit,
-        unit=unit,
+        between_scales_LG=between.scales / hidden_scale,
+        hidden_scale=hidden_scale,
     )

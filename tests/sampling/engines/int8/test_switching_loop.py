@@ -37,6 +37,10 @@ def test_sampling_does_not_wait_for_the_compiler(finished: Finished, tmp_path: P
     assert cached
     assert loops_used(tmp_path) == ["NumpyLoop", "CompiledLoop", "False"]
     assert set(tmp_path.rglob("*")) == cached, "compiled again although it was cached"
+    (marker,) = tmp_path.rglob("*.compiled")
+    marker.unlink()  # as after another version of numba or on another CPU
+    assert loops_used(tmp_path) == ["NumpyLoop", "CompiledLoop", "False"]
+    assert marker.exists()
 
 
 @pytest.mark.parametrize("numba", ["missing"])
