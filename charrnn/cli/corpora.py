@@ -5,11 +5,12 @@ from typing import Annotated, Literal
 import typer
 
 from charrnn.cli.flags import JsonOption
-from charrnn.cli.usage import UsageError
+from charrnn.cli.usage import UsageError, refuse_options
 from charrnn.config.counts import format_count
 
 
 def corpora(
+    context: typer.Context,
     action: Annotated[
         Literal["list", "fetch", "clean"],
         typer.Argument(
@@ -30,6 +31,8 @@ def corpora(
     from charrnn.files import cache_folder
     from charrnn.reports.tables.corpora import list_catalogue, print_catalogue
 
+    if action != "list":
+        refuse_options(context, ["as_json"], f"with {action}")
     if action == "fetch":
         from charrnn.console.downloads import fetch_texts
 

@@ -62,14 +62,17 @@ def export(
     if lesson and target != "html":
         raise UsageError("--lesson adds a lesson to a web page: give --to html")
     if target != "html":
-        refuse_options(context, ["cells"], "without --to html")
+        refuse_options(context, ("cells", "corpus"), "without --to html")
+    elif not cells:
+        refuse_options(context, ["corpus"], "with --no-cells")
     from charrnn.console.output import print_result
     from charrnn.export.targets import write_model
 
     selected = open_run(run).select(checkpoint)
     path = out or Path(f"{selected.run.name}.{target}")
-    for written in (path, path.with_suffix(".md")):
-        check_output(written, [corpus], [selected.run])
+    outputs = [path, path.with_suffix(".md")] if target == "safetensors" else [path]
+    for output in outputs:
+        check_output(output, [corpus], [selected.run])
     write_model(selected, target, path, offer_units=cells, lesson=lesson, corpus=corpus)
     print_result(str(path))
 

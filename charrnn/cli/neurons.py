@@ -122,10 +122,7 @@ def neurons(
     from charrnn.reports import clamping, units
     from charrnn.runs.text_reader import TextReader
 
-    if force and (unit or out):
-        raise UsageError("--force generates text, so it cannot be combined with --unit or --out")
-    if not force:
-        refuse_options(context, ("followers", "temperature", "seed"), "without --force")
+    _check_usage(context, bool(force), bool(unit), out is not None, text is not None)
     opened = open_run(run)
     check_output(out, [text, corpus], [opened])
     selected = opened.select(checkpoint)
@@ -147,3 +144,16 @@ def neurons(
         print_json(units.to_json(study, report))
     else:
         units.print_unit_report(study, report)
+
+
+def _check_usage(
+    context: typer.Context, force: bool, has_unit: bool, has_out: bool, has_text: bool
+) -> None:
+    if force and (has_unit or has_out):
+        raise UsageError("--force generates text, so it cannot be combined with --unit or --out")
+    if not force:
+        refuse_options(context, ("followers", "temperature", "seed"), "without --force")
+    if has_out:
+        refuse_options(context, ["as_json"], "with --out")
+    if has_text:
+        refuse_options(context, ["corpus"], "with --text")

@@ -76,7 +76,7 @@ def plot(
     from charrnn.runs.find import find_run
 
     is_page = out is not None and out.suffix.lower() == ".html"
-    _check_usage(context, is_page, memory, len(run or []))
+    _check_usage(context, is_page, memory, len(run or []), text is not None)
     runs = [find_run(name) for name in run] if run else [open_run(None)]
     check_output(out, [text, corpus], runs)
     if out and is_page:
@@ -99,15 +99,19 @@ def plot(
         show_curves(runs, x, unit, out)
 
 
-def _check_usage(context: typer.Context, is_page: bool, memory: bool, num_runs: int) -> None:
+def _check_usage(
+    context: typer.Context, is_page: bool, memory: bool, num_runs: int, has_text: bool
+) -> None:
     if is_page and (num_runs > 1 or memory):
         raise UsageError(
             "a page shows one run and includes its memory: give one RUN, without --memory"
         )
     if memory:
         refuse_options(context, ("x", "unit"), "with --memory")
+        if has_text:
+            refuse_options(context, ["corpus"], "with --text")
         return
-    refuse_options(context, ["text"], "without --memory")
+    refuse_options(context, ["text"], "in a page" if is_page else "without --memory")
     if not is_page:
         names = ("farthest", "corpus", "checkpoint", "device", *vars(ReadingConfig()))
         refuse_options(context, names, "without --memory or an --out that ends in .html")

@@ -167,7 +167,9 @@ def _check_outputs(
                 "temperatures"
             )
         refuse_options(context, ("novelty", "no_prompt"), "with --interactive")
-    if logprobs is not None and not as_json:
+    if as_json:
+        refuse_options(context, ["no_prompt"], "with --json")
+    elif logprobs is not None:
         raise UsageError("--logprobs adds to the output of --json: give --json too")
 
 

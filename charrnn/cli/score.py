@@ -17,7 +17,7 @@ from charrnn.cli.flags import (
     page_option,
 )
 from charrnn.cli.paths import check_output, check_standard_input, parse_name
-from charrnn.cli.usage import UsageError
+from charrnn.cli.usage import UsageError, refuse_options
 from charrnn.config.checks import Range
 from charrnn.config.text import ReadingConfig
 
@@ -85,6 +85,7 @@ UnknownOption = Annotated[
 
 @config_flags
 def score(
+    call: typer.Context,
     run_and_files: RunAndFilesArgument = None,
     run: RunsOption = None,
     context: ContextOption = None,
@@ -112,6 +113,10 @@ def score(
     runs, files = _find_runs_and_files(run or [], run_and_files or [])
     if per_char and (len(runs) > 1 or len(files) > 1):
         raise UsageError("--per-char needs one run and at most one text")
+    if out:
+        refuse_options(call, ["as_json"], "with --out")
+    if files:
+        refuse_options(call, ["corpus"], "with a text to score")
     check_output(out, [*files, corpus], runs)
     texts = [(file, open_text(file)) for file in files]
     if per_char:

@@ -10,7 +10,7 @@ from charrnn.cli.usage import as_usage_error
 from charrnn.config.checks import Range
 from charrnn.errors import CharrnnError
 
-_PACKAGES = ("starlette", "uvicorn", "prometheus_client")
+_PACKAGES = ("starlette", "uvicorn", "httptools", "prometheus_client")
 
 ServedRunsArgument = Annotated[
     list[str] | None,

@@ -5,13 +5,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
-from pathlib import Path
 from types import FrameType
 
 from charrnn.config.counts import format_count
 from charrnn.console.output import print_error, print_message
 from charrnn.console.samples import TextOutput
 from charrnn.errors import CharrnnError, ConfigError
+from charrnn.files import expand_path
 from charrnn.sampling.conversation import Conversation
 from charrnn.sampling.repetition import find_loop
 
@@ -60,6 +60,8 @@ def run_conversation(conversation: Conversation, prompt: str) -> None:
             return
         except KeyboardInterrupt:
             _reply("\n(press Ctrl-D to end)")
+        except FileExistsError as error:
+            print_error(f"there is a file {error.filename} already: give another name")
         except OSError as error:
             print_error(f"{error.filename}: {error.strerror}")
         except CharrnnError as error:
@@ -83,7 +85,7 @@ def _run_line(conversation: Conversation, line: str) -> None:
     elif line == "/help":
         _reply(_HELP)
     elif name == "save" and rest:
-        with Path(rest).expanduser().open("x", encoding="utf-8", newline="") as file:
+        with expand_path(rest).open("x", encoding="utf-8", newline="") as file:
             file.write(conversation.text)
         _reply(f"saved {format_count(len(conversation.text), 'character')} to {rest}")
     elif name in _SETTINGS and rest:
@@ -91,6 +93,9 @@ def _run_line(conversation: Conversation, line: str) -> None:
         conversation.set(**{name: None if is_off else _parse_number(rest)})
         value = "off" if is_off else getattr(conversation.config, name)
         _reply(f"{name.replace('_', '-')} {value}")
+    elif name in ("save", *_SETTINGS):
+        example = "/save text.txt" if name == "save" else f"{word} 1"
+        raise ConfigError(f"{word} needs a value", f"type {example}, for example")
     else:
         raise ConfigError(f"there is no command {line}", "type /help for a list of commands")
 

@@ -57,7 +57,6 @@ def render_run_page(
     `explain` returns the sentence that says why, for the page.
     """
     run, model = checkpoint.run, load_checkpoint(checkpoint, device)
-    reached = Progress.from_checkpoint(checkpoint)
     loss_curves = read_curves([run], axis, unit)
     missing_reason = ""
     try:
@@ -67,29 +66,36 @@ def render_run_page(
         text, missing_reason = None, explain(error)
         reason = _explain_missing(error)
         print_message(f"the page has no parts that need the text of the run: {reason}")
-    loss = "not evaluated"
-    if reached.val_loss is not None:
-        loss = f"{format_loss(reached.val_loss)} per held-out character (lower is better)"
-    facts = [
-        *format_run_facts(
-            reached.current_config(run.config), reached.budget, eval_every=reached.eval_every
-        ),
-        ("checkpoint", f"step {checkpoint.step:,}, epoch {reached.epoch:z.2f}"),
-        ("held-out loss", loss),
-        ("parameters", f"{run.config.model.count_parameters(len(run.config.vocabulary)):,}"),
-        ("SHA-256 of the text", (reached.corpus or run.config.corpus).sha256),
-    ]
     return pages.render_page(
         "run.html",
         title=f"charrnn: {make_printable(run.name)}",
         name=make_printable(run.name),
-        facts=[(name, make_printable(value)) for name, value in facts],
+        facts=[(name, make_printable(value)) for name, value in _list_facts(checkpoint)],
         curves=_encode_image_url(draw_curves(loss_curves, "svg")) if loss_curves.series else None,
+        has_held_out=any(line.kind == "held out" for line in loss_curves.series),
+        has_baseline=bool(loss_curves.baselines),
         previews=_select_previews(checkpoint),
         samples=_sample_temperatures(model, text, _number_part(progress, 1)),
         missing_reason=make_printable(missing_reason),
         **(_make_text_sections(checkpoint, model, text, farthest, progress) if text else {}),
     )
+
+
+def _list_facts(checkpoint: Checkpoint) -> list[tuple[str, str]]:
+    """Return the names and values of the table about the run."""
+    config, reached = checkpoint.run.config, Progress.from_checkpoint(checkpoint)
+    loss = "not evaluated"
+    if reached.val_loss is not None:
+        loss = f"{format_loss(reached.val_loss)} per held-out character (lower is better)"
+    return [
+        *format_run_facts(
+            reached.current_config(config), reached.budget, eval_every=reached.eval_every
+        ),
+        ("checkpoint", f"step {checkpoint.step:,}, epoch {reached.epoch:z.2f}"),
+        ("held-out loss", loss),
+        ("parameters", f"{config.model.count_parameters(len(config.vocabulary)):,}"),
+        ("SHA-256 of the text", (reached.corpus or config.corpus).sha256),
+    ]
 
 
 def _select_previews(checkpoint: Checkpoint) -> list[dict[str, Any]]:

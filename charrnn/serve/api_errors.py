@@ -71,4 +71,5 @@ def from_charrnn_error(error: CharrnnError, model: str = "", param: str = "promp
         return ApiError(400, message, param=param, code="unknown_characters")
     if isinstance(error, ServerError):
         return ApiError(error.status, error.message)
-    return ApiError(500, f"the model {model} cannot be used: run `charrnn verify {model}` there")
+    message = f"the model {model} cannot be used: run `charrnn verify RUN` on its machine"
+    return ApiError(500, message)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -160,7 +161,7 @@ class Routes:
 
     async def _follow_run(self, request: Request) -> Response:
         after = request.query_params.get("after", "-1")
-        if not after.lstrip("-").isdecimal() or len(after) > 15:
+        if not re.fullmatch(r"-?[0-9]{1,15}", after):
             raise ApiError(400, "after must be the number of a step", param="after")
         run = self._runs.open(request.path_params["name"])
         events = run_views.follow(run, int(after), self._stopping)

@@ -102,10 +102,15 @@ def parse_completion(body: Mapping[str, Any]) -> CompletionRequest:
     )
 
 
-def drop_nulls(value: Any) -> Any:
-    """Return an object without its null values, and with whole numbers such as 5.0 as integers."""
-    if isinstance(value, Mapping):
-        return {name: drop_nulls(item) for name, item in value.items() if item is not None}
+def drop_nulls(value: Any, levels: int = 2) -> Any:
+    """Return an object without its null values, and with whole numbers such as 5.0 as integers.
+
+    Objects are converted down to `levels` levels, and deeper ones are returned as they are: a body
+    can be nested so deeply that a recursion over all levels fails.
+    """
+    if isinstance(value, Mapping) and levels:
+        items = value.items()
+        return {name: drop_nulls(item, levels - 1) for name, item in items if item is not None}
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value

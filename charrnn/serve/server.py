@@ -1,5 +1,6 @@
 """Start and stop the server."""
 
+import errno
 import signal
 import socket
 import sys
@@ -97,6 +98,12 @@ def listen(host: str, port: int | None) -> socket.socket:
         except OSError as error:
             listening.close()
             problem = error
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                raise CharrnnError(
+                    f"the server cannot listen at {host} ({error.strerror})",
+                    "give an address of this machine with --host, such as 127.0.0.1",
+                    "give --host 0.0.0.0 for all of them",
+                ) from None
         else:
             return listening
     raise CharrnnError(

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from charrnn.training.events import Finished
+from tests.cli.process import TINY
 from tests.conftest import Cli
 
 
@@ -22,3 +23,14 @@ def test_a_model_card_does_not_replace_another_file(cli: Cli) -> None:
     assert not Path("README.safetensors").exists()
     assert cli("export", "bard", "-o", "model.safetensors").code == 0
     assert cli("export", "bard", "-o", "model.safetensors").code == 0
+
+
+def test_only_a_model_card_may_not_replace_the_text(text_file: Path, cli: Cli) -> None:
+    markdown = text_file.with_name("novel.md")
+    markdown.write_bytes(text_file.read_bytes())
+    assert cli("train", "novel.md", *TINY).code == 0
+    assert cli("export", "novel", "--to", "html").code == 0
+    outcome = cli("export", "novel", "--to", "safetensors")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "novel.md is the text of" in outcome.err
+    assert markdown.read_bytes() == text_file.read_bytes()

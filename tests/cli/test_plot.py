@@ -53,7 +53,7 @@ def test_an_image_says_that_it_leaves_out_the_start(high: float) -> None:
 def test_a_run_name_is_not_parsed_as_mathematics(finished: Finished, cli: Cli) -> None:
     finished.run.path.rename(finished.run.path.with_name("_a$b$漢"))
     other = finished.run.path.with_name("other")
-    assert cli("train", "verse.txt", "-o", other, "--max-steps", 5, "--batch-size", 2).code == 0
+    assert cli("train", "verse.txt", "-o", other, *TINY).code == 0
     assert cli("plot", "_a$b$漢", "other", "-o", "a.svg").code == 0
 
 

@@ -123,6 +123,12 @@ def test_errors_are_shown_and_the_conversation_continues(session: Session) -> No
     assert "'~' (U+007E): remove them from the text" in unknown
     assert "--unknown" not in unknown
     assert "No such file or directory" in session.send_line("/save no/such/folder")
+    assert "the home folder in ~nobody-here/a" in session.send_line("/save ~nobody-here/a")
+    Path("kept.txt").touch()
+    taken = "there is a file kept.txt already: give another name"
+    assert taken in session.send_line("/save kept.txt")
+    assert "/save needs a value: type /save text.txt" in session.send_line("/save")
+    assert "/top-k needs a value: type /top-k 1" in session.send_line("/top-k")
     assert session.send_line("The").startswith("The")
 
 

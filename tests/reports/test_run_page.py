@@ -2,6 +2,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from charrnn.training.events import Finished
+from tests.cli.process import TINY
 from tests.conftest import Cli, OpenedPage
 
 
@@ -37,3 +38,14 @@ def test_the_page_names_the_parts_that_are_missing_without_the_text(
     assert "This run has no recorded losses yet." in text
     assert "Surprising lines, units and memory are missing" in text
     assert "verse.txt" in text
+
+
+def test_the_caption_describes_only_lines_that_the_plot_has(text_file: Path, cli: Cli) -> None:
+    for held_out, has_held_out in (("0.1", True), ("0", False)):
+        train = ("train", text_file, "-o", f"run-{held_out}", "--val-fraction", held_out)
+        assert cli(*train, *TINY).code == 0
+        assert cli("plot", f"run-{held_out}", "--farthest", "10", "-o", "run.html").code == 0
+        caption = Path("run.html").read_text("utf-8").partition("<figcaption>")[2]
+        caption = caption.partition("</figcaption>")[0]
+        assert "Loss on the training text" in caption
+        assert ("held-out text" in caption, "5-gram" in caption) == (has_held_out, has_held_out)

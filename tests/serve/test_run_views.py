@@ -71,7 +71,7 @@ def test_events_follow_a_run_that_is_trained(own_server: RunningServer, finished
     connection.close()
 
 
-@pytest.mark.parametrize("after", ["x", "1e9", "9" * 20])
+@pytest.mark.parametrize("after", ["x", "--5", "1e9", "9" * 20])
 def test_events_after_no_step_are_an_error(after: str, server: RunningServer) -> None:
     answer = server.get(f"/v1/runs/verse/events?after={after}")
     assert (answer.status, answer.json()["error"]["param"]) == (400, "after")

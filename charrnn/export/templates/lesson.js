@@ -81,12 +81,13 @@ async function readCodes(codes, goesOn, { net = lessonNet, which = "trained", ch
   return { steps, state };
 }
 
-// Continue a prompt, and show the text as it grows; the same seed draws with the same numbers.
+// Continue a prompt with the default settings, and show the text as it grows; the same seed draws with the same numbers.
+const defaultOf = (id) => Number(element(id).defaultValue); // of a control at the top of the page
 async function generateText(name, { prompt, length, seed, shown, net = lessonNet, which = "trained", change = null }) {
   const goesOn = startJob(name), random = randomNumbers(seed), { network } = net;
   let text = prompt, result = await readCodes(encodeText(prompt, network), goesOn, { net, which, change });
   for (let n = 0; n < length && result; n++) {
-    const { filtered } = filterProbabilities(result.steps.at(-1).logits, 0.7, 1, 0.05);
+    const { filtered } = filterProbabilities(result.steps.at(-1).logits, defaultOf("temperature"), 1, defaultOf("min-p"));
     const code = drawCode(filtered, random);
     if (code === network.separator) break;
     text += network.vocabulary[code];
@@ -98,7 +99,7 @@ async function generateText(name, { prompt, length, seed, shown, net = lessonNet
 
 // The codes of a text, after a code that precedes a document or a line. Unknown characters are left out.
 function encodeText(text, { codeOf, separator } = network) {
-  const known = Array.from(text).filter((c) => codeOf.has(c) && codeOf.get(c) !== separator);
+  const known = Array.from(text).filter((character) => canRead(character, codeOf, separator));
   const before = separator ?? codeOf.get("\n") ?? 0;
   return [before, ...known.map((character) => codeOf.get(character))];
 }
@@ -162,8 +163,7 @@ function showText(parent, describe) {
 // step t has what the network computed before character t, and the last one what it computed after all.
 async function readLessonText() {
   const typed = Array.from(element("lesson-text").value).slice(0, MAX_TEXT);
-  const isKnown = (character) => codeOf.has(character) && codeOf.get(character) !== network.separator;
-  const text = typed.filter(isKnown);
+  const text = typed.filter((character) => canRead(character));
   element("lesson-note").textContent = "reading the text";
   const result = await readCodes(encodeText(text.join("")), startJob("reading"));
   if (!result) return;

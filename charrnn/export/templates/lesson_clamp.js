@@ -4,7 +4,7 @@
 const SAMPLE_LENGTH = 240;
 let clampSeed = 11;
 
-// A change of `forward` that holds a unit's activity at a value, as `charrnn neurons --clamp` does.
+// A change of `forward` that holds a unit's activity at a value, as `charrnn neurons --force` does.
 function clampUnit({ layer, number }, value) {
   return (n, hidden_H, gates_G) => {
     if (n === layer) hidden_H[number] = value * gates_G[3 * network.units + number];

@@ -74,8 +74,13 @@ async function learn() {
     element("learn-note").textContent = `give a text of at least two characters that the network knows. ${describeUnknown(Array.from(text))}`;
     return;
   }
+  const isSmall = student === students.small;
+  if (isSmall && student.seconds >= SMALL.seconds) {
+    element("learn-note").textContent = "this network has learned for two minutes: press Reset to start again";
+    return;
+  }
   if (student.text !== text) Object.assign(student, { text, losses: [] }); // a curve of one text
-  const isSmall = student === students.small, goesOn = startJob("learning");
+  const goesOn = startJob("learning");
   showSample("learn-before", student.net, "trained");
   startJob("learn-after");
   element("learn-after").textContent = "";

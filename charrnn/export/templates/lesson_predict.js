@@ -60,13 +60,16 @@ function revealAll() {
   });
 }
 
-element("guess").addEventListener("input", () => {
+function readGuess(event) {
+  if (event.isComposing) return; // an input method has not finished the character
   const typed = element("guess").value;
   element("guess").value = "";
   if (typed) revealCharacter(Array.from(typed)[0]);
-});
+}
+element("guess").addEventListener("input", readGuess);
+element("guess").addEventListener("compositionend", readGuess);
 element("guess").addEventListener("keydown", (event) => {
-  if (event.key !== "Enter") return;
+  if (event.key !== "Enter" || event.isComposing) return;
   event.preventDefault();
   revealCharacter("\n");
 });

@@ -177,9 +177,12 @@ function show(character, isPrompt) {
   element("text").append(shown.element);
 }
 
+const canRead = (character, known = codeOf, separator = network.separator) =>
+  known.has(character) && known.get(character) !== separator;
+
 // Return a note on the characters that a network does not read; "" if it reads all.
 function describeUnknown(characters, known = codeOf, separator = network.separator) {
-  const unknown = new Set(characters.filter((c) => !known.has(c) || known.get(c) === separator));
+  const unknown = new Set(characters.filter((character) => !canRead(character, known, separator)));
   return unknown.size
     ? `these characters are skipped, because they are not in the model's vocabulary: ${[...unknown].join(" ")}` : "";
 }
@@ -188,9 +191,8 @@ function describeUnknown(characters, known = codeOf, separator = network.separat
 // as new characters.
 function encodePrompt() {
   const prompt = Array.from(element("prompt").value);
-  const isKnown = (character) => codeOf.has(character) && codeOf.get(character) !== network.separator;
   element("note").textContent = describeUnknown(prompt);
-  const codes = prompt.filter(isKnown).map((character) => codeOf.get(character));
+  const codes = prompt.filter((character) => canRead(character)).map((character) => codeOf.get(character));
   if (network.separator !== null) return [[network.separator, ...codes], 1, 0]; // a document
   if (codes.length) return [codes, 0, 0];
   const context = ["\n", "\x1c"].map((character) => codeOf.get(character)); // a new line, or document
@@ -239,7 +241,7 @@ function recolor() {
     element("note").textContent =
       `${unitName} is not a unit: give a layer from 1 to ${network.layers} and a number from 1 to ${network.units}, such as 1:1`;
   } else {
-    element("note").textContent = "";
+    element("note").textContent = describeUnknown(Array.from(element("prompt").value));
   }
   shownCharacters.forEach(shade);
 }

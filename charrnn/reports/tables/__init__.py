@@ -1,4 +1,4 @@
 """Results as tables for people, and as rows for JSON.
 
-May import: charrnn.reports.texts, charrnn.console and everything below it.
+May import: charrnn.console and everything below it.
 """

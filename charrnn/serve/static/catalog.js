@@ -21,7 +21,7 @@ export class Catalog extends EventTarget {
   listModels() {
     return this.models.map((name) => {
       const run = this.findRun(name);
-      return [name, run ? `${name} (trained on ${run.corpus})` : name];
+      return [name, run?.corpus ? `${name} (trained on ${run.corpus})` : name];
     });
   }
 }
