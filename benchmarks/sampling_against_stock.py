@@ -4,7 +4,7 @@
 
 Measures one text and many texts of CHARACTERS (1,000), a long prompt, and the time to the first
 character, in turns for all contenders. The usual loop feeds an `nn.LSTM` of the same size one
-character at a time and samples with softmax and `multinomial` at temperature 0.8. charrnn samples
+character at a time and samples with softmax and `multinomial` at temperature 0.9. charrnn samples
 with the best checkpoint of the run and its default settings, so it also applies min-p, which that
 loop does not. The limits are the time of all matrix products of the forward pass as large products,
 and as products with one row per text. Prints the median, lowest and highest speed of all rounds,
@@ -50,7 +50,7 @@ class StockLoop:
         with torch.inference_mode():
             for _ in range(length):
                 output_1BH, state = self._layers(self._embedding(codes_1B), state)
-                p_BV = torch.softmax(self._output(output_1BH[0]) / 0.8, dim=1)
+                p_BV = torch.softmax(self._output(output_1BH[0]) / 0.9, dim=1)
                 codes_1B = torch.multinomial(p_BV, 1).T
                 generated += codes_1B[0].tolist()
         return len(generated)

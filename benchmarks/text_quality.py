@@ -1,6 +1,7 @@
 """Measure the quality of the texts that a model generates, next to pieces of its held-out text.
 
-    python benchmarks/text_quality.py RUN [--corpus FILE] [-t 0.8,1] [--min-p 0.05,0.1] [--show 800]
+    python benchmarks/text_quality.py RUN [--corpus FILE] [-t 0.8,1] [--min-p 0.05,0.1]
+                                      [--max-copy 59] [--seed 1] [--show 800]
 
 Prints a row for the pieces of the held-out text and one for each pair of a temperature and a min-p
 (default: the default settings of `charrnn sample`):
@@ -99,6 +100,7 @@ def main() -> None:
     parser.add_argument("--corpus", help="the text of the run, if it has moved")
     parser.add_argument("-t", "--temperature", type=parse_numbers, default=defaults.temperatures)
     parser.add_argument("--min-p", type=parse_numbers, default=[defaults.min_p])
+    parser.add_argument("--max-copy", type=int, help="see `charrnn sample`")
     parser.add_argument("-s", "--seed", type=int, default=1)
     parser.add_argument("--show", type=int, default=0, metavar="CHARACTERS")
     arguments = parser.parse_args()
@@ -131,8 +133,9 @@ def main() -> None:
                 length=length,
                 num_samples=TEXTS,
                 seed=arguments.seed,
+                max_copy=arguments.max_copy,
             )
-            texts = charrnn.generate(model, config=config)
+            texts = charrnn.generate(model, config=config, corpus=training)
             name = f"temperature {temperature:g}, min-p {min_p:g}"
             print_row(name, measure_quality(texts, known, training), expected)
             shown.append(f"\n{name}, seed {arguments.seed}:\n\n{texts[0][: arguments.show]}")

@@ -23,7 +23,7 @@ _MEASURE_SPEED = """([engine, milliseconds]) => {
     while (elapsed < milliseconds) {
         for (let n = 0; n < 20; n++) {
             network.read(code);
-            code = network.draw(0.8);
+            code = network.draw(0.9, 0.05);
         }
         characters += 20;
         elapsed = performance.now() - start;
