@@ -26,9 +26,10 @@ def activities(model: CharRNN, x_TB: Tensor, state: State) -> tuple[Tensor, Stat
     inputs, activities_TBH, states = x_TB, [], []
     for layer in range(model.config.num_layers):
         weights = model.layer_weights(layer)
-        outputs_TBH, after = run_layer(model.config.cell, inputs, state.layer(layer), weights)
+        before = state.layer(layer)
+        outputs_TBH, after = run_layer(model.config.cell, inputs, before, weights)
         if model.config.cell == "lstm":
-            gates_TBH = _output_gates(inputs, state.layer(layer)[0], outputs_TBH, weights)
+            gates_TBH = _output_gates(inputs, before[0], outputs_TBH, weights)
             activities_TBH.append(outputs_TBH / gates_TBH.clamp(min=_MIN_GATE))
         else:
             activities_TBH.append(outputs_TBH)

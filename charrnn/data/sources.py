@@ -115,7 +115,7 @@ def _resolve(source: Source, files: TextFiles) -> tuple[str, str, list[Document]
         raise read_error(str(path), error) from None
     if stat.S_ISREG(mode):
         return _text_name(path), str(path.resolve()), [Document(path, str(path))]
-    if catalogue.has_text(source) and (entry := _find_in_catalogue(str(source))):
+    if entry := _find_in_catalogue(str(source)):
         return entry
     absolute = str(path.absolute())
     if stat.S_ISDIR(mode):

@@ -8,7 +8,7 @@ from charrnn.config.text import TextConfig
 from charrnn.config.training import DEFAULT_PATIENCE, Budget, TrainConfig
 from charrnn.runs.run_config import RunConfig
 
-_MACHINE_SETTINGS = ("device", "precision", "threads")
+MACHINE_SETTINGS = ("device", "precision", "threads")
 _EVALUATION_SETTINGS = ("eval_every", "eval_characters")
 
 
@@ -33,7 +33,7 @@ def list_settings(config: RunConfig, budget: Budget) -> dict[str, Any]:
 def list_settings_for_another_text(config: RunConfig, budget: Budget) -> dict[str, Any]:
     """Return the settings of a run without those of its machine and the plan of evaluations."""
     settings = list_settings(config, budget)
-    for name in (*_MACHINE_SETTINGS, *_EVALUATION_SETTINGS):
+    for name in (*MACHINE_SETTINGS, *_EVALUATION_SETTINGS):
         settings.pop(name, None)
     default_patience = DEFAULT_PATIENCE if settings.get("val_fraction") else 0
     if settings.get("patience") == default_patience:

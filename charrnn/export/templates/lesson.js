@@ -81,8 +81,9 @@ async function readCodes(codes, goesOn, { net = lessonNet, which = "trained", ch
   return { steps, state };
 }
 
-// Continue a prompt with the default settings, and show the text as it grows; the same seed draws with the same numbers.
 const defaultOf = (id) => Number(element(id).defaultValue); // of a control at the top of the page
+
+// Continue a prompt with the default settings, and show the text as it grows; the same seed draws with the same numbers.
 async function generateText(name, { prompt, length, seed, shown, net = lessonNet, which = "trained", change = null }) {
   const goesOn = startJob(name), random = randomNumbers(seed), { network } = net;
   let text = prompt, result = await readCodes(encodeText(prompt, network), goesOn, { net, which, change });

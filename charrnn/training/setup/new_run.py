@@ -27,7 +27,7 @@ from charrnn.runs.run import Run
 from charrnn.runs.run_config import Origin, RunConfig
 from charrnn.runs.teachers import teacher_path
 from charrnn.training.distributed.group import SINGLE_PROCESS, Group
-from charrnn.training.setup.defaults import resolve_config
+from charrnn.training.setup.defaults import Regularization, resolve_config
 from charrnn.training.setup.speed import seconds_per_step
 from charrnn.training.setup.teachers import plan_teacher
 from charrnn.training.setup.text_notes import describe_short_warmup, list_text_notes
@@ -36,14 +36,6 @@ from charrnn.training.trainer import Trainer
 _PROBE_SECONDS = 1.0  # of training, from which a time limit is planned
 _MAX_PROBE = 0.02  # of a time limit
 _EVALUATIONS = 0.1  # of a time limit, for evaluations and saves
-_PLANNED_SETTINGS = (
-    "dropout",
-    "output_dropout",
-    "weight_drop",
-    "weight_decay",
-    "loss_temperature",
-    "learning_rate",
-)
 
 
 @dataclass(frozen=True)
@@ -157,7 +149,7 @@ def _plan_for_time(
     resolved = _resolve(text, config, before.device, before.precision, before.threads, passes)
     chosen = [
         f"{name.replace('_', ' ')} {getattr(resolved, name):g}"
-        for name in _PLANNED_SETTINGS
+        for name in (*Regularization._fields, "learning_rate")
         if getattr(config, name) is None
     ]
     note = f"the time limit allows about {passes:,.2g} passes through the text"

@@ -22,6 +22,7 @@ from charrnn.runs.find import find_run
 from charrnn.runs.progress import Progress
 from charrnn.runs.run import Run
 from charrnn.runs.saving import check_new_folder
+from charrnn.runs.settings import MACHINE_SETTINGS
 from charrnn.runs.text_reader import TextReader
 from charrnn.training.budget_plan import BudgetPlan
 from charrnn.training.distributed.group import Group
@@ -108,7 +109,6 @@ def check_same_run(
 
     Then another command has made it, and these processes refused its folder before their restart.
     """
-    of_the_machine = {"device", "precision", "threads"}
     recorded = run.config
     is_same = (
         (recorded.corpus.sha256, recorded.text) == (text.sha256, text.config)
@@ -117,7 +117,7 @@ def check_same_run(
         and all(
             getattr(recorded.training, name) == value
             for name, value in vars(config).items()
-            if value is not None and name not in of_the_machine
+            if value is not None and name not in MACHINE_SETTINGS
         )
     )
     if not is_same:
